@@ -1,0 +1,101 @@
+//! Owns what copies exist, as the planner sees it: parts, log ranges and on which devices.
+//! The catalog produces it, `graph` reads it; nothing here opens the catalog.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use crate::syntax::ast::Method;
+
+/// A point in the log of one source. Ordered only within one incarnation.
+///
+/// `value` is the engine's own measure: for SQLite the number of transactions committed since
+/// the incarnation began, for PostgreSQL the LSN.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// Which history: SQLite incarnation id, PostgreSQL timeline.
+    pub incarnation: String,
+    /// How far in it.
+    pub value: u64,
+}
+
+/// One component copied once, as its manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartHolding {
+    /// Its id.
+    pub part: String,
+    /// [`crate::resolve::plan::ResolvedPlan::component_key`].
+    pub component: String,
+    /// The job that took it.
+    pub job: String,
+    /// The run that took it.
+    pub run: String,
+    /// How it was taken.
+    pub method: Method,
+    /// Identity of the source.
+    pub identity: String,
+    /// The moment it shows.
+    pub taken_at: Timestamp,
+    /// Log position from which replay must begin.
+    pub from: Option<Position>,
+    /// Log position up to which replay must go to be consistent.
+    pub until: Option<Position>,
+    /// The part it builds on, for incrementals.
+    pub base: Option<String>,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes stored on one device.
+    pub stored_bytes: u64,
+    /// Devices that hold it, by name, sorted.
+    pub devices: Vec<String>,
+}
+
+/// A gapless range of one source's log, as one object says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHolding {
+    /// Its id.
+    pub log: String,
+    /// The service.
+    pub service: String,
+    /// Identity of the source.
+    pub identity: String,
+    /// Where it begins, exclusive: replay continues a state at this position.
+    pub from: Position,
+    /// Where it ends, inclusive; the same incarnation.
+    pub until: Position,
+    /// Time of the first transaction in it.
+    pub first_at: Timestamp,
+    /// Time of the last transaction in it.
+    pub last_at: Timestamp,
+    /// Bytes stored on one device.
+    pub stored_bytes: u64,
+    /// Devices that hold it, by name, sorted.
+    pub devices: Vec<String>,
+}
+
+/// When a job last ended well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobHistory {
+    /// The job's full name (`instance/name` for policy instances).
+    pub job: String,
+    /// How it was taken; none for archives and verification.
+    pub method: Option<Method>,
+    /// When the run that did it began.
+    pub began: Timestamp,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Bytes read from the source.
+    pub bytes: u64,
+}
+
+/// All copies of a plan, in order of time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Holdings {
+    /// Parts by `taken_at`, then id.
+    pub parts: Vec<PartHolding>,
+    /// Log ranges by service, identity, incarnation, `from`.
+    pub logs: Vec<LogHolding>,
+    /// Last success of each job and method.
+    pub jobs: Vec<JobHistory>,
+    /// When each (part, device) was last read back whole and found intact.
+    pub verified: Vec<(String, String, Timestamp)>,
+}

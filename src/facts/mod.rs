@@ -1,0 +1,5 @@
+//! What is known from outside the plan: the inventory, measured facts, capabilities of engines,
+//! and which copies exist. Plain data and pure readers; files are opened by the surface.
+
+pub mod capability;
+pub mod holdings;

@@ -1,0 +1,404 @@
+//! Owns the step graph as plain data: steps, edges with reasons, lanes.
+//! Must not hold petgraph types (`graph::order`), threads or handles.
+//!
+//! # Form on disk
+//! The graph serialises to YAML and JSON alike (`planc-graph/1`). Steps carry stable ids; edges
+//! name steps by their index in `steps`, so that a graph of 100 000 steps stays small.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::facts::holdings::{Method, Position};
+use crate::resolve::plan::Codec;
+
+/// Version of the serialised form.
+pub const FORMAT: &str = "planc-graph/1";
+
+/// The stable id of a step: the first 64 bits of
+/// BLAKE3(plan hash, run id, kind, subject, inputs). Printed as 16 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct StepId(pub u64);
+
+impl fmt::Display for StepId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for StepId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StepId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        let number = u64::from_str_radix(&text, 16);
+        number
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("a step id is 16 hex digits"))
+    }
+}
+
+/// What the user wants done; one compiler, many intents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Intent {
+    /// What is due now.
+    Due,
+    /// These jobs, whether due or not.
+    Jobs {
+        /// Names as in the plan.
+        names: Vec<String>,
+    },
+    /// Read copies back.
+    Verify {
+        /// Only this device.
+        device: Option<String>,
+    },
+    /// An ad-hoc restore of one service.
+    Restore(RestoreIntent),
+    /// A named recovery of the plan with incident input.
+    Recover {
+        /// Its name.
+        scenario: String,
+        /// `k=v` of the command line.
+        inputs: BTreeMap<String, String>,
+        /// Folder in which the restored service is built; else what the scenario says.
+        to: Option<String>,
+    },
+    /// A graph given as a file.
+    File,
+}
+
+/// What an ad-hoc restore asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreIntent {
+    /// The service.
+    pub service: String,
+    /// The folder or file that must not exist yet.
+    pub to: String,
+    /// How far the log is replayed.
+    pub until: RecoveryTarget,
+    /// Read only from this device.
+    pub from: Option<String>,
+}
+
+/// How far a recovery goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecoveryTarget {
+    /// The newest state that can be proven.
+    Latest,
+    /// The last transaction committed at or before this instant.
+    Instant(Timestamp),
+    /// This transaction, included.
+    Transaction(Position),
+    /// The state just before this transaction.
+    Before(Position),
+    /// The state of the newest part, without log.
+    Backup,
+}
+
+/// The steps, edges and lanes of one intent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepGraph {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Name of the plan.
+    pub plan: String,
+    /// Environment of the plan; empty when it has none.
+    #[serde(default)]
+    pub environment: String,
+    /// Hash of the plan.
+    #[serde(default)]
+    pub plan_hash: String,
+    /// The run: hash of plan, intent and `now`.
+    #[serde(default)]
+    pub run: String,
+    /// What it is for.
+    pub intent: Intent,
+    /// The moment it was compiled for.
+    pub now: Timestamp,
+    /// Lanes with their depth.
+    #[serde(default)]
+    pub lanes: Vec<Lane>,
+    /// Steps in an order in which they could run one after the other.
+    pub steps: Vec<Step>,
+    /// Edges, by `to`, then `from`.
+    #[serde(default)]
+    pub edges: Vec<Edge>,
+}
+
+/// One unit of concurrency: a device's drives, a source disk, a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// `device/nvme`, `disk/pg1/d3`, `host/pg1`, `backup-mode/orders_db`.
+    pub name: String,
+    /// How many steps may claim it at once; at least 1.
+    pub depth: u32,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Stable id.
+    pub id: StepId,
+    /// What is done.
+    #[serde(flatten)]
+    pub kind: StepKind,
+    /// To what, for people: `notes/database/main -> disk, cloud`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Indices into [`StepGraph::lanes`] that it claims while it runs, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<u32>,
+    /// How long and how much, as far as known.
+    #[serde(default, skip_serializing_if = "Estimate::is_unknown")]
+    pub estimate: Estimate,
+    /// Why it is here.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// What happens when it fails.
+    #[serde(default, skip_serializing_if = "OnFailure::is_abort")]
+    pub on_failure: OnFailure,
+}
+
+/// An estimate; what is unknown stays unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Bytes moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+impl Estimate {
+    /// True when nothing is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.seconds.is_none() && self.bytes.is_none()
+    }
+}
+
+/// What happens when a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Steps that need it are skipped.
+    #[default]
+    Abort,
+    /// Tried again up to this many times with back-off when the error may pass.
+    Retry(u32),
+    /// The step goes on with another device or copy by itself.
+    Alternate,
+}
+
+impl OnFailure {
+    /// True for the default.
+    #[must_use]
+    pub fn is_abort(&self) -> bool {
+        *self == Self::Abort
+    }
+}
+
+/// What a step does. Matched in `run::worker` only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum StepKind {
+    /// Enters backup mode of a component and keeps the session.
+    BeginBackup {
+        /// Component key.
+        component: String,
+        /// How it will be copied.
+        method: Method,
+    },
+    /// Reads the component once and writes it to every device named.
+    CopyPart {
+        /// Component key.
+        component: String,
+        /// Id of the part that comes to be.
+        part: String,
+        /// How it is copied.
+        method: Method,
+        /// Devices by name.
+        devices: Vec<String>,
+        /// Compression.
+        codec: Codec,
+        /// Bytes per second at most, or none.
+        throttle: Option<u64>,
+    },
+    /// Leaves backup mode; reached by an always-edge.
+    EndBackup {
+        /// Component key.
+        component: String,
+        /// The part whose bracket it closes.
+        part: String,
+    },
+    /// Writes the manifest: from here on the part exists on the device.
+    CommitPart {
+        /// Component key.
+        component: String,
+        /// Id of the part.
+        part: String,
+        /// Job it belongs to.
+        job: String,
+        /// Devices by name.
+        devices: Vec<String>,
+    },
+    /// Ships the log committed so far to every device named.
+    ArchiveLog {
+        /// Service.
+        service: String,
+        /// Job it belongs to.
+        job: String,
+        /// Devices by name.
+        devices: Vec<String>,
+        /// Compression.
+        codec: Codec,
+    },
+    /// Copies a stored part from any of `from` to `to`.
+    CopyStored {
+        /// Id of the part, or of the log object.
+        object: String,
+        /// Job it belongs to.
+        job: String,
+        /// Devices that hold it.
+        from: Vec<String>,
+        /// Device that gets it.
+        to: String,
+    },
+    /// Reads all of a part or log object back and compares every hash.
+    VerifyStored {
+        /// Id of the part, or of the log object.
+        object: String,
+        /// Device by name.
+        device: String,
+    },
+    /// Refuses targets that exist, hold data or are live; claims the staging place.
+    PrepareTarget {
+        /// Service.
+        service: String,
+        /// Where the result will be published.
+        target: String,
+    },
+    /// Brings a part from the devices into staging, verifying every byte.
+    FetchPart {
+        /// Service.
+        service: String,
+        /// Id of the part.
+        part: String,
+        /// Devices to read from, nearest first.
+        from: Vec<String>,
+        /// Where the result will be published.
+        target: String,
+    },
+    /// Replays log onto what was fetched.
+    ReplayLog {
+        /// Service.
+        service: String,
+        /// Where the result will be published.
+        target: String,
+        /// Log objects in order, each with the devices that hold it, nearest first.
+        logs: Vec<(String, Vec<String>)>,
+        /// How far.
+        until: RecoveryTarget,
+    },
+    /// Checks the restored copy by the engine's own means.
+    CheckRestored {
+        /// Service.
+        service: String,
+        /// Where the result will be published.
+        target: String,
+    },
+    /// Asks the restored copy a question.
+    Probe {
+        /// Service.
+        service: String,
+        /// Where the result is published or staged.
+        target: String,
+        /// The query.
+        query: String,
+        /// What the answer must be: `is true`, `is false`, `is empty`, `>= 100`.
+        expect: String,
+    },
+    /// Takes tables out of the restored copy into the live service.
+    Extract {
+        /// Service.
+        service: String,
+        /// The restored copy.
+        target: String,
+        /// What is taken.
+        tables: Vec<String>,
+        /// The database or service it goes to.
+        into: String,
+        /// Prefix or schema of the new names.
+        name: Option<String>,
+    },
+    /// Makes the staged result visible under its name.
+    Publish {
+        /// Service.
+        service: String,
+        /// The name.
+        target: String,
+    },
+    /// Waits for a person.
+    Approve {
+        /// Whose approval.
+        by: String,
+    },
+    /// Tells a contact.
+    Notify {
+        /// Who.
+        contact: String,
+    },
+    /// Runs a program; only in graphs that the operator hands in as a file.
+    Exec {
+        /// Program and arguments, no shell.
+        argv: Vec<String>,
+    },
+    /// Does nothing but join.
+    Barrier,
+}
+
+/// When an edge lets its target run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EdgeKind {
+    /// After success.
+    #[default]
+    Success,
+    /// After failure only; skipped otherwise.
+    Failure,
+    /// After success, failure, and cancellation.
+    Always,
+}
+
+impl EdgeKind {
+    /// True for the default.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        *self == Self::Success
+    }
+}
+
+/// An edge between two steps, by index into [`StepGraph::steps`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edge {
+    /// The step that goes first.
+    pub from: u32,
+    /// The step that waits.
+    pub to: u32,
+    /// When it lets go.
+    #[serde(default, skip_serializing_if = "EdgeKind::is_success")]
+    pub kind: EdgeKind,
+    /// Why it is there.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub why: std::borrow::Cow<'static, str>,
+}

@@ -1,0 +1,203 @@
+//! Devices that store copies, and the format of what lies on them.
+//!
+//! # Contract of a device (held by `media::contract`)
+//! - Objects are named, written once and never overwritten (R2).
+//! - An object appears under its name only when all its bytes are durable, its folder included
+//!   (R3, R4, R5); a crash leaves nothing under the name.
+//! - "Not found" is an answer only when the device is sure (R7): [`DeviceError::NotFound`].
+//!   Everything else is another error.
+//! - Before the first write of a run the device's identity file is read; a device that is not
+//!   planc's, or another one than the catalog knows, is refused.
+
+pub mod log;
+pub mod manifest;
+pub mod part;
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::engine::Retry;
+
+/// What goes wrong on a device. Texts are lowercase fragments.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The device answers for sure that there is no such object.
+    #[error("device {device} holds no object {object}")]
+    NotFound {
+        /// The device.
+        device: String,
+        /// The object.
+        object: String,
+    },
+    /// The path does not exist or is no folder.
+    #[error("device {device}: {path} does not exist or is not a folder")]
+    Missing {
+        /// The device.
+        device: String,
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The folder holds something, but not planc's identity file.
+    #[error("device {device}: {path} is not a planc device: {detail}")]
+    Foreign {
+        /// The device.
+        device: String,
+        /// Its path.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// No space is left.
+    #[error("device {device} is full: {cause}")]
+    Full {
+        /// The device.
+        device: String,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// It cannot be written.
+    #[error("device {device} is read-only: {cause}")]
+    ReadOnly {
+        /// The device.
+        device: String,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// Another object stands under the name.
+    #[error("device {device} already holds another object {object}")]
+    Different {
+        /// The device.
+        device: String,
+        /// The object.
+        object: String,
+    },
+    /// Bytes that were read are not the bytes that were written.
+    #[error("device {device}: object {object} is damaged: {detail}")]
+    Damaged {
+        /// The device.
+        device: String,
+        /// The object.
+        object: String,
+        /// How it shows.
+        detail: String,
+    },
+    /// The system failed.
+    #[error("device {device}: cannot {action} {object}: {cause}")]
+    Io {
+        /// The device.
+        device: String,
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        object: String,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The run was cancelled while the device worked.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl DeviceError {
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Io { .. } => Retry::Later,
+            _ => Retry::Never,
+        }
+    }
+
+    /// What the operator does next.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => {
+                "run `planc verify` to see what is left, then restore from another device"
+            }
+            Self::Missing { .. } => {
+                "create the folder or mount the device, then run `planc device init NAME`"
+            }
+            Self::Foreign { .. } => {
+                "check `path` in the inventory; `planc device init NAME` claims an empty folder"
+            }
+            Self::Full { .. } => {
+                "free space, enlarge the device, or shorten `retain`; then run again with `--resume`"
+            }
+            Self::ReadOnly { .. } => {
+                "remount it writable or correct its permissions, then run again with `--resume`"
+            }
+            Self::Different { .. } => {
+                "two runs or two sources used one name: keep both and look before anything is deleted"
+            }
+            Self::Damaged { .. } => {
+                "restore reads the other copies; run `planc verify` to see how far the damage goes"
+            }
+            Self::Io { .. } => {
+                "look at the device and the system log, then run again with `--resume`"
+            }
+            Self::Cancelled => "run again with `--resume`",
+        }
+    }
+}
+
+/// What `put_if_absent` and `publish` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The object is new.
+    Created,
+    /// The same object was there already; it was synced again.
+    Same,
+}
+
+/// An object that is being written; it has no name yet. Dropping it abandons the bytes.
+pub trait ObjectWriter: Write + Send {
+    /// Makes the bytes durable and then visible under `name`.
+    ///
+    /// # Errors
+    /// [`DeviceError::Different`] when another object has the name.
+    fn publish(self: Box<Self>, name: &str) -> Result<Put, DeviceError>;
+}
+
+/// Something that stores copies. Names are relative, `/`-separated, of `[a-z0-9._-]`.
+pub trait Device: Send + Sync {
+    /// Its name in the plan.
+    fn name(&self) -> &str;
+
+    /// The UUID of its identity file; checks that the device is still there.
+    ///
+    /// # Errors
+    /// When it is missing or foreign.
+    fn identity(&self) -> Result<String, DeviceError>;
+
+    /// Begins an object.
+    ///
+    /// # Errors
+    /// When the device cannot be written.
+    fn create(&self) -> Result<Box<dyn ObjectWriter>, DeviceError>;
+
+    /// Writes a small object at once. May be repeated with the same bytes.
+    ///
+    /// # Errors
+    /// [`DeviceError::Different`] when other bytes have the name.
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError>;
+
+    /// Reads an object or a range of it, whole.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotFound`]; a range beyond the end is [`DeviceError::Damaged`].
+    fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError>;
+
+    /// Length of an object.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotFound`].
+    fn size(&self, name: &str) -> Result<u64, DeviceError>;
+
+    /// Names and lengths of all objects that begin with `prefix`, sorted by name.
+    ///
+    /// # Errors
+    /// A listing that may be partial is an error, never a short answer.
+    fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError>;
+}

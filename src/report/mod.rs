@@ -1,0 +1,1 @@
+//! People and machines outside: rendering of findings, graphs and runs.

@@ -1,0 +1,10 @@
+//! The one integration binary. A file below `tests/` that is not declared here fails `tidy`.
+
+mod diagnostics;
+mod engines;
+mod graphs;
+mod language;
+mod media;
+mod rules;
+mod runs;
+mod tidy;
