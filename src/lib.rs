@@ -64,6 +64,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod quantity;
 pub mod resolve;
+pub mod similar;
 pub mod source;
 pub mod syntax;
 
