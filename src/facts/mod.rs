@@ -3,3 +3,4 @@
 
 pub mod capability;
 pub mod holdings;
+pub mod inventory;

