@@ -1,1 +1,4 @@
-//! Tests of graphs.
+//! Tests of graphs and schedules.
+
+mod laws;
+mod schedule;
