@@ -1,4 +1,96 @@
-//! Resolved plans to one [`plan::CheckedPlan`] an environment, and the table of rules.
+//! Resolved plans to one [`CheckedPlan`] an environment, and the table of rules.
+//!
+//! [`check`] is the one entry: it runs every rule on every environment, applies allowances,
+//! merges what several environments and policy instances have in common, and gives out plans
+//! only when no error stands against them. Pure: `now` is an argument.
 
+use jiff::Timestamp;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::resolve::plan::ResolvedPlan;
+use crate::source::SourceMap;
+use crate::syntax::ast::Ast;
+
+mod allowance;
+mod cadence;
+mod context;
+mod found;
+mod merge;
 pub mod plan;
 pub mod rule;
+pub mod rules;
+
+pub use plan::CheckedPlan;
+
+use context::Context;
+use found::Found;
+
+/// What is judged: one plan in all the environments asked for.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// One resolved plan an environment.
+    pub plans: Vec<ResolvedPlan>,
+    /// The texts of all files that were read.
+    pub sources: &'a SourceMap,
+    /// The trees of the plan and of the files it imports.
+    pub asts: &'a [Ast],
+    /// What earlier stages found. An error among it means that the plan is not all there, and
+    /// nothing is then concluded from something missing in it.
+    pub found: Diagnostics,
+    /// The moment that dates of the plan are compared with.
+    pub now: Timestamp,
+}
+
+/// The verdict.
+#[derive(Debug)]
+pub struct Checked {
+    /// All findings, earlier ones included, by place and code. Allowed ones are marked, not
+    /// removed.
+    pub findings: Vec<Diagnostic>,
+    /// The environments against which no error stands.
+    pub plans: Vec<CheckedPlan>,
+}
+
+/// Runs every rule on every environment.
+#[must_use]
+pub fn check(input: Input<'_>) -> Checked {
+    let whole = !input.found.iter().any(is_error);
+    let mut allowances = allowance::Allowances::new(&input.plans, input.asts, input.now);
+    let mut findings: Vec<Diagnostic> = input.found.into_sorted();
+    for finding in &mut findings {
+        allowances.apply_by_place(finding);
+    }
+    for plan in &input.plans {
+        let context = Context::new(plan, input.sources, input.asts, input.now, whole);
+        let mut found = Found::new(plan);
+        for rule in rules::checks() {
+            rule(&context, &mut found);
+        }
+        findings.extend(allowances.apply(&context, found));
+    }
+    findings.extend(allowances.judge(whole));
+    let names: Vec<&str> = input.plans.iter().map(|plan| &*plan.environment).collect();
+    let findings = merge::merge(findings, &names);
+    let plans = input.plans.into_iter();
+    let plans = plans
+        .filter(|plan| {
+            !findings
+                .iter()
+                .any(|f| stands_against(f, &plan.environment))
+        })
+        .map(CheckedPlan::new)
+        .collect();
+    Checked { findings, plans }
+}
+
+/// True for an error that no allowance silences.
+#[must_use]
+pub fn is_error(finding: &Diagnostic) -> bool {
+    finding.allowed.is_none() && rule::severity(finding.code) == Severity::Error
+}
+
+fn stands_against(finding: &Diagnostic, environment: &str) -> bool {
+    let concerns = finding.environments.is_empty()
+        || finding.environments.iter().any(|name| name == environment);
+    concerns && is_error(finding)
+}

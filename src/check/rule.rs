@@ -1,6 +1,7 @@
 //! Owns what a rule is: its page, its level, and the table of all rules.
 //! Must not check anything; each rule does that in its own file under `rules`.
 
+use crate::check::rules::RULES;
 use crate::diagnostic::{Code, Severity};
 
 /// A rule: one page of `planc explain`, one row of `planc explain --list`.
@@ -42,4 +43,17 @@ pub fn split_example(text: &str) -> Vec<(String, String)> {
     }
     files.retain(|(name, body)| name != "example.plan" || !body.trim().is_empty());
     files
+}
+
+/// The page of a code, when the rule exists in this version.
+#[must_use]
+pub fn find(code: Code) -> Option<&'static Rule> {
+    let at = RULES.binary_search_by_key(&code, |rule| rule.code).ok()?;
+    RULES.get(at).copied()
+}
+
+/// How grave a code is. A code without a page counts as an error, so that it cannot be overlooked.
+#[must_use]
+pub fn severity(code: Code) -> Severity {
+    find(code).map_or(Severity::Error, |rule| rule.level)
 }

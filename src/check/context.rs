@@ -1,0 +1,299 @@
+//! Owns what every rule sees: the plan of one environment and who uses what in it.
+//! The indexes are built once in linear time, so that rules stay linear as well.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::check::found::ScenarioId;
+use crate::resolve::plan::{
+    Action, ActionKind, Archive, ArchiveId, Backup, BackupId, ComponentId, DeviceId, JobId,
+    Keeping, Objectives, Origin, ResolvedPlan, Scenario, ServiceId, Target,
+};
+use crate::source::{SourceMap, Span};
+use crate::syntax::ast::Ast;
+
+/// One environment of a plan with its indexes.
+#[derive(Debug)]
+pub(in crate::check) struct Context<'a> {
+    /// The plan.
+    pub(in crate::check) plan: &'a ResolvedPlan,
+    /// All texts.
+    pub(in crate::check) sources: &'a SourceMap,
+    /// The trees of the plan and its imports.
+    pub(in crate::check) asts: &'a [Ast],
+    /// The moment of the check.
+    pub(in crate::check) now: Timestamp,
+    /// False when earlier stages found errors: then absence proves nothing.
+    pub(in crate::check) whole: bool,
+    backups_of_component: Vec<Vec<BackupId>>,
+    backups_of_service: Vec<Vec<BackupId>>,
+    archives_of_service: Vec<Vec<ArchiveId>>,
+    objectives_of_service: Vec<Vec<usize>>,
+}
+
+impl<'a> Context<'a> {
+    /// Builds the indexes.
+    pub(in crate::check) fn new(
+        plan: &'a ResolvedPlan,
+        sources: &'a SourceMap,
+        asts: &'a [Ast],
+        now: Timestamp,
+        whole: bool,
+    ) -> Self {
+        let services = plan.services.len();
+        let mut context = Self {
+            plan,
+            sources,
+            asts,
+            now,
+            whole,
+            backups_of_component: vec![Vec::new(); plan.components.len()],
+            backups_of_service: vec![Vec::new(); services],
+            archives_of_service: vec![Vec::new(); services],
+            objectives_of_service: vec![Vec::new(); services],
+        };
+        context.index_jobs();
+        context
+    }
+
+    fn index_jobs(&mut self) {
+        for (id, backup) in backups(self.plan) {
+            for target in &backup.targets {
+                self.backups_of_component[target.index()].push(id);
+            }
+            for service in services_of(self.plan, &backup.targets) {
+                self.backups_of_service[service.index()].push(id);
+            }
+        }
+        for (id, archive) in archives(self.plan) {
+            self.archives_of_service[archive.service.index()].push(id);
+        }
+        for (at, objectives) in self.plan.objectives.iter().enumerate() {
+            self.objectives_of_service[objectives.service.index()].push(at);
+        }
+    }
+
+    /// Backups that name the component.
+    pub(in crate::check) fn backups_of(
+        &self,
+        id: ComponentId,
+    ) -> impl Iterator<Item = (BackupId, &'a Backup)> {
+        let ids = self.backups_of_component[id.index()].iter();
+        ids.map(|id| (*id, &self.plan.backups[id.index()]))
+    }
+
+    /// Backups that name a component of the service.
+    pub(in crate::check) fn service_backups(
+        &self,
+        id: ServiceId,
+    ) -> impl Iterator<Item = (BackupId, &'a Backup)> {
+        let ids = self.backups_of_service[id.index()].iter();
+        ids.map(|id| (*id, &self.plan.backups[id.index()]))
+    }
+
+    /// Archives of the service's log.
+    pub(in crate::check) fn service_archives(
+        &self,
+        id: ServiceId,
+    ) -> impl Iterator<Item = (ArchiveId, &'a Archive)> {
+        let ids = self.archives_of_service[id.index()].iter();
+        ids.map(|id| (*id, &self.plan.archives[id.index()]))
+    }
+
+    /// Objectives of the service.
+    pub(in crate::check) fn service_objectives(
+        &self,
+        id: ServiceId,
+    ) -> impl Iterator<Item = (usize, &'a Objectives)> {
+        let ids = self.objectives_of_service[id.index()].iter();
+        ids.map(|at| (*at, &self.plan.objectives[*at]))
+    }
+
+    /// All services with their ids.
+    pub(in crate::check) fn services(&self) -> impl Iterator<Item = ServiceId> + use<> {
+        (0..self.plan.services.len()).map(ServiceId::from_index)
+    }
+
+    /// All backups and archives.
+    pub(in crate::check) fn jobs(&self) -> impl Iterator<Item = Job<'a>> {
+        let backups = backups(self.plan).map(|(id, _)| JobId::Backup(id));
+        let archives = archives(self.plan).map(|(id, _)| JobId::Archive(id));
+        let plan = self.plan;
+        backups.chain(archives).map(move |id| Job::new(plan, id))
+    }
+
+    /// All drills, recoveries and switchovers.
+    pub(in crate::check) fn scenarios(&self) -> impl Iterator<Item = (ScenarioId, &'a Scenario)> {
+        let plan = self.plan;
+        let drills = (0..plan.drills.len()).map(ScenarioId::Drill);
+        let recoveries = (0..plan.recoveries.len()).map(ScenarioId::Recovery);
+        let switches = (0..plan.switchovers.len()).map(ScenarioId::Switchover);
+        let ids = drills.chain(recoveries).chain(switches);
+        ids.map(move |id| (id, id.of(plan)))
+    }
+
+    /// True when the plan speaks of the service: by a declaration, a job or a promise.
+    pub(in crate::check) fn mentions(&self, id: ServiceId) -> bool {
+        let service = self.plan.service(id);
+        let declared = service.inventory_span != Some(service.span);
+        declared
+            || !self.backups_of_service[id.index()].is_empty()
+            || !self.archives_of_service[id.index()].is_empty()
+            || !self.objectives_of_service[id.index()].is_empty()
+    }
+
+    /// The site of the service's host.
+    pub(in crate::check) fn site_of(&self, id: ServiceId) -> Option<&'a str> {
+        let host = self.plan.service(id).host.as_ref()?;
+        self.plan.hosts.get(host)?.site.as_deref()
+    }
+}
+
+/// A backup or archive seen alike.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::check) struct Job<'a> {
+    /// Which.
+    pub(in crate::check) id: JobId,
+    /// Its name.
+    pub(in crate::check) name: &'a str,
+    /// The policy it comes from.
+    pub(in crate::check) origin: &'a Origin,
+    /// The clauses both kinds share.
+    pub(in crate::check) keeping: &'a Keeping,
+    /// The head of its block.
+    pub(in crate::check) span: Span,
+    plan: &'a ResolvedPlan,
+}
+
+impl<'a> Job<'a> {
+    /// The job of an id.
+    pub(in crate::check) fn new(plan: &'a ResolvedPlan, id: JobId) -> Self {
+        let (name, origin, keeping, span) = match id {
+            JobId::Backup(id) => {
+                let job = &plan.backups[id.index()];
+                (&job.name, &job.origin, &job.keeping, job.span)
+            }
+            JobId::Archive(id) => {
+                let job = &plan.archives[id.index()];
+                (&job.name, &job.origin, &job.keeping, job.span)
+            }
+        };
+        Self {
+            id,
+            name,
+            origin,
+            keeping,
+            span,
+            plan,
+        }
+    }
+
+    /// The word that opens its block.
+    pub(in crate::check) fn word(&self) -> &'static str {
+        match self.id {
+            JobId::Backup(_) => "backup",
+            JobId::Archive(_) => "archive",
+        }
+    }
+
+    /// Its name, with the service it was expanded for.
+    pub(in crate::check) fn subject(&self) -> String {
+        subject(self.name, self.origin)
+    }
+
+    /// The devices it writes to before any copy is made.
+    pub(in crate::check) fn first_devices(&self) -> Vec<DeviceId> {
+        let mut devices: Vec<DeviceId> = self.keeping.store.iter().map(|at| at.value).collect();
+        if let JobId::Archive(id) = self.id {
+            let archive = &self.plan.archives[id.index()];
+            devices.extend(archive.streams.iter().map(|stream| stream.device));
+            devices.extend(archive.ships.iter().map(|ship| ship.device));
+        }
+        dedup(devices)
+    }
+
+    /// All devices it keeps copies on.
+    pub(in crate::check) fn devices(&self) -> Vec<DeviceId> {
+        let copies = self.keeping.copies.iter().map(|copy| copy.device);
+        dedup(self.first_devices().into_iter().chain(copies))
+    }
+
+    /// The services whose data it keeps.
+    pub(in crate::check) fn services(&self) -> BTreeSet<ServiceId> {
+        match self.id {
+            JobId::Backup(id) => services_of(self.plan, &self.plan.backups[id.index()].targets),
+            JobId::Archive(id) => BTreeSet::from([self.plan.archives[id.index()].service]),
+        }
+    }
+}
+
+/// A name, with the service it was expanded for when it comes from a policy.
+pub(in crate::check) fn subject(name: &str, origin: &Origin) -> String {
+    match &origin.instance {
+        Some(instance) => format!("{instance}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Backups with their ids.
+pub(in crate::check) fn backups(plan: &ResolvedPlan) -> impl Iterator<Item = (BackupId, &Backup)> {
+    let ids = (0..).map(BackupId);
+    ids.zip(&plan.backups)
+}
+
+/// Archives with their ids.
+pub(in crate::check) fn archives(
+    plan: &ResolvedPlan,
+) -> impl Iterator<Item = (ArchiveId, &Archive)> {
+    let ids = (0..).map(ArchiveId);
+    ids.zip(&plan.archives)
+}
+
+/// The services of some components.
+pub(in crate::check) fn services_of(
+    plan: &ResolvedPlan,
+    components: &[ComponentId],
+) -> BTreeSet<ServiceId> {
+    let ids = components.iter();
+    ids.map(|id| plan.component(*id).service).collect()
+}
+
+/// The services a scenario works on.
+pub(in crate::check) fn scenario_services(
+    plan: &ResolvedPlan,
+    scenario: &Scenario,
+) -> BTreeSet<ServiceId> {
+    let inputs = scenario.inputs.iter().filter_map(|input| input.service);
+    let mut services: BTreeSet<ServiceId> = inputs.collect();
+    for Action { kind, .. } in &scenario.actions {
+        match kind {
+            ActionKind::Restore { targets, .. }
+            | ActionKind::Relocate { targets, .. }
+            | ActionKind::Extract { targets, .. } => {
+                services.extend(targets.iter().flat_map(|target| of_target(plan, target)));
+            }
+            ActionKind::Promote { from, .. } => services.extend(*from),
+            _ => {}
+        }
+    }
+    services
+}
+
+fn of_target(plan: &ResolvedPlan, target: &Target) -> BTreeSet<ServiceId> {
+    match target {
+        Target::Components(ids) => services_of(plan, ids),
+        Target::Service(id) => BTreeSet::from([*id]),
+        Target::Input(_) | Target::Foreign(..) => BTreeSet::new(),
+    }
+}
+
+fn dedup(devices: impl IntoIterator<Item = DeviceId>) -> Vec<DeviceId> {
+    let mut seen = Vec::new();
+    for device in devices {
+        if !seen.contains(&device) {
+            seen.push(device);
+        }
+    }
+    seen
+}
