@@ -19,9 +19,7 @@ use crate::syntax::ast::Ast;
 pub mod imports;
 pub mod plan;
 
-pub use imports::{
-    imports_of, inventories_of, relative, unreadable_import, unreadable_inventory,
-};
+pub use imports::{imports_of, inventories_of, relative, unreadable_import, unreadable_inventory};
 use plan::ResolvedPlan;
 
 /// Everything [`resolve`] looks at.

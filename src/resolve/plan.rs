@@ -152,6 +152,15 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Directory, Self::S3, Self::Volumes];
+
+    /// From the word of a plan or inventory.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// As written in a plan.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -312,6 +321,15 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Postgresql, Self::Mariadb, Self::Sqlite, Self::Files];
+
+    /// From the word of a plan or inventory.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// As written in a plan.
     #[must_use]
     pub fn word(self) -> &'static str {

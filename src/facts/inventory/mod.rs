@@ -1,5 +1,23 @@
 //! Owns the inventory: where things are and how fast they are, typed, with places.
 //! Must not open files, and must not know the plan; `resolve` joins the two.
+//!
+//! ```yaml
+//! inventory: 1
+//! sites:    {fra: {city: Frankfurt}}
+//! hosts:    {bk1: {site: fra, address: bk1.example.org, disks: {d3: {free: 3 TiB}}}}
+//! services: {notes: {engine: sqlite, host: here, path: data/notes.db, labels: {tier: gold}}}
+//! devices:  {disk: {host: here, path: backup/disk, capacity: 20 TiB, write: 2 GiB/s}}
+//! contacts: {dba_oncall: {pager: orders-dba}}
+//! facts:    prod.facts.yaml   # measured by `planc survey`
+//! state:    .planc            # catalog and journals
+//! ```
+//!
+//! Paths are relative to the inventory file. The host `here` is the machine planc runs on and
+//! needs no entry. Quantities are written as in plans; secrets are named by their source.
+
+mod fields;
+mod secret;
+mod sections;
 
 use indexmap::IndexMap;
 
@@ -7,6 +25,8 @@ use crate::diagnostic::Diagnostics;
 use crate::quantity::{Bytes, BytesPerSecond};
 use crate::resolve::plan::{At, DeviceKind, EngineKind, Host};
 use crate::source::{FileId, Span};
+use crate::yaml;
+use fields::Reader;
 
 /// The inventory of one environment. Everything in it is optional: a plan may declare sites,
 /// devices and services itself.
@@ -43,6 +63,8 @@ pub struct InventoryService {
     pub host: Option<(String, Span)>,
     /// Path of a SQLite file or file tree.
     pub path: Option<String>,
+    /// The disk a SQLite file or file tree lies on.
+    pub disk: Option<String>,
     /// Connection fields; of a secret only its source, as `env:NAME`.
     pub connect: IndexMap<String, String>,
     /// Tablespaces with the disks they lie on.
@@ -100,9 +122,22 @@ pub struct InventoryDevice {
 /// Reads an inventory; what cannot be understood becomes a finding and is left out.
 #[must_use]
 pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> Inventory {
-    let _ = (text, out);
+    let Some(root) = yaml::parse(file, text, out) else {
+        return Inventory {
+            file: Some(file),
+            incomplete: true,
+            ..Inventory::default()
+        };
+    };
+    let mut reader = Reader::new(out);
+    let inventory = sections::root(&root, &mut reader);
+    let incomplete = reader.missed();
     Inventory {
         file: Some(file),
-        ..Inventory::default()
+        incomplete,
+        ..inventory
     }
 }
+
+#[cfg(test)]
+mod tests;
