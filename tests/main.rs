@@ -5,6 +5,7 @@ mod engines;
 mod graphs;
 mod language;
 mod media;
+mod postgres;
 mod rules;
 mod runs;
 mod tidy;

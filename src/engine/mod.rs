@@ -12,6 +12,8 @@
 //! - A restore works in a folder of its own ([`Engine::restore`]) and never touches the target.
 //! - Every error says whether trying again can help ([`EngineError::retry`]).
 
+pub mod postgres;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 

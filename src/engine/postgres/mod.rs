@@ -1,0 +1,103 @@
+//! PostgreSQL: hot backup by parts, the log archive, and recovery.
+//!
+//! The files from `facts` to `label` are pure: they read and write PostgreSQL's own formats from
+//! bytes and never open anything. The others talk to a server or its folders.
+
+pub mod control;
+pub mod facts;
+pub mod history;
+pub mod label;
+pub mod lsn;
+pub mod page;
+pub mod walfile;
+
+use crate::engine::EngineError;
+
+/// What is wrong with bytes or text in one of PostgreSQL's formats. Lowercase fragments.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// Fewer bytes than the format has.
+    #[error("{what} has {found} bytes instead of {expected}")]
+    Length {
+        /// What was read.
+        what: &'static str,
+        /// Bytes that belong there.
+        expected: u64,
+        /// Bytes that came.
+        found: u64,
+    },
+    /// A checksum does not fit.
+    #[error("{what} has checksum {found:#010x}, its content gives {expected:#010x}")]
+    Checksum {
+        /// What was read.
+        what: &'static str,
+        /// Computed.
+        expected: u32,
+        /// Stored.
+        found: u32,
+    },
+    /// The version is not in the table.
+    #[error("{found} is not supported; planc knows PostgreSQL {known}")]
+    UnknownVersion {
+        /// What the bytes say.
+        found: String,
+        /// Major versions that are known.
+        known: String,
+    },
+    /// A text is not what its grammar asks.
+    #[error("`{text}` is not {expected}")]
+    Text {
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        text: String,
+    },
+    /// Two things that must agree do not.
+    #[error("{what} is {found} instead of {expected}")]
+    Differs {
+        /// What.
+        what: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+}
+
+impl FormatError {
+    fn text(expected: &'static str, text: &str) -> Self {
+        Self::Text {
+            expected,
+            text: text.chars().take(80).collect(),
+        }
+    }
+
+    fn differs(what: &'static str, expected: impl ToString, found: impl ToString) -> Self {
+        Self::Differs {
+            what,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    /// The engine's error for the thing that was read, usually a path.
+    #[must_use]
+    pub fn of(self, what: impl ToString) -> EngineError {
+        EngineError::Damaged {
+            what: what.to_string(),
+            detail: self.to_string(),
+        }
+    }
+}
+
+/// Reads little-endian integers at fixed places of a buffer whose length was checked before.
+fn bytes_at<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], FormatError> {
+    let found = bytes.get(offset..offset.saturating_add(N));
+    found
+        .and_then(|slice| slice.try_into().ok())
+        .ok_or(FormatError::Length {
+            what: "the buffer",
+            expected: offset.saturating_add(N) as u64,
+            found: bytes.len() as u64,
+        })
+}

@@ -1,0 +1,222 @@
+//! Owns throwaway PostgreSQL clusters: finding the servers, starting and stopping clusters in a
+//! temporary folder as an ordinary user, and asking them questions.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The versions of the suite; with `PLANC_PG_ALL` set, every version that is supported.
+pub(crate) fn versions() -> Vec<u32> {
+    if std::env::var_os("PLANC_PG_ALL").is_some() {
+        return vec![15, 16, 18];
+    }
+    vec![15, 18]
+}
+
+/// A folder that the server's user owns and everyone may enter.
+pub(crate) fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("planc-pg-").tempdir();
+    let folder = folder.expect("temporary folder");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).expect("permissions");
+    own(folder.path());
+    folder
+}
+
+/// Gives a path to the server's user, when the tests run as root.
+pub(crate) fn own(path: &Path) {
+    if !is_root() {
+        return;
+    }
+    let done = Command::new("chown")
+        .arg("-Rh")
+        .arg("postgres:")
+        .arg(path)
+        .status();
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "chown {}",
+        path.display()
+    );
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+/// The folder with the tools of a version.
+pub(crate) fn tools(version: u32) -> PathBuf {
+    let home = std::env::var("PLANC_PG_HOME").unwrap_or_else(|_| "/opt/planc-test/pg".to_owned());
+    let bin = match version {
+        15 => PathBuf::from("/usr/lib/postgresql/15/bin"),
+        _ => PathBuf::from(home).join(version.to_string()).join("bin"),
+    };
+    assert!(
+        bin.join("postgres").is_file(),
+        "PostgreSQL {version} is not in {}: run tests/install-postgres",
+        bin.display()
+    );
+    bin
+}
+
+/// Runs a tool as the server's user.
+pub(crate) fn run(version: u32, tool: &str, arguments: &[&str]) -> Output {
+    let tool = tools(version).join(tool);
+    let mut command = if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(tool);
+        command
+    } else {
+        Command::new(tool)
+    };
+    let output = command
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .current_dir("/tmp");
+    output.output().expect("the tool starts")
+}
+
+/// Runs a tool that must succeed; its standard output.
+pub(crate) fn run_ok(version: u32, tool: &str, arguments: &[&str]) -> String {
+    let output = run(version, tool, arguments);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{tool} {arguments:?}: {out}{err}");
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// One cluster; stopped and removed when dropped.
+pub(crate) struct Cluster {
+    pub(crate) version: u32,
+    pub(crate) folder: TempDir,
+    pub(crate) data: PathBuf,
+}
+
+impl Cluster {
+    /// A new cluster with page checksums and small log segments; not started.
+    pub(crate) fn create(version: u32) -> Self {
+        let folder = folder();
+        let data = folder.path().join("data");
+        let path = data.to_str().expect("a plain path");
+        let arguments = ["-D", path, "-U", "postgres", "-k", "-N", "--wal-segsize=1"];
+        let more = ["--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8"];
+        run_ok(version, "initdb", &[&arguments[..], &more[..]].concat());
+        let cluster = Self {
+            version,
+            folder,
+            data,
+        };
+        cluster.configure(&[
+            "listen_addresses = ''",
+            "fsync = off",
+            "shared_buffers = 8MB",
+            "max_wal_size = 64MB",
+            "min_wal_size = 2MB",
+            "autovacuum = off",
+            "log_min_messages = info",
+            "timezone = 'UTC'",
+        ]);
+        let sockets = cluster.folder.path().display().to_string();
+        cluster.configure(&[&format!("unix_socket_directories = '{sockets}'")]);
+        cluster
+    }
+
+    /// A running cluster that keeps its log in a folder.
+    pub(crate) fn archiving(version: u32) -> Self {
+        let cluster = Self::create(version);
+        std::fs::create_dir(cluster.archive()).expect("archive folder");
+        own(&cluster.archive());
+        let archive = cluster.archive().display().to_string();
+        let copy = format!("archive_command = 'test ! -f {archive}/%f && cp %p {archive}/%f'");
+        cluster.configure(&["archive_mode = on", &copy]);
+        cluster.start();
+        cluster
+    }
+
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.folder.path().join("archive")
+    }
+
+    /// Adds lines to the configuration.
+    pub(crate) fn configure(&self, lines: &[&str]) {
+        let path = self.data.join("postgresql.conf");
+        let mut text = std::fs::read_to_string(&path).expect("configuration");
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        std::fs::write(&path, text).expect("configuration");
+    }
+
+    pub(crate) fn start(&self) {
+        let log = self.folder.path().join("log");
+        let (data, log) = (self.data.display().to_string(), log.display().to_string());
+        run_ok(
+            self.version,
+            "pg_ctl",
+            &["-s", "-w", "-D", &data, "-l", &log, "start"],
+        );
+    }
+
+    pub(crate) fn stop(&self, mode: &str) {
+        let data = self.data.display().to_string();
+        run_ok(
+            self.version,
+            "pg_ctl",
+            &["-s", "-w", "-D", &data, "-m", mode, "stop"],
+        );
+    }
+
+    /// The server's log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// A session of the superuser.
+    pub(crate) fn client(&self) -> postgres::Client {
+        self.client_of("postgres", "postgres")
+    }
+
+    pub(crate) fn client_of(&self, user: &str, database: &str) -> postgres::Client {
+        let mut config = postgres::Config::new();
+        config
+            .host_path(self.folder.path())
+            .user(user)
+            .dbname(database);
+        let client = config.connect(postgres::NoTls);
+        client.unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    /// Runs statements in a session of their own.
+    pub(crate) fn sql(&self, statements: &str) {
+        let done = self.client().batch_execute(statements);
+        done.unwrap_or_else(|error| panic!("{statements}: {error}\n{}", self.log()));
+    }
+
+    /// One value as text.
+    pub(crate) fn ask(&self, query: &str) -> String {
+        let answer = self
+            .client()
+            .query_one(&format!("select ({query})::text"), &[]);
+        answer
+            .unwrap_or_else(|error| panic!("{query}: {error}"))
+            .get(0)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let data = self.data.display().to_string();
+        run(
+            self.version,
+            "pg_ctl",
+            &["-s", "-w", "-D", &data, "-m", "immediate", "stop"],
+        );
+    }
+}
