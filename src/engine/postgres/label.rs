@@ -80,9 +80,12 @@ pub fn print_map(map: &[MappedTablespace]) -> String {
         };
         path.chars().map(escape).collect::<String>()
     };
-    map.iter()
-        .map(|entry| format!("{} {}\n", entry.oid, escaped(&entry.path)))
-        .collect()
+    let mut text = String::new();
+    for entry in map {
+        let line = [&entry.oid.to_string(), " ", &escaped(&entry.path), "\n"].concat();
+        text.push_str(&line);
+    }
+    text
 }
 
 fn parse_line(line: &str) -> Result<MappedTablespace, FormatError> {

@@ -11,6 +11,8 @@ pub mod lsn;
 pub mod page;
 pub mod walfile;
 
+use std::fmt;
+
 use crate::engine::EngineError;
 
 /// What is wrong with bytes or text in one of PostgreSQL's formats. Lowercase fragments.
@@ -72,7 +74,7 @@ impl FormatError {
         }
     }
 
-    fn differs(what: &'static str, expected: impl ToString, found: impl ToString) -> Self {
+    fn differs(what: &'static str, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
         Self::Differs {
             what,
             expected: expected.to_string(),
@@ -82,7 +84,7 @@ impl FormatError {
 
     /// The engine's error for the thing that was read, usually a path.
     #[must_use]
-    pub fn of(self, what: impl ToString) -> EngineError {
+    pub fn of(self, what: impl fmt::Display) -> EngineError {
         EngineError::Damaged {
             what: what.to_string(),
             detail: self.to_string(),
