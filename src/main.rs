@@ -1,3 +1,8 @@
 //! Arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let exit = planc::cli::run(std::env::args_os());
+    ExitCode::from(exit.code())
+}

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::resolve::plan::ResolvedPlan;
+use crate::resolve::plan::{Objectives, ResolvedPlan};
 use crate::source::SourceMap;
 use crate::syntax::ast::Ast;
 
@@ -49,6 +49,19 @@ pub struct Checked {
     pub findings: Vec<Diagnostic>,
     /// The environments against which no error stands.
     pub plans: Vec<CheckedPlan>,
+    /// How the promises of all environments came out.
+    pub promises: Promises,
+}
+
+/// How promises came out. Each ends in exactly one of the three.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Promises {
+    /// Shown to hold.
+    pub proved: usize,
+    /// Shown not to hold.
+    pub broken: usize,
+    /// Not shown either way.
+    pub unknown: usize,
 }
 
 /// Runs every rule on every environment.
@@ -60,12 +73,15 @@ pub fn check(input: Input<'_>) -> Checked {
     for finding in &mut findings {
         allowances.apply_by_place(finding);
     }
+    let mut promises = Promises::default();
     for plan in &input.plans {
         let context = Context::new(plan, input.sources, input.asts, input.now, whole);
         let mut found = Found::new(plan);
         for rule in rules::checks() {
             rule(&context, &mut found);
         }
+        promises.broken += found.broken();
+        promises.unknown += promised(plan).saturating_sub(found.broken());
         findings.extend(allowances.apply(&context, found));
     }
     findings.extend(allowances.judge(whole));
@@ -80,7 +96,21 @@ pub fn check(input: Input<'_>) -> Checked {
         })
         .map(CheckedPlan::new)
         .collect();
-    Checked { findings, plans }
+    Checked {
+        findings,
+        plans,
+        promises,
+    }
+}
+
+/// How many promises the objectives of a plan make.
+fn promised(plan: &ResolvedPlan) -> usize {
+    let of = |o: &Objectives| {
+        let single = [o.window.is_some(), o.log_space.is_some(), o.drill.is_some()];
+        let single = single.iter().filter(|said| **said).count();
+        o.rpos.len() + o.rtos.len() + o.copies.len() + single
+    };
+    plan.objectives.iter().map(of).sum()
 }
 
 /// True for an error that no allowance silences.

@@ -1,4 +1,76 @@
 //! The command line: one file a command. Reads arguments and files, calls the stages in order,
 //! prints results to stdout and everything else to stderr.
+//!
+//! To add a command: its file with `Args` and `run`, its `mod` line here, its variant of
+//! [`Command`] and its line in [`Command::run`].
 
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub mod args;
+mod check;
 pub mod exit;
+mod explain;
+mod fix;
+mod fmt;
+pub mod load;
+mod output;
+
+use exit::{CliError, Exit};
+
+/// A compiler for recovery: checks plans, compiles them to step graphs and runs those.
+#[derive(Debug, Parser)]
+#[command(
+    name = "planc",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge plans: parse, resolve and prove. Opens nothing but the files named, never connects.
+    Check(check::Args),
+    /// Rewrite plans in the one style.
+    Fmt(fmt::Args),
+    /// Print the page of a check or of a word of the language.
+    Explain(explain::Args),
+}
+
+impl Command {
+    fn run(self) -> Result<Exit, CliError> {
+        match self {
+            Self::Check(args) => check::run(&args),
+            Self::Fmt(args) => fmt::run(&args),
+            Self::Explain(args) => explain::run(&args),
+        }
+    }
+}
+
+/// Parses the arguments (the program's name first), runs the command, prints the final error.
+#[must_use]
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => cli.command.run().unwrap_or_else(|error| {
+            output::final_error(&error);
+            error.exit
+        }),
+        Err(usage) => {
+            // help and version are asked for and go to stdout; the rest is a refusal
+            let asked = !usage.use_stderr();
+            let printed = usage.print().is_ok();
+            if asked && printed {
+                Exit::Ok
+            } else {
+                Exit::Refused
+            }
+        }
+    }
+}

@@ -1,1 +1,4 @@
 //! People and machines outside: rendering of findings, graphs and runs.
+
+pub mod findings;
+pub mod render;

@@ -1,0 +1,200 @@
+//! `planc check`: parse, resolve, prove. Opens nothing but the files named and what they name.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::check::rule;
+use crate::cli::args::{CodePrefix, Format, NowArgs, OutputFile};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::{fix, load, output};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::report::findings::{self, Judged};
+use crate::report::render::Style;
+
+/// Arguments of `planc check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Plans; `-` is standard input. Without any: every `*.plan` below the current folder.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Judge this environment only; `all` (the default) judges every one.
+    #[arg(long, short = 'e', value_name = "NAME")]
+    env: Option<String>,
+    /// The form of the findings.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Also write the findings in this form to a file; can be repeated.
+    #[arg(long, value_name = "FORMAT=FILE")]
+    output: Vec<OutputFile>,
+    /// End with 1 when a finding is at least this grave.
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    fail_on: FailOn,
+    /// Show only these codes or groups of codes, for example `P06,P0704`.
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    select: Vec<CodePrefix>,
+    /// Leave these codes or groups of codes out.
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    ignore: Vec<CodePrefix>,
+    /// Draw at most this many findings.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    max: usize,
+    /// Apply the fixes of findings that cannot change the meaning for the worse.
+    #[arg(long)]
+    fix: bool,
+    /// With `--fix`: also apply fixes that may change the meaning.
+    #[arg(long, requires = "fix")]
+    unsafe_fixes: bool,
+    #[command(flatten)]
+    now: NowArgs,
+}
+
+/// Levels of `--fail-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Errors only.
+    Error,
+    /// Errors and warnings.
+    Warning,
+    /// Any finding.
+    Advice,
+}
+
+impl FailOn {
+    fn includes(self, severity: Severity) -> bool {
+        match self {
+            Self::Error => severity == Severity::Error,
+            Self::Warning => severity != Severity::Advice,
+            Self::Advice => true,
+        }
+    }
+}
+
+/// Judges the plans and reports.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    let files = files(&args.files)?;
+    if args.fix {
+        repair(args, &files)?;
+    }
+    let mut judged = judge(args, &files)?;
+    for plan in &mut judged {
+        plan.findings.retain(|finding| args.shows(finding));
+    }
+    report(args, &judged)?;
+    let findings = judged.iter().flat_map(|plan| &plan.findings);
+    let fails = |finding: &Diagnostic| {
+        finding.allowed.is_none() && args.fail_on.includes(rule::severity(finding.code))
+    };
+    Ok(if findings.into_iter().any(fails) {
+        Exit::Findings
+    } else {
+        Exit::Ok
+    })
+}
+
+impl Args {
+    fn shows(&self, finding: &Diagnostic) -> bool {
+        let named = |list: &[CodePrefix]| list.iter().any(|code| code.matches(finding.code));
+        (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
+    }
+
+    fn environment(&self) -> Option<&str> {
+        self.env.as_deref().filter(|name| *name != "all")
+    }
+}
+
+fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let found = load::plans_below(Path::new("."))?;
+    if found.is_empty() {
+        return Err(CliError::refused("no *.plan file below the current folder")
+            .help("name a plan, or `-` to read one from standard input"));
+    }
+    Ok(found)
+}
+
+fn judge(args: &Args, files: &[PathBuf]) -> Result<Vec<Judged>, CliError> {
+    let now = args.now.now();
+    let compiled = files
+        .iter()
+        .map(|path| load::compile(path, args.environment(), now));
+    compiled.map(|plan| plan.map(|plan| plan.judged)).collect()
+}
+
+/// Applies fixes round by round, because one fix can make another finding visible.
+fn repair(args: &Args, files: &[PathBuf]) -> Result<(), CliError> {
+    const ROUNDS: usize = 10;
+    if files.iter().any(|path| path.as_os_str() == "-") {
+        return Err(CliError::refused("standard input cannot be changed")
+            .help("name the file that `--fix` shall change"));
+    }
+    for _ in 0..ROUNDS {
+        let judged = judge(args, files)?;
+        let mut changed: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for plan in &judged {
+            let shown = plan.findings.iter().filter(|finding| args.shows(finding));
+            changed.extend(fix::apply(&plan.sources, shown, args.unsafe_fixes));
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        for (path, text) in changed {
+            fix::replace(&path, &text)?;
+        }
+    }
+    Ok(())
+}
+
+fn report(args: &Args, judged: &[Judged]) -> Result<(), CliError> {
+    let style = output::style(&std::io::stdout());
+    let mut out = std::io::stdout().lock();
+    write!(out, "{}", written(args.format, judged, style, args.max))?;
+    if args.format == Format::Human {
+        write!(out, "{}", findings::tally(judged))?;
+    }
+    for file in &args.output {
+        let mut text = written(file.format, judged, Style::default(), usize::MAX);
+        if file.format == Format::Human {
+            text.push_str(&findings::tally(judged));
+        }
+        write_file(&file.path, &text)?;
+    }
+    let github = args.format == Format::Github
+        || args.output.iter().any(|file| file.format == Format::Github);
+    if github && let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
+        append(Path::new(&path), &findings::step_summary(judged))?;
+    }
+    Ok(())
+}
+
+fn written(format: Format, judged: &[Judged], style: Style, max: usize) -> String {
+    match format {
+        Format::Human => findings::human(judged, style, max),
+        Format::Short => findings::short(judged),
+        Format::Json => findings::json(judged),
+        Format::Sarif => findings::sarif(judged),
+        Format::Github => findings::github(judged),
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|error| unwritable(path, &error))
+}
+
+fn append(path: &Path, text: &str) -> Result<(), CliError> {
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+    let message = format!("cannot write {}: {}", path.display(), load::cause(error));
+    CliError::refused(message).help("name a file in a writable folder")
+}

@@ -1,0 +1,310 @@
+//! Owns reading: plan files, their imports and inventories, through the front end to checked
+//! plans. The one place that opens files for the compiler.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::check::{self, CheckedPlan, is_error};
+use crate::cli::args::{NowArgs, PlanArgs, read_stdin};
+use crate::cli::exit::CliError;
+use crate::cli::output;
+use crate::diagnostic::Diagnostics;
+use crate::facts::inventory::{self, Inventory};
+use crate::report::findings::{self, Judged};
+use crate::resolve;
+use crate::source::{FileId, SourceMap};
+use crate::syntax::ast::{Ast, ItemKind};
+
+/// How findings name a plan that came from standard input.
+pub const STDIN: &str = "<stdin>";
+
+/// A compiled plan: the verdict on it, and what can be run of it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Findings with the texts they point into.
+    pub judged: Judged,
+    /// The file of the plan.
+    pub main: FileId,
+    /// Environments against which no error stands.
+    pub plans: Vec<CheckedPlan>,
+}
+
+impl Compiled {
+    /// True when an error stands that nothing allows.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.judged.findings.iter().any(is_error)
+    }
+}
+
+/// Reads and judges a plan in one or all of its environments. `-` is standard input.
+///
+/// # Errors
+/// When the plan cannot be read or does not know the environment. Imports and inventories that
+/// cannot be read are findings.
+pub fn compile(
+    path: &Path,
+    environment: Option<&str>,
+    now: Timestamp,
+) -> Result<Compiled, CliError> {
+    let (name, text) = read_plan(path)?;
+    compile_text(&name, text, environment, now)
+}
+
+/// Judges the text of a plan; paths in it are relative to the folder of `name`.
+///
+/// # Errors
+/// When the plan does not know the environment.
+pub fn compile_text(
+    name: &str,
+    text: String,
+    environment: Option<&str>,
+    now: Timestamp,
+) -> Result<Compiled, CliError> {
+    let mut reader = Reader::default();
+    let main = reader.sources.add(name, text);
+    let ast = reader.parse(main);
+    known_environment(&ast, environment)?;
+    let imports = reader.imports(&ast);
+    let inventories = reader.inventories(&ast, environment);
+    let Reader { sources, mut found } = reader;
+    let input = resolve::Input {
+        main: &ast,
+        imports: &imports,
+        inventories: &inventories,
+        sources: &sources,
+        environment,
+    };
+    let plans = resolve::resolve(&input, &mut found);
+    let plan = plan_name(&ast).unwrap_or_else(|| name.to_owned());
+    let environments = plans.iter().map(|plan| plan.environment.clone());
+    let environments = environments.filter(|name| !name.is_empty()).collect();
+    let asts: Vec<Ast> = std::iter::once(ast).chain(imports.into_values()).collect();
+    let checked = check::check(check::Input {
+        plans,
+        sources: &sources,
+        asts: &asts,
+        found,
+        now,
+    });
+    let judged = Judged {
+        plan,
+        environments,
+        sources,
+        findings: checked.findings,
+        promises: checked.promises,
+    };
+    Ok(Compiled {
+        judged,
+        main,
+        plans: checked.plans,
+    })
+}
+
+/// The checked plan that a command works with. Findings are drawn on stderr when an error stands.
+///
+/// # Errors
+/// When it cannot be told which plan or environment is meant, when the plan cannot be read, and
+/// when an error stands against it: all refusals.
+pub fn checked(which: &PlanArgs, now: NowArgs) -> Result<CheckedPlan, CliError> {
+    let path = match &which.plan {
+        Some(path) => path.clone(),
+        None => only_plan()?,
+    };
+    let environment = which.env.as_deref();
+    let mut compiled = compile(&path, environment, now.now())?;
+    if compiled.has_errors() {
+        let style = output::style(&std::io::stderr());
+        let drawn = findings::human(std::slice::from_ref(&compiled.judged), style, usize::MAX);
+        write!(std::io::stderr().lock(), "{drawn}")?;
+        let message = format!("{} has errors; nothing was started", path.display());
+        return Err(CliError::refused(message).help("correct the plan, then repeat the command"));
+    }
+    if compiled.plans.len() > 1 {
+        let names = compiled.judged.environments.join(", ");
+        let message = format!("{} has several environments: {names}", path.display());
+        return Err(CliError::refused(message).help("choose one with `--env NAME`"));
+    }
+    let missing = || CliError::refused(format!("{} has no environment to run", path.display()));
+    compiled.plans.pop().ok_or_else(missing)
+}
+
+/// All `*.plan` files below a folder, hidden folders and `target` left out, in order.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn plans_below(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let skipped = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() > 0
+            && entry.file_type().is_dir()
+            && (name.starts_with('.') || name == "target")
+    };
+    let walk = walkdir::WalkDir::new(folder).sort_by_file_name();
+    let mut plans = Vec::new();
+    for entry in walk.into_iter().filter_entry(|entry| !skipped(entry)) {
+        let entry = entry.map_err(|error| CliError::refused(format!("cannot list {error}")))?;
+        let is_plan = entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "plan");
+        if is_plan && !entry.file_type().is_dir() {
+            let path = entry.path();
+            plans.push(path.strip_prefix("./").unwrap_or(path).to_path_buf());
+        }
+    }
+    Ok(plans)
+}
+
+fn only_plan() -> Result<PathBuf, CliError> {
+    let mut plans = plans_below(Path::new("."))?;
+    match (plans.pop(), plans.len()) {
+        (Some(plan), 0) => Ok(plan),
+        (None, _) => Err(CliError::refused("no *.plan file below the current folder")
+            .help("name one with `--plan FILE`")),
+        (Some(last), others) => {
+            let message = format!("{} plans below the current folder", others + 1);
+            let help = format!(
+                "name one with `--plan FILE`, for example {}",
+                last.display()
+            );
+            Err(CliError::refused(message).help(help))
+        }
+    }
+}
+
+fn read_plan(path: &Path) -> Result<(String, String), CliError> {
+    if path.as_os_str() == "-" {
+        return Ok((STDIN.to_owned(), read_stdin()?));
+    }
+    let name = path.to_string_lossy().into_owned();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let message = format!("cannot read the plan {name}: {}", cause(&error));
+            Err(CliError::refused(message).help("name a readable plan file, or `-` for stdin"))
+        }
+    }
+}
+
+/// The cause of a failed read as a lowercase fragment.
+pub(crate) fn cause(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string().to_lowercase(),
+    }
+}
+
+fn known_environment(ast: &Ast, asked: Option<&str>) -> Result<(), CliError> {
+    let Some(asked) = asked else { return Ok(()) };
+    let known: Vec<String> = resolve::inventories_of(ast)
+        .into_iter()
+        .map(|(name, ..)| name)
+        .collect();
+    if known.iter().any(|name| name == asked) {
+        return Ok(());
+    }
+    let error = CliError::refused(format!("the plan has no environment `{asked}`"));
+    Err(if known.is_empty() {
+        error.help("it declares none; leave `--env` out")
+    } else {
+        error.help(format!("it declares {}", known.join(", ")))
+    })
+}
+
+fn plan_name(ast: &Ast) -> Option<String> {
+    ast.items.iter().find_map(|item| match &item.kind {
+        ItemKind::Plan { name, .. } => Some(name.text.clone()),
+        _ => None,
+    })
+}
+
+/// Reads files into one map and collects findings on the way.
+#[derive(Debug, Default)]
+struct Reader {
+    sources: SourceMap,
+    found: Diagnostics,
+}
+
+impl Reader {
+    fn parse(&mut self, file: FileId) -> Ast {
+        let text = self.sources.file(file).text();
+        let _ = text;
+        Ast {
+            file,
+            items: Vec::new(),
+        }
+    }
+
+    /// Imports of imports too, each file once.
+    fn imports(&mut self, main: &Ast) -> BTreeMap<String, Ast> {
+        let mut imports: BTreeMap<String, Ast> = BTreeMap::new();
+        let mut waiting = self.imports_of(main);
+        while let Some((path, written, span)) = waiting.pop() {
+            let own = self.sources.find(&path);
+            if own == Some(main.file) || imports.contains_key(&path) {
+                continue;
+            }
+            match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let file = self.sources.add(&*path, text);
+                    let ast = self.parse(file);
+                    waiting.extend(self.imports_of(&ast));
+                    imports.insert(path, ast);
+                }
+                Err(error) => {
+                    resolve::unreadable_import(&written, span, &cause(&error), &mut self.found);
+                }
+            }
+        }
+        imports
+    }
+
+    fn imports_of(&self, ast: &Ast) -> Vec<(String, String, crate::source::Span)> {
+        let from = self.sources.file(ast.file).path();
+        let imports = resolve::imports_of(ast).into_iter();
+        imports
+            .map(|(written, span)| (resolve::relative(from, &written), written, span))
+            .collect()
+    }
+
+    fn inventories(&mut self, main: &Ast, only: Option<&str>) -> BTreeMap<String, Inventory> {
+        let from = self.sources.file(main.file).path().to_owned();
+        let mut inventories = BTreeMap::new();
+        for (name, written, span) in resolve::inventories_of(main) {
+            if only.is_some_and(|only| only != name) {
+                continue;
+            }
+            let path = resolve::relative(&from, &written);
+            if let Some(same) = self.known(&path, &inventories) {
+                inventories.insert(name, same);
+                continue;
+            }
+            match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let file = self.sources.add(path, text);
+                    let text = self.sources.file(file).text();
+                    inventories.insert(name, inventory::read(file, text, &mut self.found));
+                }
+                Err(error) => {
+                    let cause = cause(&error);
+                    resolve::unreadable_inventory(&name, &written, span, &cause, &mut self.found);
+                }
+            }
+        }
+        inventories
+    }
+
+    /// An inventory that another environment has read already.
+    fn known(&self, path: &str, read: &BTreeMap<String, Inventory>) -> Option<Inventory> {
+        let file = self.sources.find(path)?;
+        let same = read.values().find(|other| other.file == Some(file))?;
+        Some(same.clone())
+    }
+}

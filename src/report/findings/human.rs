@@ -1,0 +1,52 @@
+//! Findings drawn for people, gravest class of trouble countable at the end.
+
+use crate::report::findings::{Judged, Tally};
+use crate::report::render::{self, Style};
+
+/// Draws at most `max` findings; says how many were left out. Allowed findings are only counted.
+#[must_use]
+pub fn human(judged: &[Judged], style: Style, max: usize) -> String {
+    let shown = judged.iter().flat_map(|plan| {
+        let open = plan.findings.iter().filter(|f| f.allowed.is_none());
+        open.map(move |finding| (plan, finding))
+    });
+    let total = shown.clone().count();
+    let mut out = String::new();
+    for (plan, finding) in shown.take(max) {
+        out.push_str(&render::finding(&plan.sources, finding, style));
+        out.push('\n');
+    }
+    if total > max {
+        let left = total - max;
+        out.push_str(&format!(
+            "{left} more not shown; `--max {total}` shows all\n"
+        ));
+    }
+    out
+}
+
+/// The last line: `2 plans: 1 error, 2 warnings, 1 allowed`.
+#[must_use]
+pub fn tally(judged: &[Judged]) -> String {
+    let tally = Tally::of(judged.iter().flat_map(|plan| &plan.findings));
+    let counts = [
+        (tally.error, "error", "errors"),
+        (tally.warning, "warning", "warnings"),
+        (tally.advice, "piece of advice", "pieces of advice"),
+        (tally.allowed, "allowed", "allowed"),
+    ];
+    let said: Vec<String> = counts
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+        .collect();
+    let subject = match judged {
+        [one] => format!("plan {}", one.plan),
+        many => format!("{} plans", many.len()),
+    };
+    if said.is_empty() {
+        format!("{subject}: no findings\n")
+    } else {
+        format!("{subject}: {}\n", said.join(", "))
+    }
+}
