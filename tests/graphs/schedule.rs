@@ -89,11 +89,11 @@ const BRACKET: [(u32, u32, EdgeKind); 5] = [
 fn backup_mode_is_left_after_a_failed_copy() {
     let mut schedule = Schedule::new(&barriers(4, &BRACKET), &[]);
     assert_eq!((schedule.take(), schedule.take()), (Some(0), None));
-    assert_eq!(schedule.finish(0, Outcome::Done), []);
+    assert_eq!(schedule.finish(0, Outcome::Done), [0_usize; 0]);
     assert_eq!(schedule.take(), Some(1));
     assert_eq!(schedule.finish(1, Outcome::Failed), [3]);
     assert_eq!(schedule.take(), Some(2));
-    assert_eq!(schedule.finish(2, Outcome::Done), []);
+    assert_eq!(schedule.finish(2, Outcome::Done), [0_usize; 0]);
     assert!(schedule.is_done());
 }
 
@@ -116,7 +116,7 @@ fn cancellation_leaves_backup_mode_wherever_it_strikes() {
     assert_eq!(schedule.take(), Some(0));
     assert_eq!(schedule.cancel(), [1, 3]);
     assert_eq!(schedule.take(), None);
-    assert_eq!(schedule.finish(0, Outcome::Done), []);
+    assert_eq!(schedule.finish(0, Outcome::Done), [0_usize; 0]);
     assert_eq!(schedule.take(), Some(2));
     // between entering and copying, the copy already waiting for its lane
     let mut schedule = Schedule::new(&barriers(4, &BRACKET), &[]);
@@ -124,7 +124,7 @@ fn cancellation_leaves_backup_mode_wherever_it_strikes() {
     schedule.finish(0, Outcome::Done);
     assert_eq!(schedule.cancel(), [1, 3]);
     assert_eq!(schedule.take(), Some(2));
-    assert_eq!(schedule.cancel(), []);
+    assert_eq!(schedule.cancel(), [0_usize; 0]);
     // it fails to enter after the cancellation
     let mut schedule = Schedule::new(&barriers(4, &BRACKET), &[]);
     assert_eq!(schedule.take(), Some(0));
@@ -141,7 +141,7 @@ fn a_failure_edge_is_taken_after_failure_only() {
     assert_eq!(schedule.finish(0, Outcome::Done), [1, 2]);
     let mut schedule = Schedule::new(&barriers(3, &edges), &[]);
     schedule.take();
-    assert_eq!(schedule.finish(0, Outcome::Failed), []);
+    assert_eq!(schedule.finish(0, Outcome::Failed), [0_usize; 0]);
     assert_eq!(schedule.take(), Some(1));
     let schedule = Schedule::new(&barriers(3, &edges), &[0]);
     assert_eq!(schedule.skipped_at_start(), [1, 2]);

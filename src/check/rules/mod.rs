@@ -5,6 +5,8 @@ use crate::check::context::Context;
 use crate::check::found::Found;
 use crate::check::rule::Rule;
 
+mod example;
+
 // P04 schedules and windows
 mod p0401_empty_window;
 // P12 hygiene

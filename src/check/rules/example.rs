@@ -1,0 +1,56 @@
+//! Owns the surroundings of the example plans on rule pages, so that a page shows what it is
+//! about. Must not hold anything that a rule could complain of.
+
+/// One SQLite file with a device on another host: `$body` is the plan after its first lines.
+macro_rules! notes {
+    ($body:literal) => {
+        concat!(
+            "planc 1\nplan notes\ntimezone Europe/Berlin\n",
+            "environment prod inventory \"inventory.yaml\"\n",
+            $body,
+            "--- inventory.yaml\n",
+            "inventory: 1\n",
+            "sites: {here: {}, there: {}}\n",
+            "hosts:\n",
+            "  desk: {site: here, disks: {d1: {}}}\n",
+            "  vault: {site: here}\n",
+            "  cellar: {site: here}\n",
+            "  depot: {site: there}\n",
+            "services:\n",
+            "  notes: {engine: sqlite, host: desk, path: /srv/notes.db}\n",
+            "devices:\n",
+            "  near: {host: vault, path: /srv/copies, write: 200 MiB/s}\n",
+            "  spare: {host: cellar, path: /srv/copies}\n",
+            "  far: {host: depot, path: /srv/copies}\n",
+            "contacts: {owner: {mail: owner@example.org}}\n",
+        )
+    };
+}
+
+/// A PostgreSQL instance with one tablespace: `$body` is the plan after its first lines.
+macro_rules! orders {
+    ($body:literal) => {
+        concat!(
+            "planc 1\nplan orders\ntimezone Europe/Berlin\n",
+            "environment prod inventory \"inventory.yaml\"\n",
+            $body,
+            "--- inventory.yaml\n",
+            "inventory: 1\n",
+            "sites: {fra: {}, dub: {}}\n",
+            "hosts:\n",
+            "  pg1: {site: fra, disks: {d3: {}, d4: {}, d5: {}}}\n",
+            "  bk1: {site: fra}\n",
+            "  bk2: {site: fra}\n",
+            "  scratch: {site: fra, free: 6 TiB}\n",
+            "services:\n",
+            "  orders_db: {engine: postgresql, version: \"17.4\", host: pg1, tablespaces: {hot: d3}}\n",
+            "devices:\n",
+            "  nvme: {host: bk1, path: /srv/backup, append: true}\n",
+            "  tapes: {host: bk2, volumes: 24, volume_size: 6 TiB}\n",
+            "  bucket: {site: dub, s3: {endpoint: https://s3.example.org, bucket: orders}}\n",
+            "contacts: {owner: {mail: owner@example.org}}\n",
+        )
+    };
+}
+
+pub(super) use {notes, orders};
