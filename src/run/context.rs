@@ -1,0 +1,148 @@
+//! Owns what the workers of one run share: open devices and engines, sessions, the wish to stop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::clock::Clock;
+use super::message::StepFailure;
+use super::programs::Programs;
+use super::sessions::{Sessions, lock};
+use super::stop::Stop;
+use crate::engine::Engine;
+use crate::facts::holdings::{Holdings, Position};
+use crate::media::Device;
+use crate::media::part::WriteSettings;
+use crate::resolve::plan::Codec;
+
+/// Memory for frames in flight of one copying step.
+const MEMORY_PER_STEP: usize = 64 << 20;
+
+/// What a run works with.
+#[derive(Default)]
+pub struct Context {
+    /// Devices by name, identity checked.
+    pub devices: BTreeMap<String, Arc<dyn Device>>,
+    /// Engines by service.
+    pub engines: BTreeMap<String, Arc<dyn Engine>>,
+    /// Files of embedded databases by service, for steps that write into a live one.
+    pub live_files: BTreeMap<String, PathBuf>,
+    /// Devices that must hold a job's log before the source may forget it, by job.
+    pub required: BTreeMap<String, BTreeSet<String>>,
+    /// The time of day.
+    pub clock: Clock,
+    /// The wish to stop.
+    pub stop: Stop,
+    /// Programs that run now.
+    pub programs: Programs,
+    /// What lives between steps.
+    pub sessions: Sessions,
+    /// What is known of stored logs.
+    pub logs: KnownLogs,
+}
+
+impl Context {
+    /// The engine of a service.
+    ///
+    /// # Errors
+    /// When the run did not open it.
+    pub fn engine(&self, service: &str) -> Result<&Arc<dyn Engine>, StepFailure> {
+        let engine = self.engines.get(service);
+        engine.ok_or_else(|| StepFailure::new(format!("the service {service} is not open")))
+    }
+
+    /// A device.
+    ///
+    /// # Errors
+    /// When the run did not open it.
+    pub fn device(&self, name: &str) -> Result<&Arc<dyn Device>, StepFailure> {
+        let device = self.devices.get(name);
+        device.ok_or_else(|| StepFailure::new(format!("the device {name} is not reachable")))
+    }
+
+    /// Those of the named devices that are open, in this order.
+    #[must_use]
+    pub fn reachable(&self, names: &[String]) -> Vec<Arc<dyn Device>> {
+        let open = names.iter().filter_map(|name| self.devices.get(name));
+        open.cloned().collect()
+    }
+
+    /// Those of the named devices that are open; at least one.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn holders(&self, names: &[String]) -> Result<Vec<Arc<dyn Device>>, StepFailure> {
+        let open = self.reachable(names);
+        if open.is_empty() {
+            let names = names.join(", ");
+            let cause = format!("none of the devices that hold it is reachable: {names}");
+            return Err(StepFailure::new(cause).help("mount one of them and run again"));
+        }
+        Ok(open)
+    }
+
+    /// How a copying step writes.
+    #[must_use]
+    pub fn write_settings(codec: Codec, throttle: Option<u64>) -> WriteSettings {
+        WriteSettings {
+            codec,
+            throttle,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: MEMORY_PER_STEP,
+        }
+    }
+}
+
+/// Positions and ids of stored logs: from the catalog when the run begins, then from the run.
+#[derive(Default)]
+pub struct KnownLogs {
+    heads: Mutex<BTreeMap<String, Position>>,
+    ids: Mutex<BTreeSet<String>>,
+}
+
+impl KnownLogs {
+    /// What the catalog knows.
+    #[must_use]
+    pub fn of(holdings: &Holdings) -> Self {
+        let mut newest = BTreeMap::new();
+        for log in &holdings.logs {
+            let at = (log.last_at, log.until.value);
+            let head = newest.entry(log.service.clone());
+            let head = head.or_insert((at, &log.until));
+            if head.0 < at {
+                *head = (at, &log.until);
+            }
+        }
+        let heads = newest.into_iter();
+        let heads = heads.map(|(service, (_, until))| (service, until.clone()));
+        let ids = holdings.logs.iter().map(|log| log.log.clone());
+        Self {
+            heads: Mutex::new(heads.collect()),
+            ids: Mutex::new(ids.collect()),
+        }
+    }
+
+    /// The last position of a service's log that is stored.
+    #[must_use]
+    pub fn head(&self, service: &str) -> Option<Position> {
+        lock(&self.heads).get(service).cloned()
+    }
+
+    /// A range was stored.
+    pub fn stored(&self, service: &str, id: &str, until: &Position) {
+        lock(&self.heads).insert(service.to_owned(), until.clone());
+        lock(&self.ids).insert(id.to_owned());
+    }
+
+    /// True when the object is a range of log, not a part.
+    #[must_use]
+    pub fn is_log(&self, object: &str) -> bool {
+        lock(&self.ids).contains(object)
+    }
+}
+
+/// The service of a component key: `notes/database/main` belongs to `notes`.
+#[must_use]
+pub fn service_of(component: &str) -> &str {
+    component.split('/').next().unwrap_or(component)
+}

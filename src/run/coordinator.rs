@@ -1,0 +1,371 @@
+//! Owns the state of a run: schedule, catalog, journal and report, all on one thread.
+//! Must not do device work; workers do, and send facts.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
+
+use super::context::Context;
+use super::event::{EventKind, RunEvent};
+use super::journal::JournalError;
+use super::lanes::{Job, Lanes};
+use super::message::{Message, StepDone, StepFailure};
+use super::outcome::{Collector, RunReport};
+use super::resume::is_durable;
+use super::{RunEnvironment, RunError, retry, staging, worker};
+use crate::graph::step::{StepGraph, StepKind};
+use crate::schedule::{Outcome, Schedule};
+
+/// How long the coordinator sleeps at most: signals and progress are looked at this often.
+const TICK: Duration = Duration::from_millis(100);
+
+pub(super) struct Coordinator<'a> {
+    graph: Arc<StepGraph>,
+    context: Arc<Context>,
+    environment: RunEnvironment<'a>,
+    schedule: Schedule,
+    lanes: Lanes,
+    // steps at work: their try, and when the first one began
+    tries: Vec<(u32, Option<Instant>)>,
+    // tries that wait for their back-off to pass
+    waiting: BinaryHeap<Reverse<(Instant, usize)>>,
+    at_work: usize,
+    stopped: bool,
+    broken: Option<RunError>,
+    collector: Collector,
+}
+
+impl<'a> Coordinator<'a> {
+    pub(super) fn new(
+        graph: Arc<StepGraph>,
+        context: Arc<Context>,
+        environment: RunEnvironment<'a>,
+    ) -> Result<Self, RunError> {
+        let schedule = Schedule::new(&graph, &environment.done);
+        let lanes = Lanes::start(&graph, &context)?;
+        let collector = Collector::new(&graph, &environment.done);
+        Ok(Self {
+            tries: vec![(0, None); graph.steps.len()],
+            waiting: BinaryHeap::new(),
+            at_work: 0,
+            stopped: false,
+            broken: None,
+            graph,
+            context,
+            environment,
+            schedule,
+            lanes,
+            collector,
+        })
+    }
+
+    /// The loop: until every step has ended.
+    pub(super) fn run(mut self) -> Result<RunReport, RunError> {
+        self.begin_run();
+        while !self.schedule.is_done() {
+            self.look_for_stop();
+            if self.dispatch() {
+                continue;
+            }
+            self.listen();
+        }
+        self.clean_up();
+        self.end_run()
+    }
+
+    fn begin_run(&mut self) {
+        let graph = &self.graph;
+        let kind = EventKind::RunBegan {
+            run: graph.run.clone(),
+            plan: graph.plan.clone(),
+            plan_hash: graph.plan_hash.clone(),
+            steps: graph.steps.len(),
+            resumed: self.environment.resumed,
+        };
+        self.tell(kind);
+        self.sync_journal();
+    }
+
+    fn end_run(mut self) -> Result<RunReport, RunError> {
+        let (done, failed, skipped) = self.collector.counts();
+        self.tell(EventKind::RunEnded {
+            done,
+            failed,
+            skipped,
+        });
+        self.sync_journal();
+        match self.broken {
+            Some(error) => Err(error),
+            None => Ok(self.collector.finish(&self.graph, self.stopped)),
+        }
+    }
+
+    /// Nothing stays open, and no staging folder stays behind.
+    fn clean_up(&mut self) {
+        self.context.sessions.clear();
+        for step in &self.graph.steps {
+            let StepKind::PrepareTarget { target, .. } = &step.kind else {
+                continue;
+            };
+            let folder = staging::path(Path::new(target), &self.graph.run);
+            // a folder that cannot be removed is named; the result does not depend on it
+            if let Err(error) = staging::remove(&folder) {
+                let text = format!("cannot remove {}: {error}", folder.display());
+                self.collector.warn(text);
+            }
+        }
+    }
+
+    /// Hands out every step that can run now; true when the schedule moved.
+    fn dispatch(&mut self) -> bool {
+        let mut moved = self.dispatch_waiting();
+        while self.at_work < self.lanes.capacity() {
+            let Some(step) = self.schedule.take() else {
+                break;
+            };
+            moved = true;
+            self.begin_step(step);
+        }
+        moved
+    }
+
+    fn dispatch_waiting(&mut self) -> bool {
+        let now = Instant::now();
+        let mut moved = false;
+        while let Some(Reverse((due, step))) = self.waiting.peek().copied() {
+            if due > now && !self.stopped {
+                break;
+            }
+            self.waiting.pop();
+            moved = true;
+            if self.stopped {
+                self.end_step(step, Err(StepFailure::stopped()));
+            } else {
+                self.begin_step(step);
+            }
+        }
+        moved
+    }
+
+    fn begin_step(&mut self, step: usize) {
+        let (attempt, began) = &mut self.tries[step];
+        *attempt += 1;
+        began.get_or_insert_with(Instant::now);
+        let attempt = *attempt;
+        let id = self.graph.steps[step].id;
+        self.tell(EventKind::StepBegan { step: id, attempt });
+        if worker::is_inline(&self.graph.steps[step]) {
+            let result = self.inline(step);
+            self.end_step(step, result);
+            return;
+        }
+        let stop = self.context.stop.token();
+        let job = Job {
+            step,
+            attempt,
+            stop,
+        };
+        if self.lanes.send(&self.graph, job) {
+            self.at_work += 1;
+        } else {
+            let cause = "a fault of planc: the step has no lane group";
+            self.end_step(step, Err(StepFailure::new(cause)));
+        }
+    }
+
+    /// Steps without device work.
+    fn inline(&mut self, step: usize) -> Result<StepDone, StepFailure> {
+        match &self.graph.steps[step].kind {
+            StepKind::Approve { by } => match (self.environment.approve)(by) {
+                true => Ok(StepDone::default().says(format!("approved by {by}"))),
+                false => {
+                    let cause = format!("no approval by {by}");
+                    Err(StepFailure::new(cause).help("run it on a terminal and answer `yes`"))
+                }
+            },
+            StepKind::Notify { contact } => {
+                self.collector.notify(contact);
+                Ok(StepDone::default().says(contact))
+            }
+            _ => Ok(StepDone::default()),
+        }
+    }
+
+    /// Sleeps until something happens, and takes what came.
+    fn listen(&mut self) {
+        let due = self.waiting.peek().map(|Reverse((due, _))| *due);
+        let sleep = due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()));
+        match self.lanes.messages().recv_timeout(sleep.min(TICK)) {
+            Ok(message) => {
+                self.take(message);
+                while let Ok(message) = self.lanes.messages().try_recv() {
+                    self.take(message);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.lose_workers(),
+        }
+        for observer in &mut self.environment.observers {
+            observer.tick();
+        }
+    }
+
+    /// Every worker is gone, which no step can cause: nothing is left to wait for.
+    fn lose_workers(&mut self) {
+        let steps = 0..self.tries.len();
+        let lost: Vec<usize> = steps.filter(|step| self.is_at_work(*step)).collect();
+        for step in lost {
+            self.at_work = self.at_work.saturating_sub(1);
+            let cause = "a fault of planc: the workers are gone";
+            self.end_step(step, Err(StepFailure::new(cause)));
+        }
+    }
+
+    fn is_at_work(&self, step: usize) -> bool {
+        self.tries[step].1.is_some() && !self.collector.has_ended(step)
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Fact(kind) => self.tell(kind),
+            Message::Record(record) => {
+                let catalog = self.environment.catalog.as_deref_mut();
+                let applied = catalog.map_or(Ok(()), |catalog| record.apply(catalog));
+                self.collector.record(&record);
+                if let Err(error) = applied {
+                    self.break_off(RunError::Catalog(error));
+                }
+            }
+            Message::Broken { service, detail } => self.collector.chain_broken(service, detail),
+            Message::Ended { step, result } => {
+                self.at_work = self.at_work.saturating_sub(1);
+                self.try_ended(step, result);
+            }
+        }
+    }
+
+    fn try_ended(&mut self, step: usize, result: Result<StepDone, StepFailure>) {
+        let Err(failure) = &result else {
+            return self.end_step(step, result);
+        };
+        let attempt = self.tries[step].0;
+        let policy = self.graph.steps[step].on_failure;
+        let wait = retry::wait(policy, failure.retry, attempt).filter(|_| !self.stopped);
+        let Some(wait) = wait else {
+            return self.end_step(step, result);
+        };
+        self.tell(EventKind::AttemptFailed {
+            step: self.graph.steps[step].id,
+            attempt,
+            cause: failure.cause.clone(),
+            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.waiting.push(Reverse((Instant::now() + wait, step)));
+    }
+
+    fn end_step(&mut self, step: usize, result: Result<StepDone, StepFailure>) {
+        let began = self.tries[step].1;
+        let elapsed = began.map_or(Duration::ZERO, |began| began.elapsed());
+        let outcome = match result {
+            Ok(_) => Outcome::Done,
+            Err(_) => Outcome::Failed,
+        };
+        self.tell_end(step, &result, elapsed);
+        if result.is_ok() && is_durable(&self.graph.steps[step].kind) {
+            // what follows may depend on it: a crash must not make a resumed run forget it
+            self.sync_journal();
+        }
+        self.collector.ended(step, result, elapsed);
+        for skipped in self.schedule.finish(step, outcome) {
+            self.skip(skipped);
+        }
+    }
+
+    fn tell_end(&mut self, step: usize, result: &Result<StepDone, StepFailure>, elapsed: Duration) {
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let step = self.graph.steps[step].id;
+        let (outcome, bytes, cause, result) = match result {
+            Ok(done) => (Outcome::Done, done.bytes, None, done.result.clone()),
+            Err(failure) => (Outcome::Failed, 0, Some(failure.cause.clone()), None),
+        };
+        self.tell(EventKind::StepEnded {
+            step,
+            outcome,
+            bytes,
+            elapsed_ms,
+            cause,
+            result,
+        });
+    }
+
+    fn skip(&mut self, step: usize) {
+        self.collector.skipped(step);
+        self.tell(EventKind::StepEnded {
+            step: self.graph.steps[step].id,
+            outcome: Outcome::Skipped,
+            bytes: 0,
+            elapsed_ms: 0,
+            cause: None,
+            result: None,
+        });
+    }
+
+    /// A wish to stop: nothing new begins but what an always-edge calls for.
+    fn look_for_stop(&mut self) {
+        if !self.stopped && self.context.stop.asked() {
+            self.cancel("signal");
+        }
+    }
+
+    fn cancel(&mut self, by: &str) {
+        self.stopped = true;
+        self.tell(EventKind::Cancelled { by: by.to_owned() });
+        self.context.programs.stop_all();
+        for step in self.schedule.cancel() {
+            self.skip(step);
+        }
+    }
+
+    /// The run cannot write down what it does: it stops, and leaves backup mode on the way.
+    fn break_off(&mut self, error: RunError) {
+        if self.broken.is_none() {
+            self.broken = Some(error);
+            self.context.stop.ask();
+        }
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        let event = RunEvent {
+            at: self.context.clock.now(),
+            kind,
+        };
+        let journaled = !matches!(event.kind, EventKind::Progressed { .. });
+        if journaled && !matches!(self.broken, Some(RunError::Journal(_))) {
+            let appended = self
+                .environment
+                .journal
+                .as_mut()
+                .map(|to| to.append(&event));
+            self.judge_journal(appended);
+        }
+        self.collector.fact(&event.kind);
+        for observer in &mut self.environment.observers {
+            observer.event(&event);
+        }
+    }
+
+    fn sync_journal(&mut self) {
+        let synced = self.environment.journal.as_mut().map(super::Journal::sync);
+        self.judge_journal(synced);
+    }
+
+    fn judge_journal(&mut self, written: Option<Result<(), JournalError>>) {
+        if let Some(Err(error)) = written {
+            self.break_off(RunError::Journal(error));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Owns the folder of one run below the state folder: `runs/RUN/graph.json` and `runs/RUN/journal`.
+//! Both lie there before the first step begins, so that any later process can go on.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::event::{EventKind, RunEvent};
+use super::journal::{self, Journal, JournalError};
+use crate::graph::step::StepGraph;
+
+/// What goes wrong with a run's folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The system refused.
+    #[error("cannot {action} {path}: {cause}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// The graph stored beside the journal cannot be read.
+    #[error("the graph {path} cannot be read: {detail}")]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// How it shows.
+        detail: String,
+    },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Stores the graph of a new run and begins its journal. A run id that was used before (the same
+/// plan, intent and `now`) gets a further folder.
+///
+/// # Errors
+/// [`FolderError::Io`].
+pub fn create(state: &Path, graph: &StepGraph) -> Result<(PathBuf, Journal), FolderError> {
+    let runs = state.join("runs");
+    std::fs::create_dir_all(&runs).map_err(|cause| io("create", &runs, cause))?;
+    let folder = fresh(&runs, &graph.run)?;
+    store(&folder.join("graph.json"), graph)?;
+    let journal = Journal::create(&folder.join("journal"))?;
+    for path in [&folder, &runs] {
+        sync(path)?;
+    }
+    Ok((folder, journal))
+}
+
+fn fresh(runs: &Path, run: &str) -> Result<PathBuf, FolderError> {
+    let names = (1..).map(|n| match n {
+        1 => run.to_owned(),
+        n => format!("{run}-{n}"),
+    });
+    for name in names {
+        let folder = runs.join(name);
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(io("create", &folder, cause)),
+        }
+    }
+    unreachable!("invariant: the names never end")
+}
+
+fn store(path: &Path, graph: &StepGraph) -> Result<(), FolderError> {
+    let file = File::create_new(path).map_err(|cause| io("create", path, cause))?;
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    serde_json::to_writer(&mut out, graph)
+        .map_err(|error| io("write", path, std::io::Error::other(error)))?;
+    out.flush().map_err(|cause| io("write", path, cause))?;
+    let synced = out.get_ref().sync_all();
+    synced.map_err(|cause| io("sync", path, cause))
+}
+
+fn sync(folder: &Path) -> Result<(), FolderError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|cause| io("sync", folder, cause))
+}
+
+/// A run that did not do all it should.
+#[derive(Debug)]
+pub struct Unfinished {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its graph.
+    pub graph: StepGraph,
+    /// When it began.
+    pub began: Timestamp,
+}
+
+/// The newest run of a plan and environment, when it did not end with every step done.
+/// A run whose journal is missing or empty counts as unfinished: the media tell what is done.
+///
+/// # Errors
+/// When a journal is damaged: the operator must look.
+pub fn newest_unfinished(
+    state: &Path,
+    plan: &str,
+    environment: &str,
+) -> Result<Option<Unfinished>, FolderError> {
+    let mut found = Vec::new();
+    for folder in folders(state)? {
+        if let Some((began, finished)) = history(&folder)? {
+            found.push((began, finished, folder));
+        }
+    }
+    found.sort();
+    while let Some((began, finished, folder)) = found.pop() {
+        let graph = load(&folder.join("graph.json"))?;
+        if graph.plan == plan && graph.environment == environment {
+            let unfinished = Unfinished {
+                folder,
+                graph,
+                began,
+            };
+            return Ok((!finished).then_some(unfinished));
+        }
+    }
+    Ok(None)
+}
+
+/// When the run of a folder began and whether it is finished; none when it died before its graph
+/// was stored whole.
+fn history(folder: &Path) -> Result<Option<(Timestamp, bool)>, FolderError> {
+    let path = folder.join("journal");
+    let events = match path.exists() {
+        true => journal::read(&path)?.events,
+        false => Vec::new(),
+    };
+    Ok(match events.first() {
+        Some(first) => Some((first.at, is_finished(&events))),
+        None => load(&folder.join("graph.json"))
+            .ok()
+            .map(|graph| (graph.now, false)),
+    })
+}
+
+/// Opens the journal of an unfinished run; a missing one is begun anew.
+///
+/// # Errors
+/// [`JournalError::Damaged`] when a record before the tail is bad.
+pub fn resume(folder: &Path) -> Result<(Journal, Vec<RunEvent>), FolderError> {
+    let path = folder.join("journal");
+    if path.exists() {
+        return Ok(Journal::resume(&path)?);
+    }
+    Ok((Journal::create(&path)?, Vec::new()))
+}
+
+fn folders(state: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let runs = state.join("runs");
+    let entries = match std::fs::read_dir(&runs) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|cause| io("list", &runs, cause))?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let paths: Result<Vec<_>, _> = paths.collect();
+    paths.map_err(|cause| io("list", &runs, cause))
+}
+
+fn is_finished(events: &[RunEvent]) -> bool {
+    let last = events.last().map(|event| &event.kind);
+    matches!(
+        last,
+        Some(EventKind::RunEnded {
+            failed: 0,
+            skipped: 0,
+            ..
+        })
+    )
+}
+
+/// Reads a stored graph.
+///
+/// # Errors
+/// [`FolderError::Graph`].
+pub fn load(path: &Path) -> Result<StepGraph, FolderError> {
+    let bytes = std::fs::read(path).map_err(|cause| io("read", path, cause))?;
+    serde_json::from_slice(&bytes).map_err(|error| FolderError::Graph {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+fn io(action: &'static str, path: &Path, cause: std::io::Error) -> FolderError {
+    let path = path.to_owned();
+    FolderError::Io {
+        action,
+        path,
+        cause,
+    }
+}

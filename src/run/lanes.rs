@@ -1,0 +1,175 @@
+//! Owns the threads that do the work of steps: one rayon pool a lane group, never the global one.
+//! Must not decide what runs when; the schedule does. A panic fails its step, never the process.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::context::Context;
+use super::message::{Message, StepDone, StepFailure};
+use super::stop::StopToken;
+use super::worker::{self, Task};
+use crate::graph::step::{Step, StepGraph};
+
+/// No group gets more threads, however deep its lanes are together.
+const MOST_THREADS: usize = 256;
+
+/// A try of a step on its way to a worker.
+pub struct Job {
+    /// Index of the step.
+    pub step: usize,
+    /// First try is 1.
+    pub attempt: u32,
+    /// The step's view of the wish to stop.
+    pub stop: StopToken,
+}
+
+struct Group {
+    // keeps the threads alive
+    _pool: ThreadPool,
+    jobs: Sender<Job>,
+}
+
+/// The pools of a run.
+pub struct Lanes {
+    groups: BTreeMap<String, Group>,
+    messages: Receiver<Message>,
+    capacity: usize,
+}
+
+impl Lanes {
+    /// Starts the pools that the steps of a graph need.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn start(
+        graph: &Arc<StepGraph>,
+        context: &Arc<Context>,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let (sender, messages) = unbounded();
+        let mut groups = BTreeMap::new();
+        let mut capacity = 0;
+        for (name, threads) in sizes(graph) {
+            capacity += threads;
+            let pool = pool(&name, threads)?;
+            let (jobs, queue) = unbounded();
+            let crew = Crew {
+                graph: graph.clone(),
+                context: context.clone(),
+                messages: sender.clone(),
+                queue,
+            };
+            pool.spawn_broadcast(move |_| crew.work());
+            groups.insert(name, Group { _pool: pool, jobs });
+        }
+        Ok(Self {
+            groups,
+            messages,
+            capacity,
+        })
+    }
+
+    /// How many steps can be at work at once.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity.max(1)
+    }
+
+    /// Hands a step to its pool. False when there is none, which is a fault of this module.
+    pub fn send(&self, graph: &StepGraph, job: Job) -> bool {
+        let group = graph.steps.get(job.step).map(|step| group_of(graph, step));
+        let group = group.and_then(|name| self.groups.get(name));
+        group.is_some_and(|group| group.jobs.send(job).is_ok())
+    }
+
+    /// What the workers tell.
+    #[must_use]
+    pub fn messages(&self) -> &Receiver<Message> {
+        &self.messages
+    }
+}
+
+/// The group of a step: the kind of its first lane (`device`, `disk`, `host` …).
+fn group_of<'a>(graph: &'a StepGraph, step: &Step) -> &'a str {
+    let lane = step.lanes.first().and_then(|lane| {
+        let index = usize::try_from(*lane).ok()?;
+        graph.lanes.get(index)
+    });
+    lane.map_or("work", |lane| {
+        lane.name.split('/').next().unwrap_or(&lane.name)
+    })
+}
+
+/// Threads a group: as many as its lanes let run at once, and no more than it has steps.
+fn sizes(graph: &StepGraph) -> BTreeMap<String, usize> {
+    let mut steps: BTreeMap<&str, usize> = BTreeMap::new();
+    for step in graph.steps.iter().filter(|step| !worker::is_inline(step)) {
+        *steps.entry(group_of(graph, step)).or_default() += 1;
+    }
+    let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
+    for lane in &graph.lanes {
+        let name = lane.name.split('/').next().unwrap_or(&lane.name);
+        let depth = usize::try_from(lane.depth).unwrap_or(MOST_THREADS);
+        let sum = depths.entry(name).or_default();
+        *sum = sum.saturating_add(depth);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let sized = steps.into_iter().map(|(name, steps)| {
+        let depth = depths.get(name).copied().unwrap_or(cores);
+        (name.to_owned(), depth.min(steps).clamp(1, MOST_THREADS))
+    });
+    sized.collect()
+}
+
+fn pool(name: &str, threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
+    let name = name.to_owned();
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |index| format!("{name}-{index}"))
+        // a worker catches panics itself; this is for faults of the loop around it
+        .panic_handler(|_| {})
+        .build()
+}
+
+/// One group's workers.
+struct Crew {
+    graph: Arc<StepGraph>,
+    context: Arc<Context>,
+    messages: Sender<Message>,
+    queue: Receiver<Job>,
+}
+
+impl Crew {
+    /// Takes jobs until the run is over.
+    fn work(&self) {
+        for job in &self.queue {
+            let step = job.step;
+            let result = self.attempt(&job);
+            if self.messages.send(Message::Ended { step, result }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn attempt(&self, job: &Job) -> Result<StepDone, StepFailure> {
+        let task = Task {
+            context: &self.context,
+            graph: &self.graph,
+            step: &self.graph.steps[job.step],
+            attempt: job.attempt,
+            stop: &job.stop,
+            messages: &self.messages,
+        };
+        catch_unwind(AssertUnwindSafe(|| worker::run(&task))).unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            let text = text.unwrap_or("no message");
+            Err(StepFailure::new(format!(
+                "a fault of planc: the step panicked: {text}"
+            )))
+        })
+    }
+}

@@ -1,0 +1,304 @@
+//! Owns what a run did, as data: gathered from the facts while it runs, rendered by `report`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::event::EventKind;
+use super::message::{Record, StepDone, StepFailure};
+use crate::cli::exit::Exit;
+use crate::facts::holdings::{JobHistory, Method};
+use crate::graph::step::{StepGraph, StepId, StepKind};
+use crate::schedule::Outcome;
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// Steps by how they ended, by index; `done` counts those done by an earlier process too.
+    pub steps: Vec<StepReport>,
+    /// True when it was stopped on request.
+    pub cancelled: bool,
+    /// Copies that were asked for and do not exist, with the cause.
+    pub missing: Vec<Missing>,
+    /// Damaged copies that another device replaced.
+    pub healed: Vec<Healed>,
+    /// What people should know.
+    pub warnings: Vec<String>,
+    /// Services whose log chain was found broken, with the cause.
+    pub broken_chains: Vec<(String, String)>,
+    /// Objects stored by this run, with the devices that took them.
+    pub stored: BTreeMap<String, BTreeSet<String>>,
+    /// Contacts to be told.
+    pub contacts: Vec<String>,
+    /// Jobs of which every step was done, for the catalog.
+    pub jobs: Vec<JobHistory>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// How one step ended.
+#[derive(Debug, Clone)]
+pub struct StepReport {
+    /// How; none only while the run goes on.
+    pub outcome: Option<Outcome>,
+    /// True when an earlier process did it.
+    pub earlier: bool,
+    /// Bytes moved.
+    pub bytes: u64,
+    /// How long it took, all tries.
+    pub elapsed: Duration,
+    /// What it says of itself.
+    pub result: Option<String>,
+    /// Why it failed.
+    pub failure: Option<StepFailure>,
+}
+
+/// A copy that does not exist although it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What: the subject of the step.
+    pub subject: String,
+    /// Where.
+    pub device: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// A damaged copy that was replaced on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healed {
+    /// Device with the damaged copy.
+    pub device: String,
+    /// The object.
+    pub object: String,
+    /// Device that gave the good bytes.
+    pub by: String,
+}
+
+impl RunReport {
+    /// Steps done, failed and skipped.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        counts(&self.steps)
+    }
+
+    /// How the command ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let (_, failed, skipped) = self.counts();
+        let clean = failed == 0 && self.missing.is_empty();
+        match (self.cancelled, clean) {
+            (true, _) if failed + skipped > 0 => Exit::Resumable,
+            (_, true) => Exit::Ok,
+            (_, false) => Exit::Findings,
+        }
+    }
+}
+
+fn counts(steps: &[StepReport]) -> (usize, usize, usize) {
+    let count = |wanted| {
+        let ended = steps.iter().filter(|step| step.outcome == Some(wanted));
+        ended.count()
+    };
+    (
+        count(Outcome::Done),
+        count(Outcome::Failed),
+        count(Outcome::Skipped),
+    )
+}
+
+/// Gathers the report while the run goes on.
+pub(super) struct Collector {
+    report: RunReport,
+    began: Instant,
+    subjects: BTreeMap<StepId, usize>,
+    names: Vec<String>,
+}
+
+impl Collector {
+    pub(super) fn new(graph: &StepGraph, done: &[usize]) -> Self {
+        let blank = StepReport {
+            outcome: None,
+            earlier: false,
+            bytes: 0,
+            elapsed: Duration::ZERO,
+            result: None,
+            failure: None,
+        };
+        let mut steps = vec![blank; graph.steps.len()];
+        for index in done {
+            steps[*index].outcome = Some(Outcome::Done);
+            steps[*index].earlier = true;
+        }
+        Self {
+            report: RunReport {
+                steps,
+                cancelled: false,
+                missing: Vec::new(),
+                healed: Vec::new(),
+                warnings: Vec::new(),
+                broken_chains: Vec::new(),
+                stored: BTreeMap::new(),
+                contacts: Vec::new(),
+                jobs: Vec::new(),
+                elapsed: Duration::ZERO,
+            },
+            began: Instant::now(),
+            subjects: BTreeMap::new(),
+            names: Vec::new(),
+        }
+        .named(graph)
+    }
+
+    fn named(mut self, graph: &StepGraph) -> Self {
+        let ids = graph.steps.iter().enumerate();
+        self.subjects = ids.map(|(index, step)| (step.id, index)).collect();
+        let names = graph.steps.iter().map(|step| step.subject.clone());
+        self.names = names.collect();
+        self
+    }
+
+    fn subject(&self, step: StepId) -> String {
+        let index = self.subjects.get(&step);
+        let name = index.and_then(|index| self.names.get(*index));
+        name.cloned().unwrap_or_default()
+    }
+
+    pub(super) fn fact(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::DeviceLost {
+                step,
+                device,
+                cause,
+            } => {
+                let missing = Missing {
+                    subject: self.subject(*step),
+                    device: device.clone(),
+                    cause: cause.clone(),
+                };
+                self.report.missing.push(missing);
+            }
+            EventKind::Healed {
+                device, object, by, ..
+            } => self.report.healed.push(Healed {
+                device: device.clone(),
+                object: object.clone(),
+                by: by.clone(),
+            }),
+            EventKind::Warned { step, message } => {
+                let subject = self.subject(*step);
+                self.report.warnings.push(format!("{subject}: {message}"));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn record(&mut self, record: &Record) {
+        let (object, device) = match record {
+            Record::Part(manifest, device) => (&manifest.header.part, device),
+            Record::Log(log, device) => (&log.log, device),
+            Record::Verified { .. } => return,
+        };
+        let holders = self.report.stored.entry(object.clone()).or_default();
+        holders.insert(device.clone());
+    }
+
+    pub(super) fn warn(&mut self, text: String) {
+        self.report.warnings.push(text);
+    }
+
+    pub(super) fn notify(&mut self, contact: &str) {
+        self.report.contacts.push(contact.to_owned());
+    }
+
+    pub(super) fn chain_broken(&mut self, service: String, detail: String) {
+        self.report.broken_chains.push((service, detail));
+    }
+
+    pub(super) fn has_ended(&self, step: usize) -> bool {
+        self.report.steps[step].outcome.is_some()
+    }
+
+    pub(super) fn skipped(&mut self, step: usize) {
+        self.report.steps[step].outcome = Some(Outcome::Skipped);
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        step: usize,
+        result: Result<StepDone, StepFailure>,
+        elapsed: Duration,
+    ) {
+        let report = &mut self.report.steps[step];
+        report.elapsed = elapsed;
+        match result {
+            Ok(done) => {
+                report.outcome = Some(Outcome::Done);
+                report.bytes = done.bytes;
+                report.result = done.result;
+            }
+            Err(failure) => {
+                report.outcome = Some(Outcome::Failed);
+                report.failure = Some(failure);
+            }
+        }
+    }
+
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        counts(&self.report.steps)
+    }
+
+    pub(super) fn finish(mut self, graph: &StepGraph, cancelled: bool) -> RunReport {
+        self.report.cancelled = cancelled;
+        self.report.elapsed = self.began.elapsed();
+        self.report.jobs = histories(graph, &self.report);
+        self.report
+    }
+}
+
+/// The jobs of a graph of which every step was done, each with what it moved and how long.
+fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
+    let methods = methods(graph);
+    let mut jobs: BTreeMap<(&str, Option<Method>), Option<JobHistory>> = BTreeMap::new();
+    for (step, ended) in graph.steps.iter().zip(&report.steps) {
+        let Some((job, method)) = job_of(&step.kind, &methods) else {
+            continue;
+        };
+        let history = jobs.entry((job, method)).or_insert_with(|| {
+            Some(JobHistory {
+                job: job.to_owned(),
+                method,
+                began: graph.now,
+                seconds: report.elapsed.as_secs_f64(),
+                bytes: 0,
+            })
+        });
+        match history {
+            Some(history) if ended.outcome == Some(Outcome::Done) => history.bytes += ended.bytes,
+            _ => *history = None,
+        }
+    }
+    jobs.into_values().flatten().collect()
+}
+
+/// Method and part of the copying steps.
+fn methods(graph: &StepGraph) -> BTreeMap<&str, Method> {
+    let copies = graph.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::CopyPart { part, method, .. } => Some((part.as_str(), *method)),
+        _ => None,
+    });
+    copies.collect()
+}
+
+/// The job whose success depends on a step.
+fn job_of<'a>(
+    kind: &'a StepKind,
+    methods: &BTreeMap<&str, Method>,
+) -> Option<(&'a str, Option<Method>)> {
+    match kind {
+        StepKind::CommitPart { job, part, .. } => {
+            Some((job.as_str(), methods.get(part.as_str()).copied()))
+        }
+        StepKind::ArchiveLog { job, .. } => Some((job.as_str(), None)),
+        _ => None,
+    }
+}

@@ -1,0 +1,183 @@
+//! The bracket of one part: enter backup mode, read once and write to every device, leave backup
+//! mode, commit. The open session travels between the steps in `run::sessions`.
+
+use super::Task;
+use crate::engine::EngineError;
+use crate::facts::holdings::Method;
+use crate::graph::step::StepKind;
+use crate::media::manifest::{Manifest, PartHeader};
+use crate::media::part::{self, PartWriter, WrittenPart};
+use crate::run::context::{Context, service_of};
+use crate::run::message::{Record, StepDone, StepFailure};
+use crate::run::sessions::Bracket;
+
+/// Enters backup mode and keeps the session.
+pub(super) fn begin(
+    task: &Task<'_>,
+    component: &str,
+    method: Method,
+) -> Result<StepDone, StepFailure> {
+    let bracket = open(task, component, method)?;
+    task.context.sessions.put_bracket(component, bracket);
+    Ok(StepDone::default())
+}
+
+fn open(task: &Task<'_>, component: &str, method: Method) -> Result<Bracket, StepFailure> {
+    let context = task.context;
+    let engine = context.engine(service_of(component))?;
+    let identity = engine.identity()?;
+    let session = engine.begin(component, method, context.clock.now())?;
+    Ok(Bracket {
+        session: Some(session),
+        identity,
+        method: Some(method),
+        ..Bracket::default()
+    })
+}
+
+/// Reads the component once and writes it to every device.
+pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+    let StepKind::CopyPart {
+        component, method, ..
+    } = &task.step.kind
+    else {
+        return Err(StepFailure::new("not a copying step"));
+    };
+    let mut bracket = match task.context.sessions.take_bracket(component) {
+        Some(bracket) => bracket,
+        // the try before spoilt the session, and dropping it left backup mode
+        None if task.attempt > 1 => open(task, component, *method)?,
+        None => return Err(no_session(component)),
+    };
+    let written = transfer(task, &mut bracket)?;
+    for (device, cause) in &written.lost {
+        task.lost(device, cause);
+    }
+    let bytes = written.bytes;
+    bracket.written = Some(written);
+    task.context.sessions.put_bracket(component, bracket);
+    Ok(StepDone::moved(bytes))
+}
+
+fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepFailure> {
+    let StepKind::CopyPart {
+        component,
+        devices,
+        codec,
+        throttle,
+        ..
+    } = &task.step.kind
+    else {
+        return Err(StepFailure::new("not a copying step"));
+    };
+    let session = bracket.session.as_mut();
+    let session = session.ok_or_else(|| no_session(component))?;
+    let devices: Result<Vec<_>, _> = devices
+        .iter()
+        .map(|name| task.context.device(name).cloned())
+        .collect();
+    let total = task.context.engine(service_of(component))?.size(component);
+    let progress = task.progress(total.ok());
+    let settings = Context::write_settings(*codec, *throttle);
+    let mut writer = PartWriter::begin(&devices?, settings, &progress)?;
+    session.copy(&mut writer)?;
+    Ok(writer.finish()?)
+}
+
+/// Leaves backup mode. When the session was spoilt before, backup mode is left already.
+pub(super) fn end(task: &Task<'_>, component: &str) -> Result<StepDone, StepFailure> {
+    let Some(mut bracket) = task.context.sessions.take_bracket(component) else {
+        return Ok(StepDone::default().says("backup mode was left before"));
+    };
+    let Some(session) = bracket.session.take() else {
+        return Ok(StepDone::default().says("backup mode was left before"));
+    };
+    let ended = session.end()?;
+    for warning in &ended.warnings {
+        task.warn(warning.clone());
+    }
+    bracket.ended = Some(ended);
+    task.context.sessions.put_bracket(component, bracket);
+    Ok(StepDone::default())
+}
+
+/// Writes the manifest on every device that holds the packs.
+pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+    let StepKind::CommitPart { component, .. } = &task.step.kind else {
+        return Err(StepFailure::new("not a commit step"));
+    };
+    let Some(bracket) = task.context.sessions.take_bracket(component) else {
+        return Err(no_session(component));
+    };
+    let done = commit_bracket(task, &bracket);
+    if done.is_err() {
+        // a further try needs it
+        task.context.sessions.put_bracket(component, bracket);
+    }
+    done
+}
+
+fn commit_bracket(task: &Task<'_>, bracket: &Bracket) -> Result<StepDone, StepFailure> {
+    let manifest = manifest(task, bracket)?;
+    let holders = bracket.written.iter().flat_map(|part| &part.devices);
+    let mut failure = StepFailure::new("no device holds the part");
+    let mut committed = Vec::new();
+    for name in holders {
+        let device = task.context.device(name)?;
+        match part::commit(&manifest, device.as_ref()) {
+            Ok(()) => {
+                task.record(Record::Part(Box::new(manifest.clone()), name.clone()));
+                committed.push(name.as_str());
+            }
+            Err(error) => {
+                task.lost(name, &error);
+                failure = error.into();
+            }
+        }
+    }
+    if committed.is_empty() {
+        return Err(failure);
+    }
+    let said = committed.join(", ");
+    Ok(StepDone::moved(manifest.stored_bytes).says(said))
+}
+
+fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure> {
+    let StepKind::CommitPart {
+        component,
+        part,
+        job,
+        ..
+    } = &task.step.kind
+    else {
+        return Err(StepFailure::new("not a commit step"));
+    };
+    let (Some(written), Some(ended)) = (&bracket.written, &bracket.ended) else {
+        return Err(no_session(component));
+    };
+    let service = service_of(component);
+    let graph = task.graph;
+    let header = PartHeader {
+        part: part.clone(),
+        component: component.clone(),
+        service: service.to_owned(),
+        engine: task.context.engine(service)?.kind(),
+        job: job.clone(),
+        run: graph.run.clone(),
+        plan: graph.plan.clone(),
+        environment: graph.environment.clone(),
+        plan_hash: graph.plan_hash.clone(),
+        method: bracket.method.unwrap_or(Method::PhysicalFull),
+        identity: bracket.identity.clone(),
+        base: None,
+    };
+    Ok(part::manifest(written, header, ended.clone()))
+}
+
+fn no_session(component: &str) -> StepFailure {
+    StepFailure::from(EngineError::Changed {
+        what: component.to_owned(),
+        detail: "the backup session is gone".to_owned(),
+    })
+    .help("run again; the part was not committed")
+}

@@ -1,0 +1,158 @@
+//! One try of one step against engines and devices. The only place that matches on [`StepKind`]
+//! to act. Workers tell facts over a channel; they never print and never touch catalog or journal.
+
+mod archive;
+mod backup;
+mod copies;
+mod exec;
+mod extract;
+mod probe;
+mod restore;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+
+use super::context::Context;
+use super::event::EventKind;
+use super::message::{Message, Record, StepDone, StepFailure};
+use super::stop::StopToken;
+use crate::graph::step::{Step, StepGraph, StepKind};
+use crate::media::DeviceError;
+use crate::media::part::Replaced;
+
+/// Milliseconds between two reports of progress of one step.
+const PROGRESS_EVERY_MS: u64 = 100;
+
+/// What a worker has in hand.
+pub struct Task<'a> {
+    /// What the run works with.
+    pub context: &'a Context,
+    /// The graph.
+    pub graph: &'a StepGraph,
+    /// The step.
+    pub step: &'a Step,
+    /// First try is 1.
+    pub attempt: u32,
+    /// The wish to stop.
+    pub stop: &'a StopToken,
+    /// Where facts go.
+    pub messages: &'a Sender<Message>,
+}
+
+/// True when the coordinator does the step itself, without a worker.
+#[must_use]
+pub fn is_inline(step: &Step) -> bool {
+    matches!(
+        step.kind,
+        StepKind::Barrier | StepKind::Approve { .. } | StepKind::Notify { .. }
+    )
+}
+
+/// Does the step.
+///
+/// # Errors
+/// Why it failed, and whether trying again can help.
+pub fn run(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+    if task.stop.asked() {
+        return Err(StepFailure::stopped());
+    }
+    let done = dispatch(task);
+    match done {
+        Err(_) if task.stop.asked() => Err(StepFailure::stopped()),
+        other => other,
+    }
+}
+
+fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+    match &task.step.kind {
+        StepKind::BeginBackup { component, method } => backup::begin(task, component, *method),
+        StepKind::CopyPart { .. } => backup::copy(task),
+        StepKind::EndBackup { component, .. } => backup::end(task, component),
+        StepKind::CommitPart { .. } => backup::commit(task),
+        StepKind::ArchiveLog { .. } => archive::archive(task),
+        StepKind::CopyStored {
+            object, from, to, ..
+        } => copies::copy(task, object, from, to),
+        StepKind::VerifyStored { object, device } => copies::verify(task, object, device),
+        StepKind::PrepareTarget { service, target } => restore::prepare(task, service, target),
+        StepKind::FetchPart {
+            part, from, target, ..
+        } => restore::fetch(task, part, from, target),
+        StepKind::ReplayLog {
+            target,
+            logs,
+            until,
+            ..
+        } => restore::replay(task, target, logs, until),
+        StepKind::CheckRestored { target, .. } => restore::check(task, target),
+        StepKind::Probe { .. } => probe::probe(task),
+        StepKind::Extract { .. } => extract::extract(task),
+        StepKind::Publish { target, .. } => restore::publish(task, target),
+        StepKind::Exec { argv } => exec::exec(task, argv),
+        StepKind::Approve { .. } | StepKind::Notify { .. } | StepKind::Barrier => {
+            Ok(StepDone::default())
+        }
+    }
+}
+
+impl Task<'_> {
+    /// Tells a fact. A coordinator that is gone needs none.
+    fn tell(&self, kind: EventKind) {
+        let _ = self.messages.send(Message::Fact(kind));
+    }
+
+    /// Hands the catalog a fact.
+    fn record(&self, record: Record) {
+        let _ = self.messages.send(Message::Record(record));
+    }
+
+    fn warn(&self, message: impl Into<String>) {
+        self.tell(EventKind::Warned {
+            step: self.step.id,
+            message: message.into(),
+        });
+    }
+
+    fn lost(&self, device: &str, cause: &DeviceError) {
+        self.tell(EventKind::DeviceLost {
+            step: self.step.id,
+            device: device.to_owned(),
+            cause: format!("{cause}; {}", cause.help()),
+        });
+    }
+
+    fn healed(&self, replaced: Vec<Replaced>) {
+        for one in replaced {
+            self.tell(EventKind::Healed {
+                step: self.step.id,
+                device: one.device,
+                object: one.object,
+                by: one.by,
+            });
+        }
+    }
+
+    /// A callback for the data path: tells progress now and then, answers whether to go on.
+    fn progress(&self, total: Option<u64>) -> impl Fn(u64) -> bool + Sync + '_ {
+        let began = Instant::now();
+        let told = AtomicU64::new(0);
+        move |bytes| {
+            let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let before = told.load(Ordering::Relaxed);
+            let due = now.saturating_sub(before) >= PROGRESS_EVERY_MS;
+            if due && claim(&told, before, now) {
+                let step = self.step.id;
+                self.tell(EventKind::Progressed { step, bytes, total });
+            }
+            !self.stop.asked()
+        }
+    }
+}
+
+/// True for the one of several threads that may tell.
+fn claim(told: &AtomicU64, before: u64, now: u64) -> bool {
+    let order = Ordering::Relaxed;
+    told.compare_exchange(before, now, order, order).is_ok()
+}

@@ -1,0 +1,171 @@
+//! Builds a restored copy beside its target and publishes it last. Nothing appears under the
+//! target's name before every byte was verified.
+
+use std::path::Path;
+
+use super::Task;
+use crate::engine::EngineError;
+use crate::facts::holdings::Position;
+use crate::graph::step::RecoveryTarget;
+use crate::media::{log, part};
+use crate::run::context::Context;
+use crate::run::message::{StepDone, StepFailure};
+use crate::run::sessions::Building;
+use crate::run::staging;
+
+/// Refuses bad targets and claims the staging folder.
+pub(super) fn prepare(
+    task: &Task<'_>,
+    service: &str,
+    target: &str,
+) -> Result<StepDone, StepFailure> {
+    let engine = task.context.engine(service)?;
+    let refused = |failure: StepFailure| failure.help("name a path that does not exist yet");
+    engine
+        .check_target(Path::new(target))
+        .map_err(|error| refused(error.into()))?;
+    // an earlier try of this run may have left one
+    drop(task.context.sessions.take_building(target));
+    let folder = staging::path(Path::new(target), &task.graph.run);
+    let made = staging::make(&folder);
+    made.map_err(|cause| io("create", &folder, cause))?;
+    let session = engine.restore(&folder)?;
+    let building = Building {
+        staging: folder,
+        session,
+    };
+    task.context.sessions.put_building(target, building);
+    Ok(StepDone::default())
+}
+
+/// Brings a part into staging.
+pub(super) fn fetch(
+    task: &Task<'_>,
+    part: &str,
+    from: &[String],
+    target: &str,
+) -> Result<StepDone, StepFailure> {
+    let holders = task.context.holders(from)?;
+    let progress = task.progress(task.step.estimate.bytes);
+    with_building(task.context, target, |building| {
+        let session = building.session.as_mut();
+        let (manifest, replaced) = part::restore(part, &holders, session, &progress)?;
+        building.session.finish_part(&manifest.ended)?;
+        task.healed(replaced);
+        Ok(StepDone::moved(manifest.bytes))
+    })
+}
+
+/// Replays log until the target is reached.
+pub(super) fn replay(
+    task: &Task<'_>,
+    target: &str,
+    logs: &[(String, Vec<String>)],
+    until: &RecoveryTarget,
+) -> Result<StepDone, StepFailure> {
+    with_building(task.context, target, |building| {
+        let mut bytes = 0;
+        let mut reached = false;
+        let progress = task.progress(task.step.estimate.bytes);
+        for (object, from) in logs {
+            if reached {
+                break;
+            }
+            let holders = task.context.holders(from)?;
+            let (_, range, replaced) = log::get(object, &holders)?;
+            task.healed(replaced);
+            bytes += range.payload.len() as u64;
+            reached = building.session.apply(&range, until)?;
+            if !progress(bytes) {
+                return Err(StepFailure::stopped());
+            }
+        }
+        let position = building.session.position();
+        if !reached {
+            judge_end(task, until, position.as_ref())?;
+        }
+        let at = position.map_or_else(String::new, |at| at.value.to_string());
+        Ok(StepDone::moved(bytes).says(at))
+    })
+}
+
+/// The log ended before the target said stop: is that what was asked for?
+fn judge_end(
+    task: &Task<'_>,
+    until: &RecoveryTarget,
+    position: Option<&Position>,
+) -> Result<(), StepFailure> {
+    let at = position.map_or(0, |position| position.value);
+    let missed = |wanted: u64| {
+        let text = format!("transaction {wanted}: the stored log ends at {at}");
+        Err(EngineError::NotReached(text).into())
+    };
+    match until {
+        RecoveryTarget::Latest | RecoveryTarget::Backup => Ok(()),
+        RecoveryTarget::Transaction(wanted) if at < wanted.value => missed(wanted.value),
+        RecoveryTarget::Before(wanted) if at + 1 < wanted.value => missed(wanted.value),
+        RecoveryTarget::Transaction(_) | RecoveryTarget::Before(_) => Ok(()),
+        RecoveryTarget::Instant(instant) => {
+            task.warn(format!(
+                "the stored log ends before {instant}: this is the newest state that is stored"
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// Checks the copy by the engine's own means.
+pub(super) fn check(task: &Task<'_>, target: &str) -> Result<StepDone, StepFailure> {
+    with_building(task.context, target, |building| {
+        building.session.check()?;
+        Ok(StepDone::default())
+    })
+}
+
+/// Makes the result visible under its name.
+pub(super) fn publish(task: &Task<'_>, target: &str) -> Result<StepDone, StepFailure> {
+    let building = task.context.sessions.take_building(target);
+    let building = building.ok_or_else(|| nothing_built(target))?;
+    let result = building.session.result();
+    let result = building.staging.join(result);
+    // open handles on the result end before it moves
+    drop(building.session);
+    let target = Path::new(target);
+    staging::publish(&result, target, &building.staging).map_err(|cause| {
+        let exists = cause.kind() == std::io::ErrorKind::AlreadyExists;
+        let failure = io("publish", target, cause);
+        match exists {
+            true => failure.help("something appeared at the target meanwhile; it was not touched"),
+            false => failure,
+        }
+    })?;
+    Ok(StepDone::default().says(target.display().to_string()))
+}
+
+/// Works on a restore and puts it back, also after a failure: a later try or the end of the run
+/// needs the folder.
+pub(super) fn with_building<T>(
+    context: &Context,
+    target: &str,
+    work: impl FnOnce(&mut Building) -> Result<T, StepFailure>,
+) -> Result<T, StepFailure> {
+    let building = context.sessions.take_building(target);
+    let mut building = building.ok_or_else(|| nothing_built(target))?;
+    let done = work(&mut building);
+    context.sessions.put_building(target, building);
+    done
+}
+
+fn nothing_built(target: &str) -> StepFailure {
+    StepFailure::new(format!("nothing is being restored to {target}"))
+}
+
+fn io(action: &'static str, path: &Path, cause: std::io::Error) -> StepFailure {
+    let path = path.to_owned();
+    EngineError::Io {
+        action,
+        path,
+        cause,
+    }
+    .into()
+}
