@@ -1,1 +1,4 @@
-//! Tests of runs.
+//! Tests of runs: graphs to their end, with fakes and with the real binary.
+
+mod execution;
+mod make;
