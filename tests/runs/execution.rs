@@ -24,19 +24,28 @@ fn failure_skips_what_needs_it_and_always_edges_run() {
         (1, 3, EdgeKind::Always),
         (1, 4, EdgeKind::Failure),
     ];
-    let (report, log) = run(on_lane(graph(kinds, &edges), "host/a", 1), Context::default());
+    let (report, log) = run(
+        on_lane(graph(kinds, &edges), "host/a", 1),
+        Context::default(),
+    );
     assert_eq!(report.counts(), (3, 1, 1));
     assert_eq!(report.exit(), Exit::Findings);
     let ended: Vec<&String> = log.iter().filter(|line| !line.contains("began")).collect();
     assert_eq!(ended[0], "1 done");
-    assert_eq!(ended[1], "2 failed: sh ended with exit status: 3: from inside");
+    assert_eq!(
+        ended[1],
+        "2 failed: sh ended with exit status: 3: from inside"
+    );
     assert_eq!(ended[2], "3 skipped");
     assert_eq!(ended[5], "run ended: 3 done, 1 failed, 1 skipped");
 }
 
 #[test]
 fn a_program_that_does_not_exist_is_a_failure_of_its_step() {
-    let (report, log) = run(graph(vec![exec("/no/such/program")], &[]), Context::default());
+    let (report, log) = run(
+        graph(vec![exec("/no/such/program")], &[]),
+        Context::default(),
+    );
     assert_eq!(report.counts(), (0, 1, 0));
     assert!(log[2].contains("cannot run /no/such/program"), "{log:?}");
 }
@@ -46,7 +55,9 @@ fn a_lane_of_two_runs_two_at_a_time() {
     let folder = tempfile::tempdir().expect("folder");
     let count = |n: usize| {
         let dir = folder.path().display();
-        script(format!("touch {dir}/{n}; ls {dir} | wc -l >> {dir}.log; sleep 0.05; rm {dir}/{n}"))
+        script(format!(
+            "touch {dir}/{n}; ls {dir} | wc -l >> {dir}.log; sleep 0.05; rm {dir}/{n}"
+        ))
     };
     let kinds = (0..8).map(count).collect();
     let began = Instant::now();
@@ -55,7 +66,9 @@ fn a_lane_of_two_runs_two_at_a_time() {
     let log = format!("{}.log", folder.path().display());
     let seen = std::fs::read_to_string(&log).expect("log");
     std::fs::remove_file(&log).expect("removed");
-    let most = seen.lines().filter_map(|line| line.trim().parse::<u32>().ok());
+    let most = seen
+        .lines()
+        .filter_map(|line| line.trim().parse::<u32>().ok());
     assert_eq!(most.max(), Some(2), "{seen}");
     assert!(began.elapsed() < Duration::from_secs(4));
 }
@@ -84,7 +97,10 @@ fn a_wish_to_stop_ends_programs_and_runs_always_edges() {
     assert!(began.elapsed() < Duration::from_secs(20), "{log:?}");
     assert_eq!(report.exit(), Exit::Resumable);
     assert_eq!(report.counts(), (1, 1, 1), "{log:?}");
-    assert!(left.exists(), "the step behind the always-edge ran to its end");
+    assert!(
+        left.exists(),
+        "the step behind the always-edge ran to its end"
+    );
     assert!(log.contains(&"cancelled by signal".to_owned()), "{log:?}");
 }
 
@@ -101,7 +117,10 @@ fn nobody_approves_without_a_person() {
 fn the_journal_tells_what_happened() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("journal");
-    let graph = graph(vec![StepKind::Barrier, exec("true")], &[(0, 1, EdgeKind::Success)]);
+    let graph = graph(
+        vec![StepKind::Barrier, exec("true")],
+        &[(0, 1, EdgeKind::Success)],
+    );
     let environment = RunEnvironment {
         journal: Some(Journal::create(&path).expect("journal")),
         ..RunEnvironment::default()

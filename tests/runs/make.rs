@@ -95,7 +95,9 @@ impl Observer for Log {
                 cause,
                 ..
             } => {
-                let cause = cause.as_ref().map_or_else(String::new, |c| format!(": {c}"));
+                let cause = cause
+                    .as_ref()
+                    .map_or_else(String::new, |c| format!(": {c}"));
                 format!("{} {outcome:?}{cause}", step.0).to_lowercase()
             }
             EventKind::Progressed { .. } => return,
