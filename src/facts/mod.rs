@@ -4,3 +4,4 @@
 pub mod capability;
 pub mod holdings;
 pub mod inventory;
+pub mod measured;

@@ -1,7 +1,26 @@
 //! A checked plan, what is known and an intent to one [`step::StepGraph`].
+//!
+//! - [`build`] compiles; the result is plain data ([`step`]) that can be printed and drawn;
+//! - [`due`] and [`calendar`] say what is due;
+//! - [`order`] checks a graph, from wherever it comes.
 
+mod backup;
+mod build;
+pub mod calendar;
+mod chain;
+mod draft;
+pub mod due;
 pub mod error;
+pub mod ids;
 pub mod order;
+pub mod render;
+mod restore;
+mod select;
 pub mod step;
+pub mod support;
+mod verify;
+mod world;
 
+pub use build::{build, next_due};
 pub use error::GraphError;
+pub use world::{calendar, full_name, job_name};

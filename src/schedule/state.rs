@@ -25,6 +25,8 @@ enum State {
 /// Lanes a step keeps when it ends well, or gives back for the step that kept them.
 #[derive(Debug, Default)]
 struct Bracket {
+    /// It enters backup mode: a cancelled run must not.
+    enters: bool,
     keeps: Vec<u32>,
     returns: Vec<u32>,
 }
@@ -116,7 +118,7 @@ impl Schedule {
 
     /// Skips everything that has not begun and returns it by index, except what an always-edge
     /// still calls for: a step with an always-edge is kept when something before it has begun
-    /// and none of its other edges is already lost.
+    /// and none of its other edges is already lost. Backup mode is never entered any more.
     pub fn cancel(&mut self) -> Vec<usize> {
         let kept = self.called_for();
         self.ready.clear();
@@ -278,7 +280,11 @@ impl Schedule {
         for step in &self.order {
             let step = *step as usize;
             let not_begun = matches!(self.state[step], State::Waiting | State::Ready);
-            kept[step] = not_begun && calls[step].is_wanted();
+            let enters = self
+                .brackets
+                .get(&step)
+                .is_some_and(|bracket| bracket.enters);
+            kept[step] = not_begun && !enters && calls[step].is_wanted();
             for at in self.starts[step]..self.starts[step + 1] {
                 let (to, kind) = self.edges[at as usize];
                 calls[to as usize].see(kind, self.state[step], kept[step]);
@@ -400,7 +406,10 @@ fn claims(graph: &StepGraph) -> (Vec<Box<[u32]>>, BTreeMap<usize, Bracket>) {
     for (index, step) in graph.steps.iter().enumerate() {
         let held = || step.lanes.iter().copied().filter(in_bracket).collect();
         match step.kind {
-            StepKind::BeginBackup { .. } => brackets.entry(index).or_default().keeps = held(),
+            StepKind::BeginBackup { .. } => {
+                let bracket = brackets.entry(index).or_default();
+                (bracket.enters, bracket.keeps) = (true, held());
+            }
             StepKind::EndBackup { .. } => {
                 brackets.entry(index).or_default().returns = held();
                 let rest = step.lanes.iter().copied().filter(|lane| !in_bracket(lane));

@@ -1,0 +1,438 @@
+//! Owns the steps that make copies: brackets of backup mode, commits, shipments of log, and
+//! copies that devices still lack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, NewStep};
+use super::error::GraphError;
+use super::ids;
+use super::select::{Wanted, Work};
+use super::step::{EdgeKind, Estimate, StepGraph, StepKind};
+use super::world::{World, is_full, job_name};
+use crate::facts::holdings::Method;
+use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, JobId, ServiceId};
+
+/// Compiles backups, shipments and missing copies.
+///
+/// # Errors
+/// When jobs wait for each other in a circle.
+pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphError> {
+    let mut draft = Draft::new(world);
+    let mut made = Made::default();
+    let shipped = ships_before(world, &mut draft, work, &mut made);
+    for wanted in &work.copies {
+        bracket(world, &mut draft, wanted, &shipped, &mut made);
+    }
+    after_edges(world, &mut draft, work, &made);
+    missing_copies(world, &mut draft, &work.jobs);
+    super::verify::rereads(world, &mut draft, &work.jobs);
+    draft.finish(world)
+}
+
+/// First and last steps of each job, for `after`.
+#[derive(Debug, Default)]
+struct Made {
+    first: BTreeMap<JobId, Vec<u32>>,
+    last: BTreeMap<JobId, Vec<u32>>,
+}
+
+/// One shipment for each archive that is due or whose service is about to be copied.
+fn ships_before(
+    world: &World<'_>,
+    draft: &mut Draft,
+    work: &Work,
+    made: &mut Made,
+) -> BTreeMap<ServiceId, u32> {
+    let mut shipped = BTreeMap::new();
+    for (archive, why) in &work.archives {
+        let step = ship(world, draft, *archive, "", why.clone());
+        let job = JobId::Archive(*archive);
+        made.first.entry(job).or_default().push(step);
+        made.last.entry(job).or_default().push(step);
+        shipped.insert(world.plan.archives[archive.index()].service, step);
+    }
+    for wanted in &work.copies {
+        let service = world.plan.component(wanted.component).service;
+        if shipped.contains_key(&service) {
+            continue;
+        }
+        if let Some(archive) = world.archive_of(service) {
+            let why = "the log so far is shipped before the copy begins".into();
+            shipped.insert(
+                service,
+                ship(world, draft, archive, " before the copy", why),
+            );
+        }
+    }
+    shipped
+}
+
+fn ship(world: &World<'_>, draft: &mut Draft, id: ArchiveId, moment: &str, why: String) -> u32 {
+    let archive = &world.plan.archives[id.index()];
+    let service = world.plan.service(archive.service).name.clone();
+    let job = JobId::Archive(id);
+    let devices = names(world, &world.required(job, None));
+    // no device lane: log is small and urgent and must not wait behind a copy
+    let lanes = vec![draft.lane(format!("log/{service}"), 1)];
+    let subject = format!("log of {service}{moment} -> {}", devices.join(", "));
+    draft.add(NewStep {
+        kind: StepKind::ArchiveLog {
+            service,
+            job: job_name(world.plan, job),
+            devices,
+            codec: archive.keeping.codec,
+        },
+        subject,
+        lanes,
+        estimate: Estimate {
+            seconds: world.measured.job_seconds(&job_name(world.plan, job)),
+            bytes: None,
+        },
+        why,
+    })
+}
+
+/// Enter backup mode, copy, leave backup mode, commit, ship the log of the meantime.
+fn bracket(
+    world: &World<'_>,
+    draft: &mut Draft,
+    wanted: &Wanted,
+    shipped: &BTreeMap<ServiceId, u32>,
+    made: &mut Made,
+) {
+    let job = JobId::Backup(wanted.job);
+    let target = Target::of(world, wanted);
+    let begin = begin(draft, &target, wanted);
+    let copy = copy(world, draft, &target, wanted);
+    let end = end(draft, &target);
+    let commit = commit(draft, &target);
+    draft.edge(
+        begin,
+        copy,
+        EdgeKind::Success,
+        "the source must be in backup mode",
+    );
+    draft.edge(
+        begin,
+        end,
+        EdgeKind::Success,
+        "backup mode that was entered must be left",
+    );
+    draft.edge(
+        copy,
+        end,
+        EdgeKind::Always,
+        "backup mode is left whatever becomes of the copy",
+    );
+    draft.edge(
+        copy,
+        commit,
+        EdgeKind::Success,
+        "all bytes must be durable before the manifest",
+    );
+    draft.edge(
+        end,
+        commit,
+        EdgeKind::Success,
+        "the positions are known when backup mode ends",
+    );
+    made.first.entry(job).or_default().push(begin);
+    made.last.entry(job).or_default().push(commit);
+    let service = world.plan.component(wanted.component).service;
+    if let Some(before) = shipped.get(&service) {
+        let why = "the log is short when the copy begins; a failed shipment does not stop it";
+        draft.edge(*before, begin, EdgeKind::Always, why);
+    }
+    if let Some(archive) = world.archive_of(service) {
+        let moment = format!(" after the copy of {}", target.component);
+        let why = "the log written during the copy makes it recoverable to its end".into();
+        let after = ship(world, draft, archive, &moment, why);
+        draft.edge(
+            end,
+            after,
+            EdgeKind::Success,
+            "the copy's end lies in this log",
+        );
+    }
+}
+
+/// What a bracket is about.
+struct Target {
+    component: String,
+    part: String,
+    job: String,
+    method: Method,
+    devices: Vec<String>,
+    ids: Vec<DeviceId>,
+}
+
+impl Target {
+    fn of(world: &World<'_>, wanted: &Wanted) -> Self {
+        let job = JobId::Backup(wanted.job);
+        let component = world.plan.component_key(wanted.component);
+        let name = job_name(world.plan, job);
+        let ids = world.required(job, Some(wanted.method));
+        Self {
+            part: ids::part_id(&world.run, &name, &component),
+            job: name,
+            method: wanted.method,
+            devices: names(world, &ids),
+            ids,
+            component,
+        }
+    }
+}
+
+fn mode_lane(draft: &mut Draft, component: &str) -> u32 {
+    let service = component.split('/').next().unwrap_or(component);
+    draft.lane(format!("backup-mode/{service}"), 1)
+}
+
+fn begin(draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
+    let lanes = vec![mode_lane(draft, &target.component)];
+    draft.add(NewStep {
+        kind: StepKind::BeginBackup {
+            component: target.component.clone(),
+            method: target.method,
+        },
+        subject: format!("{} for {}", target.component, target.job),
+        lanes,
+        estimate: Estimate::default(),
+        why: wanted.why.clone(),
+    })
+}
+
+fn copy(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
+    let keeping = world.keeping(JobId::Backup(wanted.job));
+    let component = world.plan.component(wanted.component);
+    let throttle = world.throttle(&keeping.throttle);
+    let mut lanes = world.source_lanes(draft, component);
+    for id in &target.ids {
+        lanes.push(world.device_lane(draft, *id));
+    }
+    if let Some(parallel) = keeping.parallel {
+        lanes.push(draft.lane(format!("job/{}", target.job), parallel.value));
+    }
+    let estimate = copy_estimate(world, target, wanted.component, throttle);
+    let why = match target.devices.as_slice() {
+        [one] => format!("read once and written to {one}"),
+        many => format!(
+            "read once and written to {} devices at the same time",
+            many.len()
+        ),
+    };
+    draft.add(NewStep {
+        kind: StepKind::CopyPart {
+            component: target.component.clone(),
+            part: target.part.clone(),
+            method: target.method,
+            devices: target.devices.clone(),
+            codec: keeping.codec,
+            throttle,
+        },
+        subject: format!("{} -> {}", target.component, target.devices.join(", ")),
+        lanes,
+        estimate,
+        why,
+    })
+}
+
+/// By the rate of the job's last run when there was one, else by the slowest thing known.
+fn copy_estimate(
+    world: &World<'_>,
+    target: &Target,
+    component: ComponentId,
+    throttle: Option<u64>,
+) -> Estimate {
+    let measured = world.measured;
+    let bytes = measured
+        .size(&target.component)
+        .filter(|_| is_full(target.method));
+    let mut rates = vec![throttle.map(crate::facts::measured::float)];
+    if let Some(rate) = measured.job_rate(&target.job) {
+        rates.push(Some(rate));
+    } else {
+        rates.extend(
+            target
+                .devices
+                .iter()
+                .map(|device| measured.device_write(device)),
+        );
+        let component = world.plan.component(component);
+        let host = world
+            .plan
+            .service(component.service)
+            .host
+            .clone()
+            .unwrap_or_default();
+        rates.extend(
+            component
+                .disks
+                .iter()
+                .map(|disk| measured.disk_read(&host, disk)),
+        );
+    }
+    World::estimate(bytes, &rates)
+}
+
+fn end(draft: &mut Draft, target: &Target) -> u32 {
+    let lanes = vec![mode_lane(draft, &target.component)];
+    draft.add(NewStep {
+        kind: StepKind::EndBackup {
+            component: target.component.clone(),
+            part: target.part.clone(),
+        },
+        subject: format!("{} for {}", target.component, target.job),
+        lanes,
+        estimate: Estimate::default(),
+        why: "runs after failure and cancellation too".into(),
+    })
+}
+
+fn commit(draft: &mut Draft, target: &Target) -> u32 {
+    draft.add(NewStep {
+        kind: StepKind::CommitPart {
+            component: target.component.clone(),
+            part: target.part.clone(),
+            job: target.job.clone(),
+            devices: target.devices.clone(),
+        },
+        subject: format!("{} on {}", target.component, target.devices.join(", ")),
+        lanes: Vec::new(),
+        estimate: Estimate::default(),
+        why: "written last, so a part without it does not exist".into(),
+    })
+}
+
+/// `after A, B`: every first step waits for every last step of those jobs, where they run too.
+fn after_edges(world: &World<'_>, draft: &mut Draft, work: &Work, made: &Made) {
+    for job in &work.jobs {
+        let Some(firsts) = made.first.get(job) else {
+            continue;
+        };
+        let after: BTreeSet<JobId> = world
+            .keeping(*job)
+            .after
+            .iter()
+            .map(|at| at.value)
+            .collect();
+        for before in after {
+            if let Some(lasts) = made.last.get(&before) {
+                join(draft, lasts, firsts, &job_name(world.plan, before));
+            }
+        }
+    }
+}
+
+/// Every `first` waits for every `last`; many of both meet in one step between them.
+fn join(draft: &mut Draft, lasts: &[u32], firsts: &[u32], before: &str) {
+    let why = "`after` says so";
+    if lasts.len() == 1 || firsts.len() == 1 {
+        for (last, first) in lasts
+            .iter()
+            .flat_map(|l| firsts.iter().map(move |f| (l, f)))
+        {
+            draft.edge(*last, *first, EdgeKind::Success, why);
+        }
+        return;
+    }
+    let barrier = draft.add(NewStep {
+        kind: StepKind::Barrier,
+        subject: format!("all of {before} is done"),
+        lanes: Vec::new(),
+        estimate: Estimate {
+            seconds: Some(0.0),
+            bytes: None,
+        },
+        why: why.into(),
+    });
+    lasts
+        .iter()
+        .for_each(|last| draft.edge(*last, barrier, EdgeKind::Success, why));
+    firsts
+        .iter()
+        .for_each(|first| draft.edge(barrier, *first, EdgeKind::Success, why));
+}
+
+/// Stored parts and log ranges that a device of their job still lacks are copied from a holder.
+fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
+    for job in jobs {
+        match job {
+            JobId::Backup(id) => {
+                let name = job_name(world.plan, *job);
+                for component in &world.plan.backups[id.index()].targets {
+                    let key = world.plan.component_key(*component);
+                    let parts = world.parts_of(&key).iter().filter(|part| part.job == name);
+                    for part in parts {
+                        let required = names(world, &world.required(*job, Some(part.method)));
+                        let lacks = Lack {
+                            object: &part.part,
+                            holders: &part.devices,
+                            bytes: part.stored_bytes,
+                            what: format!("{key} of {}", part.taken_at),
+                        };
+                        copy_stored(world, draft, *job, &lacks, &required);
+                    }
+                }
+            }
+            JobId::Archive(id) => {
+                let service = world.plan.archives[id.index()].service;
+                let service = &world.plan.service(service).name;
+                let required = names(world, &world.required(*job, None));
+                for log in world.logs_of(service) {
+                    let lacks = Lack {
+                        object: &log.log,
+                        holders: &log.devices,
+                        bytes: log.stored_bytes,
+                        what: format!("log of {service} up to {}", log.until.value),
+                    };
+                    copy_stored(world, draft, *job, &lacks, &required);
+                }
+            }
+        }
+    }
+}
+
+/// A stored object with those who hold it.
+struct Lack<'a> {
+    object: &'a str,
+    holders: &'a [String],
+    bytes: u64,
+    what: String,
+}
+
+fn copy_stored(
+    world: &World<'_>,
+    draft: &mut Draft,
+    job: JobId,
+    lack: &Lack<'_>,
+    required: &[String],
+) {
+    let holders: Vec<String> = (lack.holders.iter())
+        .filter(|name| world.device_named(name).is_some())
+        .cloned()
+        .collect();
+    let missing = required.iter().filter(|name| !lack.holders.contains(*name));
+    for to in missing.filter(|_| !holders.is_empty()) {
+        let ends = [holders[0].clone(), to.clone()];
+        let lanes = world.device_lanes(draft, &ends);
+        let read = world.measured.device_read(&holders[0]);
+        let write = world.measured.device_write(to);
+        draft.add(NewStep {
+            kind: StepKind::CopyStored {
+                object: lack.object.to_owned(),
+                job: job_name(world.plan, job),
+                from: holders.clone(),
+                to: to.clone(),
+            },
+            subject: format!("{}, {} -> {to}", lack.what, holders.join(" or ")),
+            lanes,
+            estimate: World::estimate(Some(lack.bytes), &[read, write]),
+            why: format!("{to} missed it; a stored copy is read, not the source"),
+        });
+    }
+}
+
+fn names(world: &World<'_>, devices: &[DeviceId]) -> Vec<String> {
+    devices.iter().map(|id| world.device_name(*id)).collect()
+}

@@ -1,0 +1,56 @@
+//! Owns the entry of the stage: one intent to one graph.
+
+use jiff::Timestamp;
+
+use super::error::GraphError;
+use super::step::{Intent, StepGraph};
+use super::world::{World, job_name};
+use super::{backup, restore, select, verify};
+use crate::check::plan::CheckedPlan;
+use crate::facts::holdings::Holdings;
+use crate::facts::measured::Measured;
+
+/// Compiles an intent. Pure: equal inputs give equal graphs, byte for byte.
+///
+/// # Errors
+/// When the intent cannot be met: every independent reason, each with what to do.
+pub fn build(
+    plan: &CheckedPlan,
+    holdings: &Holdings,
+    measured: &Measured,
+    intent: &Intent,
+    now: Timestamp,
+) -> Result<StepGraph, GraphError> {
+    let world = World::new(plan.plan(), holdings, measured, intent, now)?;
+    match intent {
+        Intent::Due => backup::build(&world, &select::due_work(&world)),
+        Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
+        Intent::Verify { device } => verify::build(&world, device.as_deref()),
+        Intent::Restore(intent) => restore::build(&world, intent),
+        Intent::Recover { scenario, .. } => Err(GraphError::new(
+            format!("recovery `{scenario}` cannot be compiled"),
+            "use `planc restore`",
+        )),
+        Intent::File => Err(GraphError::new(
+            "a graph that is given as a file is not compiled from a plan",
+            "read it with `planc run --graph FILE`",
+        )),
+    }
+}
+
+/// When each job is due next, in the order of the plan: its full name and the moment, which is
+/// `now` for what is due already and none for what never is.
+///
+/// # Errors
+/// When the plan's time zone is not known on this machine.
+pub fn next_due(
+    plan: &CheckedPlan,
+    holdings: &Holdings,
+    now: Timestamp,
+) -> Result<Vec<(String, Option<Timestamp>)>, GraphError> {
+    let measured = Measured::default();
+    let world = World::new(plan.plan(), holdings, &measured, &Intent::Due, now)?;
+    let jobs = world.jobs();
+    let next = jobs.map(|job| (job_name(world.plan, job), select::next_due(&world, job)));
+    Ok(next.collect())
+}

@@ -1,0 +1,262 @@
+//! Owns which jobs an intent asks for: what is due, or what is named.
+//! Must not make steps.
+
+use std::collections::BTreeSet;
+
+use super::due;
+use super::error::{GraphError, Problem};
+use super::world::{World, is_full, job_name};
+use crate::facts::holdings::Method;
+use crate::resolve::plan::{ArchiveId, Backup, BackupId, ComponentId, JobId, Take};
+use crate::similar;
+
+/// Components of one backup that are to be copied now, and how.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) job: BackupId,
+    pub(super) component: ComponentId,
+    pub(super) method: Method,
+    pub(super) why: String,
+}
+
+/// All work of one run.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) copies: Vec<Wanted>,
+    pub(super) archives: Vec<(ArchiveId, String)>,
+    /// Jobs whose stored copies are looked through for devices that lack them.
+    pub(super) jobs: Vec<JobId>,
+}
+
+/// What is due at the world's `now`.
+pub(super) fn due_work(world: &World<'_>) -> Work {
+    let mut work = Work {
+        jobs: world.jobs().collect(),
+        ..Work::default()
+    };
+    for job in world.jobs() {
+        match job {
+            JobId::Backup(id) => work.copies.extend(due_copies(world, id)),
+            JobId::Archive(id) => {
+                work.archives
+                    .extend(archive_due(world, id).map(|why| (id, why)));
+            }
+        }
+    }
+    work
+}
+
+/// The named jobs, due or not.
+///
+/// # Errors
+/// When a name is no job of the plan.
+pub(super) fn named_work(world: &World<'_>, names: &[String]) -> Result<Work, GraphError> {
+    let mut problems = Vec::new();
+    let mut jobs: BTreeSet<JobId> = BTreeSet::new();
+    for name in names {
+        let found: Vec<JobId> = world
+            .jobs()
+            .filter(|job| is_called(world, *job, name))
+            .collect();
+        if found.is_empty() {
+            problems.push(unknown(world, name));
+        }
+        jobs.extend(found);
+    }
+    GraphError::unless_empty(problems)?;
+    let mut work = Work {
+        jobs: jobs.iter().copied().collect(),
+        ..Work::default()
+    };
+    for job in jobs {
+        match job {
+            JobId::Backup(id) => work.copies.extend(asked_copies(world, id)),
+            JobId::Archive(id) => work.archives.push((id, "asked for by name".into())),
+        }
+    }
+    Ok(work)
+}
+
+/// A job answers to its full name, and to its own name in every instance of its policy.
+fn is_called(world: &World<'_>, job: JobId, name: &str) -> bool {
+    let own = match job {
+        JobId::Backup(id) => &world.plan.backups[id.index()].name,
+        JobId::Archive(id) => &world.plan.archives[id.index()].name,
+    };
+    own == name || job_name(world.plan, job) == name
+}
+
+fn unknown(world: &World<'_>, name: &str) -> Problem {
+    let known: Vec<String> = world.jobs().map(|job| job_name(world.plan, job)).collect();
+    let near = similar::nearest(name, known.iter().map(String::as_str));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "the plan has no `backup` and no `archive` block".into(),
+        None => format!("jobs of this plan: {}", shorten(&known)),
+    };
+    Problem {
+        message: format!("no backup or archive is called `{name}`"),
+        help,
+    }
+}
+
+fn shorten(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let shown = names.iter().take(MOST).map(|name| format!("`{name}`"));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text.push_str(&format!(" and {} more", names.len() - MOST));
+    }
+    text
+}
+
+fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
+    let backup = &world.plan.backups[id.index()];
+    let due = due_takes(world, id);
+    let mut wanted = Vec::new();
+    for component in backup.targets.iter().copied() {
+        if !world.has_full(component) {
+            let method = full_method(backup);
+            let why = "no full copy of it exists yet: the first is made at once".into();
+            wanted.push(Wanted {
+                job: id,
+                component,
+                method,
+                why,
+            });
+            continue;
+        }
+        wanted.extend(due.iter().map(|(method, why)| Wanted {
+            job: id,
+            component,
+            method: *method,
+            why: why.clone(),
+        }));
+    }
+    wanted
+}
+
+fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
+    let due = due_copies(world, id);
+    if !due.is_empty() {
+        return due;
+    }
+    let backup = &world.plan.backups[id.index()];
+    let asked = backup.targets.iter().map(|component| Wanted {
+        job: id,
+        component: *component,
+        method: full_method(backup),
+        why: "asked for by name; nothing of it was due, so a full is made".into(),
+    });
+    asked.collect()
+}
+
+fn full_method(backup: &Backup) -> Method {
+    let full = backup
+        .takes
+        .iter()
+        .map(|take| take.method)
+        .find(|m| is_full(*m));
+    full.unwrap_or(Method::PhysicalFull)
+}
+
+/// The methods that are due: the most complete physical one, and the logical one.
+fn due_takes(world: &World<'_>, id: BackupId) -> Vec<(Method, String)> {
+    let backup = &world.plan.backups[id.index()];
+    let mut due: Vec<(Method, String)> = (backup.takes.iter())
+        .filter_map(|take| Some((take.method, take_due(world, id, take)?)))
+        .collect();
+    due.sort_by_key(|(method, _)| completeness(*method));
+    let mut physical = false;
+    due.retain(|(method, _)| {
+        let first = *method == Method::Logical || !physical;
+        physical |= *method != Method::Logical;
+        first
+    });
+    due.dedup_by_key(|(method, _)| *method);
+    due
+}
+
+fn take_due(world: &World<'_>, id: BackupId, take: &Take) -> Option<String> {
+    let last = last_take(world, id, take.method);
+    let due = due::due(&world.calendar, &take.schedule, last, world.now)?;
+    Some(format!(
+        "{} is {}",
+        take.method.words(),
+        due_words(&due.why)
+    ))
+}
+
+/// The last run that makes one with this method unnecessary.
+fn last_take(world: &World<'_>, id: BackupId, method: Method) -> Option<jiff::Timestamp> {
+    let job = job_name(world.plan, JobId::Backup(id));
+    let as_good: &[Method] = match method {
+        Method::PhysicalIncremental => &[
+            Method::PhysicalFull,
+            Method::PhysicalDifferential,
+            Method::PhysicalIncremental,
+        ],
+        Method::PhysicalDifferential => &[Method::PhysicalFull, Method::PhysicalDifferential],
+        Method::PhysicalFull => &[Method::PhysicalFull],
+        Method::Logical => &[Method::Logical],
+    };
+    as_good
+        .iter()
+        .filter_map(|m| world.last(&job, Some(*m)))
+        .max()
+}
+
+fn completeness(method: Method) -> u8 {
+    match method {
+        Method::PhysicalFull => 0,
+        Method::PhysicalDifferential => 1,
+        Method::PhysicalIncremental => 2,
+        Method::Logical => 3,
+    }
+}
+
+fn archive_due(world: &World<'_>, id: ArchiveId) -> Option<String> {
+    let archive = &world.plan.archives[id.index()];
+    let last = world.last(&job_name(world.plan, JobId::Archive(id)), None);
+    let ship = archive.ships.iter().find_map(|ship| {
+        let due = due::due(&world.calendar, &ship.schedule, last, world.now)?;
+        Some(format!("a shipment is {}", due_words(&due.why)))
+    });
+    let streamed = || "what was streamed is brought up to date".to_owned();
+    ship.or_else(|| (!archive.streams.is_empty()).then(streamed))
+}
+
+fn due_words(why: &str) -> String {
+    if why.starts_with("due") {
+        why.to_owned()
+    } else {
+        format!("due: {why}")
+    }
+}
+
+/// When each job is due next; `now` for what is due already.
+pub(super) fn next_due(world: &World<'_>, job: JobId) -> Option<jiff::Timestamp> {
+    let next = |schedule, last| due::next_due(&world.calendar, schedule, last, world.now);
+    match job {
+        JobId::Backup(id) => {
+            let backup = &world.plan.backups[id.index()];
+            if backup
+                .targets
+                .iter()
+                .any(|component| !world.has_full(*component))
+            {
+                return Some(world.now);
+            }
+            let takes = backup.takes.iter();
+            takes
+                .filter_map(|t| next(&t.schedule, last_take(world, id, t.method)))
+                .min()
+        }
+        JobId::Archive(id) => {
+            let archive = &world.plan.archives[id.index()];
+            let last = world.last(&job_name(world.plan, job), None);
+            let ships = archive.ships.iter();
+            ships.filter_map(|ship| next(&ship.schedule, last)).min()
+        }
+    }
+}

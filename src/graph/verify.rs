@@ -1,0 +1,144 @@
+//! Owns the steps that read stored copies back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::draft::{Draft, NewStep};
+use super::due;
+use super::error::GraphError;
+use super::step::{StepGraph, StepKind};
+use super::world::{World, job_name};
+use crate::resolve::plan::{JobId, Schedule, Verify};
+use crate::similar;
+
+/// Compiles the intent to read everything back, from one device or from all.
+///
+/// # Errors
+/// When the plan has no such device.
+pub(super) fn build(world: &World<'_>, device: Option<&str>) -> Result<StepGraph, GraphError> {
+    if let Some(name) = device
+        && world.device_named(name).is_none()
+    {
+        let known = world.plan.devices.iter().map(|device| device.name.as_str());
+        let help = match similar::nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name a device of the plan or its inventory".into(),
+        };
+        return Err(GraphError::new(
+            format!("no device is called `{name}`"),
+            help,
+        ));
+    }
+    let mut draft = Draft::new(world);
+    let wanted = |name: &str| device.is_none_or(|device| device == name);
+    for object in stored(world) {
+        for holder in object.devices.iter().filter(|name| wanted(name)) {
+            let why = "asked for: every byte is read back and compared".into();
+            add(world, &mut draft, &object, holder, why);
+        }
+    }
+    draft.finish(world)
+}
+
+/// A stored part or log range.
+struct Stored<'a> {
+    id: &'a str,
+    what: String,
+    job: Option<&'a str>,
+    since: Timestamp,
+    bytes: u64,
+    devices: &'a [String],
+}
+
+fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
+    let parts = world.holdings.parts.iter().map(|part| Stored {
+        id: &part.part,
+        what: format!("{} of {}", part.component, part.taken_at),
+        job: Some(&part.job),
+        since: part.taken_at,
+        bytes: part.stored_bytes,
+        devices: &part.devices,
+    });
+    let logs = world.holdings.logs.iter().map(|log| Stored {
+        id: &log.log,
+        what: format!("log of {} up to {}", log.service, log.until.value),
+        job: None,
+        since: log.last_at,
+        bytes: log.stored_bytes,
+        devices: &log.devices,
+    });
+    parts.chain(logs).collect()
+}
+
+fn add(world: &World<'_>, draft: &mut Draft, object: &Stored<'_>, device: &str, why: String) {
+    if world.device_named(device).is_none() {
+        return; // the plan no longer knows this device, so nobody can open it
+    }
+    let lanes = world.device_lanes(draft, &[device.to_owned()]);
+    draft.add(NewStep {
+        kind: StepKind::VerifyStored {
+            object: object.id.to_owned(),
+            device: device.to_owned(),
+        },
+        subject: format!("{} on {device}", object.what),
+        lanes,
+        estimate: World::estimate(Some(object.bytes), &[world.measured.device_read(device)]),
+        why,
+    });
+}
+
+/// Adds what `verify every …` makes due: copies of these jobs that were neither written nor
+/// read back since the last occurrence.
+pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
+    let scheduled: Vec<(String, Option<&str>, &Schedule)> = (jobs.iter())
+        .flat_map(|job| schedules(world, *job))
+        .collect();
+    if scheduled.is_empty() {
+        return;
+    }
+    let mut verified: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
+    for (object, device, at) in &world.holdings.verified {
+        let last = verified.entry((object, device)).or_insert(*at);
+        *last = (*last).max(*at);
+    }
+    for object in stored(world) {
+        for device in object.devices {
+            let read = verified.get(&(object.id, device.as_str())).copied();
+            let last = read.map_or(object.since, |read| read.max(object.since));
+            let due = scheduled.iter().find_map(|(job, log_of, schedule)| {
+                let own = match object.job {
+                    Some(of) => of == job && log_of.is_none(),
+                    None => {
+                        log_of.is_some_and(|s| object.what.starts_with(&format!("log of {s} ")))
+                    }
+                };
+                own.then(|| due::due(&world.calendar, schedule, Some(last), world.now))?
+            });
+            if let Some(due) = due {
+                let why = format!("reading back is {}", due.why);
+                add(world, draft, &object, device, why);
+            }
+        }
+    }
+}
+
+/// Job, the service whose log it archives, and when its copies are read back.
+fn schedules<'a>(world: &World<'a>, job: JobId) -> Vec<(String, Option<&'a str>, &'a Schedule)> {
+    let name = job_name(world.plan, job);
+    let log_of = match job {
+        JobId::Backup(_) => None,
+        JobId::Archive(id) => {
+            let service = world.plan.archives[id.index()].service;
+            Some(world.plan.service(service).name.as_str())
+        }
+    };
+    let verify = world.keeping(job).verify.iter();
+    let every = verify.filter_map(|verify| match verify {
+        Verify::Every(schedule) => Some(schedule),
+        Verify::OnWrite(_) => None,
+    });
+    every
+        .map(|schedule| (name.clone(), log_of, schedule))
+        .collect()
+}

@@ -1,0 +1,294 @@
+//! Owns everything an intent is compiled from, with the look-ups that all intents share.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::calendar::Calendar;
+use super::draft::Draft;
+use super::error::GraphError;
+use super::ids;
+use super::step::{Estimate, Intent};
+use crate::facts::capability;
+use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding};
+use crate::facts::measured::{Measured, float};
+use crate::resolve::plan::{
+    ArchiveId, BackupId, Component, ComponentId, CopyScope, DeviceId, JobId, Keeping, Origin,
+    ResolvedPlan, Service, ServiceId, Throttle,
+};
+
+/// The inputs of one compilation.
+#[derive(Debug)]
+pub(super) struct World<'a> {
+    pub(super) plan: &'a ResolvedPlan,
+    pub(super) holdings: &'a Holdings,
+    pub(super) measured: &'a Measured,
+    pub(super) intent: &'a Intent,
+    pub(super) now: Timestamp,
+    pub(super) run: String,
+    pub(super) calendar: Calendar<'a>,
+    parts: BTreeMap<&'a str, Vec<&'a PartHolding>>,
+    logs: BTreeMap<&'a str, Vec<&'a LogHolding>>,
+    history: BTreeMap<(&'a str, Option<Method>), Timestamp>,
+    devices: BTreeMap<&'a str, DeviceId>,
+    archives: BTreeMap<ServiceId, ArchiveId>,
+}
+
+/// A calendar in the plan's zone.
+///
+/// # Errors
+/// When the zone is not known on this machine.
+pub fn calendar(plan: &ResolvedPlan) -> Result<Calendar<'_>, GraphError> {
+    let name = &plan.timezone.value;
+    let zone = TimeZone::get(name).map_err(|_| {
+        GraphError::new(
+            format!("time zone `{name}` is not known on this machine"),
+            "install the system's time zone data (package `tzdata`), or correct `timezone`",
+        )
+    })?;
+    Ok(Calendar::new(zone, &plan.windows))
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(
+        plan: &'a ResolvedPlan,
+        holdings: &'a Holdings,
+        measured: &'a Measured,
+        intent: &'a Intent,
+        now: Timestamp,
+    ) -> Result<Self, GraphError> {
+        let mut parts: BTreeMap<&str, Vec<&PartHolding>> = BTreeMap::new();
+        for part in &holdings.parts {
+            parts.entry(&part.component).or_default().push(part);
+        }
+        let mut logs: BTreeMap<&str, Vec<&LogHolding>> = BTreeMap::new();
+        for log in &holdings.logs {
+            logs.entry(&log.service).or_default().push(log);
+        }
+        let mut history = BTreeMap::new();
+        for job in &holdings.jobs {
+            let last = history
+                .entry((job.job.as_str(), job.method))
+                .or_insert(job.began);
+            *last = job.began.max(*last);
+        }
+        let devices = (plan.devices.iter().enumerate())
+            .map(|(at, device)| (device.name.as_str(), DeviceId::from_index(at)))
+            .collect();
+        let mut archives = BTreeMap::new();
+        for (at, archive) in plan.archives.iter().enumerate() {
+            let first = ArchiveId::from_index(at);
+            archives.entry(archive.service).or_insert(first);
+        }
+        Ok(Self {
+            plan,
+            holdings,
+            measured,
+            intent,
+            now,
+            run: ids::run_id(&plan.hash, &plan.environment, intent, now),
+            calendar: calendar(plan)?,
+            parts,
+            logs,
+            history,
+            devices,
+            archives,
+        })
+    }
+
+    /// Copies of a component, oldest first.
+    pub(super) fn parts_of(&self, component: &str) -> &[&'a PartHolding] {
+        self.parts.get(component).map_or(&[], Vec::as_slice)
+    }
+
+    /// Log ranges of a service.
+    pub(super) fn logs_of(&self, service: &str) -> &[&'a LogHolding] {
+        self.logs.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// When a job last began a run that ended well.
+    pub(super) fn last(&self, job: &str, method: Option<Method>) -> Option<Timestamp> {
+        self.history.get(&(job, method)).copied()
+    }
+
+    pub(super) fn device_named(&self, name: &str) -> Option<DeviceId> {
+        self.devices.get(name).copied()
+    }
+
+    pub(super) fn device_name(&self, id: DeviceId) -> String {
+        self.plan.device(id).name.clone()
+    }
+
+    /// Every job in the order of the plan: backups, then archives.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = JobId> + use<> {
+        let backups = (0..self.plan.backups.len()).map(BackupId::from_index);
+        let archives = (0..self.plan.archives.len()).map(ArchiveId::from_index);
+        (backups.map(JobId::Backup)).chain(archives.map(JobId::Archive))
+    }
+
+    /// What a job keeps where.
+    pub(super) fn keeping(&self, job: JobId) -> &'a Keeping {
+        match job {
+            JobId::Backup(id) => &self.plan.backups[id.index()].keeping,
+            JobId::Archive(id) => &self.plan.archives[id.index()].keeping,
+        }
+    }
+
+    /// The archive of a service whose engine can give its log away.
+    pub(super) fn archive_of(&self, service: ServiceId) -> Option<ArchiveId> {
+        if !capability::of(self.plan.service(service).engine).log {
+            return None;
+        }
+        self.archives.get(&service).copied()
+    }
+
+    /// Devices that are to hold what a job makes with this method (`None`: log), in the order
+    /// of the plan, first the one that is stored on.
+    pub(super) fn required(&self, job: JobId, method: Option<Method>) -> Vec<DeviceId> {
+        let keeping = self.keeping(job);
+        let mut devices: Vec<DeviceId> = Vec::new();
+        let mut add = |device: DeviceId| {
+            if !devices.contains(&device) {
+                devices.push(device);
+            }
+        };
+        if let Some(store) = keeping.store {
+            add(store.value);
+        }
+        if let JobId::Archive(id) = job {
+            let archive = &self.plan.archives[id.index()];
+            archive.ships.iter().for_each(|ship| add(ship.device));
+            archive.streams.iter().for_each(|stream| add(stream.device));
+        }
+        for copy in keeping
+            .copies
+            .iter()
+            .filter(|copy| carries(copy.scope, method))
+        {
+            add(copy.device);
+        }
+        devices
+    }
+
+    /// The devices by name, those nearest to a service first: on its host, at its site, others.
+    pub(super) fn nearest_first(&self, service: &Service, names: &[String]) -> Vec<String> {
+        let site = |host: &Option<String>| {
+            let host = self.plan.hosts.get(host.as_deref()?)?;
+            host.site.clone()
+        };
+        let home = site(&service.host);
+        let distance = |name: &String| {
+            let Some(device) = self.device_named(name).map(|id| self.plan.device(id)) else {
+                return 3;
+            };
+            if device.host.is_some() && device.host == service.host {
+                0
+            } else if home.is_some() && device.site == home {
+                1
+            } else {
+                2
+            }
+        };
+        let mut sorted = names.to_vec();
+        sorted.sort_by_key(distance);
+        sorted
+    }
+
+    /// Bytes per second that a job may use at `now`.
+    pub(super) fn throttle(&self, throttles: &[Throttle]) -> Option<u64> {
+        let open = |throttle: &&Throttle| {
+            (throttle.window).is_some_and(|w| self.calendar.is_open(w.index(), self.now))
+        };
+        let otherwise = |throttle: &&Throttle| throttle.window.is_none();
+        let found = throttles.iter().find(open);
+        let found = found.or_else(|| throttles.iter().find(otherwise))?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate in bytes is positive and far below 2^63"
+        )]
+        Some(found.rate.0.max(1.0) as u64)
+    }
+
+    /// The lane of a device: its drives.
+    pub(super) fn device_lane(&self, draft: &mut Draft, id: DeviceId) -> u32 {
+        let device = self.plan.device(id);
+        draft.lane(format!("device/{}", device.name), device.drives)
+    }
+
+    /// Lanes of devices by name; names the plan does not know have none.
+    pub(super) fn device_lanes(&self, draft: &mut Draft, names: &[String]) -> Vec<u32> {
+        let known = names.iter().filter_map(|name| self.device_named(name));
+        known.map(|id| self.device_lane(draft, id)).collect()
+    }
+
+    /// Lanes of the disks a component is read from; of its service when no disk is known.
+    pub(super) fn source_lanes(&self, draft: &mut Draft, component: &Component) -> Vec<u32> {
+        let service = self.plan.service(component.service);
+        let host = service.host.as_deref().unwrap_or(&service.name);
+        if component.disks.is_empty() {
+            return vec![draft.lane(format!("source/{}", service.name), 1)];
+        }
+        let disks = component.disks.iter();
+        disks
+            .map(|disk| draft.lane(format!("disk/{host}/{disk}"), 1))
+            .collect()
+    }
+
+    /// How long it takes to move this much at the slowest of the known rates.
+    pub(super) fn estimate(bytes: Option<u64>, rates: &[Option<f64>]) -> Estimate {
+        let slowest = rates.iter().flatten().copied().filter(|rate| *rate > 0.0);
+        let slowest = slowest.reduce(f64::min);
+        let seconds = bytes.zip(slowest).map(|(bytes, rate)| float(bytes) / rate);
+        Estimate {
+            // a millisecond is as exact as it can mean anything; it also keeps the text short
+            seconds: seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
+            bytes,
+        }
+    }
+
+    /// Whether a component has a copy that a restore could begin with.
+    pub(super) fn has_full(&self, component: ComponentId) -> bool {
+        let key = self.plan.component_key(component);
+        (self.parts_of(&key).iter()).any(|p| is_full(p.method) && !p.devices.is_empty())
+    }
+}
+
+/// Whether a copy stands alone.
+pub(super) fn is_full(method: Method) -> bool {
+    matches!(method, Method::PhysicalFull | Method::Logical)
+}
+
+fn carries(scope: CopyScope, method: Option<Method>) -> bool {
+    match (scope, method) {
+        (CopyScope::All, _) | (CopyScope::Log, None) => true,
+        (CopyScope::Full, Some(method)) => is_full(method),
+        (CopyScope::Incremental, Some(method)) => !is_full(method),
+        _ => false,
+    }
+}
+
+/// The name under which a job is run, shown and recorded: `instance/name` for jobs of a policy.
+#[must_use]
+pub fn full_name(origin: &Origin, name: &str) -> String {
+    match &origin.instance {
+        Some(instance) => format!("{instance}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// [`full_name`] of a job.
+#[must_use]
+pub fn job_name(plan: &ResolvedPlan, job: JobId) -> String {
+    match job {
+        JobId::Backup(id) => {
+            let job = &plan.backups[id.index()];
+            full_name(&job.origin, &job.name)
+        }
+        JobId::Archive(id) => {
+            let job = &plan.archives[id.index()];
+            full_name(&job.origin, &job.name)
+        }
+    }
+}
