@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub mod args;
 mod check;
+mod demo;
 pub mod exit;
 mod explain;
 mod fix;
