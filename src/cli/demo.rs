@@ -25,6 +25,6 @@ pub struct Args {
 ///
 /// # Errors
 /// When a step does not do what it promises; the folder is left for a look.
-pub fn run(args: &Args) -> Result<Exit, CliError> {
+pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     story::play(&args.dir, args.seed)
 }

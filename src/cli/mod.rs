@@ -15,6 +15,8 @@ pub mod exit;
 mod explain;
 mod fix;
 mod fmt;
+mod init;
+mod manual;
 pub mod load;
 mod output;
 
@@ -43,6 +45,14 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Print the page of a check or of a word of the language.
     Explain(explain::Args),
+    /// Watch a real database being backed up, destroyed and recovered to an exact transaction.
+    Demo(demo::Args),
+    /// Write a first plan for a SQLite file or a folder.
+    Init(init::Args),
+    /// Print completions for a shell.
+    Completions(manual::CompletionArgs),
+    /// Write the manual pages.
+    Man(manual::ManArgs),
 }
 
 impl Command {
@@ -51,6 +61,10 @@ impl Command {
             Self::Check(args) => check::run(&args),
             Self::Fmt(args) => fmt::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::Demo(args) => demo::run(&args),
+            Self::Init(args) => init::run(&args),
+            Self::Completions(args) => manual::completions(&args),
+            Self::Man(args) => manual::pages(&args),
         }
     }
 }

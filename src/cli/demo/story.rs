@@ -29,7 +29,7 @@ pub(super) fn play(folder: &Path, seed: u64) -> Result<Exit, CliError> {
     story.prove(&expected)?;
     story.say("Have a look yourself; every command above can be repeated in this folder:")?;
     story.say(&format!("  cd {}", story.folder.display()))?;
-    story.say("  planc status shop.plan; planc list shop.plan; planc verify shop.plan")?;
+    story.say("  planc status; planc list; planc verify")?;
     Ok(Exit::Ok)
 }
 
@@ -68,7 +68,7 @@ impl Story {
         self.say("\nThe compiler proves the plan before anything runs.")?;
         self.planc(&["check", "shop.plan"])?;
         self.say("\nThe three folders become devices; planc writes nowhere else.")?;
-        self.planc(&["device", "init", "shop.plan", "--all"])
+        self.planc(&["device", "init", "--all"])
     }
 
     /// Backs up under load, makes the mistake, and returns what the shop held just before it and
@@ -77,7 +77,7 @@ impl Story {
         self.say("\nA writer places orders all the time while planc copies the database to three")?;
         self.say("devices at once and ships its log every second.")?;
         let writer = Writer::start(self.database(), seed);
-        let mut watch = Watch::start(self, &["run", "shop.plan", "--watch"])?;
+        let mut watch = Watch::start(self, &["run", "--watch"])?;
         self.wait_for("the first full backup", || self.has_part())?;
         std::thread::sleep(Duration::from_secs(3));
         let placed = writer
@@ -113,7 +113,7 @@ impl Story {
 
     fn find_the_bad_transaction(&self) -> Result<String, CliError> {
         self.say("\nWhich transaction was it? The log says: the one that wrote the most pages.")?;
-        self.planc(&["log", "list", "shop.plan", "shop", "--largest", "3"])?;
+        self.planc(&["log", "list", "shop", "--largest", "3"])?;
         let output = self.output(&[
             "log",
             "list",
@@ -232,7 +232,7 @@ impl Story {
     }
 
     fn has_part(&self) -> Result<bool, CliError> {
-        let listed = self.output(&["list", "shop.plan", "--format", "json"])?;
+        let listed = self.output(&["list", "--format", "json"])?;
         let listed: serde_json::Value = serde_json::from_str(&listed)
             .map_err(|error| CliError::failed(format!("cannot read the list: {error}")))?;
         Ok(listed["parts"]
@@ -242,9 +242,9 @@ impl Story {
 
     /// True when nothing was added to the log for a while: all of it is on the devices.
     fn log_is_complete(&self) -> Result<bool, CliError> {
-        let before = self.output(&["log", "status", "shop.plan", "--format", "json"])?;
+        let before = self.output(&["log", "status", "--format", "json"])?;
         std::thread::sleep(Duration::from_millis(2500));
-        Ok(before == self.output(&["log", "status", "shop.plan", "--format", "json"])?)
+        Ok(before == self.output(&["log", "status", "--format", "json"])?)
     }
 
     fn wait_for(

@@ -1,0 +1,148 @@
+//! `planc init`: writes a first plan and inventory for a SQLite file or a folder, ready to check.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::exit::{CliError, Exit};
+
+/// Write a first plan for a SQLite file or a folder
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What is to be kept
+    engine: Engine,
+    /// The SQLite file or the folder
+    source: PathBuf,
+    /// Folder that will hold the copies; it is claimed by `planc device init`
+    #[arg(long, default_value = "backup", value_name = "FOLDER")]
+    device: PathBuf,
+    /// Where the two files are written
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    dir: PathBuf,
+    /// Name of the service and of the plan; default: from the source's name
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// The engines that run without a server.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Engine {
+    /// One SQLite database
+    Sqlite,
+    /// A folder with everything below it
+    Files,
+}
+
+/// Writes `NAME.plan` and `NAME.yaml`.
+///
+/// # Errors
+/// When the source does not exist or one of the files does.
+pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
+    if !args.source.exists() {
+        return Err(
+            CliError::refused(format!("{} does not exist", args.source.display()))
+                .help("name the SQLite file or the folder that is to be kept"),
+        );
+    }
+    let name = args.name.clone().unwrap_or_else(|| name_from(&args.source));
+    let source = absolute(&args.source)?;
+    let device = absolute(&args.device)?;
+    let inventory = inventory(args.engine, &name, &source, &device);
+    write_new(
+        &args.dir.join(format!("{name}.plan")),
+        &plan(args.engine, &name),
+    )?;
+    write_new(&args.dir.join(format!("{name}.yaml")), &inventory)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "wrote {name}.plan and {name}.yaml in {}",
+        args.dir.display()
+    )?;
+    writeln!(out, "next:  mkdir -p {}", args.device.display())?;
+    writeln!(out, "       planc check {name}.plan")?;
+    writeln!(out, "       planc device init --all")?;
+    writeln!(out, "       planc run")?;
+    Ok(Exit::Ok)
+}
+
+/// A planc name from a file name: letters, digits, `_` and `-`, beginning with a letter.
+fn name_from(source: &Path) -> String {
+    let stem = source
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    let fit = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = stem.unwrap_or_default().chars().map(fit).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        name
+    } else {
+        format!("my_{name}")
+    }
+}
+
+fn plan(engine: Engine, name: &str) -> String {
+    let archive = match engine {
+        Engine::Sqlite => format!(
+            "\narchive log of {name} {{\n  ship every 10s or 1 MiB to disk\n  retain window 9d\n}}\n"
+        ),
+        Engine::Files => String::new(),
+    };
+    let rpo = match engine {
+        Engine::Sqlite => "1min",
+        Engine::Files => "25h",
+    };
+    format!(
+        "planc 1\nplan {name}\ntimezone UTC\nenvironment here inventory \"{name}.yaml\"\n\n\
+         objectives of {name} {{\n  rpo {rpo} for loss of disk\n  recovery window 7d\n}}\n\n\
+         backup nightly of service {name} {{\n  physical full every day at 03:30\n  \
+         store on disk\n  retain window 7d, monthly 3\n}}\n{archive}"
+    )
+}
+
+fn inventory(engine: Engine, name: &str, source: &Path, device: &Path) -> String {
+    let engine = match engine {
+        Engine::Sqlite => "sqlite",
+        Engine::Files => "files",
+    };
+    let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
+    format!(
+        "inventory: 1\nsites: {{here: {{}}}}\nhosts: {{localhost: {{site: here}}}}\nservices:\n  \
+         {name}: {{engine: {engine}, host: localhost, path: {}}}\ndevices:\n  \
+         disk: {{host: localhost, path: {}}}\n",
+        quoted(source),
+        quoted(device),
+    )
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    std::path::absolute(path)
+        .map_err(|error| CliError::refused(format!("{}: {error}", path.display())))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
+    let file = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| {
+            CliError::refused(format!("cannot write {}: {error}", path.display()))
+                .help("remove the file, or choose another place with `--dir` or `--name`")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_file_names() {
+        assert_eq!(name_from(Path::new("/srv/my notes.db")), "my_notes");
+        assert_eq!(name_from(Path::new("2026")), "my_2026");
+    }
+}
