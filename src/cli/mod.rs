@@ -16,8 +16,8 @@ mod explain;
 mod fix;
 mod fmt;
 mod init;
-mod manual;
 pub mod load;
+mod manual;
 mod output;
 
 use exit::{CliError, Exit};

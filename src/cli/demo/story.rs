@@ -66,9 +66,9 @@ impl Story {
 
     fn check_and_claim_devices(&self) -> Result<(), CliError> {
         self.say("\nThe compiler proves the plan before anything runs.")?;
-        self.planc(&["check", "shop.plan"])?;
+        self.planc("check shop.plan")?;
         self.say("\nThe three folders become devices; planc writes nowhere else.")?;
-        self.planc(&["device", "init", "--all"])
+        self.planc("device init --all")
     }
 
     /// Backs up under load, makes the mistake, and returns what the shop held just before it and
@@ -77,7 +77,7 @@ impl Story {
         self.say("\nA writer places orders all the time while planc copies the database to three")?;
         self.say("devices at once and ships its log every second.")?;
         let writer = Writer::start(self.database(), seed);
-        let mut watch = Watch::start(self, &["run", "--watch"])?;
+        let mut watch = Watch::start(self, "run --watch")?;
         self.wait_for("the first full backup", || self.has_part())?;
         std::thread::sleep(Duration::from_secs(3));
         let placed = writer
@@ -113,17 +113,8 @@ impl Story {
 
     fn find_the_bad_transaction(&self) -> Result<String, CliError> {
         self.say("\nWhich transaction was it? The log says: the one that wrote the most pages.")?;
-        self.planc(&["log", "list", "shop", "--largest", "3"])?;
-        let output = self.output(&[
-            "log",
-            "list",
-            "shop.plan",
-            "shop",
-            "--largest",
-            "1",
-            "--format",
-            "json",
-        ])?;
+        self.planc("log list shop --largest 3")?;
+        let output = self.output("log list shop --largest 1 --format json")?;
         let found: serde_json::Value = serde_json::from_str(&output)
             .map_err(|error| CliError::failed(format!("cannot read the log list: {error}")))?;
         let name = found["transactions"][0]["transaction"].as_str();
@@ -145,16 +136,9 @@ impl Story {
 
     fn recover(&self, bad: &str) -> Result<(), CliError> {
         self.say("\nRecovery to just before that transaction, as the plan describes it.")?;
-        let bad = format!("bad={bad}");
-        self.planc(&[
-            "recover",
-            "shop.plan",
-            "bad_transaction",
-            &bad,
-            "--to",
-            "data/shop.db",
-            "--yes",
-        ])
+        self.planc(&format!(
+            "recover bad_transaction bad={bad} --to data/shop.db --yes"
+        ))
     }
 
     fn prove(&self, expected: &Content) -> Result<(), CliError> {
@@ -191,48 +175,44 @@ impl Story {
         Ok(())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.planc);
         command
-            .args(args)
+            .args(line.split(' '))
             .current_dir(&self.folder)
             .stdin(Stdio::null());
         command
     }
 
     /// Prints a command, runs it, and insists on success.
-    fn planc(&self, args: &[&str]) -> Result<(), CliError> {
-        self.say(&format!("$ planc {}", args.join(" ")))?;
+    fn planc(&self, line: &str) -> Result<(), CliError> {
+        self.say(&format!("$ planc {line}"))?;
         let status = self
-            .command(args)
+            .command(line)
             .status()
             .map_err(|error| failed(&self.planc, error))?;
         if status.success() {
             return Ok(());
         }
         Err(CliError::failed(format!(
-            "`planc {}` ended with {status}",
-            args.join(" ")
+            "`planc {line}` ended with {status}"
         )))
     }
 
-    fn output(&self, args: &[&str]) -> Result<String, CliError> {
+    fn output(&self, line: &str) -> Result<String, CliError> {
         let output = self
-            .command(args)
+            .command(line)
             .output()
             .map_err(|error| failed(&self.planc, error))?;
         if !output.status.success() {
             let cause = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(CliError::failed(format!(
-                "`planc {}`: {cause}",
-                args.join(" ")
-            )));
+            return Err(CliError::failed(format!("`planc {line}`: {cause}")));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn has_part(&self) -> Result<bool, CliError> {
-        let listed = self.output(&["list", "--format", "json"])?;
+        let listed = self.output("list --format json")?;
         let listed: serde_json::Value = serde_json::from_str(&listed)
             .map_err(|error| CliError::failed(format!("cannot read the list: {error}")))?;
         Ok(listed["parts"]
@@ -242,9 +222,9 @@ impl Story {
 
     /// True when nothing was added to the log for a while: all of it is on the devices.
     fn log_is_complete(&self) -> Result<bool, CliError> {
-        let before = self.output(&["log", "status", "--format", "json"])?;
+        let before = self.output("log status --format json")?;
         std::thread::sleep(Duration::from_millis(2500));
-        Ok(before == self.output(&["log", "status", "--format", "json"])?)
+        Ok(before == self.output("log status --format json")?)
     }
 
     fn wait_for(
@@ -291,9 +271,9 @@ impl Writer {
 struct Watch(Child);
 
 impl Watch {
-    fn start(story: &Story, args: &[&str]) -> Result<Self, CliError> {
-        story.say(&format!("$ planc {} &", args.join(" ")))?;
-        let child = story.command(args).spawn();
+    fn start(story: &Story, line: &str) -> Result<Self, CliError> {
+        story.say(&format!("$ planc {line} &"))?;
+        let child = story.command(line).spawn();
         child.map(Self).map_err(|error| failed(&story.planc, error))
     }
 
