@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("quantity", &["diagnostic"]),
     ("yaml", &["diagnostic", "source"]),
-    ("syntax", &["diagnostic", "similar", "source"]),
+    ("syntax", &["diagnostic", "quantity", "similar", "source"]),
     (
         "resolve",
         &[
