@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::error::GraphError;
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, restore, select, verify};
+use super::{backup, recover, restore, select, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::measured::Measured;
@@ -27,10 +27,11 @@ pub fn build(
         Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
         Intent::Verify { device } => verify::build(&world, device.as_deref()),
         Intent::Restore(intent) => restore::build(&world, intent),
-        Intent::Recover { scenario, .. } => Err(GraphError::new(
-            format!("recovery `{scenario}` cannot be compiled"),
-            "use `planc restore`",
-        )),
+        Intent::Recover {
+            scenario,
+            inputs,
+            to,
+        } => recover::build(&world, scenario, inputs, to.as_deref()),
         Intent::File => Err(GraphError::new(
             "a graph that is given as a file is not compiled from a plan",
             "read it with `planc run --graph FILE`",

@@ -134,6 +134,12 @@ impl<'a> Calendar<'a> {
         at.to_zoned(self.zone.clone()).date()
     }
 
+    /// The instant of a clock time in the plan's zone.
+    #[must_use]
+    pub fn local(&self, at: DateTime) -> Option<Timestamp> {
+        self.instant(at)
+    }
+
     fn window(&self, schedule: &Schedule) -> Option<&'a Window> {
         self.windows.get(schedule.during?.value.index())
     }

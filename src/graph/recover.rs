@@ -1,0 +1,496 @@
+//! Owns the steps of a `recovery` block: what the plan says is done, with incident input put in.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Draft, NewStep};
+use super::error::GraphError;
+use super::inputs;
+use super::restore::{Line, Restoring, find_service};
+use super::step::{EdgeKind, Estimate, RecoveryTarget, StepGraph, StepKind};
+use super::world::{World, full_name};
+use crate::resolve::plan::{
+    ActionKind, Compare, Kind, NotifyOn, ProbeTest, Scenario, ServiceId, Source, Target,
+};
+use crate::similar;
+
+/// Compiles a recovery.
+///
+/// # Errors
+/// When there is no such recovery, input is missing or wrong, a clause cannot be carried out,
+/// or no chain of copies reaches the target.
+pub(super) fn build(
+    world: &World<'_>,
+    name: &str,
+    given: &BTreeMap<String, String>,
+    to: Option<&str>,
+) -> Result<StepGraph, GraphError> {
+    let scenario = find(world, name)?;
+    inputs::check(scenario, given)?;
+    let mut script = Script {
+        world,
+        scenario,
+        given,
+        to,
+        draft: Draft::new(world),
+        line: Line::default(),
+        waiting: Vec::new(),
+        staged: Vec::new(),
+        published: Vec::new(),
+    };
+    let mut problems = Vec::new();
+    for action in &scenario.actions {
+        if let Err(error) = script.action(&action.kind) {
+            problems.extend(error.problems);
+        }
+    }
+    if let Err(error) = script.stage() {
+        problems.extend(error.problems);
+    }
+    GraphError::unless_empty(problems)?;
+    script.publish();
+    script.notify();
+    script.draft.finish(world)
+}
+
+fn find<'a>(world: &World<'a>, name: &str) -> Result<&'a Scenario, GraphError> {
+    let all = &world.plan.recoveries;
+    let by_full = all.iter().find(|s| full_name(&s.origin, &s.name) == name);
+    let mut by_own = all.iter().filter(|s| s.name == name);
+    if let Some(found) = by_full {
+        return Ok(found);
+    }
+    match (by_own.next(), by_own.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(_)) => Err(GraphError::new(
+            format!("more than one recovery is called `{name}`"),
+            format!(
+                "name the instance too, for example `{}`",
+                full_name(&one.origin, &one.name)
+            ),
+        )),
+        (None, _) => {
+            let help = match similar::nearest(name, all.iter().map(|s| s.name.as_str())) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if all.is_empty() => {
+                    "the plan has no `recovery` block; `planc restore` needs none".into()
+                }
+                None => {
+                    let names: Vec<&str> = all.iter().map(|s| s.name.as_str()).take(8).collect();
+                    format!("recoveries of this plan: {}", names.join(", "))
+                }
+            };
+            Err(GraphError::new(
+                format!("no recovery is called `{name}`"),
+                help,
+            ))
+        }
+    }
+}
+
+/// A recovery on its way from clauses to steps.
+struct Script<'s, 'a> {
+    world: &'s World<'a>,
+    scenario: &'a Scenario,
+    given: &'s BTreeMap<String, String>,
+    to: Option<&'s str>,
+    draft: Draft,
+    line: Line,
+    /// Named by `restore`, not yet compiled: `replay log` may follow.
+    waiting: Vec<Restoring>,
+    staged: Vec<Restoring>,
+    /// Service and place of what is visible.
+    published: Vec<(ServiceId, String)>,
+}
+
+impl Script<'_, '_> {
+    fn action(&mut self, action: &ActionKind) -> Result<(), GraphError> {
+        match action {
+            ActionKind::Restore { targets, to, from } => {
+                self.stage()?;
+                self.restore(targets, to.as_deref(), *from)
+            }
+            ActionKind::Replay { before, point } => self.replay(*before, point),
+            ActionKind::Probe {
+                database,
+                query,
+                test,
+            } => {
+                self.stage()?;
+                self.probe(database, query, test)
+            }
+            ActionKind::Extract {
+                targets,
+                into,
+                name,
+            } => {
+                self.stage()?;
+                self.publish();
+                self.extract(targets, into, name.clone())
+            }
+            ActionKind::RequireApproval(by) => {
+                self.stage()?;
+                self.approve(by);
+                Ok(())
+            }
+            other => Err(self.impossible(other)),
+        }
+    }
+
+    fn impossible(&self, action: &ActionKind) -> GraphError {
+        let clause = match action {
+            ActionKind::Relocate { .. } => "relocate",
+            ActionKind::Skip(_) => "skip transaction",
+            ActionKind::RequireLag(..) => "require lag",
+            ActionKind::RequireArchived(_) => "require log archived",
+            ActionKind::RequireNoBackup => "require no running backup",
+            ActionKind::RequireBackup(_) => "require backup newer than",
+            ActionKind::Fence => "fence old primary",
+            ActionKind::Promote { .. } => "promote",
+            _ => "this clause",
+        };
+        GraphError::new(
+            format!(
+                "`{clause}` in recovery `{}` cannot be carried out for sqlite and files",
+                self.scenario.name
+            ),
+            "take the clause out, or do this part by hand and use `planc restore` for the rest",
+        )
+    }
+
+    fn restore(
+        &mut self,
+        targets: &[Target],
+        to: Option<&str>,
+        from: Source,
+    ) -> Result<(), GraphError> {
+        let mut services: Vec<ServiceId> = Vec::new();
+        for target in targets {
+            for service in self.services(target)? {
+                if !services.contains(&service) {
+                    services.push(service);
+                }
+            }
+        }
+        let many = services.len() > 1;
+        for service in services {
+            self.waiting.push(Restoring {
+                service,
+                target: self.place(service, to, many)?,
+                until: RecoveryTarget::Backup,
+                from: match from {
+                    Source::Device(id) => Some(self.world.device_name(id)),
+                    Source::Nearest | Source::Any => None,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// The services that a target of `restore` means.
+    fn services(&self, target: &Target) -> Result<Vec<ServiceId>, GraphError> {
+        let plan = self.world.plan;
+        match target {
+            Target::Service(id) => Ok(vec![*id]),
+            Target::Components(ids) => {
+                Ok(ids.iter().map(|id| plan.component(*id).service).collect())
+            }
+            Target::Input(name) => self.input_service(name),
+            Target::Foreign(_, name) => Err(GraphError::new(
+                format!(
+                    "`restore \"{name}\"` in `{}` names nothing planc keeps",
+                    self.scenario.name
+                ),
+                "restore the service and take what is needed with `extract`",
+            )),
+        }
+    }
+
+    fn input_service(&self, name: &str) -> Result<Vec<ServiceId>, GraphError> {
+        let input = self.scenario.inputs.iter().find(|input| input.name == name);
+        let text = self.given.get(name).map_or("", String::as_str);
+        match input.map(|input| (input.kind, input.service)) {
+            Some((Kind::Service, _)) => Ok(vec![find_service(self.world, text)?]),
+            Some((Kind::Database | Kind::Files, Some(service))) => Ok(vec![service]),
+            _ => Err(GraphError::new(
+                format!(
+                    "`restore ${name}` in recovery `{}`: sqlite and files are restored whole",
+                    self.scenario.name
+                ),
+                format!("write `restore service NAME …`, or `given {name}: service`"),
+            )),
+        }
+    }
+
+    /// Where a restored copy comes to lie: where the operator says, on a host in the folder of
+    /// run state, or at the place of the source itself, which must be free then.
+    fn place(&self, id: ServiceId, host: Option<&str>, many: bool) -> Result<String, GraphError> {
+        let plan = self.world.plan;
+        let service = plan.service(id);
+        let file = service
+            .path
+            .as_deref()
+            .and_then(|path| path.rsplit('/').next());
+        let file = file
+            .filter(|file| !file.is_empty())
+            .unwrap_or(&service.name);
+        if let Some(to) = self.to {
+            let to = to.trim_end_matches('/');
+            return Ok(if many {
+                format!("{to}/{file}")
+            } else {
+                to.to_owned()
+            });
+        }
+        if host.is_some() {
+            let run = self.world.run.get(..8).unwrap_or(&self.world.run);
+            let folder = format!("{}/restored/{}-{run}", plan.state_dir, self.scenario.name);
+            return Ok(format!("{folder}/{file}"));
+        }
+        service.path.clone().ok_or_else(|| {
+            GraphError::new(
+                format!("the inventory says no `path` of service `{}`", service.name),
+                "say where to restore it: `--to PATH`",
+            )
+        })
+    }
+
+    fn replay(
+        &mut self,
+        before: bool,
+        point: &crate::resolve::plan::ReplayPoint,
+    ) -> Result<(), GraphError> {
+        let until = inputs::target(self.world, self.scenario, self.given, before, point)?;
+        if self.waiting.is_empty() {
+            return Err(GraphError::new(
+                format!(
+                    "`replay log` in `{}` follows no `restore`",
+                    self.scenario.name
+                ),
+                "write `restore …` on the line before it",
+            ));
+        }
+        for restoring in &mut self.waiting {
+            restoring.until = until.clone();
+        }
+        Ok(())
+    }
+
+    /// Compiles the restores named so far up to a sound copy in staging.
+    fn stage(&mut self) -> Result<(), GraphError> {
+        let mut problems = Vec::new();
+        for restoring in std::mem::take(&mut self.waiting) {
+            match restoring.stage(self.world, &mut self.draft, &mut self.line) {
+                Ok(()) => self.staged.push(restoring),
+                Err(error) => problems.extend(error.problems),
+            }
+        }
+        GraphError::unless_empty(problems)
+    }
+
+    fn publish(&mut self) {
+        for restoring in std::mem::take(&mut self.staged) {
+            restoring.publish(self.world, &mut self.draft, &mut self.line);
+            self.published.push((restoring.service, restoring.target));
+        }
+    }
+
+    /// The restored copy of a service, staged or published.
+    fn copy_of(&self, name: &str) -> Option<(String, String)> {
+        let plan = self.world.plan;
+        let staged = self
+            .staged
+            .iter()
+            .map(|one| (one.service, one.target.as_str()));
+        let published = self
+            .published
+            .iter()
+            .map(|(id, target)| (*id, target.as_str()));
+        let all: Vec<(ServiceId, &str)> = staged.chain(published).collect();
+        let named = all.iter().find(|(id, _)| plan.service(*id).name == name);
+        let only = all.first().filter(|_| all.len() == 1);
+        let (id, target) = named.or(only)?;
+        Some((plan.service(*id).name.clone(), (*target).to_owned()))
+    }
+
+    fn need_copy(&self, clause: &str, name: &str) -> Result<(String, String), GraphError> {
+        self.copy_of(name).ok_or_else(|| {
+            GraphError::new(
+                format!(
+                    "`{clause}` in recovery `{}` finds no restored copy of `{name}`",
+                    self.scenario.name
+                ),
+                "move the line behind `restore` and `replay log` of that service",
+            )
+        })
+    }
+
+    fn probe(&mut self, database: &str, query: &str, test: &ProbeTest) -> Result<(), GraphError> {
+        let (service, target) = self.need_copy("probe", database)?;
+        let expect = expectation(test);
+        let step = NewStep {
+            subject: format!("{service}: {} {expect}", one_line(query)),
+            kind: StepKind::Probe {
+                service,
+                target,
+                query: query.to_owned(),
+                expect,
+            },
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "the plan asks the restored copy".into(),
+        };
+        self.line
+            .then(&mut self.draft, step, "a sound copy can be asked");
+        Ok(())
+    }
+
+    fn extract(
+        &mut self,
+        targets: &[Target],
+        into: &Target,
+        name: Option<String>,
+    ) -> Result<(), GraphError> {
+        let into = self.into_service(into)?;
+        let mut tables = Vec::new();
+        for target in targets {
+            tables.push(self.table(target)?);
+        }
+        let (service, target) = self.need_copy("extract", &into)?;
+        let step = NewStep {
+            subject: format!("{} of {service} into {into}", tables.join(", ")),
+            kind: StepKind::Extract {
+                service,
+                target,
+                tables,
+                into,
+                name,
+            },
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "existing tables are never touched".into(),
+        };
+        self.line
+            .then(&mut self.draft, step, "taken from the published copy");
+        Ok(())
+    }
+
+    fn into_service(&self, into: &Target) -> Result<String, GraphError> {
+        match into {
+            Target::Foreign(_, name) => Ok(self
+                .world
+                .plan
+                .service(find_service(self.world, name)?)
+                .name
+                .clone()),
+            other => {
+                let services = self.services(other)?;
+                let first = services.first().copied();
+                let name = first.map(|id| self.world.plan.service(id).name.clone());
+                name.ok_or_else(|| {
+                    GraphError::new(
+                        format!("`extract` in `{}` names no service", self.scenario.name),
+                        "write `extract table NAME into service NAME`",
+                    )
+                })
+            }
+        }
+    }
+
+    fn table(&self, target: &Target) -> Result<String, GraphError> {
+        match target {
+            Target::Foreign(Kind::Table, name) => Ok(name.clone()),
+            Target::Input(name) => {
+                let input = self
+                    .scenario
+                    .inputs
+                    .iter()
+                    .find(|input| input.name == *name);
+                let table = input.is_some_and(|input| input.kind == Kind::Table);
+                let text = self.given.get(name).filter(|_| table).cloned();
+                text.ok_or_else(|| self.no_table(&format!("${name}")))
+            }
+            _ => Err(self.no_table("of this form")),
+        }
+    }
+
+    fn no_table(&self, what: &str) -> GraphError {
+        GraphError::new(
+            format!(
+                "`extract` in recovery `{}`: {what} is no table",
+                self.scenario.name
+            ),
+            "write `extract table \"name\" into …`, or declare `given NAME: table`",
+        )
+    }
+
+    fn approve(&mut self, by: &str) {
+        let step = NewStep {
+            kind: StepKind::Approve { by: by.to_owned() },
+            subject: format!("by {by}"),
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "the plan says `require approval`".into(),
+        };
+        self.line.then(
+            &mut self.draft,
+            step,
+            "nothing after it begins without approval",
+        );
+    }
+
+    fn notify(&mut self) {
+        let steps = self.line.steps.clone();
+        for (contact, on, _) in &self.scenario.notify {
+            let mut tell = |from: &[u32], kind: EdgeKind, moment: &str| {
+                for step in from {
+                    let notice = self.draft.add(NewStep {
+                        kind: StepKind::Notify {
+                            contact: contact.clone(),
+                        },
+                        subject: format!("{contact} {moment} {step}"),
+                        lanes: Vec::new(),
+                        estimate: Estimate::default(),
+                        why: "the plan says `notify`".into(),
+                    });
+                    self.draft.edge(*step, notice, kind, "`notify` says so");
+                }
+            };
+            let last = steps.last().copied().into_iter().collect::<Vec<u32>>();
+            match on {
+                NotifyOn::Success => tell(&last, EdgeKind::Success, "of the success of step"),
+                NotifyOn::Always => tell(&last, EdgeKind::Always, "of the end of step"),
+                NotifyOn::Failure => tell(&steps, EdgeKind::Failure, "of a failure of step"),
+            }
+        }
+    }
+}
+
+fn expectation(test: &ProbeTest) -> String {
+    match test {
+        ProbeTest::True => "is true".into(),
+        ProbeTest::False => "is false".into(),
+        ProbeTest::Empty => "is empty".into(),
+        ProbeTest::Compare(compare, word) => {
+            let sign = match compare {
+                Compare::AtLeast => ">=",
+                Compare::AtMost => "<=",
+                Compare::Equal => "=",
+                Compare::More => ">",
+                Compare::Less => "<",
+            };
+            format!("{sign} {}", word.text)
+        }
+    }
+}
+
+/// A query on one line, shortened for people.
+fn one_line(query: &str) -> String {
+    const LONGEST: usize = 60;
+    let words: Vec<&str> = query.split_whitespace().collect();
+    let text = words.join(" ");
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let cut: String = text.chars().take(LONGEST - 1).collect();
+    format!("{cut}…")
+}
