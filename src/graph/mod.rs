@@ -11,6 +11,7 @@ mod chain;
 mod draft;
 pub mod due;
 pub mod error;
+pub mod file;
 pub mod ids;
 mod inputs;
 pub mod order;
