@@ -1,11 +1,15 @@
 //! Log objects: one gapless range of one source's log, self-describing, written like everything
-//! else by put-if-absent.
+//! else by put-if-absent. Layout: see [`super::sealed`]; the header is a [`LogRecord`].
+//!
+//! The name says the service, the history and where the range begins, so that a second, different
+//! range that begins at the same place is refused, and a listing is in the order of the log.
 
 use std::sync::Arc;
 
 use super::manifest::LogRecord;
 use super::part::Replaced;
-use super::{Device, DeviceError};
+use super::sealed::{self, Kind};
+use super::{Device, DeviceError, name};
 use crate::engine::LogRange;
 use crate::resolve::plan::{Codec, EngineKind};
 
@@ -22,7 +26,8 @@ pub struct LogSource {
     pub identity: String,
 }
 
-/// Stores a range on one device; repeating it is harmless.
+/// Stores a range on one device; repeating it is harmless. When the same range is there already,
+/// compressed in another way, it counts as stored: equality is that of the content.
 ///
 /// # Errors
 /// [`DeviceError::Different`] when the device holds another range that begins at the same place.
@@ -32,8 +37,187 @@ pub fn put(
     range: &LogRange,
     codec: Codec,
 ) -> Result<LogRecord, DeviceError> {
-    let _ = (device, source, range, codec);
-    todo!()
+    let record = record(source, range);
+    let object = name::log(&source.service, &source.identity, &range.from);
+    let bytes =
+        seal(&record, &range.payload, codec).map_err(|detail| damaged(device, &object, detail))?;
+    store(device, record, &bytes)
+}
+
+/// Puts the bytes of a log object under its name.
+fn store(device: &dyn Device, record: LogRecord, bytes: &[u8]) -> Result<LogRecord, DeviceError> {
+    let object = name::log(&record.service, &record.identity, &record.from);
+    match device.put_if_absent(&object, bytes) {
+        Ok(_) => Ok(LogRecord {
+            stored_bytes: bytes.len() as u64,
+            ..record
+        }),
+        Err(different @ DeviceError::Different { .. }) => {
+            same_content(device, &object, &record).ok_or(different)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The record under a name that is taken, when it is intact and of the same content. It is put
+/// once more with its own bytes, which makes it durable again.
+fn same_content(device: &dyn Device, object: &str, wanted: &LogRecord) -> Option<LogRecord> {
+    let bytes = device.get(object, None).ok()?;
+    let (there, _) = open(&bytes).ok()?;
+    if there.log != wanted.log {
+        return None;
+    }
+    device.put_if_absent(object, &bytes).ok()?;
+    Some(there)
+}
+
+/// What is to be said of a range; its stored length is known later.
+fn record(source: &LogSource, range: &LogRange) -> LogRecord {
+    LogRecord {
+        log: id(source, range),
+        service: source.service.clone(),
+        engine: source.engine,
+        job: source.job.clone(),
+        identity: source.identity.clone(),
+        from: range.from.clone(),
+        until: range.until.clone(),
+        first_at: range.first_at,
+        last_at: range.last_at,
+        bytes: range.payload.len() as u64,
+        stored_bytes: 0,
+    }
+}
+
+fn id(source: &LogSource, range: &LogRange) -> String {
+    let mut hash = blake3::Hasher::new();
+    for word in [
+        &source.service,
+        &source.identity,
+        &range.from.incarnation,
+        &range.until.incarnation,
+    ] {
+        hash.update(&(word.len() as u64).to_le_bytes());
+        hash.update(word.as_bytes());
+    }
+    for value in [range.from.value, range.until.value] {
+        hash.update(&value.to_le_bytes());
+    }
+    hash.update(&range.payload);
+    let content = hash.finalize().to_hex();
+    let chain = name::chain(&source.identity, &range.from.incarnation);
+    let service = name::escape(&source.service);
+    format!("{service}.{chain}.{}.{}", range.from.value, &content[..16])
+}
+
+fn seal(record: &LogRecord, payload: &[u8], codec: Codec) -> Result<Vec<u8>, String> {
+    let header = serde_json::to_vec(record).map_err(|cause| cause.to_string())?;
+    sealed::seal(Kind::Log, &header, payload, codec)
+}
+
+/// Opens a log object and checks that it is what it says.
+pub(crate) fn open(bytes: &[u8]) -> Result<(LogRecord, LogRange), String> {
+    let opened = sealed::open(Kind::Log, bytes)?;
+    let mut record: LogRecord = serde_json::from_slice(&opened.header)
+        .map_err(|cause| format!("its header is no log record: {cause}"))?;
+    record.stored_bytes = bytes.len() as u64;
+    let source = LogSource {
+        service: record.service.clone(),
+        engine: record.engine,
+        job: record.job.clone(),
+        identity: record.identity.clone(),
+    };
+    let range = LogRange {
+        from: record.from.clone(),
+        until: record.until.clone(),
+        first_at: record.first_at,
+        last_at: record.last_at,
+        payload: opened.body,
+    };
+    if id(&source, &range) == record.log {
+        Ok((record, range))
+    } else {
+        Err("its id is not that of its content".into())
+    }
+}
+
+/// A log object that was read and checked.
+pub(crate) struct ReadLog {
+    bytes: Vec<u8>,
+    /// What it says of itself.
+    pub(crate) record: LogRecord,
+    range: LogRange,
+}
+
+/// Reads a log object by name and checks all of it.
+pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceError> {
+    if device.size(object)? > sealed::LONGEST {
+        return Err(damaged(
+            device,
+            object,
+            "it is too long for a log object".into(),
+        ));
+    }
+    let bytes = device.get(object, None)?;
+    let (record, range) = open(&bytes).map_err(|detail| damaged(device, object, detail))?;
+    if name::log(&record.service, &record.identity, &record.from) == object {
+        Ok(ReadLog {
+            bytes,
+            record,
+            range,
+        })
+    } else {
+        Err(damaged(
+            device,
+            object,
+            "it stands under the name of another range".into(),
+        ))
+    }
+}
+
+/// Reads the range with this id.
+fn read_id(device: &dyn Device, log: &str) -> Result<ReadLog, DeviceError> {
+    let Some(object) = name::log_of_id(log) else {
+        return Err(DeviceError::NotFound {
+            device: device.name().to_owned(),
+            object: format!("log {log}"),
+        });
+    };
+    let read = read(device, &object)?;
+    if read.record.log == log {
+        Ok(read)
+    } else {
+        let detail = format!(
+            "it holds {}, another range that begins there",
+            read.record.log
+        );
+        Err(damaged(device, &object, detail))
+    }
+}
+
+/// Reads the range from the first holder that has it intact.
+fn read_any(
+    log: &str,
+    holders: &[Arc<dyn Device>],
+) -> Result<(ReadLog, Vec<Replaced>), DeviceError> {
+    let object = name::log_of_id(log).unwrap_or_else(|| format!("log {log}"));
+    let mut failed: Vec<(String, DeviceError)> = Vec::new();
+    for holder in holders {
+        match read_id(holder.as_ref(), log) {
+            Ok(read) => {
+                let replaced = failed.into_iter().map(|(device, error)| Replaced {
+                    device,
+                    object: object.clone(),
+                    cause: error.to_string(),
+                    by: holder.name().to_owned(),
+                });
+                return Ok((read, replaced.collect()));
+            }
+            Err(error) => failed.push((holder.name().to_owned(), error)),
+        }
+    }
+    let device = "(none)".to_owned();
+    let last = failed.pop().map(|(_, error)| error);
+    Err(last.unwrap_or(DeviceError::NotFound { device, object }))
 }
 
 /// Reads a range from the first holder that has it intact.
@@ -44,11 +228,11 @@ pub fn get(
     log: &str,
     holders: &[Arc<dyn Device>],
 ) -> Result<(LogRecord, LogRange, Vec<Replaced>), DeviceError> {
-    let _ = (log, holders);
-    todo!()
+    let (read, replaced) = read_any(log, holders)?;
+    Ok((read.record, read.range, replaced))
 }
 
-/// Copies a stored range to another device; returns bytes written.
+/// Copies a stored range to another device, byte for byte; returns bytes written.
 ///
 /// # Errors
 /// As [`get`] and [`put`].
@@ -57,8 +241,9 @@ pub fn copy(
     holders: &[Arc<dyn Device>],
     to: &dyn Device,
 ) -> Result<(u64, Vec<Replaced>), DeviceError> {
-    let _ = (log, holders, to);
-    todo!()
+    let (read, replaced) = read_any(log, holders)?;
+    let record = store(to, read.record, &read.bytes)?;
+    Ok((record.stored_bytes, replaced))
 }
 
 /// Reads a range back from one device and compares its hash; returns bytes read.
@@ -66,6 +251,13 @@ pub fn copy(
 /// # Errors
 /// What is damaged.
 pub fn verify(log: &str, device: &dyn Device) -> Result<u64, DeviceError> {
-    let _ = (log, device);
-    todo!()
+    read_id(device, log).map(|read| read.record.stored_bytes)
+}
+
+fn damaged(device: &dyn Device, object: &str, detail: String) -> DeviceError {
+    DeviceError::Damaged {
+        device: device.name().to_owned(),
+        object: object.to_owned(),
+        detail,
+    }
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{EndedBackup, Entry};
+use super::content::{LONGEST, WINDOW};
+use super::{name, pack};
+use crate::engine::{EndedBackup, Entry, EntryKind};
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::{Codec, EngineKind};
 
@@ -42,8 +44,10 @@ pub struct PartHeader {
     pub base: Option<String>,
 }
 
-/// A run of frames' content that makes up a piece of a file.
+/// A run of a frame's content that makes up a piece of a file; it never leaves its window of
+/// 1 MiB of the file ([`super::content`]). Serialised as a row: at, frame, offset, length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ExtentRow", into = "ExtentRow")]
 pub struct Extent {
     /// Offset in the file.
     pub at: u64,
@@ -55,22 +59,26 @@ pub struct Extent {
     pub length: u32,
 }
 
-/// A file of a part with the places of its content.
+/// A file of a part with the places of its content. Serialised as a row: path, kind, mode, uid,
+/// gid, mtime, length, hash, extents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "EntryRow", into = "EntryRow")]
 pub struct ManifestEntry {
     /// Name and attributes.
-    #[serde(flatten)]
     pub entry: Entry,
     /// Length, holes included; 0 for anything but files.
     pub length: u64,
-    /// BLAKE3 of the content, holes as zeros; empty for anything but files.
+    /// Hash of the content, holes as zeros, 64 hex digits: the BLAKE3 of a file of up to 1 MiB;
+    /// for a longer one the BLAKE3 of the BLAKE3 hashes of its windows of 1 MiB (precisely:
+    /// [`super::content`]). It depends on the content alone. Empty for anything but files.
     pub hash: String,
     /// Content, by `at`; what is not covered is zeros.
     pub extents: Vec<Extent>,
 }
 
-/// Where a frame lies.
+/// Where a frame lies. Serialised as a row: pack, offset, stored, plain, hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "FrameRow", into = "FrameRow")]
 pub struct FrameRef {
     /// Index into [`Manifest::packs`].
     pub pack: u32,
@@ -127,7 +135,9 @@ pub struct Manifest {
 /// What a log object says of itself; its payload follows in the same object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRecord {
-    /// Id: BLAKE3 of service, identity, range and payload, 32 hex digits.
+    /// Id: `<service>.<chain>.<from>.<content>`, where chain stands for identity and incarnation
+    /// and content is the beginning of the BLAKE3 of source, range and payload. The first three
+    /// give the object's name ([`super::name::log_of_id`]).
     pub log: String,
     /// Service.
     pub service: String,
@@ -147,6 +157,167 @@ pub struct LogRecord {
     pub last_at: Timestamp,
     /// Bytes of plaintext payload.
     pub bytes: u64,
-    /// Bytes of the object.
+    /// Bytes of the object; 0 in the object's own header.
     pub stored_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExtentRow(u64, u32, u32, u32);
+
+impl From<ExtentRow> for Extent {
+    fn from(ExtentRow(at, frame, offset, length): ExtentRow) -> Self {
+        Self {
+            at,
+            frame,
+            offset,
+            length,
+        }
+    }
+}
+
+impl From<Extent> for ExtentRow {
+    fn from(extent: Extent) -> Self {
+        Self(extent.at, extent.frame, extent.offset, extent.length)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct FrameRow(u32, u64, u32, u32, String);
+
+impl From<FrameRow> for FrameRef {
+    fn from(FrameRow(pack, offset, stored, plain, hash): FrameRow) -> Self {
+        Self {
+            pack,
+            offset,
+            stored,
+            plain,
+            hash,
+        }
+    }
+}
+
+impl From<FrameRef> for FrameRow {
+    fn from(frame: FrameRef) -> Self {
+        Self(
+            frame.pack,
+            frame.offset,
+            frame.stored,
+            frame.plain,
+            frame.hash,
+        )
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryRow(
+    String,
+    EntryKind,
+    u32,
+    u32,
+    u32,
+    (i64, u32),
+    u64,
+    String,
+    Vec<Extent>,
+);
+
+impl From<EntryRow> for ManifestEntry {
+    fn from(row: EntryRow) -> Self {
+        let EntryRow(path, kind, mode, uid, gid, mtime, length, hash, extents) = row;
+        Self {
+            entry: Entry {
+                path,
+                kind,
+                mode,
+                uid,
+                gid,
+                mtime,
+            },
+            length,
+            hash,
+            extents,
+        }
+    }
+}
+
+impl From<ManifestEntry> for EntryRow {
+    fn from(file: ManifestEntry) -> Self {
+        let entry = file.entry;
+        Self(
+            entry.path,
+            entry.kind,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.mtime,
+            file.length,
+            file.hash,
+            file.extents,
+        )
+    }
+}
+
+impl Manifest {
+    /// Checks that everything the manifest refers to makes sense, so that a reader needs no
+    /// further bounds: frames fill their packs in order, extents lie inside their frames and
+    /// files, in the order of the stream.
+    ///
+    /// # Errors
+    /// The first thing that does not.
+    pub fn check(&self) -> Result<(), String> {
+        let mut frames = self.frames.as_slice();
+        for (index, pack) in self.packs.iter().enumerate() {
+            let hash = blake3::Hash::from_hex(&pack.hash).map_err(|_| "a pack has no hash")?;
+            if name::pack(&hash) != pack.name {
+                return Err(format!(
+                    "pack {} does not have the name of its hash",
+                    pack.name
+                ));
+            }
+            let inside = frames
+                .iter()
+                .take_while(|frame| frame.pack as usize == index);
+            let (own, rest) = frames.split_at(inside.count());
+            pack::check_places(own, pack.length)?;
+            frames = rest;
+        }
+        if !frames.is_empty() {
+            return Err("a frame lies in a pack that is not named".into());
+        }
+        let mut last = 0;
+        for file in &self.entries {
+            last = self.check_file(file, last)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the extents of one file; `last` is the frame that the stream has reached.
+    fn check_file(&self, file: &ManifestEntry, mut last: u32) -> Result<u32, String> {
+        let wrong = || format!("the extents of {} are wrong", file.entry.path);
+        if file.length > LONGEST {
+            return Err(format!("{} is longer than a file can be", file.entry.path));
+        }
+        let (mut end, mut window) = (0, None);
+        for extent in &file.extents {
+            let frame = self.frames.get(extent.frame as usize).ok_or_else(wrong)?;
+            let inside = u64::from(extent.offset) + u64::from(extent.length);
+            let stop = extent
+                .at
+                .checked_add(u64::from(extent.length))
+                .ok_or_else(wrong)?;
+            let here = (extent.at / WINDOW, extent.frame);
+            let good = extent.length > 0
+                && extent.at >= end
+                && stop <= file.length
+                && inside <= u64::from(frame.plain)
+                && (stop - 1) / WINDOW == here.0
+                && extent.frame >= last
+                && window.is_none_or(|(index, frame)| index != here.0 || frame == here.1);
+            if !good {
+                return Err(wrong());
+            }
+            (end, window, last) = (stop, Some(here), extent.frame);
+        }
+        Ok(last)
+    }
 }

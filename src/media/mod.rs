@@ -9,9 +9,16 @@
 //! - Before the first write of a run the device's identity file is read; a device that is not
 //!   planc's, or another one than the catalog knows, is refused.
 
+pub mod content;
+pub mod directory;
+pub mod frame;
 pub mod log;
 pub mod manifest;
+pub mod memory;
+pub mod name;
+pub mod pack;
 pub mod part;
+pub mod sealed;
 
 use std::io::Write;
 use std::ops::Range;

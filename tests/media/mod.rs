@@ -1,1 +1,4 @@
 //! Tests of media.
+
+mod fixture;
+mod round_trip;

@@ -1,0 +1,170 @@
+//! Owns what is written into the catalog.
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::store::{signed, word};
+use super::{Catalog, CatalogError};
+use crate::facts::holdings::JobHistory;
+use crate::media::manifest::{LogRecord, Manifest};
+
+impl Catalog {
+    /// Binds a device's name to its UUID at first use; refuses another one later (R11).
+    ///
+    /// # Errors
+    /// [`CatalogError::OtherDevice`].
+    pub fn bind_device(&mut self, name: &str, identity: &str) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let sql = "INSERT INTO device VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            db.execute(sql, [name, identity])
+        })?;
+        match self.store.device(name)? {
+            Some(known) if known != identity => Err(CatalogError::OtherDevice {
+                device: name.to_owned(),
+                expected: known,
+                found: identity.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Records that a device holds a part. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// When SQLite fails; [`CatalogError::Unusable`] when another part is known by this id.
+    pub fn record_part(&mut self, manifest: &Manifest, device: &str) -> Result<(), CatalogError> {
+        let content = content(manifest).map_err(|cause| self.store.unusable(cause))?;
+        let part = manifest.header.part.clone();
+        let known: String = self.store.write(|db| {
+            insert_part(db, manifest, &content)?;
+            let sql = "SELECT content FROM part WHERE part = ?1";
+            let known: String = db.query_row(sql, [&part], |row| row.get(0))?;
+            if known == content {
+                insert_held(db, &part, device)?;
+            }
+            Ok(known)
+        })?;
+        if known == content {
+            Ok(())
+        } else {
+            let detail = format!("device {device} holds another part {part} than is known");
+            Err(self.store.unusable(detail))
+        }
+    }
+
+    /// Records that a device holds a range of log. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_log(&mut self, record: &LogRecord, device: &str) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            insert_log(db, record)?;
+            insert_held(db, &record.log, device)
+        })
+    }
+
+    /// Records that a device's copy was read back whole and found intact (or not).
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_verified(
+        &mut self,
+        object: &str,
+        device: &str,
+        at: Timestamp,
+        intact: bool,
+    ) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let sql = "INSERT OR REPLACE INTO verified VALUES (?1, ?2, ?3, ?4)";
+            db.execute(sql, params![object, device, at.to_string(), intact])?;
+            Ok(())
+        })
+    }
+
+    /// Records a job's success; the latest beginning counts.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_job(&mut self, job: &JobHistory) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let method = word(&job.method)?;
+            let began = job.began.to_string();
+            let values = params![job.job, method, began, job.seconds, signed(job.bytes)];
+            db.execute(
+                "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5)",
+                values,
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// The hash that stands for all that a manifest says.
+fn content(manifest: &Manifest) -> Result<String, String> {
+    let bytes = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+fn insert_held(db: &rusqlite::Connection, object: &str, device: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO held VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    db.execute(sql, [object, device])?;
+    Ok(())
+}
+
+fn insert_part(
+    db: &rusqlite::Connection,
+    manifest: &Manifest,
+    content: &str,
+) -> rusqlite::Result<()> {
+    let (header, ended) = (&manifest.header, &manifest.ended);
+    let from = ended.from.as_ref();
+    let until = ended.until.as_ref();
+    db.execute(
+        "INSERT INTO part VALUES
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         ON CONFLICT DO NOTHING",
+        params![
+            header.part,
+            header.component,
+            header.service,
+            word(&header.engine)?,
+            header.job,
+            header.run,
+            word(&header.method)?,
+            header.identity,
+            ended.taken_at.to_string(),
+            from.map(|position| &position.incarnation),
+            from.map(|position| signed(position.value)),
+            until.map(|position| &position.incarnation),
+            until.map(|position| signed(position.value)),
+            header.base,
+            signed(manifest.bytes),
+            signed(manifest.stored_bytes),
+            content,
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_log(db: &rusqlite::Connection, record: &LogRecord) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT DO NOTHING",
+        params![
+            record.log,
+            record.service,
+            word(&record.engine)?,
+            record.job,
+            record.identity,
+            record.from.incarnation,
+            signed(record.from.value),
+            record.until.incarnation,
+            signed(record.until.value),
+            record.first_at.to_string(),
+            record.last_at.to_string(),
+            signed(record.bytes),
+            signed(record.stored_bytes),
+        ],
+    )?;
+    Ok(())
+}

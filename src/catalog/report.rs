@@ -1,0 +1,202 @@
+//! Owns what is read out of the catalog: holdings for the planner, dumps for comparison.
+
+use std::fmt::Write as _;
+
+use rusqlite::{Connection, Row};
+
+use super::store::{parse, time, unsigned};
+use super::{Catalog, CatalogError};
+use crate::facts::holdings::{Holdings, JobHistory, LogHolding, PartHolding, Position};
+
+impl Catalog {
+    /// All copies, as the planner sees them.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn holdings(&self) -> Result<Holdings, CatalogError> {
+        self.store.read(|db| {
+            let mut holdings = Holdings {
+                parts: parts(db)?,
+                logs: logs(db)?,
+                jobs: jobs(db)?,
+                verified: verified(db)?,
+            };
+            holdings
+                .parts
+                .sort_by(|a, b| (a.taken_at, &a.part).cmp(&(b.taken_at, &b.part)));
+            holdings.logs.sort_by(|a, b| {
+                let key = |log: &LogHolding| (log.service.clone(), log.identity.clone());
+                (key(a), &a.from, &a.log).cmp(&(key(b), &b.from, &b.log))
+            });
+            Ok(holdings)
+        })
+    }
+
+    /// The same text for the same copies, whatever the order of events and on how many devices
+    /// they lie: rebuilt from any one complete device it is equal. Fields that only this machine
+    /// knows (verification times, job times) are left out.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn canonical_dump(&self) -> Result<String, CatalogError> {
+        self.store.read(|db| dump(db, false))
+    }
+
+    /// As [`Catalog::canonical_dump`], with the devices that hold each copy.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn dump_with_devices(&self) -> Result<String, CatalogError> {
+        self.store.read(|db| dump(db, true))
+    }
+
+    /// Copies that were found damaged when they were last read back: object, device.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn damaged(&self) -> Result<Vec<(String, String)>, CatalogError> {
+        self.store.read(|db| {
+            let sql = "SELECT object, device FROM verified WHERE NOT intact ORDER BY 1, 2";
+            all(db, sql, |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+    }
+
+    /// The UUID under which a device's name is known.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn device_identity(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        self.store.device(name)
+    }
+}
+
+fn all<T>(
+    db: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    db.prepare(sql)?.query_map([], read)?.collect()
+}
+
+/// Devices that hold an object, as one column: a JSON list, sorted.
+const DEVICES: &str = "(SELECT json_group_array(device) FROM
+    (SELECT device FROM held WHERE object = KEY ORDER BY device))";
+
+fn devices_of(key: &str) -> String {
+    DEVICES.replace("KEY", key)
+}
+
+fn text<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&str) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    read(row.get_ref(column)?.as_str()?)
+}
+
+fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Position>> {
+    let incarnation: Option<String> = row.get(column)?;
+    let value: Option<i64> = row.get(column + 1)?;
+    Ok(incarnation.zip(value).map(|(incarnation, value)| Position {
+        incarnation,
+        value: unsigned(value),
+    }))
+}
+
+fn parts(db: &Connection) -> rusqlite::Result<Vec<PartHolding>> {
+    let sql = format!(
+        "SELECT part, component, job, run, method, identity, taken_at, from_incarnation, from_value,
+         until_incarnation, until_value, base, bytes, stored_bytes, {} FROM part",
+        devices_of("part.part")
+    );
+    all(db, &sql, |row| {
+        Ok(PartHolding {
+            part: row.get(0)?,
+            component: row.get(1)?,
+            job: row.get(2)?,
+            run: row.get(3)?,
+            method: text(row, 4, parse)?,
+            identity: row.get(5)?,
+            taken_at: text(row, 6, time)?,
+            from: position(row, 7)?,
+            until: position(row, 9)?,
+            base: row.get(11)?,
+            bytes: unsigned(row.get(12)?),
+            stored_bytes: unsigned(row.get(13)?),
+            devices: text(row, 14, parse)?,
+        })
+    })
+}
+
+fn logs(db: &Connection) -> rusqlite::Result<Vec<LogHolding>> {
+    let sql = format!(
+        "SELECT log, service, identity, incarnation, from_value, until_incarnation, until_value,
+         first_at, last_at, stored_bytes, {} FROM log",
+        devices_of("log.log")
+    );
+    all(db, &sql, |row| {
+        Ok(LogHolding {
+            log: row.get(0)?,
+            service: row.get(1)?,
+            identity: row.get(2)?,
+            from: Position {
+                incarnation: row.get(3)?,
+                value: unsigned(row.get(4)?),
+            },
+            until: Position {
+                incarnation: row.get(5)?,
+                value: unsigned(row.get(6)?),
+            },
+            first_at: text(row, 7, time)?,
+            last_at: text(row, 8, time)?,
+            stored_bytes: unsigned(row.get(9)?),
+            devices: text(row, 10, parse)?,
+        })
+    })
+}
+
+fn jobs(db: &Connection) -> rusqlite::Result<Vec<JobHistory>> {
+    let sql = "SELECT job, method, began, seconds, bytes FROM job ORDER BY job, method";
+    all(db, sql, |row| {
+        Ok(JobHistory {
+            job: row.get(0)?,
+            method: text(row, 1, parse)?,
+            began: text(row, 2, time)?,
+            seconds: row.get(3)?,
+            bytes: unsigned(row.get(4)?),
+        })
+    })
+}
+
+fn verified(db: &Connection) -> rusqlite::Result<Vec<(String, String, jiff::Timestamp)>> {
+    let sql = "SELECT object, device, at FROM verified WHERE intact ORDER BY object, device";
+    all(db, sql, |row| {
+        Ok((row.get(0)?, row.get(1)?, text(row, 2, time)?))
+    })
+}
+
+/// Columns of the dump; `stored_bytes` of a part is that of its packs, equal on every device.
+const PARTS: &str =
+    "SELECT 'part ' || json_array(part, component, service, engine, job, run, method,
+    identity, taken_at, from_incarnation, from_value, until_incarnation, until_value, base, bytes,
+    stored_bytes, content)";
+
+const LOGS: &str = "SELECT 'log ' || json_array(log, service, engine, job, identity, incarnation,
+    from_value, until_incarnation, until_value, first_at, last_at, bytes)";
+
+fn dump(db: &Connection, devices: bool) -> rusqlite::Result<String> {
+    let mut dump = String::from("planc-catalog/1\n");
+    for (columns, table, key) in [(PARTS, "part", "part.part"), (LOGS, "log", "log.log")] {
+        let held = if devices {
+            format!("|| ' ' || {}", devices_of(key))
+        } else {
+            String::new()
+        };
+        let sql = format!("{columns} {held} FROM {table} ORDER BY 1");
+        for line in all(db, &sql, |row| row.get::<_, String>(0))? {
+            // writing to a String cannot fail
+            let _ = writeln!(dump, "{line}");
+        }
+    }
+    Ok(dump)
+}

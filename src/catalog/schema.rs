@@ -1,0 +1,73 @@
+//! Owns the tables of the catalog and their version.
+
+/// Version of the tables, kept in `user_version`.
+pub(super) const VERSION: i64 = 1;
+
+/// Makes the tables of an empty file.
+pub(super) const CREATE: &str = "
+CREATE TABLE device (
+    name     TEXT PRIMARY KEY,
+    identity TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE part (
+    part              TEXT PRIMARY KEY,
+    component         TEXT NOT NULL,
+    service           TEXT NOT NULL,
+    engine            TEXT NOT NULL,
+    job               TEXT NOT NULL,
+    run               TEXT NOT NULL,
+    method            TEXT NOT NULL,
+    identity          TEXT NOT NULL,
+    taken_at          TEXT NOT NULL,
+    from_incarnation  TEXT,
+    from_value        INTEGER,
+    until_incarnation TEXT,
+    until_value       INTEGER,
+    base              TEXT,
+    bytes             INTEGER NOT NULL,
+    stored_bytes      INTEGER NOT NULL,
+    content           TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE log (
+    log          TEXT PRIMARY KEY,
+    service      TEXT NOT NULL,
+    engine       TEXT NOT NULL,
+    job          TEXT NOT NULL,
+    identity     TEXT NOT NULL,
+    incarnation  TEXT NOT NULL,
+    from_value   INTEGER NOT NULL,
+    until_incarnation TEXT NOT NULL,
+    until_value  INTEGER NOT NULL,
+    first_at     TEXT NOT NULL,
+    last_at      TEXT NOT NULL,
+    bytes        INTEGER NOT NULL,
+    stored_bytes INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX log_order ON log (service, identity, incarnation, from_value);
+
+CREATE TABLE held (
+    object TEXT NOT NULL,
+    device TEXT NOT NULL,
+    PRIMARY KEY (object, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE verified (
+    object TEXT NOT NULL,
+    device TEXT NOT NULL,
+    at     TEXT NOT NULL,
+    intact INTEGER NOT NULL,
+    PRIMARY KEY (object, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+    job     TEXT NOT NULL,
+    method  TEXT NOT NULL,
+    began   TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    bytes   INTEGER NOT NULL,
+    PRIMARY KEY (job, method)
+) STRICT, WITHOUT ROWID;
+";

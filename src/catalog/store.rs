@@ -1,0 +1,183 @@
+//! Owns the SQLite file: how it is opened and checked, and how values become text in it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::{CatalogError, schema};
+
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The open file.
+pub(super) struct Store {
+    pub(super) path: String,
+    pub(super) db: Connection,
+}
+
+impl Store {
+    /// Opens or makes the file and checks it (R33).
+    pub(super) fn open(path: &Path) -> Result<Self, CatalogError> {
+        let shown = path.display().to_string();
+        let db = Connection::open(path).map_err(|cause| sqlite(&shown, &cause))?;
+        let mut store = Self { path: shown, db };
+        store.prepare().map_err(|cause| store.opening(&cause))?;
+        store.check()?;
+        store.create()?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> rusqlite::Result<()> {
+        self.db.busy_timeout(PATIENCE)?;
+        self.db.pragma_update(None, "trusted_schema", false)?;
+        self.db.pragma_update(None, "cell_size_check", true)?;
+        self.db.pragma_update(None, "mmap_size", 0)?;
+        let mode: String = self
+            .db
+            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        // a file system without shared memory keeps another mode, which needs more syncs
+        let level = if mode == "wal" { "FULL" } else { "EXTRA" };
+        self.db.pragma_update(None, "synchronous", level)
+    }
+
+    fn check(&self) -> Result<(), CatalogError> {
+        let answer: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|cause| self.opening(&cause))?;
+        if answer == "ok" {
+            Ok(())
+        } else {
+            Err(self.unusable(answer))
+        }
+    }
+
+    /// Makes the tables in an empty file; refuses another version or another application's file.
+    fn create(&mut self) -> Result<(), CatalogError> {
+        let path = self.path.clone();
+        let change = self.change()?;
+        let wrong = |cause| sqlite(&path, &cause);
+        let version: i64 = change
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(wrong)?;
+        let tables: i64 = change
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(wrong)?;
+        match (version, tables) {
+            (0, 0) => {
+                change.execute_batch(schema::CREATE).map_err(wrong)?;
+                change
+                    .pragma_update(None, "user_version", schema::VERSION)
+                    .map_err(wrong)?;
+                change.commit().map_err(wrong)
+            }
+            (schema::VERSION, _) => Ok(()),
+            (0, _) => Err(CatalogError::Unusable {
+                path,
+                detail: "it is a database of another application".into(),
+            }),
+            (version, _) => Err(CatalogError::Unusable {
+                path,
+                detail: format!(
+                    "it has version {version}, this planc knows {}",
+                    schema::VERSION
+                ),
+            }),
+        }
+    }
+
+    /// Begins a change; waits for another process that writes.
+    pub(super) fn change(&mut self) -> Result<Transaction<'_>, CatalogError> {
+        let path = &self.path;
+        self.db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|cause| sqlite(path, &cause))
+    }
+
+    /// One change, whole or not at all.
+    pub(super) fn write<T>(
+        &mut self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, CatalogError> {
+        let path = self.path.clone();
+        let transaction = self.change()?;
+        let answer = change(&transaction).map_err(|cause| sqlite(&path, &cause))?;
+        transaction
+            .commit()
+            .map_err(|cause| sqlite(&path, &cause))?;
+        Ok(answer)
+    }
+
+    /// One consistent look.
+    pub(super) fn read<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, CatalogError> {
+        let wrong = |cause| sqlite(&self.path, &cause);
+        let transaction = self.db.unchecked_transaction().map_err(wrong)?;
+        look(&transaction).map_err(wrong)
+    }
+
+    /// The UUID under which a device's name is known.
+    pub(super) fn device(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        self.read(|db| {
+            let sql = "SELECT identity FROM device WHERE name = ?1";
+            db.query_row(sql, [name], |row| row.get(0)).optional()
+        })
+    }
+
+    pub(super) fn unusable(&self, detail: String) -> CatalogError {
+        CatalogError::Unusable {
+            path: self.path.clone(),
+            detail,
+        }
+    }
+
+    /// Damage is told apart from passing trouble.
+    fn opening(&self, cause: &rusqlite::Error) -> CatalogError {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match cause.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => self.unusable(cause.to_string()),
+            _ => sqlite(&self.path, cause),
+        }
+    }
+}
+
+pub(super) fn sqlite(path: &str, cause: &rusqlite::Error) -> CatalogError {
+    CatalogError::Sqlite {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    }
+}
+
+/// A count or position as SQLite's signed integer; bits are kept.
+pub(super) fn signed(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+/// The reverse of [`signed`].
+pub(super) fn unsigned(value: i64) -> u64 {
+    value.cast_unsigned()
+}
+
+/// A moment as text that is read back exactly.
+pub(super) fn time(text: &str) -> rusqlite::Result<Timestamp> {
+    text.parse().map_err(conversion)
+}
+
+/// A value of the model as its word.
+pub(super) fn word<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(cause.into()))
+}
+
+/// The reverse of [`word`].
+pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(conversion)
+}
+
+fn conversion(cause: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(cause))
+}

@@ -1,0 +1,131 @@
+use super::*;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn temps(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("tmp")).unwrap().count()
+}
+
+#[test]
+fn a_missing_path_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("gone");
+    let missing = |answer| matches!(answer, Err(DeviceError::Missing { .. }));
+    assert!(missing(DirectoryDevice::open("a", &path, None).map(|_| ())));
+    assert!(missing(DirectoryDevice::init("a", &path).map(|_| ())));
+    std::fs::write(&path, "a file").unwrap();
+    assert!(missing(DirectoryDevice::open("a", &path, None).map(|_| ())));
+}
+
+#[test]
+fn somebody_elses_folder_is_refused() {
+    let folder = folder();
+    let foreign = |answer| matches!(answer, Err(DeviceError::Foreign { .. }));
+    assert!(foreign(
+        DirectoryDevice::open("a", folder.path(), None).map(|_| ())
+    ));
+    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
+    assert!(foreign(
+        DirectoryDevice::init("a", folder.path()).map(|_| ())
+    ));
+    std::fs::remove_file(folder.path().join("letter.txt")).unwrap();
+    let first = DirectoryDevice::init("a", folder.path()).unwrap();
+    let again = DirectoryDevice::init("a", folder.path()).unwrap();
+    assert_eq!(first.identity().unwrap(), again.identity().unwrap());
+    assert!(foreign(
+        DirectoryDevice::open("a", folder.path(), Some("other")).map(|_| ())
+    ));
+}
+
+#[test]
+fn a_device_that_is_swapped_is_noticed() {
+    let folder = folder();
+    let path = folder.path().join("device");
+    std::fs::create_dir(&path).unwrap();
+    let device = DirectoryDevice::init("a", &path).unwrap();
+    std::fs::rename(&path, folder.path().join("away")).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(matches!(
+        device.identity(),
+        Err(DeviceError::Missing { .. })
+    ));
+    assert!(matches!(device.create(), Err(DeviceError::Missing { .. })));
+    assert!(matches!(
+        device.get("x", None),
+        Err(DeviceError::Missing { .. })
+    ));
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+}
+
+#[test]
+fn an_abandoned_object_leaves_nothing() {
+    let folder = folder();
+    let device = DirectoryDevice::init("a", folder.path()).unwrap();
+    let mut writer = device.create().unwrap();
+    writer.write_all(b"half").unwrap();
+    assert_eq!(temps(folder.path()), 1);
+    drop(writer);
+    assert_eq!(temps(folder.path()), 0);
+    assert_eq!(device.list("").unwrap(), []);
+}
+
+#[test]
+fn only_what_no_process_writes_is_cleaned_up() {
+    let folder = folder();
+    let device = DirectoryDevice::init("a", folder.path()).unwrap();
+    let mut living = device.create().unwrap();
+    living.write_all(b"living").unwrap();
+    std::fs::write(folder.path().join("tmp/999999-0"), "dead").unwrap();
+    let again = DirectoryDevice::open_writable("a", folder.path(), None).unwrap();
+    assert_eq!(temps(folder.path()), 1);
+    assert_eq!(living.publish("parts/x").unwrap(), Put::Created);
+    assert_eq!(again.get("parts/x", None).unwrap(), b"living");
+}
+
+#[test]
+fn a_link_in_place_of_an_object_is_not_followed() {
+    let folder = folder();
+    let device = DirectoryDevice::init("a", folder.path()).unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    std::os::unix::fs::symlink(&secret, folder.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("/etc", folder.path().join("packs")).unwrap();
+    assert!(matches!(
+        device.get("link", None),
+        Err(DeviceError::Damaged { .. })
+    ));
+    assert!(device.get("packs/passwd", None).is_err());
+    assert!(device.put_if_absent("packs/evil", b"x").is_err());
+    assert_eq!(
+        device.list("packs/").ok(),
+        None,
+        "a link is no folder that may be listed"
+    );
+}
+
+#[test]
+fn reserved_and_unsafe_names_are_refused() {
+    let folder = folder();
+    let device = DirectoryDevice::init("a", folder.path()).unwrap();
+    for name in ["planc-device", "tmp/x", "../x", "a//b", ""] {
+        assert!(device.put_if_absent(name, b"x").is_err(), "{name}");
+        assert!(device.get(name, None).is_err(), "{name}");
+    }
+    assert_eq!(temps(folder.path()), 0);
+}
+
+#[test]
+fn a_full_device_says_so() {
+    let tree = Tree::open("a", folder().path()).unwrap();
+    let full = tree.write_failed("write", "x", Errno::NOSPC.into());
+    assert!(matches!(full, DeviceError::Full { .. }));
+    let fixed = tree.write_failed("write", "x", Errno::ROFS.into());
+    assert!(matches!(fixed, DeviceError::ReadOnly { .. }));
+    let broken = tree.write_failed("write", "x", Errno::IO.into());
+    assert!(matches!(broken, DeviceError::Io { .. }));
+}
+
+use rustix::io::Errno;
+use std::io::Write;

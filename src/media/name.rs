@@ -1,0 +1,135 @@
+//! Owns the names of objects on a device. Must not read or write devices.
+//!
+//! A name is relative, its components separated by `/` and made of `[a-z0-9._-]`. Words of people
+//! (services, parts) are escaped: any other byte, and `_` itself, becomes `_` and two hex digits.
+
+use std::fmt::Write as _;
+
+use crate::facts::holdings::Position;
+
+/// Longest name a device must take, in bytes.
+pub const LONGEST: usize = 512;
+
+/// Folder of all packs.
+pub const PACKS: &str = "packs/";
+
+/// Folder of all manifests.
+pub const PARTS: &str = "parts/";
+
+/// Folder of all log objects.
+pub const LOGS: &str = "logs/";
+
+/// Ends the name of a manifest.
+pub const MANIFEST: &str = ".manifest";
+
+/// A pack, by the BLAKE3 of all its bytes: equal bytes get equal names.
+#[must_use]
+pub fn pack(hash: &blake3::Hash) -> String {
+    let hex = hash.to_hex();
+    format!("{PACKS}{}/{hex}", &hex[..2])
+}
+
+/// The manifest of a part.
+#[must_use]
+pub fn manifest(part: &str) -> String {
+    format!("{PARTS}{}{MANIFEST}", escape(part))
+}
+
+/// The 16 hex digits that stand for one history of one source in names of log objects.
+#[must_use]
+pub fn chain(identity: &str, incarnation: &str) -> String {
+    let mut hash = blake3::Hasher::new();
+    for word in [identity, incarnation] {
+        hash.update(&(word.len() as u64).to_le_bytes());
+        hash.update(word.as_bytes());
+    }
+    hash.finalize().to_hex()[..16].to_owned()
+}
+
+/// A log object, by where it begins: two ranges that begin at one place meet under one name, and
+/// names sort in the order of the log.
+#[must_use]
+pub fn log(service: &str, identity: &str, from: &Position) -> String {
+    let chain = chain(identity, &from.incarnation);
+    format!("{LOGS}{}/{chain}/{:020}", escape(service), from.value)
+}
+
+/// The name of the log object with this id ([`super::manifest::LogRecord::log`]); none when the
+/// id is not well formed.
+#[must_use]
+pub fn log_of_id(id: &str) -> Option<String> {
+    let mut words = id.rsplitn(4, '.');
+    let _content = words.next()?;
+    let from: u64 = words.next()?.parse().ok()?;
+    let chain = words.next()?;
+    let service = words.next()?;
+    let name = format!("{LOGS}{service}/{chain}/{from:020}");
+    is_valid(&name).then_some(name)
+}
+
+/// Makes a component of a name from any text; different texts give different components.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+            b'.' if index > 0 => name.push('.'),
+            _ => {
+                // writing to a String cannot fail
+                let _ = write!(name, "_{byte:02x}");
+            }
+        }
+    }
+    name
+}
+
+/// Whether a device takes the name.
+#[must_use]
+pub fn is_valid(name: &str) -> bool {
+    name.len() <= LONGEST && name.split('/').all(is_component)
+}
+
+fn is_component(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && !text.starts_with('.')
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_people_become_components() {
+        assert_eq!(escape("Shop DB"), "_53hop_20_44_42");
+        assert_eq!(escape("../x"), "_2e._2fx");
+        assert_ne!(escape("a_b"), escape("a_5fb"));
+        assert!(is_valid(&manifest("../../etc/passwd")));
+    }
+
+    #[test]
+    fn unsafe_names_are_refused() {
+        for name in [
+            "", "/", "a//b", "../a", "a/..", ".a", "A", "a b", "a/./b", "a\0",
+        ] {
+            assert!(!is_valid(name), "{name:?}");
+        }
+        assert!(is_valid("packs/ab/0123"));
+    }
+
+    #[test]
+    fn a_log_is_found_by_its_id() {
+        let from = Position {
+            incarnation: "i".into(),
+            value: 412,
+        };
+        let id = format!("{}.{}.412.00ff", escape("my.Shop"), chain("id", "i"));
+        assert_eq!(log_of_id(&id), Some(log("my.Shop", "id", &from)));
+        assert_eq!(log_of_id("nothing"), None);
+        assert_eq!(log_of_id("../../x.y.1.z"), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! Owns the layout of packs: the objects that hold content. Must not read or write devices.
+//!
+//! # Layout
+//! All numbers are unsigned and little-endian; all reserved bytes are zero and a reader refuses
+//! other values. BLAKE3 is the 256-bit hash, plain mode.
+//!
+//! ```text
+//! pack    = header frame* index trailer
+//!
+//! header  at  0  8 bytes  "PLANCPAK"
+//!             8  2        version: 1
+//!            10  2        length of the header: 64
+//!            12  1        cipher: 0 = not encrypted (others are reserved)
+//!            13  1        number of key ids: 0
+//!            14  2        flags: 0
+//!            16 24        nonce of the pack: 0 when not encrypted
+//!            40  4        most plaintext a frame holds: 1048576
+//!            44 20        reserved
+//!
+//! frame   at  0  4 bytes  "FRM1"
+//!             4  4        length of the plaintext, 1 to 1048576
+//!             8  4        length of the body, 1 to 1048576
+//!            12  1        codec of the body: 0 = as it is, 1 = LZ4 block, 2 = Zstandard frame
+//!            13  3        flags: 0
+//!            16 32        BLAKE3 of the plaintext
+//!            48           body
+//!
+//! index   at  0  4 bytes  "IDX1"
+//!             4  4        number of frames
+//!             8 48 each   8 offset of the frame in the pack, 4 length of the stored frame,
+//!                         4 length of the plaintext, 32 BLAKE3 of the plaintext
+//!
+//! trailer at  0  8 bytes  offset of the index in the pack
+//!             8  8        length of the pack, trailer included
+//!            16 32        BLAKE3 of all bytes of the pack before this field
+//!            48  8        "PLANCEND"
+//! ```
+//!
+//! Frames are independent: each is decoded without the others. What does not shrink is stored as
+//! it is. Nothing in a pack depends on time, place or the number of threads, so equal content
+//! gives equal packs. The object's name is `packs/<first 2 hex digits>/<64 hex digits>` of the
+//! BLAKE3 of all its bytes, trailer included. Which file a frame belongs to stands in the
+//! manifest ([`super::sealed`], [`super::manifest`]).
+
+use super::frame::{FRAME, STORED};
+use super::manifest::FrameRef;
+
+/// Length of a pack's header.
+pub const HEADER: usize = 64;
+
+/// Length of a pack's trailer.
+pub const TRAILER: usize = 56;
+
+/// Length of the index before its entries.
+pub const INDEX: usize = 8;
+
+/// Length of an entry of the index.
+pub const INDEX_ENTRY: usize = 48;
+
+/// A pack is closed before it grows longer than this.
+pub const ROLL: u64 = 1 << 30;
+
+const BEGIN: &[u8; 8] = b"PLANCPAK";
+const END: &[u8; 8] = b"PLANCEND";
+const VERSION: u16 = 1;
+
+/// The header of every pack of this version that is not encrypted.
+#[must_use]
+pub fn header() -> [u8; HEADER] {
+    let mut bytes = [0; HEADER];
+    bytes[..8].copy_from_slice(BEGIN);
+    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[10] = 64;
+    bytes[40..44].copy_from_slice(&(1_u32 << 20).to_le_bytes());
+    bytes
+}
+
+/// Lays out a pack: takes frames in order, knows where each lies, and closes the pack.
+pub struct PackLayout {
+    hash: blake3::Hasher,
+    length: u64,
+    index: Vec<u8>,
+    frames: u32,
+    limit: u64,
+}
+
+/// A closed pack.
+pub struct ClosedPack {
+    /// Index and trailer: the bytes after the last frame.
+    pub tail: Vec<u8>,
+    /// Length of the pack.
+    pub length: u64,
+    /// BLAKE3 of all its bytes.
+    pub hash: blake3::Hash,
+}
+
+impl PackLayout {
+    /// Begins a pack that is to be closed before it grows longer than `limit`.
+    #[must_use]
+    pub fn begin(limit: u64) -> Self {
+        let mut hash = blake3::Hasher::new();
+        hash.update(&header());
+        Self {
+            hash,
+            length: HEADER as u64,
+            index: Vec::new(),
+            frames: 0,
+            limit,
+        }
+    }
+
+    /// Whether a frame of this stored length still has its place; the first always has.
+    #[must_use]
+    pub fn takes(&self, stored: usize) -> bool {
+        let tail = INDEX + self.index.len() + INDEX_ENTRY + TRAILER;
+        self.frames == 0 || self.length + (stored + tail) as u64 <= self.limit
+    }
+
+    /// Adds a stored frame; returns its offset.
+    pub fn add(&mut self, stored: &[u8], plain: u32, hash: &blake3::Hash) -> u64 {
+        let offset = self.length;
+        self.hash.update(stored);
+        self.length += stored.len() as u64;
+        self.enter(offset, stored.len() as u64, plain, hash.as_bytes());
+        offset
+    }
+
+    fn enter(&mut self, offset: u64, stored: u64, plain: u32, hash: &[u8; 32]) {
+        self.index.extend_from_slice(&offset.to_le_bytes());
+        self.index.extend_from_slice(&stored.to_le_bytes()[..4]);
+        self.index.extend_from_slice(&plain.to_le_bytes());
+        self.index.extend_from_slice(hash);
+        self.frames += 1;
+    }
+
+    /// Closes the pack.
+    #[must_use]
+    pub fn close(mut self) -> ClosedPack {
+        let index_at = self.length;
+        let mut tail = Vec::with_capacity(INDEX + self.index.len() + TRAILER);
+        tail.extend_from_slice(b"IDX1");
+        tail.extend_from_slice(&self.frames.to_le_bytes());
+        tail.extend_from_slice(&self.index);
+        let length = index_at + (tail.len() + TRAILER) as u64;
+        tail.extend_from_slice(&index_at.to_le_bytes());
+        tail.extend_from_slice(&length.to_le_bytes());
+        self.hash.update(&tail);
+        let mut end = [0; 40];
+        end[..32].copy_from_slice(self.hash.finalize().as_bytes());
+        end[32..].copy_from_slice(END);
+        self.hash.update(&end);
+        tail.extend_from_slice(&end);
+        ClosedPack {
+            tail,
+            length,
+            hash: self.hash.finalize(),
+        }
+    }
+}
+
+/// Checks that a manifest's frames lie in their pack as this layout says: one after the other from
+/// the header on, within bounds. Returns the offset of the index.
+///
+/// # Errors
+/// How it shows that the places are wrong.
+pub fn check_places(frames: &[FrameRef], pack_length: u64) -> Result<u64, String> {
+    let mut at = HEADER as u64;
+    for frame in frames {
+        let fits = frame.stored as usize <= STORED && frame.plain as usize <= FRAME;
+        if frame.offset != at || !fits || frame.stored == 0 || frame.plain == 0 {
+            return Err(format!(
+                "the manifest places a frame wrongly at {}",
+                frame.offset
+            ));
+        }
+        at += u64::from(frame.stored);
+    }
+    let tail = INDEX + TRAILER + frames.len() * INDEX_ENTRY;
+    if at + tail as u64 == pack_length {
+        Ok(at)
+    } else {
+        Err("the manifest's frames do not fill the pack".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_what_the_documentation_says() {
+        let mut pack = PackLayout::begin(ROLL);
+        let mut bytes = header().to_vec();
+        let hash = blake3::hash(b"x");
+        assert_eq!(pack.add(&[9; 60], 12, &hash), 64);
+        bytes.extend_from_slice(&[9; 60]);
+        let closed = pack.close();
+        bytes.extend_from_slice(&closed.tail);
+        assert_eq!(bytes.len() as u64, closed.length);
+        assert_eq!(blake3::hash(&bytes), closed.hash);
+        assert_eq!(&bytes[bytes.len() - 8..], END);
+        let trailer = bytes.len() - TRAILER;
+        assert_eq!(bytes[trailer..trailer + 8], 124_u64.to_le_bytes());
+        let sum = blake3::hash(&bytes[..trailer + 16]);
+        assert_eq!(&bytes[trailer + 16..trailer + 48], sum.as_bytes());
+        assert_eq!(&bytes[124..132], b"IDX1\x01\0\0\0");
+        assert_eq!(&bytes[132..140], &64_u64.to_le_bytes());
+    }
+
+    #[test]
+    fn a_pack_is_closed_before_its_limit() {
+        let mut pack = PackLayout::begin(300);
+        assert!(pack.takes(5000), "the first frame always has its place");
+        let hash = blake3::hash(b"x");
+        pack.add(&[0; 50], 1, &hash);
+        assert!(pack.takes(20));
+        assert!(!pack.takes(50));
+    }
+}

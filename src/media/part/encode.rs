@@ -1,0 +1,104 @@
+//! Owns the workers of the write pipeline: a rayon pool of its own that hashes, compresses and
+//! proves frames in whatever order they come.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::Sender;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::slot::Slot;
+use super::window::Window;
+use crate::media::frame::FrameEncoder;
+use crate::resolve::plan::Codec;
+
+/// A frame that is filled.
+pub(super) struct Filled {
+    /// Its place in the stream.
+    pub(super) number: u64,
+    /// Its buffers.
+    pub(super) slot: Slot,
+    /// Length of its plaintext.
+    pub(super) length: usize,
+    /// Windows of files that lie in it.
+    pub(super) windows: Vec<Window>,
+}
+
+/// A frame that is ready to be stored.
+pub(super) struct Encoded {
+    /// Its place in the stream.
+    pub(super) number: u64,
+    /// Its buffers.
+    pub(super) slot: Slot,
+    /// Length of its plaintext.
+    pub(super) plain: usize,
+    /// Length of the stored frame.
+    pub(super) stored: usize,
+    /// BLAKE3 of its plaintext.
+    pub(super) hash: blake3::Hash,
+    /// File, window and hash of every window in it.
+    pub(super) windows: Vec<(usize, u64, blake3::Hash)>,
+}
+
+/// The workers.
+pub(super) struct Encoders {
+    pool: ThreadPool,
+    contexts: Arc<Vec<Mutex<FrameEncoder>>>,
+    done: Sender<Result<Encoded, String>>,
+}
+
+impl Encoders {
+    /// Starts `threads` workers that send to `done`.
+    pub(super) fn start(
+        threads: usize,
+        codec: Codec,
+        done: Sender<Result<Encoded, String>>,
+    ) -> std::io::Result<Self> {
+        let threads = threads.max(1);
+        let contexts: std::io::Result<Vec<_>> = (0..threads)
+            .map(|_| FrameEncoder::new(codec).map(Mutex::new))
+            .collect();
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("encode-{index}"))
+            .build()
+            .map_err(std::io::Error::other)?;
+        Ok(Self {
+            pool,
+            contexts: Arc::new(contexts?),
+            done,
+        })
+    }
+
+    /// Gives a frame to the workers; never waits.
+    pub(super) fn spawn(&self, frame: Filled) {
+        let (contexts, done) = (Arc::clone(&self.contexts), self.done.clone());
+        self.pool.spawn(move || {
+            let index = rayon::current_thread_index().unwrap_or(0) % contexts.len();
+            let mut context = contexts[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            // when nobody listens, the pipeline has failed and says so elsewhere
+            let _ = done.send(encode(&mut context, frame));
+        });
+    }
+}
+
+fn encode(context: &mut FrameEncoder, mut frame: Filled) -> Result<Encoded, String> {
+    let buffers = &mut frame.slot.buffers;
+    let plain = &buffers.plain[..frame.length];
+    let (hash, stored) = context.encode(plain, &mut buffers.stored)?;
+    let windows = frame.windows.iter().map(|window| {
+        let whole = window.fills(frame.length);
+        let hash = if whole { hash } else { window.hash(plain) };
+        (window.entry, window.index, hash)
+    });
+    let windows = windows.collect();
+    Ok(Encoded {
+        number: frame.number,
+        plain: frame.length,
+        stored,
+        hash,
+        windows,
+        slot: frame.slot,
+    })
+}

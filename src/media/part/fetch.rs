@@ -1,0 +1,305 @@
+//! Owns verified reading: frames in the order of the stream, read from all holders at once, each
+//! decoded and compared with the manifest; what one holder has damaged another one gives.
+//!
+//! One thread a holder reads ranges of packs forward; whichever is free takes the next range. A
+//! rayon pool of its own decodes. At most [`AHEAD`] ranges are in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::Replaced;
+use super::decode::{Batch, Decoders, Frame, FrameSource};
+use crate::media::manifest::Manifest;
+use crate::media::{Device, DeviceError};
+
+/// Plaintext that is read at a time, at least one frame.
+const BATCH: u64 = 4 << 20;
+
+/// Ranges that are read ahead of the consumer.
+const AHEAD: usize = 12;
+
+type Decoded = Result<Vec<Frame>, DeviceError>;
+
+/// Frames on their way from the holders.
+pub(super) struct Fetch {
+    shared: Arc<Shared>,
+    tickets: Option<Sender<usize>>,
+    issued: usize,
+    results: Receiver<(usize, Decoded)>,
+    early: BTreeMap<usize, Decoded>,
+    next: usize,
+    ready: std::vec::IntoIter<Frame>,
+    lanes: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    manifest: Arc<Manifest>,
+    holders: Vec<Arc<dyn Device>>,
+    batches: Vec<Batch>,
+    replaced: Mutex<Vec<Replaced>>,
+    decoders: Decoders,
+    keep_stored: bool,
+}
+
+impl Fetch {
+    /// Starts to read the frames `range` of the manifest; `keep_stored` also gives them as stored.
+    pub(super) fn start(
+        manifest: &Arc<Manifest>,
+        holders: &[Arc<dyn Device>],
+        range: std::ops::Range<usize>,
+        keep_stored: bool,
+    ) -> Result<Self, DeviceError> {
+        let shared =
+            Arc::new(Shared::new(manifest, holders, range, keep_stored).map_err(no_thread)?);
+        let (tickets, inbox) = bounded(AHEAD);
+        let (done, results) = unbounded();
+        let mut fetch = Self {
+            shared,
+            tickets: Some(tickets),
+            issued: 0,
+            results,
+            early: BTreeMap::new(),
+            next: 0,
+            ready: Vec::new().into_iter(),
+            lanes: Vec::new(),
+        };
+        for holder in 0..holders.len() {
+            let (shared, inbox) = (Arc::clone(&fetch.shared), inbox.clone());
+            let done = done.clone();
+            let lane = std::thread::Builder::new()
+                .name(format!("read-{}", holders[holder].name()))
+                .spawn(move || read(&shared, holder, &inbox, &done))
+                .map_err(no_thread)?;
+            fetch.lanes.push(lane);
+        }
+        for _ in 0..AHEAD {
+            fetch.issue();
+        }
+        Ok(fetch)
+    }
+
+    /// Lets the holders read one range more.
+    fn issue(&mut self) {
+        if self.issued == self.shared.batches.len() {
+            self.tickets = None;
+        }
+        if let Some(tickets) = &self.tickets {
+            // when all lanes are gone, `next` says so
+            let _ = tickets.send(self.issued);
+            self.issued += 1;
+        }
+    }
+
+    /// What was damaged and replaced so far.
+    pub(super) fn replaced(&self) -> Vec<Replaced> {
+        let mut replaced = lock(&self.shared.replaced).clone();
+        replaced.sort_by(|a, b| (&a.device, &a.object).cmp(&(&b.device, &b.object)));
+        replaced
+    }
+}
+
+impl FrameSource for Fetch {
+    fn next_frame(&mut self) -> Result<Option<Frame>, DeviceError> {
+        loop {
+            if let Some(frame) = self.ready.next() {
+                return Ok(Some(frame));
+            }
+            if self.next == self.shared.batches.len() {
+                return Ok(None);
+            }
+            let batch = match self.early.remove(&self.next) {
+                Some(batch) => batch?,
+                None => match self.results.recv() {
+                    Ok((number, batch)) => {
+                        self.early.insert(number, batch);
+                        continue;
+                    }
+                    Err(_) => return Err(no_thread(std::io::Error::other("readers ended"))),
+                },
+            };
+            self.ready = batch.into_iter();
+            self.next += 1;
+            self.issue();
+        }
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        self.tickets = None;
+        for lane in self.lanes.drain(..) {
+            // a lane that panicked has sent nothing; `next` has said so
+            let _ = lane.join();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn no_thread(cause: std::io::Error) -> DeviceError {
+    DeviceError::Io {
+        device: "(all)".into(),
+        action: "start",
+        object: "the readers".into(),
+        cause,
+    }
+}
+
+/// The loop of one holder's thread.
+fn read(
+    shared: &Arc<Shared>,
+    holder: usize,
+    tickets: &Receiver<usize>,
+    done: &Sender<(usize, Decoded)>,
+) {
+    for number in tickets {
+        let batch = shared.batches[number];
+        match shared.read_batch(batch, holder) {
+            Err(error) => {
+                // nobody listens when the consumer has given up
+                let _ = done.send((number, Err(error)));
+            }
+            Ok((holder, bytes)) => {
+                let (worker, done) = (Arc::clone(shared), done.clone());
+                shared.decoders.pool.spawn(move || {
+                    let _ = done.send((number, worker.decode(batch, holder, &bytes)));
+                });
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn new(
+        manifest: &Arc<Manifest>,
+        holders: &[Arc<dyn Device>],
+        range: std::ops::Range<usize>,
+        keep_stored: bool,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            manifest: Arc::clone(manifest),
+            holders: holders.to_vec(),
+            batches: Batch::cut(&manifest.frames, range, BATCH),
+            replaced: Mutex::default(),
+            decoders: Decoders::start()?,
+            keep_stored,
+        })
+    }
+
+    fn pack(&self, frame: usize) -> &str {
+        &self.manifest.packs[self.manifest.frames[frame].pack as usize].name
+    }
+
+    /// Reads a range from `holder`, or from the next one that can. Returns whose bytes they are.
+    fn read_batch(&self, batch: Batch, holder: usize) -> Result<(usize, Vec<u8>), DeviceError> {
+        let range = batch.bytes(&self.manifest.frames);
+        self.try_all(self.pack(batch.first), holder, |device, object| {
+            device.get(object, Some(range.clone()))
+        })
+    }
+
+    /// Tries `holder` first, then the others in turn; notes who failed when one succeeds.
+    fn try_all<T>(
+        &self,
+        object: &str,
+        holder: usize,
+        attempt: impl Fn(&dyn Device, &str) -> Result<T, DeviceError>,
+    ) -> Result<(usize, T), DeviceError> {
+        let mut failed: Vec<(usize, DeviceError)> = Vec::new();
+        for turn in 0..self.holders.len() {
+            let now = (holder + turn) % self.holders.len();
+            match attempt(self.holders[now].as_ref(), object) {
+                Ok(good) => {
+                    self.note(object, &failed, now);
+                    return Ok((now, good));
+                }
+                Err(error) => failed.push((now, error)),
+            }
+        }
+        let last = failed.pop().map(|(_, error)| error);
+        Err(last.unwrap_or_else(|| no_thread(std::io::Error::other("no device was named"))))
+    }
+
+    fn note(&self, object: &str, failed: &[(usize, DeviceError)], by: usize) {
+        let mut replaced = lock(&self.replaced);
+        for (holder, error) in failed {
+            let device = self.holders[*holder].name();
+            let known = replaced
+                .iter()
+                .any(|r| r.device == device && r.object == object);
+            if !known {
+                replaced.push(Replaced {
+                    device: device.to_owned(),
+                    object: object.to_owned(),
+                    cause: error.to_string(),
+                    by: self.holders[by].name().to_owned(),
+                });
+            }
+        }
+    }
+
+    fn decode(&self, batch: Batch, holder: usize, bytes: &[u8]) -> Decoded {
+        let mut frames = Vec::with_capacity(batch.end - batch.first);
+        for number in batch.first..batch.end {
+            let inside = batch.inside(&self.manifest.frames, number);
+            let stored = bytes.get(inside).unwrap_or_default();
+            frames.push(match self.decode_frame(number, stored, holder) {
+                Ok(frame) => frame,
+                Err(error) => self.heal(number, holder, error)?,
+            });
+        }
+        Ok(frames)
+    }
+
+    fn decode_frame(
+        &self,
+        number: usize,
+        stored: &[u8],
+        holder: usize,
+    ) -> Result<Frame, DeviceError> {
+        let device = self.holders[holder].name();
+        let plain = self
+            .decoders
+            .decode(&self.manifest, number, stored, device)?;
+        let stored = if self.keep_stored {
+            stored.to_vec()
+        } else {
+            Vec::new()
+        };
+        Ok(Frame {
+            number,
+            plain,
+            stored,
+        })
+    }
+
+    /// Takes one frame from another holder than the one that gave it damaged.
+    fn heal(
+        &self,
+        number: usize,
+        damaged: usize,
+        error: DeviceError,
+    ) -> Result<Frame, DeviceError> {
+        let frame = &self.manifest.frames[number];
+        let range = frame.offset..frame.offset + u64::from(frame.stored);
+        let mut failed = vec![(damaged, error)];
+        for turn in 1..self.holders.len() {
+            let now = (damaged + turn) % self.holders.len();
+            let read = self.holders[now].get(self.pack(number), Some(range.clone()));
+            match read.and_then(|stored| self.decode_frame(number, &stored, now)) {
+                Ok(good) => {
+                    self.note(self.pack(number), &failed, now);
+                    return Ok(good);
+                }
+                Err(error) => failed.push((now, error)),
+            }
+        }
+        // all failed: the first damage says most
+        Err(failed.swap_remove(0).1)
+    }
+}

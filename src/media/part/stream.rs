@@ -1,0 +1,442 @@
+//! Owns the reading end of the write pipeline: takes the content of a part, cuts it into frames
+//! and windows, and keeps the list of files.
+//!
+//! A window of a file (1 MiB, see [`crate::media::content`]) always lies in one frame. Small files
+//! share a frame; a window that outgrows what is left of a frame moves to the next one. So a large
+//! file's windows are whole frames, and their hashes are computed once.
+
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::assemble::{self, Assembled, Signals};
+use super::encode::{Encoders, Filled};
+use super::lane::Lane;
+use super::slot::{Slot, Slots};
+use super::throttle::Throttle;
+use super::window::Window;
+use super::{Progress, WriteSettings, WrittenPart};
+use crate::engine::{EngineError, Entry, EntryKind, PartSink};
+use crate::media::content::{self, ContentHash, WINDOW};
+use crate::media::frame::FRAME;
+use crate::media::manifest::ManifestEntry;
+use crate::media::{Device, DeviceError, pack};
+
+/// How often a waiting reader looks whether it is still wanted.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Orders that may wait for one device beyond its slots: pack headers, tails and names.
+const QUEUE: usize = 4;
+
+/// The frame pipeline: read once, hash and compress on all cores, write to every device.
+pub struct PartWriter<'a> {
+    settings: WriteSettings,
+    progress: Progress<'a>,
+    throttle: Option<Throttle>,
+    slots: Slots,
+    encoders: Option<Encoders>,
+    assembler: Option<JoinHandle<Assembled>>,
+    ended: Receiver<()>,
+    signals: Arc<Signals>,
+    refused: Vec<(String, DeviceError)>,
+    entries: Vec<ManifestEntry>,
+    bytes: u64,
+    submitted: u64,
+    frame: Option<OpenFrame>,
+    window: Option<Window>,
+}
+
+/// A frame that is being filled.
+struct OpenFrame {
+    slot: Slot,
+    fill: usize,
+    windows: Vec<Window>,
+}
+
+impl<'a> PartWriter<'a> {
+    /// Starts the pipeline.
+    ///
+    /// # Errors
+    /// When no device can be written.
+    pub fn begin(
+        devices: &[Arc<dyn Device>],
+        settings: WriteSettings,
+        progress: Progress<'a>,
+    ) -> Result<Self, DeviceError> {
+        Self::begin_rolling(devices, settings, progress, pack::ROLL)
+    }
+
+    /// As [`PartWriter::begin`], with packs that are closed before they grow longer than `roll`.
+    ///
+    /// # Errors
+    /// When no device can be written.
+    pub fn begin_rolling(
+        devices: &[Arc<dyn Device>],
+        settings: WriteSettings,
+        progress: Progress<'a>,
+        roll: u64,
+    ) -> Result<Self, DeviceError> {
+        let slots = Slots::new(settings.memory, settings.threads + 2);
+        let (lanes, refused) = start_lanes(devices)?;
+        let (done, frames) = crossbeam_channel::unbounded();
+        let encoders =
+            Encoders::start(settings.threads, settings.codec, done).map_err(no_thread)?;
+        let signals = Arc::new(Signals::default());
+        let (alive, ended) = crossbeam_channel::bounded(0);
+        let assembler =
+            assemble::start(lanes, frames, Arc::clone(&signals), roll, alive).map_err(no_thread)?;
+        Ok(Self {
+            settings,
+            progress,
+            throttle: settings.throttle.map(Throttle::new),
+            slots,
+            encoders: Some(encoders),
+            assembler: Some(assembler),
+            ended,
+            signals,
+            refused,
+            entries: Vec::new(),
+            bytes: 0,
+            submitted: 0,
+            frame: None,
+            window: None,
+        })
+    }
+
+    /// Waits until every pack is durable and published on every device that is left.
+    ///
+    /// # Errors
+    /// When no device is left, or on cancellation.
+    pub fn finish(mut self) -> Result<WrittenPart, DeviceError> {
+        self.end_file();
+        self.submit();
+        self.encoders = None;
+        while let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(PATIENCE) {
+            if !(self.progress)(self.bytes) {
+                return Err(DeviceError::Cancelled);
+            }
+        }
+        let mut assembled = self.collect()?;
+        self.close_hashes(&assembled.windows);
+        assembled.lost.extend(std::mem::take(&mut self.refused));
+        Ok(WrittenPart {
+            codec: self.settings.codec,
+            bytes: self.bytes,
+            packs: assembled.packs,
+            frames: assembled.frames,
+            entries: std::mem::take(&mut self.entries),
+            devices: assembled.devices,
+            lost: assembled.lost,
+        })
+    }
+
+    /// Takes what the pipeline made; an error unless it is the whole on one device at least.
+    fn collect(&mut self) -> Result<Assembled, DeviceError> {
+        let joined = self.assembler.take().map(JoinHandle::join);
+        let Some(Ok(mut assembled)) = joined else {
+            return Err(pipeline("its thread ended unexpectedly"));
+        };
+        if let Some(cause) = assembled.broken.take() {
+            return Err(pipeline(&cause));
+        }
+        if assembled.devices.is_empty() {
+            let last = assembled.lost.pop().map(|(_, error)| error);
+            return Err(last.unwrap_or(DeviceError::Cancelled));
+        }
+        if assembled.frames.len() as u64 != self.submitted {
+            return Err(pipeline("a frame was lost on the way"));
+        }
+        Ok(assembled)
+    }
+
+    /// Turns the windows' hashes into the files' hashes.
+    fn close_hashes(&mut self, windows: &[(usize, u64, blake3::Hash)]) {
+        let mut windows = windows.iter().peekable();
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            if !matches!(entry.entry.kind, EntryKind::File) {
+                continue;
+            }
+            let mut hash = ContentHash::default();
+            while let Some((_, window, sum)) = windows.next_if(|(file, _, _)| *file == index) {
+                hash.window(*window, *sum);
+            }
+            entry.hash = hash.end(entry.length).to_hex().to_string();
+        }
+    }
+
+    /// Sees to it that the open frame has room for the next byte of the open file.
+    fn room(&mut self) -> Result<(), EngineError> {
+        let at = self.length();
+        if self
+            .window
+            .as_ref()
+            .is_some_and(|window| window.index != at / WINDOW)
+        {
+            self.close_window(WINDOW);
+        }
+        match &self.frame {
+            Some(frame) if frame.fill < FRAME => {}
+            Some(_) => self.next_frame()?,
+            None => self.frame = Some(self.fresh_frame()?),
+        }
+        let begin = self.frame.as_ref().map_or(0, |frame| frame.fill);
+        let entry = self.entries.len().saturating_sub(1);
+        self.window
+            .get_or_insert_with(|| Window::open(entry, at, begin));
+        Ok(())
+    }
+
+    /// Begins a new frame; the data of the open window moves along.
+    fn next_frame(&mut self) -> Result<(), EngineError> {
+        let mut fresh = self.fresh_frame()?;
+        if let (Some(frame), Some(window)) = (&mut self.frame, &mut self.window) {
+            let data = window.data();
+            let moved = &frame.slot.buffers.plain[window.begin..window.begin + data];
+            fresh.slot.buffers.plain[..data].copy_from_slice(moved);
+            fresh.fill = data;
+            frame.fill = window.begin;
+            window.begin = 0;
+        }
+        self.submit();
+        self.frame = Some(fresh);
+        Ok(())
+    }
+
+    fn fresh_frame(&mut self) -> Result<OpenFrame, EngineError> {
+        loop {
+            self.check()?;
+            if let Some(mut slot) = self.slots.take(PATIENCE) {
+                slot.buffers.plain.resize(FRAME, 0);
+                return Ok(OpenFrame {
+                    slot,
+                    fill: 0,
+                    windows: Vec::new(),
+                });
+            }
+        }
+    }
+
+    /// Whether the pipeline still lives and is wanted.
+    fn check(&mut self) -> Result<(), EngineError> {
+        if !(self.progress)(self.bytes) {
+            return Err(DeviceError::Cancelled.into());
+        }
+        if self.signals.failed.load(Ordering::Acquire) {
+            self.encoders = None;
+            let error = self.collect().err();
+            return Err(error.unwrap_or(DeviceError::Cancelled).into());
+        }
+        Ok(())
+    }
+
+    /// Gives the open frame to the workers.
+    fn submit(&mut self) {
+        let (Some(frame), Some(encoders)) = (self.frame.take(), &self.encoders) else {
+            return;
+        };
+        if frame.fill == 0 {
+            return;
+        }
+        encoders.spawn(Filled {
+            number: self.submitted,
+            slot: frame.slot,
+            length: frame.fill,
+            windows: frame.windows,
+        });
+        self.submitted += 1;
+    }
+
+    /// Ends the open window at `length`; its data stays where it is.
+    fn close_window(&mut self, length: u64) {
+        let (Some(mut window), Some(frame)) = (self.window.take(), &mut self.frame) else {
+            return;
+        };
+        if window.pieces.is_empty() {
+            return;
+        }
+        window.length = length;
+        if let Some(entry) = self.entries.last_mut() {
+            // a part of 2^32 frames is 4 PiB
+            let number = u32::try_from(self.submitted).unwrap_or(u32::MAX);
+            entry.extents.extend(window.extents(number));
+        }
+        frame.windows.push(window);
+    }
+
+    fn end_file(&mut self) {
+        if let Some(window) = &self.window {
+            let end = self.length() - window.index * WINDOW;
+            self.close_window(end.min(WINDOW));
+        }
+    }
+
+    /// Length of the open file so far.
+    fn length(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.length)
+    }
+
+    fn grow(&mut self, length: u64) -> Result<(), EngineError> {
+        let Some(entry) = self.entries.last_mut() else {
+            return Err(pipeline("content came before its file").into());
+        };
+        match entry
+            .length
+            .checked_add(length)
+            .filter(|length| *length <= content::LONGEST)
+        {
+            Some(length) => entry.length = length,
+            None => return Err(pipeline("a file is longer than 1 PiB").into()),
+        }
+        Ok(())
+    }
+
+    /// Reads once into the open frame; 0 at the end of the source.
+    fn read_once(
+        &mut self,
+        source: &mut dyn Read,
+        limit: u64,
+        path: &Path,
+    ) -> Result<usize, EngineError> {
+        self.room()?;
+        let at = self.length();
+        let (Some(frame), Some(window)) = (&mut self.frame, &mut self.window) else {
+            return Err(pipeline("no frame is open").into());
+        };
+        let most = limit
+            .min(WINDOW - at % WINDOW)
+            .min((FRAME - frame.fill) as u64);
+        // at most the length of a frame
+        let end = frame.fill + usize::try_from(most).unwrap_or(0);
+        let target = &mut frame.slot.buffers.plain[frame.fill..end];
+        let read = read_some(source, target).map_err(|cause| EngineError::Io {
+            action: "read",
+            path: path.to_owned(),
+            cause,
+        })?;
+        if read == 0 {
+            return Ok(0);
+        }
+        frame.fill += read;
+        window.add(at, read);
+        self.bytes += read as u64;
+        self.grow(read as u64)?;
+        self.pause(read);
+        Ok(read)
+    }
+
+    fn pause(&mut self, read: usize) {
+        let wait = self
+            .throttle
+            .as_mut()
+            .map_or(Duration::ZERO, |throttle| throttle.take(read));
+        let mut left = wait;
+        while !left.is_zero() && (self.progress)(self.bytes) {
+            let nap = left.min(PATIENCE);
+            std::thread::sleep(nap);
+            left -= nap;
+        }
+    }
+}
+
+fn start_lanes(devices: &[Arc<dyn Device>]) -> Result<(Vec<Lane>, Lost), DeviceError> {
+    let (mut lanes, mut lost) = (Vec::new(), Vec::new());
+    for device in devices {
+        match Lane::start(device, QUEUE) {
+            Ok(lane) => lanes.push(lane),
+            Err(error) => lost.push((device.name().to_owned(), error)),
+        }
+    }
+    if !lanes.is_empty() {
+        return Ok((lanes, lost));
+    }
+    let last = lost.pop().map(|(_, error)| error);
+    Err(last.unwrap_or_else(|| pipeline("no device was named")))
+}
+
+type Lost = Vec<(String, DeviceError)>;
+
+fn read_some(source: &mut dyn Read, target: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match source.read(target) {
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            // a reader that claims more than its buffer is not believed
+            answer => return answer.map(|read| read.min(target.len())),
+        }
+    }
+}
+
+fn no_thread(cause: std::io::Error) -> DeviceError {
+    DeviceError::Io {
+        device: "(all)".into(),
+        action: "start",
+        object: "the frame pipeline".into(),
+        cause,
+    }
+}
+
+fn pipeline(cause: &str) -> DeviceError {
+    DeviceError::Io {
+        device: "(all)".into(),
+        action: "make",
+        object: "a frame".into(),
+        cause: std::io::Error::other(cause.to_owned()),
+    }
+}
+
+impl PartSink for PartWriter<'_> {
+    fn entry(&mut self, entry: Entry) -> Result<(), EngineError> {
+        self.end_file();
+        if self.entries.len() % 256 == 0 {
+            self.check()?;
+        }
+        self.entries.push(ManifestEntry {
+            entry,
+            length: 0,
+            hash: String::new(),
+            extents: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn read_from(
+        &mut self,
+        source: &mut dyn Read,
+        limit: u64,
+        path: &Path,
+    ) -> Result<u64, EngineError> {
+        let mut total = 0;
+        while total < limit {
+            let read = self.read_once(source, limit - total, path)?;
+            if read == 0 {
+                break;
+            }
+            total += read as u64;
+        }
+        Ok(total)
+    }
+
+    fn hole(&mut self, length: u64) -> Result<(), EngineError> {
+        self.grow(length)
+    }
+
+    fn close(&mut self) -> Result<(), EngineError> {
+        self.end_file();
+        Ok(())
+    }
+}
+
+impl Drop for PartWriter<'_> {
+    fn drop(&mut self) {
+        self.signals.cancelled.store(true, Ordering::Release);
+        self.encoders = None;
+        if let Some(assembler) = self.assembler.take() {
+            // its lanes abandon what they did not publish
+            let _ = assembler.join();
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Owns the layout of sealed objects: manifests and log objects. One object holds a header in JSON
+//! and a compressed body, and proves by its trailer that it is whole. Must not read devices.
+//!
+//! # Layout
+//! All numbers are unsigned and little-endian.
+//!
+//! ```text
+//! at  0  8 bytes  "PLANCMAN" for a manifest, "PLANCLOG" for a log object
+//!     8  2        version: 1
+//!    10  1        codec of the body: 0 = as it is, 1 = LZ4 block, 2 = Zstandard frame
+//!    11  1        cipher: 0 = not encrypted (others are reserved)
+//!    12  4        length of the header (H)
+//!    16  8        length of the body's plaintext
+//!    24  8        length of the stored body (S)
+//!    32 32        BLAKE3 of the body's plaintext
+//!    64  H        header: one line of JSON, UTF-8
+//!        S        stored body
+//! then   8        length of the object, all included
+//!       32        BLAKE3 of all bytes before this field
+//!        8        "PLANCEND"
+//! ```
+//!
+//! The body of a manifest is JSON (its fields: [`super::manifest::Manifest`]); the body of a log
+//! object is the engine's own encoding of the range.
+
+use std::io::Read;
+
+use super::frame::codec_number;
+use crate::resolve::plan::Codec;
+
+/// Bytes before the JSON header.
+pub const PREFIX: usize = 64;
+
+/// Bytes after the body.
+pub const TRAILER: usize = 48;
+
+/// Longest object that a reader takes into memory.
+pub const LONGEST: u64 = 1 << 30;
+
+/// Longest JSON header.
+pub const LONGEST_HEADER: usize = 1 << 20;
+
+/// Largest window that Zstandard may ask for, as a power of two: 8 MiB (R30).
+const WINDOW_LOG: u32 = 23;
+
+const END: &[u8; 8] = b"PLANCEND";
+const VERSION: u16 = 1;
+
+/// What a sealed object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Commit marker of a part.
+    Manifest,
+    /// Range of log.
+    Log,
+}
+
+impl Kind {
+    fn magic(self) -> &'static [u8; 8] {
+        match self {
+            Self::Manifest => b"PLANCMAN",
+            Self::Log => b"PLANCLOG",
+        }
+    }
+}
+
+/// An opened object.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The JSON header.
+    pub header: Vec<u8>,
+    /// The body's plaintext.
+    pub body: Vec<u8>,
+}
+
+/// Seals header and body. Equal input gives equal bytes.
+///
+/// # Errors
+/// When the codec fails, something is longer than a reader takes, or the sealed object does not
+/// give back what went in (R14).
+pub fn seal(kind: Kind, header: &[u8], body: &[u8], codec: Codec) -> Result<Vec<u8>, String> {
+    if header.len() > LONGEST_HEADER || body.len() as u64 > LONGEST / 2 {
+        return Err("the object is too long for one piece".into());
+    }
+    let (number, stored) = compress(body, codec)?;
+    let length = PREFIX + header.len() + stored.len() + TRAILER;
+    let mut bytes = Vec::with_capacity(length);
+    bytes.extend_from_slice(kind.magic());
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[number, 0]);
+    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes()[..4]);
+    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&(stored.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(blake3::hash(body).as_bytes());
+    bytes.extend_from_slice(header);
+    bytes.extend_from_slice(&stored);
+    bytes.extend_from_slice(&(length as u64).to_le_bytes());
+    bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
+    bytes.extend_from_slice(END);
+    let opened = open(kind, &bytes)?;
+    if opened.header == header && opened.body == body {
+        Ok(bytes)
+    } else {
+        Err("a sealed object does not give back its content".into())
+    }
+}
+
+fn compress(body: &[u8], codec: Codec) -> Result<(u8, Vec<u8>), String> {
+    let stored = match codec {
+        Codec::None => body.to_vec(),
+        Codec::Lz4 => lz4_flex::block::compress(body),
+        Codec::Zstd(level) => compress_zstd(body, level).map_err(|cause| cause.to_string())?,
+    };
+    if stored.len() < body.len() {
+        Ok((codec_number(codec), stored))
+    } else {
+        Ok((0, body.to_vec()))
+    }
+}
+
+fn compress_zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+    let mut zstd = zstd::bulk::Compressor::new(level)?;
+    zstd.set_parameter(zstd::zstd_safe::CParameter::WindowLog(WINDOW_LOG.min(
+        // no larger than the body, so that small objects stay cheap
+        body.len().max(1024).ilog2() + 1,
+    )))?;
+    zstd.compress(body)
+}
+
+/// Opens a sealed object and checks all of it.
+///
+/// # Errors
+/// How the damage shows.
+pub fn open(kind: Kind, bytes: &[u8]) -> Result<Opened, String> {
+    check_trailer(bytes)?;
+    if &bytes[..8] != kind.magic() {
+        return Err("it is an object of another type".into());
+    }
+    if bytes[8..10] != VERSION.to_le_bytes() || bytes[11] != 0 {
+        return Err("it has a format version or cipher that this planc does not know".into());
+    }
+    let header = number(bytes, 12, 4);
+    let (plain, stored) = (number(bytes, 16, 8), number(bytes, 24, 8));
+    let inner = (bytes.len() - PREFIX - TRAILER) as u64;
+    let sum = header.checked_add(stored);
+    if sum != Some(inner) || header > LONGEST_HEADER as u64 || plain > LONGEST {
+        return Err("its lengths do not add up".into());
+    }
+    // both are at most the object's length
+    let header = usize::try_from(header).map_err(|_| "its header is too long")?;
+    let (header, stored) = bytes[PREFIX..bytes.len() - TRAILER].split_at(header);
+    let body = inflate(bytes[10], stored, plain)?;
+    if blake3::hash(&body).as_bytes() != &bytes[32..64] {
+        return Err("its body does not have its hash".into());
+    }
+    Ok(Opened {
+        header: header.to_vec(),
+        body,
+    })
+}
+
+fn check_trailer(bytes: &[u8]) -> Result<(), String> {
+    if bytes.len() < PREFIX + TRAILER {
+        return Err("it is cut off".into());
+    }
+    let at = bytes.len() - TRAILER;
+    if &bytes[at + 40..] != END || number(bytes, at, 8) != bytes.len() as u64 {
+        return Err("it does not end where its trailer says".into());
+    }
+    if blake3::hash(&bytes[..at + 8]).as_bytes() != &bytes[at + 8..at + 40] {
+        return Err("its bytes do not have the hash of its trailer".into());
+    }
+    Ok(())
+}
+
+fn inflate(codec: u8, stored: &[u8], plain: u64) -> Result<Vec<u8>, String> {
+    let body = match codec {
+        0 => stored.to_vec(),
+        1 => {
+            // LZ4 cannot grow more than 255 times
+            if plain / 255 > stored.len() as u64 {
+                return Err("its lengths do not add up".into());
+            }
+            let plain = usize::try_from(plain).map_err(|_| "its body is too long")?;
+            lz4_flex::block::decompress(stored, plain)
+                .map_err(|cause| format!("lz4 refuses its body: {cause}"))?
+        }
+        2 => inflate_zstd(stored, plain).map_err(|cause| format!("zstd refuses it: {cause}"))?,
+        _ => return Err("its codec is unknown".into()),
+    };
+    if body.len() as u64 == plain {
+        Ok(body)
+    } else {
+        Err("its body does not have its length".into())
+    }
+}
+
+/// Grows with what really comes out, never with what a length field says.
+fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
+    let mut decoder = zstd::stream::read::Decoder::new(stored)?;
+    decoder.window_log_max(WINDOW_LOG)?;
+    let mut body = Vec::new();
+    decoder.take(plain + 1).read_to_end(&mut body)?;
+    Ok(body)
+}
+
+fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
+    let mut wide = [0; 8];
+    wide[..length].copy_from_slice(&bytes[at..at + length]);
+    u64::from_le_bytes(wide)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_is_opened() {
+        let body = b"log of a transaction ".repeat(2000);
+        for codec in [Codec::None, Codec::Lz4, Codec::Zstd(3), Codec::Zstd(19)] {
+            let bytes = seal(Kind::Log, b"{}", &body, codec).unwrap();
+            let opened = open(Kind::Log, &bytes).unwrap();
+            assert_eq!((opened.header, opened.body), (b"{}".to_vec(), body.clone()));
+            assert!(open(Kind::Manifest, &bytes).is_err(), "types are not mixed");
+        }
+        let empty = seal(Kind::Manifest, b"{}", b"", Codec::Zstd(3)).unwrap();
+        assert_eq!(open(Kind::Manifest, &empty).unwrap().body, b"");
+    }
+
+    #[test]
+    fn every_bit_and_every_length_counts() {
+        let whole = seal(Kind::Log, b"{\"a\":1}", &[5; 300], Codec::Zstd(3)).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(Kind::Log, &bytes).is_err(), "bit {bit}");
+        }
+        for length in 0..whole.len() {
+            assert!(
+                open(Kind::Log, &whole[..length]).is_err(),
+                "length {length}"
+            );
+        }
+        let longer = [whole.as_slice(), b"\0"].concat();
+        assert!(open(Kind::Log, &longer).is_err());
+    }
+}
