@@ -20,6 +20,7 @@ macro_rules! notes {
             "  notes: {engine: sqlite, host: desk, path: /srv/notes.db}\n",
             "devices:\n",
             "  near: {host: vault, path: /srv/copies, write: 200 MiB/s}\n",
+            "  twin: {host: vault, path: /mnt/copies}\n",
             "  spare: {host: cellar, path: /srv/copies}\n",
             "  far: {host: depot, path: /srv/copies}\n",
             "contacts: {owner: {mail: owner@example.org}}\n",

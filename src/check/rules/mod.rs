@@ -9,6 +9,20 @@ mod example;
 
 // P04 schedules and windows
 mod p0401_empty_window;
+mod p0402_never_in_window;
+mod p0403_outside_window;
+mod p0408_daylight_saving;
+mod p0411_copy_after_next_run;
+// P05 coverage
+mod p0501_never_backed_up;
+mod p0503_base_left_out;
+mod p0504_incremental_without_full;
+mod p0508_engine_cannot;
+// P06 promises
+mod p0601_no_log_archive;
+mod p0606_copies_share_failure_domain;
+mod p0610_rpo_without_archive;
+mod p0612_no_objectives;
 // P12 hygiene
 pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
@@ -43,10 +57,32 @@ const TABLE: &[Row] = &[
 
     // P04 schedules and windows
     rule(&p0401_empty_window::RULE, p0401_empty_window::check),
+    rule(&p0402_never_in_window::RULE, p0402_never_in_window::check),
+    rule(&p0403_outside_window::RULE, p0403_outside_window::check),
+    rule(&p0408_daylight_saving::RULE, p0408_daylight_saving::check),
+    rule(
+        &p0411_copy_after_next_run::RULE,
+        p0411_copy_after_next_run::check,
+    ),
     // P05 coverage
-
+    rule(&p0501_never_backed_up::RULE, p0501_never_backed_up::check),
+    rule(&p0503_base_left_out::RULE, p0503_base_left_out::check),
+    rule(
+        &p0504_incremental_without_full::RULE,
+        p0504_incremental_without_full::check,
+    ),
+    rule(&p0508_engine_cannot::RULE, p0508_engine_cannot::check),
     // P06 promises
-
+    rule(&p0601_no_log_archive::RULE, p0601_no_log_archive::check),
+    rule(
+        &p0606_copies_share_failure_domain::RULE,
+        p0606_copies_share_failure_domain::check,
+    ),
+    rule(
+        &p0610_rpo_without_archive::RULE,
+        p0610_rpo_without_archive::check,
+    ),
+    rule(&p0612_no_objectives::RULE, p0612_no_objectives::check),
     // P07 retention and rotation
 
     // P08 devices and graph
