@@ -47,6 +47,7 @@ macro_rules! orders {
             "  orders_db: {engine: postgresql, version: \"17.4\", host: pg1, tablespaces: {hot: d3}}\n",
             "devices:\n",
             "  nvme: {host: bk1, path: /srv/backup, append: true}\n",
+            "  local: {host: pg1, disk: d3, path: /srv/backup}\n",
             "  tapes: {host: bk2, volumes: 24, volume_size: 6 TiB}\n",
             "  bucket: {site: dub, s3: {endpoint: https://s3.example.org, bucket: orders}}\n",
             "contacts: {owner: {mail: owner@example.org}}\n",
