@@ -17,7 +17,7 @@ use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
 
 /// How long an archive call waits for the server's archive command.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One PostgreSQL cluster.
 #[derive(Debug, Clone)]

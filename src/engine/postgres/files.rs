@@ -113,7 +113,7 @@ impl Walk<'_> {
     fn take(&mut self, path: String, name: &str, kind: FileType) -> Result<(), EngineError> {
         let is_tablespace = path.starts_with("pg_tblspc/") && kind.is_symlink();
         if kind.is_dir() || is_tablespace || path == "pg_wal" {
-            return self.take_folder(path, is_tablespace);
+            return self.take_folder(&path, is_tablespace);
         }
         let Some(bytes) = self.length(&path)? else {
             return Ok(());
@@ -127,22 +127,22 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn take_folder(&mut self, path: String, is_tablespace: bool) -> Result<(), EngineError> {
-        if self.of.skip.contains(&path) {
+    fn take_folder(&mut self, path: &str, is_tablespace: bool) -> Result<(), EngineError> {
+        if self.of.skip.contains(path) {
             return Ok(());
         }
         // a tablespace is a link that recovery makes from the map, not a folder of the copy
         if !is_tablespace {
             self.files.push(SourceFile {
-                path: path.clone(),
+                path: path.to_owned(),
                 found: Found::Directory,
                 bytes: 0,
             });
         }
-        if EMPTIED.contains(&path.as_str()) {
+        if EMPTIED.contains(&path) {
             return Ok(());
         }
-        self.folder(&path)
+        self.folder(path)
     }
 
     /// Names and kinds in a folder; nothing when it is gone.

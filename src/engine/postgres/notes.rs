@@ -60,8 +60,7 @@ impl PartNotes {
             text.ok_or_else(|| damaged(name, "it is missing"))
         };
         let label_text = note(LABEL)?.clone();
-        let wrong =
-            |name: &'static str| move |error: &dyn ToString| damaged(name, error.to_string());
+        let wrong = |name: &'static str| move |error: &dyn std::fmt::Display| damaged(name, error);
         Ok(Self {
             label: BackupLabel::parse(&label_text).map_err(|error| wrong(LABEL)(&error))?,
             label_text,
@@ -86,7 +85,7 @@ impl PartNotes {
     }
 }
 
-fn damaged(name: &str, detail: impl ToString) -> EngineError {
+fn damaged(name: &str, detail: impl std::fmt::Display) -> EngineError {
     EngineError::Damaged {
         what: format!("the note `{name}` of a part"),
         detail: detail.to_string(),
