@@ -66,6 +66,7 @@ pub mod quantity;
 pub mod resolve;
 pub mod similar;
 pub mod source;
+pub mod suggest;
 pub mod syntax;
 pub mod yaml;
 mod yaml_places;

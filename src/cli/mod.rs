@@ -9,16 +9,27 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub mod args;
+mod catalog;
 mod check;
 mod demo;
+mod device;
 pub mod exit;
 mod explain;
 mod fix;
 mod fmt;
 mod init;
+mod list;
 pub mod load;
+mod log;
 mod manual;
 mod output;
+mod recover;
+mod restore;
+mod run;
+mod site;
+mod status;
+mod verify;
+mod watch;
 
 use exit::{CliError, Exit};
 
@@ -53,6 +64,24 @@ pub enum Command {
     Completions(manual::CompletionArgs),
     /// Write the manual pages.
     Man(manual::ManArgs),
+    /// Run what is due, or the named jobs.
+    Run(run::Args),
+    /// Restore a service to a path that does not exist yet.
+    Restore(restore::Args),
+    /// Run a recovery of the plan.
+    Recover(recover::Args),
+    /// Read stored copies back and compare every hash.
+    Verify(verify::Args),
+    /// Tell how old the newest copies are and what is due.
+    Status(status::Args),
+    /// List what is where.
+    List(list::Args),
+    /// Look into the stored log.
+    Log(log::Args),
+    /// Claim and list devices.
+    Device(device::Args),
+    /// Rebuild or print the catalog.
+    Catalog(catalog::Args),
 }
 
 impl Command {
@@ -61,6 +90,15 @@ impl Command {
             Self::Check(args) => check::run(&args),
             Self::Fmt(args) => fmt::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::Run(args) => run::run(&args),
+            Self::Restore(args) => restore::run(&args),
+            Self::Recover(args) => recover::run(&args),
+            Self::Verify(args) => verify::run(&args),
+            Self::Status(args) => status::run(&args),
+            Self::List(args) => list::run(&args),
+            Self::Log(args) => log::run(&args),
+            Self::Device(args) => device::run(&args),
+            Self::Catalog(args) => catalog::run(&args),
             Self::Demo(args) => demo::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Completions(args) => manual::completions(&args),

@@ -13,8 +13,10 @@ mod journal;
 mod lanes;
 mod lock;
 mod message;
+pub mod open;
 mod outcome;
 mod programs;
+mod reconcile;
 mod resume;
 mod retry;
 mod sessions;
@@ -26,11 +28,12 @@ use std::sync::Arc;
 
 pub use clock::Clock;
 pub use context::{Context, KnownLogs, service_of};
-pub use folder::{FolderError, Unfinished, create, newest_unfinished};
+pub use folder::{FolderError, Unfinished, create, newest_unfinished, resume};
 pub use journal::{Journal, JournalError, read as read_journal};
 pub use lock::{Lock, LockError};
 pub use message::{Record, StepDone, StepFailure};
 pub use outcome::{Healed, Missing, RunReport, StepReport};
+pub use reconcile::unrecorded;
 pub use resume::{Resumed, survey};
 pub use stop::{Stop, StopToken};
 

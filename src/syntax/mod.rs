@@ -11,7 +11,6 @@ pub mod words;
 
 mod blocks;
 mod expected;
-mod format;
 mod letters;
 mod mistakes;
 mod parser;
@@ -22,8 +21,6 @@ mod repair;
 mod scan;
 mod structure;
 mod vocabulary;
-
-pub use format::{FormatError, format};
 
 use crate::diagnostic::Diagnostics;
 use crate::source::FileId;

@@ -287,7 +287,7 @@ mod tests {
         ] {
             put(&mut bytes, offset, &value.to_le_bytes());
         }
-        let crc = crc(&bytes, version).expect("valid");
+        let crc = crc(&bytes, version).unwrap();
         put(&mut bytes, version.crc_offset, &crc.to_le_bytes());
         bytes
     }
@@ -295,15 +295,12 @@ mod tests {
     #[test]
     fn the_minimum_recovery_point_only_rises() {
         for version in &VERSIONS {
-            let mut control = ControlFile::parse(&sample(version)).expect("valid");
+            let mut control = ControlFile::parse(&sample(version)).unwrap();
             assert_eq!(control.min_recovery, None);
-            let (two, three) = (
-                Timeline::new(2).expect("valid"),
-                Timeline::new(3).expect("valid"),
-            );
-            control.raise_min_recovery(Lsn(500), two).expect("valid");
-            control.raise_min_recovery(Lsn(400), three).expect("valid");
-            let again = ControlFile::parse(control.bytes()).expect("valid");
+            let (two, three) = (Timeline::new(2).unwrap(), Timeline::new(3).unwrap());
+            control.raise_min_recovery(Lsn(500), two).unwrap();
+            control.raise_min_recovery(Lsn(400), three).unwrap();
+            let again = ControlFile::parse(control.bytes()).unwrap();
             assert_eq!(again.min_recovery, Some((Lsn(500), two)));
             assert_eq!(again, control);
         }
@@ -312,10 +309,10 @@ mod tests {
     #[test]
     fn a_short_file_and_an_unknown_version_are_refused() {
         let mut bytes = sample(&VERSIONS[0]);
-        let short = ControlFile::parse(&bytes[..300]).expect_err("refused");
+        let short = ControlFile::parse(&bytes[..300]).unwrap_err();
         assert!(matches!(short, FormatError::Length { found: 300, .. }));
         put(&mut bytes, CONTROL_VERSION, &1700u32.to_le_bytes());
-        let unknown = ControlFile::parse(&bytes).expect_err("refused");
+        let unknown = ControlFile::parse(&bytes).unwrap_err();
         assert!(matches!(unknown, FormatError::UnknownVersion { .. }));
     }
 
@@ -332,7 +329,7 @@ mod tests {
             let version = &VERSIONS[row];
             put(&mut bytes, CONTROL_VERSION, &version.control_version.to_le_bytes());
             put(&mut bytes, CATALOG_VERSION, &version.catalog_version.to_le_bytes());
-            let sum = crc(&bytes, version).expect("valid");
+            let sum = crc(&bytes, version).unwrap();
             put(&mut bytes, version.crc_offset, &sum.to_le_bytes());
             let _ = ControlFile::parse(&bytes);
         }

@@ -1,0 +1,107 @@
+//! `planc catalog`: the cache of what copies exist, rebuilt from devices or written out.
+
+use std::io::Write;
+
+use crate::catalog::Catalog;
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::load;
+use crate::cli::site::{self, OnBusy, Site, catalog_error, catalog_path, lock, open_error, places};
+use crate::media::Device;
+use crate::media::directory::DirectoryDevice;
+use crate::run::Stop;
+use crate::run::open::device_path;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Arguments of `planc catalog`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make the catalog anew from what lies on devices. Nothing is written to a device.
+    Rebuild {
+        /// Devices of the plan to read; one complete device is enough.
+        #[arg(long, value_name = "DEVICE", required = true, num_args = 1..)]
+        from: Vec<String>,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+    /// Print what the catalog knows, in an order that depends on the copies alone.
+    Dump {
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+}
+
+/// Rebuilds or prints the catalog.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    match &args.action {
+        Action::Rebuild { from, plan } => rebuild(from, plan),
+        Action::Dump { plan } => {
+            let site = Site::look(plan, NowArgs::default())?;
+            let dump = site.catalog.canonical_dump().map_err(catalog_error)?;
+            write!(std::io::stdout().lock(), "{dump}")?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Builds the new catalog beside the old one, which is replaced only when the new one is whole.
+fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
+    let loaded = load::loaded(which, NowArgs::default())?;
+    let places = places(&loaded)?;
+    let _lock = lock(&places.state, &Stop::new(), OnBusy::Refuse)?;
+    let mut devices: Vec<Arc<dyn Device>> = Vec::new();
+    for name in from {
+        let path = device_path(loaded.plan.plan(), &places, name);
+        let path = path.map_err(|error| open_error(&error))?;
+        let device = DirectoryDevice::open(name, &path, None);
+        devices.push(Arc::new(device.map_err(|error| open_error(&error.into()))?));
+    }
+    let new = places.state.join("catalog.rebuilt");
+    forget(&new)?;
+    let (catalog, unread) = Catalog::rebuild(&new, &devices).map_err(catalog_error)?;
+    let holdings = catalog.holdings().map_err(catalog_error)?;
+    drop(catalog);
+    replace(&new, &catalog_path(&places))?;
+    let mut out = std::io::stdout().lock();
+    let (parts, logs) = (holdings.parts.len(), holdings.logs.len());
+    writeln!(out, "catalog rebuilt: {parts} parts, {logs} ranges of log")?;
+    for text in &unread {
+        writeln!(out, "not read: {text}")?;
+    }
+    Ok(if unread.is_empty() {
+        Exit::Ok
+    } else {
+        Exit::Findings
+    })
+}
+
+/// Removes a database with the files SQLite keeps beside it.
+fn forget(path: &Path) -> Result<(), CliError> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let file = Path::new(&file).display();
+                return Err(CliError::refused(format!("cannot remove {file}: {error}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn replace(new: &Path, old: &Path) -> Result<(), CliError> {
+    forget(old)?;
+    std::fs::rename(new, old).map_err(|error| {
+        let old = old.display();
+        site::catalog_place_error(&format!("cannot put the new catalog to {old}: {error}"))
+    })
+}

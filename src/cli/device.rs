@@ -1,0 +1,111 @@
+//! `planc device`: claims folders as devices, and tells which are there.
+
+use std::io::Write;
+
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::load::{self, Loaded};
+use crate::cli::site::{open_error, places};
+use crate::media::directory::DirectoryDevice;
+use crate::media::{Device, DeviceError};
+use crate::run::open::{Places, device_path};
+
+/// Arguments of `planc device`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Claim the empty folder of a device: from then on planc writes there, and only there.
+    Init {
+        /// Devices of the plan; all that are not claimed yet with `--all`.
+        #[arg(value_name = "NAME", required_unless_present = "all")]
+        names: Vec<String>,
+        /// All devices of the plan.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+    /// Tell of each device whether it is there.
+    List {
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+}
+
+/// Claims or lists devices.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    match &args.action {
+        Action::Init { names, all, plan } => init(names, *all, plan),
+        Action::List { plan } => list(plan),
+    }
+}
+
+fn opened(which: &PlanArgs) -> Result<(Loaded, Places), CliError> {
+    let loaded = load::loaded(which, NowArgs::default())?;
+    let places = places(&loaded)?;
+    Ok((loaded, places))
+}
+
+fn init(names: &[String], all: bool, which: &PlanArgs) -> Result<Exit, CliError> {
+    let (loaded, places) = opened(which)?;
+    let plan = loaded.plan.plan();
+    let mut out = std::io::stdout().lock();
+    let every: Vec<String> = plan
+        .devices
+        .iter()
+        .map(|device| device.name.clone())
+        .collect();
+    let wanted = if all { &every } else { names };
+    for name in wanted {
+        let path = device_path(plan, &places, name).map_err(|error| open_error(&error))?;
+        let shown = path.display();
+        if all && let Ok(device) = DirectoryDevice::open(name, &path, None) {
+            let identity = device.identity().map_err(device_error)?;
+            writeln!(
+                out,
+                "{name}: {shown} is claimed already, identity {identity}"
+            )?;
+            continue;
+        }
+        let device = DirectoryDevice::init(name, &path).map_err(device_error)?;
+        let identity = device.identity().map_err(device_error)?;
+        writeln!(out, "{name}: claimed {shown}, identity {identity}")?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn device_error(error: DeviceError) -> CliError {
+    let help = error.help();
+    CliError::refused(error).help(help)
+}
+
+/// Lists devices; exit 1 when one cannot be used.
+fn list(which: &PlanArgs) -> Result<Exit, CliError> {
+    let (loaded, places) = opened(which)?;
+    let plan = loaded.plan.plan();
+    let mut out = std::io::stdout().lock();
+    let mut exit = Exit::Ok;
+    for device in &plan.devices {
+        let path = device_path(plan, &places, &device.name);
+        let opened = path.map_err(|error| error.to_string()).and_then(|path| {
+            let device = DirectoryDevice::open(&device.name, &path, None);
+            let identity = device.and_then(|device| device.identity());
+            let identity = identity.map_err(|error| error.to_string())?;
+            Ok(format!("{}, identity {identity}", path.display()))
+        });
+        let site = device.site.as_deref().unwrap_or("no site");
+        match opened {
+            Ok(place) => writeln!(out, "{}: {place}, {site}", device.name)?,
+            Err(cause) => {
+                exit = Exit::Findings;
+                writeln!(out, "{}: {cause}", device.name)?;
+            }
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,179 @@
+//! `planc log`: the stored log, transaction by transaction, for people who look for the bad one.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::list::Form;
+use crate::cli::site::{Site, open_error};
+use crate::engine::TransactionSummary;
+use crate::facts::holdings::LogHolding;
+use crate::media::{Device, log};
+use crate::quantity::Bytes;
+use crate::run::open;
+
+/// Arguments of `planc log`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List the transactions of a service's stored log: position, time, pages.
+    List {
+        /// The service.
+        service: String,
+        /// Only the newest so many.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        last: usize,
+        /// The form of the list.
+        #[arg(long, value_enum, default_value_t = Form::Human)]
+        format: Form,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+    /// Tell of each chain of log from where to where it reaches, and its gaps.
+    Status {
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+}
+
+/// Lists transactions or chains.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    match &args.action {
+        Action::List {
+            service,
+            last,
+            format,
+            plan,
+        } => list(service, *last, *format, plan),
+        Action::Status { plan } => status(plan),
+    }
+}
+
+fn list(service: &str, last: usize, form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
+    let mut site = Site::look(which, NowArgs::default())?;
+    let mut found = transactions(&mut site, service, last)?;
+    let surplus = found.len().saturating_sub(last);
+    found.drain(..surplus);
+    let mut out = std::io::stdout().lock();
+    if form == Form::Json {
+        let value = json!({"format": "planc-log/1", "service": service, "transactions": found});
+        writeln!(out, "{value:#}")?;
+        return Ok(Exit::Ok);
+    }
+    let mut incarnation = "";
+    for one in &found {
+        if incarnation != one.position.incarnation {
+            incarnation = &one.position.incarnation;
+            writeln!(out, "incarnation {incarnation}")?;
+        }
+        let (value, at, pages) = (one.position.value, one.at, one.pages);
+        writeln!(out, "  {value:>10}  {at}  {pages} pages")?;
+    }
+    if found.is_empty() {
+        writeln!(out, "no stored log of {service}")?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The transactions of the newest ranges, until there are enough of them, oldest first.
+fn transactions(
+    site: &mut Site,
+    service: &str,
+    enough: usize,
+) -> Result<Vec<TransactionSummary>, CliError> {
+    let plan = site.plan.plan();
+    if plan.find_service(service).is_none() {
+        let names: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
+        let error = CliError::refused(format!("no service is called `{service}`"));
+        return Err(error.help(format!("the plan knows {}", names.join(", "))));
+    }
+    let engine = open::engine(plan, &site.places, service).map_err(|error| open_error(&error))?;
+    let mut logs = site.holdings()?.logs;
+    logs.retain(|log| log.service == service);
+    logs.sort_by_key(|log| (log.last_at, log.until.value));
+    let mut found = Vec::new();
+    for holding in logs.iter().rev() {
+        if found.len() >= enough {
+            break;
+        }
+        let holders = holders(site, holding);
+        let read = log::get(&holding.log, &holders);
+        let (_, range, _) = read.map_err(|error| {
+            let help = error.help();
+            CliError::failed(error).help(help)
+        })?;
+        let mut summaries = engine.inspect(&range).map_err(CliError::failed)?;
+        summaries.append(&mut found);
+        found = summaries;
+    }
+    Ok(found)
+}
+
+fn holders(site: &mut Site, holding: &LogHolding) -> Vec<Arc<dyn Device>> {
+    let plan = site.plan.plan();
+    let opened = holding.devices.iter().filter_map(|name| {
+        let device = open::device(plan, &site.places, &mut site.catalog, name);
+        device.ok()
+    });
+    opened.collect()
+}
+
+/// A run of ranges without a gap.
+struct Chain<'a> {
+    first: &'a LogHolding,
+    last: &'a LogHolding,
+    bytes: u64,
+}
+
+fn status(which: &PlanArgs) -> Result<Exit, CliError> {
+    let site = Site::look(which, NowArgs::default())?;
+    let logs = site.holdings()?.logs;
+    let mut out = std::io::stdout().lock();
+    if logs.is_empty() {
+        writeln!(out, "no stored log")?;
+    }
+    for chain in chains(&logs) {
+        let (service, incarnation) = (&chain.first.service, &chain.first.from.incarnation);
+        let (from, until) = (chain.first.from.value, chain.last.until.value);
+        let (first, last) = (chain.first.first_at, chain.last.last_at);
+        let bytes = Bytes(chain.bytes);
+        writeln!(
+            out,
+            "{service}  {incarnation}  {from} to {until}  {first} to {last}  {bytes}"
+        )?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Ranges come sorted by service, identity, incarnation and beginning.
+fn chains(logs: &[LogHolding]) -> Vec<Chain<'_>> {
+    let mut chains: Vec<Chain<'_>> = Vec::new();
+    for log in logs {
+        let continued = chains.last_mut().filter(|chain| {
+            chain.last.service == log.service
+                && chain.last.identity == log.identity
+                && chain.last.until == log.from
+        });
+        match continued {
+            Some(chain) => {
+                chain.last = log;
+                chain.bytes += log.stored_bytes;
+            }
+            None => chains.push(Chain {
+                first: log,
+                last: log,
+                bytes: log.stored_bytes,
+            }),
+        }
+    }
+    chains
+}

@@ -1,0 +1,192 @@
+//! `planc restore`: one service to a path that does not exist yet, to any state that is stored.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::run::{print_graph, say};
+use crate::cli::site::{OnBusy, ShowArgs, Site, confirm};
+use crate::facts::holdings::{Holdings, Position};
+use crate::graph::render::text;
+use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
+use crate::report::summary::summary;
+
+/// Arguments of `planc restore`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The service.
+    service: String,
+    /// The file or folder that the restored copy becomes; it must not exist yet.
+    #[arg(long, value_name = "PATH")]
+    to: PathBuf,
+    /// Which state: `latest`, an instant, a transaction of `planc log list`, `before:TRANSACTION`,
+    /// or `backup` for the newest copy without its log.
+    #[arg(long, default_value = "latest", value_name = "STATE")]
+    at: String,
+    /// Read only from this device.
+    #[arg(long, value_name = "DEVICE")]
+    from: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Print the steps that would run, and run none.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    now: NowArgs,
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+/// Restores a service.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    let mut site = match args.dry_run {
+        true => Site::look(&args.plan, args.now)?,
+        false => Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?,
+    };
+    let intent = Intent::Restore(RestoreIntent {
+        service: args.service.clone(),
+        to: absolute(&args.to)?,
+        until: target(&site.holdings()?, &args.service, &args.at)?,
+        from: args.from.clone(),
+    });
+    let graph = site.compile(&intent, args.now.now())?;
+    if args.dry_run {
+        return print_graph(&graph);
+    }
+    approved_run(&mut site, graph, args.yes, args.show)
+}
+
+/// Shows the steps, asks, runs them, and says what came of it.
+pub(crate) fn approved_run(
+    site: &mut Site,
+    graph: StepGraph,
+    yes: bool,
+    show: ShowArgs,
+) -> Result<Exit, CliError> {
+    if !yes {
+        say(show, &text::text(&graph))?;
+        if !confirm("go on?") {
+            let error = CliError::refused("nobody agreed to the steps; nothing was changed");
+            return Err(error.help("answer `yes` on a terminal, or add `--yes`"));
+        }
+    }
+    let graph = Arc::new(graph);
+    let report = site.execute(graph.clone())?;
+    say(show, &summary(&graph, &report))?;
+    Ok(report.exit())
+}
+
+/// The path as an absolute one: the graph is also read by later processes.
+pub(crate) fn absolute(path: &Path) -> Result<String, CliError> {
+    let shown = path.display();
+    let absolute = std::path::absolute(path)
+        .map_err(|error| CliError::refused(format!("cannot use the path {shown}: {error}")))?;
+    let text = absolute.into_os_string().into_string();
+    text.map_err(|_| CliError::refused(format!("the path {shown} is not UTF-8 text")))
+}
+
+/// Reads `--at`.
+fn target(holdings: &Holdings, service: &str, text: &str) -> Result<RecoveryTarget, CliError> {
+    if let Some(transaction) = text.strip_prefix("before:") {
+        let position = position(holdings, service, transaction)?;
+        return Ok(RecoveryTarget::Before(position));
+    }
+    match text {
+        "latest" => return Ok(RecoveryTarget::Latest),
+        "backup" => return Ok(RecoveryTarget::Backup),
+        _ => {}
+    }
+    match text.parse::<Timestamp>() {
+        Ok(instant) => Ok(RecoveryTarget::Instant(instant)),
+        Err(_) => position(holdings, service, text).map(RecoveryTarget::Transaction),
+    }
+}
+
+/// A transaction as `NUMBER` or `INCARNATION:NUMBER`; a bare number means the newest incarnation
+/// whose stored log holds it.
+pub(crate) fn position(
+    holdings: &Holdings,
+    service: &str,
+    text: &str,
+) -> Result<Position, CliError> {
+    let unknown = || {
+        CliError::refused(format!(
+            "`{text}` is neither a state nor a transaction in the stored log of {service}"
+        ))
+        .help(
+            "`planc log list SERVICE` shows transactions; instants look like 2026-03-01T09:00:00Z",
+        )
+    };
+    if let Some((incarnation, value)) = text.rsplit_once(':') {
+        let value = value.parse().map_err(|_| unknown())?;
+        let incarnation = incarnation.to_owned();
+        return Ok(Position { incarnation, value });
+    }
+    let value: u64 = text.parse().map_err(|_| unknown())?;
+    let logs = holdings.logs.iter().filter(|log| log.service == service);
+    let holding = logs.filter(|log| log.from.value < value && value <= log.until.value);
+    let newest = holding.max_by_key(|log| log.last_at).ok_or_else(unknown)?;
+    let incarnation = newest.until.incarnation.clone();
+    Ok(Position { incarnation, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::holdings::LogHolding;
+
+    fn log(incarnation: &str, from: u64, until: u64, last_at: &str) -> LogHolding {
+        let at = |value| Position {
+            incarnation: incarnation.to_owned(),
+            value,
+        };
+        LogHolding {
+            log: format!("{incarnation}-{from}"),
+            service: "notes".to_owned(),
+            identity: "id".to_owned(),
+            from: at(from),
+            until: at(until),
+            first_at: last_at.parse().expect("time"),
+            last_at: last_at.parse().expect("time"),
+            stored_bytes: 1,
+            devices: vec!["disk".to_owned()],
+        }
+    }
+
+    fn holdings() -> Holdings {
+        Holdings {
+            logs: vec![
+                log("a", 0, 90, "2026-01-01T00:00:00Z"),
+                log("b", 0, 10, "2026-01-02T00:00:00Z"),
+            ],
+            ..Holdings::default()
+        }
+    }
+
+    #[test]
+    fn a_bare_number_means_the_newest_history_that_holds_it() {
+        let found = |text| position(&holdings(), "notes", text).map(|at| at.incarnation);
+        assert_eq!(found("10").ok().as_deref(), Some("b"));
+        assert_eq!(found("11").ok().as_deref(), Some("a"));
+        assert_eq!(found("c:5").ok().as_deref(), Some("c"));
+        assert!(found("91").is_err());
+        assert!(found("yesterday").is_err());
+    }
+
+    #[test]
+    fn states_are_told_apart() {
+        let read = |text| target(&holdings(), "notes", text).ok();
+        assert_eq!(read("latest"), Some(RecoveryTarget::Latest));
+        assert_eq!(read("backup"), Some(RecoveryTarget::Backup));
+        let instant = read("2026-03-01T09:00:00Z");
+        assert!(matches!(instant, Some(RecoveryTarget::Instant(_))));
+        assert!(matches!(read("before:5"), Some(RecoveryTarget::Before(_))));
+        assert!(matches!(read("5"), Some(RecoveryTarget::Transaction(_))));
+    }
+}

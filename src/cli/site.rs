@@ -1,0 +1,368 @@
+//! Owns what every command about runs needs: the checked plan, where its state lies, the catalog,
+//! the lock, and how a run is shown. Commands decide what is to be done; this does the opening.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+
+use crate::catalog::{Catalog, CatalogError};
+use crate::check::CheckedPlan;
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::CliError;
+use crate::cli::load::{self, Loaded};
+use crate::engine::Engine;
+use crate::facts::holdings::Holdings;
+use crate::facts::measured::Measured;
+use crate::graph::step::{Intent, StepGraph};
+use crate::graph::{self, GraphError, order, support};
+use crate::report::events::JsonLog;
+use crate::report::progress::{Bars, Lines};
+use crate::run::open::{self, OpenError, Places};
+use crate::run::{
+    self, Clock, FolderError, Lock, LockError, Observer, RunEnvironment, RunError, RunReport, Stop,
+};
+
+/// How a run is shown while it goes on.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Form of the log on standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    pub(crate) log_format: LogFormat,
+    /// Say nothing while all goes well.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// Forms of the log of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Bars on a terminal, plain lines elsewhere.
+    #[default]
+    Human,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Whether a command waits for another run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnBusy {
+    /// It refuses.
+    Refuse,
+    /// It waits.
+    Wait,
+}
+
+/// One plan in one environment, with its state.
+pub(crate) struct Site {
+    /// The plan.
+    pub(crate) plan: CheckedPlan,
+    /// Where paths begin and state lies.
+    pub(crate) places: Places,
+    /// What copies exist.
+    pub(crate) catalog: Catalog,
+    /// The time of day.
+    pub(crate) clock: Clock,
+    /// The wish to stop.
+    pub(crate) stop: Stop,
+    /// How runs are shown.
+    pub(crate) show: ShowArgs,
+    // kept open between runs: an open SQLite engine holds its place in the log
+    engines: BTreeMap<String, Arc<dyn Engine>>,
+    _lock: Option<Lock>,
+}
+
+impl Site {
+    /// Opens a plan for a command that changes something; takes the lock.
+    pub(crate) fn open(
+        which: &PlanArgs,
+        now: NowArgs,
+        show: ShowArgs,
+        busy: OnBusy,
+    ) -> Result<Self, CliError> {
+        let loaded = load::loaded(which, now)?;
+        let places = places(&loaded)?;
+        let signals = Stop::on_signals();
+        let stop = signals
+            .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
+        let lock = lock(&places.state, &stop, busy)?;
+        Self::assemble(loaded, places, now, show, stop, Some(lock))
+    }
+
+    /// Opens a plan for a command that only looks.
+    pub(crate) fn look(which: &PlanArgs, now: NowArgs) -> Result<Self, CliError> {
+        let loaded = load::loaded(which, now)?;
+        let places = places(&loaded)?;
+        let show = ShowArgs::default();
+        Self::assemble(loaded, places, now, show, Stop::new(), None)
+    }
+
+    fn assemble(
+        loaded: Loaded,
+        places: Places,
+        now: NowArgs,
+        show: ShowArgs,
+        stop: Stop,
+        lock: Option<Lock>,
+    ) -> Result<Self, CliError> {
+        std::fs::create_dir_all(&places.state).map_err(|error| {
+            let state = places.state.display();
+            CliError::refused(format!("cannot create the state folder {state}: {error}"))
+        })?;
+        let catalog = Catalog::open(&catalog_path(&places)).map_err(catalog_error)?;
+        Ok(Self {
+            plan: loaded.plan,
+            places,
+            catalog,
+            clock: Clock::from(now.now),
+            stop,
+            show,
+            engines: BTreeMap::new(),
+            _lock: lock,
+        })
+    }
+
+    /// All copies that the catalog knows.
+    pub(crate) fn holdings(&self) -> Result<Holdings, CliError> {
+        self.catalog.holdings().map_err(catalog_error)
+    }
+
+    /// Compiles an intent to a graph that can be run.
+    pub(crate) fn compile(&self, intent: &Intent, now: Timestamp) -> Result<StepGraph, CliError> {
+        let holdings = self.holdings()?;
+        let measured = Measured::of(self.plan.plan(), &holdings);
+        let graph = graph::build(&self.plan, &holdings, &measured, intent, now);
+        let graph = graph.map_err(|error| graph_error(&error))?;
+        support::check(self.plan.plan(), &graph).map_err(|error| graph_error(&error))?;
+        Ok(graph)
+    }
+
+    /// Runs a graph to its end, and writes down what it did.
+    pub(crate) fn execute(&mut self, graph: Arc<StepGraph>) -> Result<RunReport, CliError> {
+        self.execute_in(graph).map(|(_, report)| report)
+    }
+
+    /// As [`Site::execute`], with the folder of the run.
+    pub(crate) fn execute_in(
+        &mut self,
+        graph: Arc<StepGraph>,
+    ) -> Result<(PathBuf, RunReport), CliError> {
+        let context = self.context(&graph)?;
+        let (folder, journal) = run::create(&self.places.state, &graph).map_err(folder_error)?;
+        let environment = RunEnvironment {
+            journal: Some(journal),
+            ..RunEnvironment::default()
+        };
+        let report = self.drive(graph, context, environment)?;
+        Ok((folder, report))
+    }
+
+    /// Goes on with the newest unfinished run; none when there is none.
+    pub(crate) fn resume(&mut self) -> Result<Option<(Arc<StepGraph>, RunReport)>, CliError> {
+        let Some(unfinished) = self.unfinished()? else {
+            return Ok(None);
+        };
+        let graph = Arc::new(unfinished.graph);
+        if graph.plan_hash != self.plan.plan().hash {
+            let message = format!("run {} was made for an earlier text of the plan", graph.run);
+            let help = "run without `--resume`: what is complete on the devices stays in use";
+            return Err(CliError::refused(message).help(help));
+        }
+        order::check(&graph).map_err(|error| graph_error(&error))?;
+        self.reconcile(&graph)?;
+        let context = self.context(&graph)?;
+        let opened = run::resume(&unfinished.folder).map_err(folder_error)?;
+        let (journal, events) = opened;
+        let found = run::survey(&graph, &events, &context);
+        for record in &found.records {
+            record.apply(&mut self.catalog).map_err(catalog_error)?;
+        }
+        let environment = RunEnvironment {
+            journal: Some(journal),
+            done: found.done,
+            resumed: true,
+            ..RunEnvironment::default()
+        };
+        let report = self.drive(graph.clone(), context, environment)?;
+        Ok(Some((graph, report)))
+    }
+
+    /// The newest run of this plan and environment, when it is not finished.
+    pub(crate) fn unfinished(&self) -> Result<Option<run::Unfinished>, CliError> {
+        let plan = self.plan.plan();
+        run::newest_unfinished(&self.places.state, &plan.name, &plan.environment)
+            .map_err(folder_error)
+    }
+
+    /// Teaches the catalog what a run that died left on the devices of its graph.
+    pub(crate) fn reconcile(&mut self, graph: &StepGraph) -> Result<(), CliError> {
+        let names = graph
+            .steps
+            .iter()
+            .flat_map(|step| support::devices_of(&step.kind));
+        let names: BTreeSet<&str> = names.collect();
+        let mut devices = Vec::new();
+        for name in names {
+            let (plan, places) = (self.plan.plan(), &self.places);
+            // one that is away is refused later if the work needs it
+            if let Ok(device) = open::device(plan, places, &mut self.catalog, name) {
+                devices.push(device);
+            }
+        }
+        let found = run::unrecorded(&self.holdings()?, &devices);
+        for record in found.map_err(|error| open_error(&error.into()))? {
+            record.apply(&mut self.catalog).map_err(catalog_error)?;
+        }
+        Ok(())
+    }
+
+    fn context(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
+        let (plan, places) = (self.plan.plan(), &self.places);
+        let context = open::context(plan, places, &mut self.catalog, &mut self.engines, graph);
+        let mut context = context.map_err(|error| open_error(&error))?;
+        context.clock = self.clock;
+        context.stop = self.stop.clone();
+        Ok(context)
+    }
+
+    fn drive(
+        &mut self,
+        graph: Arc<StepGraph>,
+        context: run::Context,
+        environment: RunEnvironment<'_>,
+    ) -> Result<RunReport, CliError> {
+        let environment = RunEnvironment {
+            catalog: Some(&mut self.catalog),
+            observers: observers(&graph, self.show),
+            approve: Box::new(|by| confirm(&format!("approved by {by}?"))),
+            ..environment
+        };
+        let report = run::execute(graph, Arc::new(context), environment);
+        let report = report.map_err(|error| run_error(&error))?;
+        for job in &report.jobs {
+            self.catalog.record_job(job).map_err(catalog_error)?;
+        }
+        Ok(report)
+    }
+}
+
+/// Who watches a run.
+pub(crate) fn observers(graph: &Arc<StepGraph>, show: ShowArgs) -> Vec<Box<dyn Observer>> {
+    let terminal = std::io::stderr().is_terminal();
+    match (show.log_format, show.quiet, terminal) {
+        (LogFormat::Json, ..) => vec![Box::new(JsonLog::new(std::io::stderr()))],
+        (LogFormat::Human, true, _) => Vec::new(),
+        (LogFormat::Human, false, true) => vec![Box::new(Bars::new(graph.clone()))],
+        (LogFormat::Human, false, false) => {
+            vec![Box::new(Lines::new(graph.clone(), std::io::stderr()))]
+        }
+    }
+}
+
+/// Asks on a terminal; without one the answer is no.
+pub(crate) fn confirm(question: &str) -> bool {
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    if !stdin.is_terminal() {
+        return false;
+    }
+    let asked = write!(stderr, "{question} [yes/no] ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    asked.is_ok() && stdin.read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}
+
+/// Where the catalog of a site lies.
+pub(crate) fn catalog_path(places: &Places) -> PathBuf {
+    places.state.join("catalog.sqlite")
+}
+
+/// Where the paths of a plan begin and its state lies. Each plan and environment has a state
+/// folder of its own, so that several plans can share an inventory.
+pub(crate) fn places(loaded: &Loaded) -> Result<Places, CliError> {
+    let file = loaded.inventory.as_ref().unwrap_or(&loaded.path);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let folder = Path::new(".").join(folder);
+    let base = std::fs::canonicalize(&folder).map_err(|error| {
+        let folder = folder.display();
+        CliError::refused(format!("cannot open the folder {folder}: {error}"))
+    })?;
+    let plan = loaded.plan.plan();
+    let state = match plan.state_dir.as_str() {
+        "" => ".planc",
+        stated => stated,
+    };
+    let own = match plan.environment.as_str() {
+        "" => plan.name.clone(),
+        environment => format!("{}@{environment}", plan.name),
+    };
+    let state = base.join(state).join(own);
+    Ok(Places { base, state })
+}
+
+/// Takes the lock of a state folder.
+pub(crate) fn lock(state: &Path, stop: &Stop, busy: OnBusy) -> Result<Lock, CliError> {
+    let command = command();
+    let taken = match busy {
+        OnBusy::Refuse => Lock::take(state, &command),
+        OnBusy::Wait => Lock::wait(state, &command, stop, &mut |holder| {
+            // when stderr is gone there is nobody left to tell
+            let _ = writeln!(std::io::stderr(), "waiting for {holder}");
+        }),
+    };
+    taken.map_err(|error| match error {
+        LockError::Held { .. } => CliError::refused(format!("another run works: {error}"))
+            .help("wait until it has ended, or add `--wait`"),
+        other => CliError::refused(other),
+    })
+}
+
+/// The command as it was typed, without its folder.
+fn command() -> String {
+    let words = std::env::args().skip(1).take(2);
+    let words = std::iter::once("planc".to_owned()).chain(words);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn catalog_error(error: CatalogError) -> CliError {
+    let help = match &error {
+        CatalogError::Device(device) => device.help(),
+        CatalogError::OtherDevice { .. } => {
+            "mount the device that was there before, or give the new one another name"
+        }
+        _ => "move the file away and run `planc catalog rebuild --from DEVICE`",
+    };
+    CliError::refused(error).help(help)
+}
+
+pub(crate) fn graph_error(error: &GraphError) -> CliError {
+    CliError::refused(error).help(error.help())
+}
+
+pub(crate) fn open_error(error: &OpenError) -> CliError {
+    CliError::refused(error).help(error.help())
+}
+
+pub(crate) fn folder_error(error: FolderError) -> CliError {
+    let help = match &error {
+        FolderError::Journal(run::JournalError::Damaged { .. }) | FolderError::Graph { .. } => {
+            "move the folder of that run away; what is on the devices is whole without it"
+        }
+        _ => "free the place or correct the permissions of the state folder",
+    };
+    CliError::refused(error).help(help)
+}
+
+pub(crate) fn run_error(error: &RunError) -> CliError {
+    let help = match error {
+        RunError::Catalog(_) => "run `planc catalog rebuild --from DEVICE`, then `--resume`",
+        RunError::Journal(_) => "free space in the state folder, then run with `--resume`",
+        RunError::Workers(_) => "raise the limit of threads, then run with `--resume`",
+    };
+    CliError::failed(format!("the run stopped: {error}")).help(help)
+}
+
+pub(crate) fn catalog_place_error(message: &str) -> CliError {
+    CliError::failed(message).help("correct the permissions of the state folder, then repeat")
+}

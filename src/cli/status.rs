@@ -1,0 +1,216 @@
+//! `planc status`: the catalog against the plan. Silence is a fault (R34), so the age of the last
+//! good copy of every service stands first.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::list::Form;
+use crate::cli::site::{Site, graph_error};
+use crate::facts::holdings::{Holdings, Position};
+use crate::graph::next_due;
+use crate::quantity::Duration;
+use crate::run::open;
+
+/// Arguments of `planc status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The form of the answer.
+    #[arg(long, value_enum, default_value_t = Form::Human)]
+    format: Form,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    now: NowArgs,
+}
+
+/// What is known of a plan's copies.
+#[derive(Debug, Serialize)]
+struct Status {
+    format: &'static str,
+    components: Vec<ComponentStatus>,
+    logs: Vec<LogStatus>,
+    jobs: Vec<JobStatus>,
+    devices: Vec<DeviceStatus>,
+    unfinished: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ComponentStatus {
+    component: String,
+    last: Option<Timestamp>,
+    devices: Vec<String>,
+    unverified: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct LogStatus {
+    service: String,
+    position: Option<Position>,
+    last: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct JobStatus {
+    job: String,
+    next: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeviceStatus {
+    device: String,
+    trouble: Option<String>,
+}
+
+/// Tells how things stand; exit 1 when a component has no copy or a device is away.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    let mut site = Site::look(&args.plan, args.now)?;
+    let now = args.now.now();
+    let status = gather(&mut site, now)?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Form::Human => write!(out, "{}", human(&status, now))?,
+        Form::Json => {
+            let text = serde_json::to_string_pretty(&status);
+            let text =
+                text.map_err(|error| CliError::failed(format!("cannot write it: {error}")))?;
+            writeln!(out, "{text}")?;
+        }
+    }
+    let good = status.components.iter().all(|one| one.last.is_some())
+        && status.devices.iter().all(|one| one.trouble.is_none());
+    Ok(if good { Exit::Ok } else { Exit::Findings })
+}
+
+fn gather(site: &mut Site, now: Timestamp) -> Result<Status, CliError> {
+    let holdings = site.holdings()?;
+    let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
+    let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
+    let unfinished = site.unfinished()?.map(|run| run.graph.run);
+    Ok(Status {
+        format: "planc-status/1",
+        components: components(site, &holdings),
+        logs: logs(site, &holdings),
+        jobs: jobs.collect(),
+        devices: devices(site),
+        unfinished,
+    })
+}
+
+/// Every component that a backup of the plan names.
+fn components(site: &Site, holdings: &Holdings) -> Vec<ComponentStatus> {
+    let plan = site.plan.plan();
+    let targets = plan.backups.iter().flat_map(|backup| &backup.targets);
+    let keys: BTreeSet<String> = targets.map(|id| plan.component_key(*id)).collect();
+    let verified: BTreeSet<(&str, &str)> = holdings
+        .verified
+        .iter()
+        .map(|(object, device, _)| (object.as_str(), device.as_str()))
+        .collect();
+    let statuses = keys.into_iter().map(|component| {
+        let parts = holdings
+            .parts
+            .iter()
+            .filter(|part| part.component == component);
+        let parts: Vec<_> = parts.filter(|part| !part.devices.is_empty()).collect();
+        let copies = parts.iter().flat_map(|part| {
+            let devices = part.devices.iter();
+            devices.map(|device| (part.part.as_str(), device.as_str()))
+        });
+        let unverified = copies.filter(|copy| !verified.contains(copy)).count();
+        let newest = parts.iter().max_by_key(|part| part.taken_at);
+        ComponentStatus {
+            last: newest.map(|part| part.taken_at),
+            devices: newest.map_or_else(Vec::new, |part| part.devices.clone()),
+            component,
+            unverified,
+        }
+    });
+    statuses.collect()
+}
+
+fn logs(site: &Site, holdings: &Holdings) -> Vec<LogStatus> {
+    let plan = site.plan.plan();
+    let services = plan.archives.iter().map(|archive| archive.service);
+    let services: BTreeSet<_> = services.collect();
+    let statuses = services.into_iter().map(|id| {
+        let service = plan.service(id).name.clone();
+        let stored = holdings.logs.iter().filter(|log| log.service == service);
+        let newest = stored.max_by_key(|log| (log.last_at, log.until.value));
+        LogStatus {
+            position: newest.map(|log| log.until.clone()),
+            last: newest.map(|log| log.last_at),
+            service,
+        }
+    });
+    statuses.collect()
+}
+
+fn devices(site: &mut Site) -> Vec<DeviceStatus> {
+    let plan = site.plan.plan();
+    let used = plan.devices.iter().filter(|device| device.declared);
+    let (places, catalog) = (&site.places, &mut site.catalog);
+    let statuses = used.map(|device| {
+        let opened = open::device(plan, places, catalog, &device.name);
+        DeviceStatus {
+            device: device.name.clone(),
+            trouble: opened.err().map(|error| error.to_string()),
+        }
+    });
+    statuses.collect()
+}
+
+fn human(status: &Status, now: Timestamp) -> String {
+    let mut lines = Vec::new();
+    for one in &status.components {
+        let component = &one.component;
+        lines.push(match one.last {
+            None => format!("{component}: NO COPY"),
+            Some(last) => {
+                let (age, devices) = (age(last, now), one.devices.join(", "));
+                let unverified = match one.unverified {
+                    0 => String::new(),
+                    n => format!("; {n} copies never read back"),
+                };
+                format!("{component}: last copy {age} ago on {devices}{unverified}")
+            }
+        });
+    }
+    for one in &status.logs {
+        let service = &one.service;
+        lines.push(match (&one.position, one.last) {
+            (Some(position), Some(last)) => {
+                let (value, age) = (position.value, age(last, now));
+                format!("log of {service}: stored up to {value}, {age} ago")
+            }
+            _ => format!("log of {service}: NOTHING STORED"),
+        });
+    }
+    for one in &status.jobs {
+        lines.push(match one.next {
+            None => format!("job {}: never due", one.job),
+            Some(next) if next <= now => format!("job {}: due now", one.job),
+            Some(next) => format!("job {}: due {next}", one.job),
+        });
+    }
+    for one in &status.devices {
+        let state = one.trouble.as_deref().unwrap_or("reachable");
+        lines.push(format!("device {}: {state}", one.device));
+    }
+    if let Some(run) = &status.unfinished {
+        lines.push(format!(
+            "run {run} did not end: `planc run --resume` goes on with it"
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The age of something, in words; what lies ahead has none.
+fn age(at: Timestamp, now: Timestamp) -> Duration {
+    let millis = now.as_millisecond().saturating_sub(at.as_millisecond());
+    Duration(u64::try_from(millis).unwrap_or(0))
+}

@@ -1,0 +1,237 @@
+//! `planc run --watch`: stays in the foreground, ships logs at the plan's interval or size, takes
+//! backups when they are due. Each cycle is a run of its own; one with nothing to do is silent.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::run::{fresh_fulls, repair_chains, say};
+use crate::cli::site::{Site, graph_error};
+use crate::graph::step::{Intent, StepGraph};
+use crate::graph::{full_name, next_due};
+use crate::report::summary::summary;
+use crate::resolve::plan::{Archive, EngineKind, Every};
+use crate::run::RunReport;
+
+/// How often sizes and signals are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The longest wait after cycles that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Works until a signal comes.
+pub(crate) fn watch(site: &mut Site) -> Result<Exit, CliError> {
+    let mut watcher = Watcher::new(site);
+    watcher.greet(site)?;
+    while !site.stop.asked() {
+        if let Some(intent) = watcher.wanted(site)? {
+            let exit = watcher.cycle(site, &intent)?;
+            if site.stop.asked() && exit == Exit::Resumable {
+                return Ok(Exit::Resumable);
+            }
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(Exit::Ok)
+}
+
+struct Watcher {
+    // when the next job is due by the clock; none before it was asked
+    next: Option<Option<Timestamp>>,
+    sizes: Vec<SizeTrigger>,
+    // the folder of the last finished cycle; only one is kept
+    folder: Option<PathBuf>,
+    failures: u32,
+    paused_until: Option<Instant>,
+}
+
+impl Watcher {
+    fn new(site: &Site) -> Self {
+        let plan = site.plan.plan();
+        let triggers = plan.archives.iter().filter_map(|archive| {
+            let service = plan.service(archive.service);
+            let path = service.path.as_ref()?;
+            let file = site.places.base.join(path);
+            (service.engine == EngineKind::Sqlite)
+                .then(|| SizeTrigger::of(archive, &file))
+                .flatten()
+        });
+        Self {
+            next: None,
+            sizes: triggers.collect(),
+            folder: None,
+            failures: 0,
+            paused_until: None,
+        }
+    }
+
+    fn greet(&self, site: &Site) -> Result<(), CliError> {
+        let plan = &site.plan.plan().name;
+        say(site.show, &format!("watching {plan}; stop with Ctrl-C\n"))
+    }
+
+    /// What is to be done now.
+    fn wanted(&mut self, site: &Site) -> Result<Option<Intent>, CliError> {
+        if self
+            .paused_until
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return Ok(None);
+        }
+        let now = site.clock.now();
+        let next = match self.next {
+            Some(next) => next,
+            None => *self.next.insert(earliest(site, now)?),
+        };
+        if next.is_some_and(|next| next <= now) {
+            return Ok(Some(Intent::Due));
+        }
+        let grown = self.sizes.iter().filter(|trigger| trigger.is_reached());
+        let names: Vec<String> = grown.map(|trigger| trigger.job.clone()).collect();
+        Ok((!names.is_empty()).then_some(Intent::Jobs { names }))
+    }
+
+    fn cycle(&mut self, site: &mut Site, intent: &Intent) -> Result<Exit, CliError> {
+        self.next = None;
+        let now = site.clock.now();
+        let graph = Arc::new(site.compile(intent, now)?);
+        if graph.steps.is_empty() {
+            self.pause(Exit::Ok);
+            return Ok(Exit::Ok);
+        }
+        let done = site.execute_in(graph.clone());
+        for trigger in &mut self.sizes {
+            trigger.shipped();
+        }
+        let (folder, report) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                // a device that is away now may be back at the next cycle
+                writeln!(std::io::stderr().lock(), "planc: {}", error.message)?;
+                self.pause(Exit::Findings);
+                return Ok(Exit::Findings);
+            }
+        };
+        tell(site, &graph, &report)?;
+        let fresh = fresh_fulls(site.plan.plan(), &report);
+        if !fresh.is_empty() && !report.cancelled {
+            repair_chains(site, fresh, now, site.show)?;
+        }
+        let exit = report.exit();
+        if exit == Exit::Ok
+            && let Some(before) = self.folder.replace(folder)
+        {
+            // what it did is in the catalog; a folder that stays is harmless
+            let _ = std::fs::remove_dir_all(before);
+        }
+        self.pause(exit);
+        Ok(exit)
+    }
+
+    /// After a failure the next cycle waits, longer each time.
+    fn pause(&mut self, exit: Exit) {
+        if exit == Exit::Ok {
+            self.failures = 0;
+            self.paused_until = None;
+            return;
+        }
+        self.failures = (self.failures + 1).min(6);
+        let pause = Duration::from_secs(1 << self.failures).min(LONGEST_PAUSE);
+        self.paused_until = Some(Instant::now() + pause);
+    }
+}
+
+/// The moment at which the next job is due.
+fn earliest(site: &Site, now: Timestamp) -> Result<Option<Timestamp>, CliError> {
+    let due = next_due(&site.plan, &site.holdings()?, now).map_err(|error| graph_error(&error))?;
+    Ok(due.into_iter().filter_map(|(_, at)| at).min())
+}
+
+/// A cycle that stored nothing and met no trouble is not worth a line.
+fn tell(site: &Site, graph: &StepGraph, report: &RunReport) -> Result<(), CliError> {
+    let quiet = report.stored.is_empty()
+        && report.exit() == Exit::Ok
+        && report.warnings.is_empty()
+        && report.broken_chains.is_empty();
+    if quiet {
+        return Ok(());
+    }
+    say(site.show, &summary(graph, report))
+}
+
+/// Ships a log when this much has gathered.
+struct SizeTrigger {
+    job: String,
+    wal: PathBuf,
+    limit: u64,
+    // length of the file after the last shipment
+    base: u64,
+}
+
+impl SizeTrigger {
+    fn of(archive: &Archive, database: &std::path::Path) -> Option<Self> {
+        let sizes = archive
+            .ships
+            .iter()
+            .filter_map(|ship| match &ship.schedule.every {
+                Every::Interval(_, size) => size.as_ref().map(|size| size.0),
+                Every::Size(size) => Some(size.0),
+                _ => None,
+            });
+        let limit = sizes.min()?;
+        let mut wal = database.as_os_str().to_owned();
+        wal.push("-wal");
+        let mut trigger = Self {
+            job: full_name(&archive.origin, &archive.name),
+            wal: wal.into(),
+            limit,
+            base: 0,
+        };
+        trigger.shipped();
+        Some(trigger)
+    }
+
+    fn length(&self) -> u64 {
+        std::fs::metadata(&self.wal).map_or(0, |data| data.len())
+    }
+
+    fn shipped(&mut self) {
+        self.base = self.length();
+    }
+
+    fn is_reached(&self) -> bool {
+        let length = self.length();
+        // a file that is shorter than before was begun anew: all of it is new
+        let grown = length.checked_sub(self.base).unwrap_or(length);
+        grown >= self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_grew_by_the_limit_is_shipped() {
+        let folder = tempfile::tempdir().expect("folder");
+        let wal = folder.path().join("db-wal");
+        let mut trigger = SizeTrigger {
+            job: "j".to_owned(),
+            wal: wal.clone(),
+            limit: 10,
+            base: 0,
+        };
+        assert!(!trigger.is_reached(), "there is no file yet");
+        std::fs::write(&wal, [0; 12]).expect("write");
+        assert!(trigger.is_reached());
+        trigger.shipped();
+        assert!(!trigger.is_reached());
+        std::fs::write(&wal, [0; 9]).expect("write");
+        assert!(!trigger.is_reached(), "begun anew, but still short");
+        std::fs::write(&wal, [0; 11]).expect("write");
+        assert!(trigger.is_reached(), "begun anew");
+    }
+}

@@ -1,0 +1,259 @@
+//! Owns how a run gets at devices and engines: paths made absolute, identities checked against
+//! the catalog, once a run and before the first write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::context::{Context, KnownLogs, service_of};
+use crate::catalog::{Catalog, CatalogError};
+use crate::engine::{Engine, EngineError, SourceSpec};
+use crate::graph::step::{StepGraph, StepKind};
+use crate::media::directory::DirectoryDevice;
+use crate::media::{Device, DeviceError};
+use crate::resolve::plan::{DeviceKind, ResolvedPlan};
+
+/// Where a plan's paths begin and where its state lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// Folder that relative paths of the inventory begin in, absolute.
+    pub base: PathBuf,
+    /// Folder of catalog, journals and lock of this plan and environment, absolute.
+    pub state: PathBuf,
+}
+
+/// Why a device or engine cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The source.
+    #[error("service {service}: {cause}")]
+    Engine {
+        /// The service.
+        service: String,
+        /// Why.
+        cause: EngineError,
+    },
+    /// The catalog knows another device under this name.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// This kind of device cannot be used.
+    #[error("device {device} is {kind}; only directory devices can be opened")]
+    Kind {
+        /// The device.
+        device: String,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// The inventory gives no path.
+    #[error("device {0} has no `path` in the inventory")]
+    NoPath(String),
+}
+
+impl OpenError {
+    /// What the operator does next.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Device(error) => error.help().to_owned(),
+            Self::Engine { .. } => "check `path` of the service in the inventory".to_owned(),
+            Self::Catalog(CatalogError::OtherDevice { .. }) => {
+                "mount the device that was there before, or give the new one another name"
+                    .to_owned()
+            }
+            Self::Catalog(_) => "run `planc catalog rebuild --from DEVICE`".to_owned(),
+            Self::Kind { .. } => "take the device out of the plan, or name a folder".to_owned(),
+            Self::NoPath(device) => format!("add `path: FOLDER` to `{device}` in the inventory"),
+        }
+    }
+}
+
+/// The folder of a device.
+///
+/// # Errors
+/// When the plan's device is no folder.
+pub fn device_path(plan: &ResolvedPlan, places: &Places, name: &str) -> Result<PathBuf, OpenError> {
+    let device = plan.find_device(name).map(|id| plan.device(id));
+    let device = device.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
+    if device.kind != DeviceKind::Directory {
+        return Err(OpenError::Kind {
+            device: name.to_owned(),
+            kind: device.kind.word(),
+        });
+    }
+    let path = device.path.as_ref();
+    let path = path.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
+    Ok(places.base.join(path))
+}
+
+/// Opens a device and checks that it is the one the catalog knows.
+///
+/// # Errors
+/// When it is missing, foreign or another one.
+pub fn device(
+    plan: &ResolvedPlan,
+    places: &Places,
+    catalog: &mut Catalog,
+    name: &str,
+) -> Result<Arc<dyn Device>, OpenError> {
+    let path = device_path(plan, places, name)?;
+    let device = DirectoryDevice::open(name, &path, None)?;
+    catalog.bind_device(name, &device.identity()?)?;
+    Ok(Arc::new(device))
+}
+
+/// Opens the engine of a service.
+///
+/// # Errors
+/// When there is no driver for it, or no path.
+pub fn engine(
+    plan: &ResolvedPlan,
+    places: &Places,
+    service: &str,
+) -> Result<Arc<dyn Engine>, OpenError> {
+    let failed = |cause| OpenError::Engine {
+        service: service.to_owned(),
+        cause,
+    };
+    let found = plan.find_service(service).map(|id| plan.service(id));
+    let found = found.ok_or_else(|| {
+        failed(EngineError::Refused {
+            what: "open it".to_owned(),
+            cause: "the plan has no such service".to_owned(),
+        })
+    })?;
+    let spec = SourceSpec {
+        service: service.to_owned(),
+        engine: found.engine,
+        path: found.path.as_ref().map(|path| places.base.join(path)),
+        state_dir: places.state.join("sources").join(service),
+    };
+    open_engine(&spec).map(Arc::from).map_err(failed)
+}
+
+fn open_engine(spec: &SourceSpec) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::Unsupported {
+        engine: spec.engine.word(),
+        what: "be opened".to_owned(),
+    })
+}
+
+/// Opens everything a graph needs; engines that are open already are used on. Devices that are only read from may be away; those that are
+/// written to must be there.
+///
+/// # Errors
+/// The first device or engine that is missing.
+pub fn context(
+    plan: &ResolvedPlan,
+    places: &Places,
+    catalog: &mut Catalog,
+    engines: &mut BTreeMap<String, Arc<dyn Engine>>,
+    graph: &StepGraph,
+) -> Result<Context, OpenError> {
+    let needs = Needs::of(graph);
+    let mut devices: BTreeMap<String, Arc<dyn Device>> = BTreeMap::new();
+    for name in &needs.written {
+        let opened = device(plan, places, catalog, name)?;
+        devices.insert(name.clone(), opened);
+    }
+    for name in needs.read.difference(&needs.written) {
+        if let Ok(opened) = device(plan, places, catalog, name) {
+            devices.insert(name.clone(), opened);
+        }
+    }
+    for name in &needs.services {
+        if !engines.contains_key(name) {
+            engines.insert(name.clone(), engine(plan, places, name)?);
+        }
+    }
+    Ok(Context {
+        devices,
+        engines: engines.clone(),
+        live_files: live_files(plan, places),
+        required: required(plan),
+        logs: KnownLogs::of(&catalog.holdings()?),
+        ..Context::default()
+    })
+}
+
+fn live_files(plan: &ResolvedPlan, places: &Places) -> BTreeMap<String, PathBuf> {
+    let files = plan.services.iter().filter_map(|service| {
+        let path: &Path = service.path.as_ref()?.as_ref();
+        Some((service.name.clone(), places.base.join(path)))
+    });
+    files.collect()
+}
+
+/// The devices that a log job ships to: the source keeps its log until they hold it.
+fn required(plan: &ResolvedPlan) -> BTreeMap<String, BTreeSet<String>> {
+    let jobs = plan.archives.iter().map(|archive| {
+        let ships = archive.ships.iter().map(|ship| ship.device);
+        let streams = archive.streams.iter().map(|stream| stream.device);
+        let store = archive.keeping.store.iter().map(|store| store.value);
+        let devices = ships.chain(streams).chain(store);
+        let names = devices.map(|id| plan.device(id).name.clone()).collect();
+        let name = crate::graph::full_name(&archive.origin, &archive.name);
+        (name, names)
+    });
+    jobs.collect()
+}
+
+/// What the steps of a graph work on.
+#[derive(Default)]
+struct Needs {
+    written: BTreeSet<String>,
+    read: BTreeSet<String>,
+    services: BTreeSet<String>,
+}
+
+impl Needs {
+    fn of(graph: &StepGraph) -> Self {
+        let mut needs = Self::default();
+        for step in &graph.steps {
+            needs.devices(&step.kind);
+            needs.services(&step.kind);
+        }
+        needs
+    }
+
+    fn devices(&mut self, kind: &StepKind) {
+        match kind {
+            StepKind::CopyPart { devices, .. }
+            | StepKind::CommitPart { devices, .. }
+            | StepKind::ArchiveLog { devices, .. } => self.written.extend(devices.iter().cloned()),
+            StepKind::CopyStored { from, to, .. } => {
+                self.written.insert(to.clone());
+                self.read.extend(from.iter().cloned());
+            }
+            StepKind::VerifyStored { device, .. } => {
+                self.read.insert(device.clone());
+            }
+            StepKind::FetchPart { from, .. } => self.read.extend(from.iter().cloned()),
+            StepKind::ReplayLog { logs, .. } => {
+                for (_, from) in logs {
+                    self.read.extend(from.iter().cloned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn services(&mut self, kind: &StepKind) {
+        match kind {
+            StepKind::BeginBackup { component, .. }
+            | StepKind::CopyPart { component, .. }
+            | StepKind::CommitPart { component, .. } => {
+                self.services.insert(service_of(component).to_owned());
+            }
+            StepKind::ArchiveLog { service, .. }
+            | StepKind::PrepareTarget { service, .. }
+            | StepKind::Probe { service, .. }
+            | StepKind::Extract { service, .. } => {
+                self.services.insert(service.clone());
+            }
+            _ => {}
+        }
+    }
+}
