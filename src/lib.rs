@@ -66,7 +66,6 @@ pub mod quantity;
 pub mod resolve;
 pub mod similar;
 pub mod source;
-pub mod suggest;
 pub mod syntax;
 pub mod yaml;
 mod yaml_places;

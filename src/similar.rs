@@ -37,6 +37,24 @@ where
     best.map(|(_, candidate)| candidate)
 }
 
+/// `a`, `b` and so on in backquotes, at most `most` of them, and how many are left out.
+///
+/// ```
+/// assert_eq!(planc::similar::list(["a", "b", "c"], 2), "`a`, `b` and 1 more");
+/// ```
+pub fn list<'a>(words: impl IntoIterator<Item = &'a str>, most: usize) -> String {
+    let mut words = words.into_iter();
+    let shown: Vec<String> = words
+        .by_ref()
+        .take(most)
+        .map(|word| format!("`{word}`"))
+        .collect();
+    match words.count() {
+        0 => shown.join(", "),
+        rest => format!("{} and {rest} more", shown.join(", ")),
+    }
+}
+
 fn letters(word: &str) -> Option<Vec<char>> {
     let letters: Vec<char> = word.chars().take(LONGEST + 1).collect();
     let lower = || letters.iter().flat_map(|c| c.to_lowercase()).collect();

@@ -73,6 +73,31 @@ fn month_gap(ordinal: u8, weekday: Option<u8>) -> Duration {
     }
 }
 
+/// Days as they are written in a plan: `mon, wed`, `last fri of month`.
+pub(in crate::check) fn words(days: &Days) -> String {
+    const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    match days {
+        Days::Week(week) if week.iter().all(|on| *on) => "day".to_owned(),
+        Days::Week(week) => {
+            let names = NAMES.iter().zip(week).filter(|(_, on)| **on);
+            names.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        }
+        Days::Month { ordinal, weekday } => {
+            let ordinal = match ordinal {
+                0 => "last".to_owned(),
+                1 => "1st".to_owned(),
+                2 => "2nd".to_owned(),
+                3 => "3rd".to_owned(),
+                n => format!("{n}th"),
+            };
+            match weekday.and_then(|day| NAMES.get(usize::from(day))) {
+                Some(day) => format!("{ordinal} {day} of month"),
+                None => format!("{ordinal} of month"),
+            }
+        }
+    }
+}
+
 /// True when the schedule can start on this day of the week.
 pub(in crate::check) fn runs_on(schedule: &Schedule, day: Weekday) -> bool {
     let at = usize::try_from(day.to_monday_zero_offset()).unwrap_or(0);

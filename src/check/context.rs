@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::check::found::ScenarioId;
+use crate::check::found::{ScenarioId, Scope};
+use crate::check::job::Job;
 use crate::resolve::plan::{
-    Action, ActionKind, Archive, ArchiveId, Backup, BackupId, ComponentId, DeviceId, JobId,
-    Keeping, Objectives, Origin, ResolvedPlan, Scenario, ServiceId, Target,
+    Action, ActionKind, Archive, ArchiveId, Backup, BackupId, ComponentId, JobId, Objectives,
+    Origin, ResolvedPlan, Scenario, Schedule, ServiceId, Target,
 };
-use crate::source::{SourceMap, Span};
+use crate::source::SourceMap;
 use crate::syntax::ast::Ast;
 
 /// One environment of a plan with its indexes.
@@ -133,6 +134,21 @@ impl<'a> Context<'a> {
         ids.map(move |id| (id, id.of(plan)))
     }
 
+    /// Every schedule with its block and the name of what it starts.
+    pub(in crate::check) fn schedules(
+        &self,
+    ) -> impl Iterator<Item = (Scope, String, &'a Schedule)> {
+        let jobs = self.jobs().flat_map(|job| {
+            let schedules = job.schedules().into_iter();
+            schedules.map(move |schedule| (Scope::from(job.id), job.subject(), schedule))
+        });
+        let drills = self.scenarios().filter_map(|(id, drill)| {
+            let name = subject(&drill.name, &drill.origin);
+            Some((Scope::Scenario(id), name, drill.schedule.as_ref()?))
+        });
+        jobs.chain(drills)
+    }
+
     /// True when the plan speaks of the service: by a declaration, a job or a promise.
     pub(in crate::check) fn mentions(&self, id: ServiceId) -> bool {
         let service = self.plan.service(id);
@@ -147,84 +163,6 @@ impl<'a> Context<'a> {
     pub(in crate::check) fn site_of(&self, id: ServiceId) -> Option<&'a str> {
         let host = self.plan.service(id).host.as_ref()?;
         self.plan.hosts.get(host)?.site.as_deref()
-    }
-}
-
-/// A backup or archive seen alike.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::check) struct Job<'a> {
-    /// Which.
-    pub(in crate::check) id: JobId,
-    /// Its name.
-    pub(in crate::check) name: &'a str,
-    /// The policy it comes from.
-    pub(in crate::check) origin: &'a Origin,
-    /// The clauses both kinds share.
-    pub(in crate::check) keeping: &'a Keeping,
-    /// The head of its block.
-    pub(in crate::check) span: Span,
-    plan: &'a ResolvedPlan,
-}
-
-impl<'a> Job<'a> {
-    /// The job of an id.
-    pub(in crate::check) fn new(plan: &'a ResolvedPlan, id: JobId) -> Self {
-        let (name, origin, keeping, span) = match id {
-            JobId::Backup(id) => {
-                let job = &plan.backups[id.index()];
-                (&job.name, &job.origin, &job.keeping, job.span)
-            }
-            JobId::Archive(id) => {
-                let job = &plan.archives[id.index()];
-                (&job.name, &job.origin, &job.keeping, job.span)
-            }
-        };
-        Self {
-            id,
-            name,
-            origin,
-            keeping,
-            span,
-            plan,
-        }
-    }
-
-    /// The word that opens its block.
-    pub(in crate::check) fn word(&self) -> &'static str {
-        match self.id {
-            JobId::Backup(_) => "backup",
-            JobId::Archive(_) => "archive",
-        }
-    }
-
-    /// Its name, with the service it was expanded for.
-    pub(in crate::check) fn subject(&self) -> String {
-        subject(self.name, self.origin)
-    }
-
-    /// The devices it writes to before any copy is made.
-    pub(in crate::check) fn first_devices(&self) -> Vec<DeviceId> {
-        let mut devices: Vec<DeviceId> = self.keeping.store.iter().map(|at| at.value).collect();
-        if let JobId::Archive(id) = self.id {
-            let archive = &self.plan.archives[id.index()];
-            devices.extend(archive.streams.iter().map(|stream| stream.device));
-            devices.extend(archive.ships.iter().map(|ship| ship.device));
-        }
-        dedup(devices)
-    }
-
-    /// All devices it keeps copies on.
-    pub(in crate::check) fn devices(&self) -> Vec<DeviceId> {
-        let copies = self.keeping.copies.iter().map(|copy| copy.device);
-        dedup(self.first_devices().into_iter().chain(copies))
-    }
-
-    /// The services whose data it keeps.
-    pub(in crate::check) fn services(&self) -> BTreeSet<ServiceId> {
-        match self.id {
-            JobId::Backup(id) => services_of(self.plan, &self.plan.backups[id.index()].targets),
-            JobId::Archive(id) => BTreeSet::from([self.plan.archives[id.index()].service]),
-        }
     }
 }
 
@@ -286,14 +224,4 @@ fn of_target(plan: &ResolvedPlan, target: &Target) -> BTreeSet<ServiceId> {
         Target::Service(id) => BTreeSet::from([*id]),
         Target::Input(_) | Target::Foreign(..) => BTreeSet::new(),
     }
-}
-
-fn dedup(devices: impl IntoIterator<Item = DeviceId>) -> Vec<DeviceId> {
-    let mut seen = Vec::new();
-    for device in devices {
-        if !seen.contains(&device) {
-            seen.push(device);
-        }
-    }
-    seen
 }

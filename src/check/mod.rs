@@ -14,11 +14,14 @@ use crate::syntax::ast::Ast;
 mod allowance;
 mod cadence;
 mod context;
+mod coverage;
 mod found;
+mod job;
 mod merge;
 pub mod plan;
 pub mod rule;
 pub mod rules;
+mod words;
 
 pub use plan::CheckedPlan;
 

@@ -17,7 +17,10 @@ use crate::report::findings::{self, Judged};
 use crate::resolve;
 use crate::resolve::plan::ResolvedPlan;
 use crate::source::{FileId, SourceMap};
-use crate::syntax::ast::{Ast, ItemKind};
+use crate::syntax::{
+    self,
+    ast::{Ast, ItemKind},
+};
 
 /// How findings name a plan that came from standard input.
 pub const STDIN: &str = "<stdin>";
@@ -269,11 +272,7 @@ struct Reader {
 impl Reader {
     fn parse(&mut self, file: FileId) -> Ast {
         let text = self.sources.file(file).text();
-        let _ = text;
-        Ast {
-            file,
-            items: Vec::new(),
-        }
+        syntax::parse(file, text, &mut self.found)
     }
 
     /// Imports of imports too, each file once.

@@ -13,14 +13,36 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostics;
 use crate::facts::inventory::Inventory;
-use crate::source::SourceMap;
-use crate::syntax::ast::Ast;
+use crate::source::{SourceMap, Span};
+use crate::syntax::ast::{Ast, Clause, ClauseKind, ItemKind, Word};
 
+mod cx;
+mod expand;
+mod filter;
 pub mod imports;
+mod jobs;
+mod keeping;
+mod objectives;
+mod places;
 pub mod plan;
+mod scenario;
+mod schedule;
+mod scope;
+mod selector;
+mod services;
+mod sink;
+mod unused;
+mod value;
+mod vars;
+mod world;
+mod zone;
 
+use cx::Cx;
 pub use imports::{imports_of, inventories_of, relative, unreadable_import, unreadable_inventory};
 use plan::ResolvedPlan;
+use scope::Scope;
+use sink::Sink;
+use world::World;
 
 /// Everything [`resolve`] looks at.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +67,138 @@ pub struct Input<'a> {
 /// findings were made.
 #[must_use]
 pub fn resolve(input: &Input<'_>, out: &mut Diagnostics) -> Vec<ResolvedPlan> {
-    let _ = (input, out);
-    Vec::new()
+    let scopes = scope::all(input.main, input.imports, input.sources, out);
+    let declared = environments(input.main, out);
+    let sites = input.inventories.values().flat_map(|inventory| {
+        let hosts = inventory
+            .hosts
+            .values()
+            .filter_map(|host| host.site.as_deref());
+        let devices = inventory.devices.values();
+        let devices = devices.filter_map(|device| device.site.as_ref());
+        hosts.chain(devices.map(|(site, _)| site.as_str()))
+    });
+    unused::report(&scopes[0], &sites.collect(), out);
+    let environments = match declared.as_slice() {
+        [] => vec![""],
+        all => all.to_vec(),
+    };
+    let wanted = environments
+        .iter()
+        .filter(|name| input.environment.is_none_or(|one| one == **name));
+    wanted
+        .map(|name| {
+            let sink = Sink::new(name);
+            let plan = environment(input, &scopes, name, &declared, &sink);
+            sink.drain(out);
+            plan
+        })
+        .collect()
+}
+
+/// The environments of a plan, each once.
+fn environments<'a>(main: &'a Ast, out: &mut Diagnostics) -> Vec<&'a str> {
+    let mut first: Vec<&Word> = Vec::new();
+    for item in &main.items {
+        let ItemKind::Environment { name, .. } = &item.kind else {
+            continue;
+        };
+        match first.iter().find(|known| known.text == name.text) {
+            Some(known) => out.push(scope::declared_twice("environment", name, known.span)),
+            None => first.push(name),
+        }
+    }
+    first.into_iter().map(|name| name.text.as_str()).collect()
+}
+
+/// One environment, from the names that depend on nothing to the blocks that use them all.
+fn environment(
+    input: &Input<'_>,
+    scopes: &[Scope<'_>],
+    name: &str,
+    declared: &[&str],
+    sink: &Sink,
+) -> ResolvedPlan {
+    let file = Span::new(input.main.file, 0, 0);
+    let inventory = input.inventories.get(name);
+    let mut world = World::new(input.sources, scopes, inventory, name, file);
+    head(&mut world, input, sink);
+    world.params = vars::of_files(&world, sink, declared);
+    (world.plan.windows, world.windows) = schedule::windows(&world, sink);
+    places::locations(&mut world);
+    places::hosts(&mut world, sink);
+    places::keys(&mut world, sink);
+    places::devices(&mut world, sink);
+    services::all(&mut world, sink);
+    places::device_clauses(&mut world, sink);
+    world.plan.assumptions = objectives::assumptions(&world, sink);
+
+    let units = expand::units(&world, sink);
+    expand::names_once(&world, sink, &units);
+    let jobs = jobs::all(&world, sink, &units);
+    let promises = objectives::all(&world, sink, &units);
+    let scenarios = scenario::all(&world, sink, &units);
+    drop(units);
+    ResolvedPlan {
+        backups: jobs.backups,
+        archives: jobs.archives,
+        objectives: promises,
+        drills: scenarios.drills,
+        recoveries: scenarios.recoveries,
+        switchovers: scenarios.switchovers,
+        ..world.plan
+    }
+}
+
+/// What stands once at the top of a plan.
+fn head(world: &mut World<'_>, input: &Input<'_>, sink: &Sink) {
+    let mut cx = Cx::new(world, sink, 0);
+    let (mut name, mut zone, mut allows) = (None, None, Vec::new());
+    for item in &input.main.items {
+        match &item.kind {
+            ItemKind::Plan { name: word, .. } => name = Some(word.text.clone()),
+            ItemKind::Timezone(word) => zone = cx.zone(word).or(zone),
+            ItemKind::Allow(allow) => allows.push(cx.allow(allow)),
+            _ => {}
+        }
+    }
+    world.plan.name = name.unwrap_or_default();
+    world.plan.allows = allows;
+    if let Some(zone) = zone {
+        world.plan.timezone = zone;
+    }
+    let plan = input.sources.file(input.main.file).path();
+    world.plan.state_dir = world.state_dir(plan);
+    world.plan.hash = hash(input, &world.plan.environment);
+}
+
+/// Hash of all texts that make the plan in this environment.
+fn hash(input: &Input<'_>, environment: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        // lengths keep two texts apart from one text that is both
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    add(environment);
+    add(input.sources.file(input.main.file).text());
+    for (path, ast) in input.imports {
+        add(path);
+        add(input.sources.file(ast.file).text());
+    }
+    let inventory = input.inventories.get(environment);
+    if let Some(file) = inventory.and_then(|inventory| inventory.file) {
+        add(input.sources.file(file).text());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// True for a clause that could not be read, or that holds one.
+fn is_bad(clause: &Clause) -> bool {
+    match &clause.kind {
+        ClauseKind::Bad { .. } => true,
+        ClauseKind::Database { body, .. } => body.iter().any(is_bad),
+        ClauseKind::Override(inner) => is_bad(inner),
+        _ => false,
+    }
 }

@@ -101,7 +101,8 @@ pub struct ResolvedPlan {
     pub assumptions: Vec<Assumption>,
     /// Allowances of the whole plan.
     pub allows: Vec<Allow>,
-    /// Where run state (catalog, journals, lock) is kept.
+    /// Where run state (catalog, journals, lock) is kept: `.planc` beside the plan, or what the
+    /// inventory says, joined to its folder.
     pub state_dir: String,
 }
 
@@ -185,7 +186,7 @@ pub struct Device {
     pub host: Option<String>,
     /// The disk of its host on which it lies.
     pub disk: Option<String>,
-    /// Folder of a directory device, relative to the inventory file unless absolute.
+    /// Folder of a directory device, already joined to the folder of the inventory file.
     pub path: Option<String>,
     /// Endpoint and bucket of an object store.
     pub s3: Option<(String, String)>,
@@ -353,7 +354,7 @@ pub struct Service {
     pub version: Option<String>,
     /// The host it runs on.
     pub host: Option<String>,
-    /// Path of a SQLite file or file tree, relative to the inventory file unless absolute.
+    /// Path of a SQLite file or file tree, already joined to the folder of the inventory file.
     pub path: Option<String>,
     /// The inventory's connection fields, secrets by source only.
     pub connect: IndexMap<String, String>,

@@ -11,6 +11,7 @@ pub mod words;
 
 mod blocks;
 mod expected;
+mod format;
 mod letters;
 mod mistakes;
 mod parser;
@@ -21,6 +22,8 @@ mod repair;
 mod scan;
 mod structure;
 mod vocabulary;
+
+pub use format::{FormatError, format};
 
 use crate::diagnostic::Diagnostics;
 use crate::source::FileId;

@@ -14,3 +14,11 @@ fn the_four_plans_parse_without_a_finding() {
         assert!(ast.items.len() > 2, "{name}");
     }
 }
+
+#[test]
+fn the_four_plans_are_in_the_one_style() {
+    for (name, text) in PLANS {
+        let formatted = planc::syntax::format(text).expect("a plan without slips");
+        assert_eq!(formatted, text, "{name}");
+    }
+}

@@ -127,6 +127,33 @@ impl Cluster {
         cluster
     }
 
+    /// A cluster around a data directory that `fill` makes; not started.
+    pub(crate) fn around(version: u32, fill: impl FnOnce(&Path)) -> Self {
+        let folder = folder();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).expect("data folder");
+        fill(&data);
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(&data, private).expect("permissions");
+        own(&data);
+        Self {
+            version,
+            folder,
+            data,
+        }
+    }
+
+    /// Waits until recovery is over and the cluster takes writes.
+    pub(crate) fn wait_open(&self) {
+        for _ in 0..400 {
+            if self.ask("select pg_is_in_recovery()") == "false" {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        panic!("still in recovery:\n{}", self.log());
+    }
+
     /// A running cluster that keeps its log in a folder.
     pub(crate) fn archiving(version: u32) -> Self {
         let cluster = Self::create(version);

@@ -1,5 +1,8 @@
 //! Tests against real PostgreSQL servers that live in temporary folders.
 //! They fail when a server is missing: `tests/install-postgres` installs all of them.
 
+mod backup;
 mod cluster;
 mod formats;
+mod ledger;
+mod parts;

@@ -1,1 +1,89 @@
-//! Tests of rules.
+//! The table of rules keeps its word: every `bad` gives exactly its code, once, and every `good`
+//! gives nothing. Findings of all levels count, advice too; allowed ones do not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use planc::check::rule::{self, Rule, split_example};
+use planc::check::rules::RULES;
+use planc::cli::load;
+
+/// Writes an example to a folder of its own, compiles it and gives its open findings.
+fn findings(example: &str) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = split_example(example);
+    for (name, text) in &files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("has a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    let main = folder.path().join(&files.first().expect("a plan").0);
+    compile(&main)
+}
+
+fn compile(main: &Path) -> Vec<(String, String)> {
+    let now: Timestamp = "2026-03-01T00:00:00Z".parse().expect("an instant");
+    let compiled = load::compile(main, None, now).expect("readable");
+    let findings = compiled.judged.findings.iter();
+    findings
+        .filter(|finding| finding.allowed.is_none())
+        .map(|finding| (finding.code.to_string(), finding.message.clone()))
+        .collect()
+}
+
+fn complaints(example: fn(&Rule) -> &str, expected: fn(&Rule) -> Vec<String>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for rule in RULES {
+        let found = findings(example(rule));
+        let codes: Vec<String> = found.iter().map(|(code, _)| code.clone()).collect();
+        if codes != expected(rule) {
+            complaints.push(format!("{} gave {found:?}", rule.code));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn every_bad_example_gives_exactly_its_code() {
+    let wrong = complaints(|rule| rule.bad, |rule| vec![rule.code.to_string()]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_good_example_gives_nothing() {
+    let wrong = complaints(|rule| rule.good, |_| Vec::new());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_is_sorted_and_names_are_unique() {
+    assert!(RULES.is_sorted_by(|a, b| a.code < b.code));
+    let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
+    assert_eq!(names.len(), RULES.len());
+    for rule in RULES {
+        assert_eq!(
+            rule::find(rule.code).map(|found| found.name),
+            Some(rule.name)
+        );
+    }
+}
+
+#[test]
+fn pages_are_written_in_the_style_of_messages() {
+    for rule in RULES {
+        let code = rule.code;
+        let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(rule.name.chars().all(kebab), "{code}: name");
+        let first = rule.summary.chars().next().expect("a summary");
+        assert!(!first.is_uppercase(), "{code}: the summary is a fragment");
+        assert!(
+            !rule.summary.ends_with('.'),
+            "{code}: no full stop after a summary"
+        );
+        assert!(rule.summary.len() <= 90, "{code}: the summary is one line");
+        assert!(rule.explanation.ends_with('.'), "{code}: whole sentences");
+        assert!(rule.explanation.len() >= 120, "{code}: says why it matters");
+        assert_ne!(rule.bad, rule.good, "{code}: the good plan differs");
+    }
+}

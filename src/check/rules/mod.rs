@@ -9,6 +9,33 @@ mod example;
 
 // P04 schedules and windows
 mod p0401_empty_window;
+mod p0402_never_in_window;
+mod p0403_outside_window;
+mod p0408_daylight_saving;
+mod p0411_copy_after_next_run;
+// P05 coverage
+mod p0501_never_backed_up;
+mod p0503_base_left_out;
+mod p0504_incremental_without_full;
+mod p0508_engine_cannot;
+// P06 promises
+mod p0601_no_log_archive;
+mod p0606_copies_share_failure_domain;
+mod p0610_rpo_without_archive;
+mod p0612_no_objectives;
+// P07 retention and rotation
+mod p0701_retention_shorter_than_chain;
+mod p0702_expires_before_copied;
+mod p0710_no_retention;
+mod p0711_two_retentions;
+// P08 devices and graph
+mod p0801_device_its_own_source;
+mod p0802_circle_of_jobs;
+mod p0803_copy_on_the_disk_it_protects;
+mod p0804_device_cannot;
+mod p0806_throttle_without_effect;
+mod p0807_parallel_on_one_disk;
+mod p0809_plan_and_inventory_disagree;
 // P12 hygiene
 pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
@@ -43,14 +70,66 @@ const TABLE: &[Row] = &[
 
     // P04 schedules and windows
     rule(&p0401_empty_window::RULE, p0401_empty_window::check),
+    rule(&p0402_never_in_window::RULE, p0402_never_in_window::check),
+    rule(&p0403_outside_window::RULE, p0403_outside_window::check),
+    rule(&p0408_daylight_saving::RULE, p0408_daylight_saving::check),
+    rule(
+        &p0411_copy_after_next_run::RULE,
+        p0411_copy_after_next_run::check,
+    ),
     // P05 coverage
-
+    rule(&p0501_never_backed_up::RULE, p0501_never_backed_up::check),
+    rule(&p0503_base_left_out::RULE, p0503_base_left_out::check),
+    rule(
+        &p0504_incremental_without_full::RULE,
+        p0504_incremental_without_full::check,
+    ),
+    rule(&p0508_engine_cannot::RULE, p0508_engine_cannot::check),
     // P06 promises
-
+    rule(&p0601_no_log_archive::RULE, p0601_no_log_archive::check),
+    rule(
+        &p0606_copies_share_failure_domain::RULE,
+        p0606_copies_share_failure_domain::check,
+    ),
+    rule(
+        &p0610_rpo_without_archive::RULE,
+        p0610_rpo_without_archive::check,
+    ),
+    rule(&p0612_no_objectives::RULE, p0612_no_objectives::check),
     // P07 retention and rotation
-
+    rule(
+        &p0701_retention_shorter_than_chain::RULE,
+        p0701_retention_shorter_than_chain::check,
+    ),
+    rule(
+        &p0702_expires_before_copied::RULE,
+        p0702_expires_before_copied::check,
+    ),
+    rule(&p0710_no_retention::RULE, p0710_no_retention::check),
+    rule(&p0711_two_retentions::RULE, p0711_two_retentions::check),
     // P08 devices and graph
-
+    rule(
+        &p0801_device_its_own_source::RULE,
+        p0801_device_its_own_source::check,
+    ),
+    rule(&p0802_circle_of_jobs::RULE, p0802_circle_of_jobs::check),
+    rule(
+        &p0803_copy_on_the_disk_it_protects::RULE,
+        p0803_copy_on_the_disk_it_protects::check,
+    ),
+    rule(&p0804_device_cannot::RULE, p0804_device_cannot::check),
+    rule(
+        &p0806_throttle_without_effect::RULE,
+        p0806_throttle_without_effect::check,
+    ),
+    rule(
+        &p0807_parallel_on_one_disk::RULE,
+        p0807_parallel_on_one_disk::check,
+    ),
+    rule(
+        &p0809_plan_and_inventory_disagree::RULE,
+        p0809_plan_and_inventory_disagree::check,
+    ),
     // P09 recovery, drills, switchover
 
     // P10 keys and secrets

@@ -1,8 +1,9 @@
-//! P0401: a window that is never open.
+//! P0401: a window starts and ends at the same moment.
 
 use crate::check::context::Context;
 use crate::check::found::{Found, Scope};
 use crate::check::rule::Rule;
+use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 
 pub(super) static RULE: Rule = Rule {
@@ -12,48 +13,35 @@ pub(super) static RULE: Rule = Rule {
     allowable: true,
     summary: "a window starts and ends at the same moment",
     explanation: "A window whose end equals its start is never open, so nothing that is planned \
-        `during` it ever runs. Often a full day was meant: write `00:00..24:00`, or name the day \
-        on which the window ends, for example `sat 22:00..sun 22:00`.",
-    bad: "\
-planc 1
-plan notes
-timezone UTC
-environment prod inventory \"inventory.yaml\"
+        `during` it ever runs. Often a whole night or day was meant: give the end, and the \
+        day on which it ends when that is not the day of the start, for example `every sat \
+        22:00..sun 22:00`.",
+    bad: notes!(
+        "\
+objectives of notes {
+  rpo 1d for loss of disk
+}
 window night every day 01:00..01:00
+backup nightly of service notes {
+  physical full every day during night
+  store on near
+  retain daily 7
+}
+"
+    ),
+    good: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
-backup nightly of service notes {
-  physical full every day during night
-  store on disk
-  retain daily 7
-}
---- inventory.yaml
-inventory: 1
-hosts: {local: {}}
-services: {notes: {engine: sqlite, host: local, path: notes.db}}
-devices: {disk: {host: local, path: copies}}
-",
-    good: "\
-planc 1
-plan notes
-timezone UTC
-environment prod inventory \"inventory.yaml\"
 window night every day 01:00..05:00
-objectives of notes {
-  rpo 1d for loss of disk
-}
 backup nightly of service notes {
   physical full every day during night
-  store on disk
+  store on near
   retain daily 7
 }
---- inventory.yaml
-inventory: 1
-hosts: {local: {}}
-services: {notes: {engine: sqlite, host: local, path: notes.db}}
-devices: {disk: {host: local, path: copies}}
-",
+"
+    ),
 };
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {

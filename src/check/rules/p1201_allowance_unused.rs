@@ -1,6 +1,7 @@
-//! P1201: an allowance that silences nothing. Found by `check::allowance`.
+//! P1201: an `allow` silences nothing. Found by `check::allowance`.
 
 use crate::check::rule::Rule;
+use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::resolve::plan::Allow;
 
@@ -11,47 +12,34 @@ pub(super) static RULE: Rule = Rule {
     allowable: true,
     summary: "an `allow` silences nothing",
     explanation: "The finding that this allowance was written for is gone, or stands in another \
-        block. An allowance that stays behind would silence the next finding of that code without \
-        anybody deciding about it. Remove it, or move it into the block it is meant for.",
-    bad: "\
-planc 1
-plan notes
-timezone UTC
-environment prod inventory \"inventory.yaml\"
+        block. An allowance that stays behind would silence the next finding of that code \
+        without anybody deciding about it. Remove it, or move it into the block it is \
+        meant for.",
+    bad: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
 backup nightly of service notes {
-  physical full every day at 03:30
-  store on disk
+  physical full every day at 04:30
+  store on near
   retain daily 7
   allow P0710 because \"kept until the pilot ends\"
 }
---- inventory.yaml
-inventory: 1
-hosts: {local: {}}
-services: {notes: {engine: sqlite, host: local, path: notes.db}}
-devices: {disk: {host: local, path: copies}}
-",
-    good: "\
-planc 1
-plan notes
-timezone UTC
-environment prod inventory \"inventory.yaml\"
+"
+    ),
+    good: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
 backup nightly of service notes {
-  physical full every day at 03:30
-  store on disk
+  physical full every day at 04:30
+  store on near
   allow P0710 because \"kept until the pilot ends\"
 }
---- inventory.yaml
-inventory: 1
-hosts: {local: {}}
-services: {notes: {engine: sqlite, host: local, path: notes.db}}
-devices: {disk: {host: local, path: copies}}
-",
+"
+    ),
 };
 
 pub(in crate::check) fn finding(allow: &Allow) -> Diagnostic {

@@ -1,6 +1,7 @@
-//! P1203: an allowance for something that cannot be allowed. Found by `check::allowance`.
+//! P1203: an `allow` names a code that cannot be allowed. Found by `check::allowance`.
 
 use crate::check::rule::Rule;
+use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::resolve::plan::Allow;
 
@@ -10,49 +11,35 @@ pub(super) static RULE: Rule = Rule {
     level: Severity::Error,
     allowable: false,
     summary: "an `allow` names a code that cannot be allowed",
-    explanation: "Some findings mean that the plan has no clear meaning: a name that does not \
-        exist, a device that is its own source, a circle of dependencies. No reason makes such a \
-        plan runnable, so these codes cannot be silenced. `planc explain CODE` says of each code \
-        whether it can be allowed.",
-    bad: "\
-planc 1
-plan notes
-timezone UTC
-environment prod inventory \"inventory.yaml\"
+    explanation: "Some findings mean that the plan has no clear meaning: a name that does not exist, \
+        a device that is its own source, a circle of jobs. No reason makes such a plan \
+        runnable, so these codes cannot be silenced. `planc explain CODE` says of each \
+        code whether it can be allowed.",
+    bad: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
 backup nightly of service notes {
-  physical full every day at 03:30
-  store on disk
+  physical full every day at 04:30
+  store on near
   retain daily 7
-  allow P1202 because \"old decisions stay\"
+  allow P0801 because \"the second copy comes later\"
 }
---- inventory.yaml
-inventory: 1
-hosts: {local: {}}
-services: {notes: {engine: sqlite, host: local, path: notes.db}}
-devices: {disk: {host: local, path: copies}}
-",
-    good: "\
-planc 1
-plan notes
-timezone UTC
-environment prod inventory \"inventory.yaml\"
+"
+    ),
+    good: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
 backup nightly of service notes {
-  physical full every day at 03:30
-  store on disk
+  physical full every day at 04:30
+  store on near
   retain daily 7
 }
---- inventory.yaml
-inventory: 1
-hosts: {local: {}}
-services: {notes: {engine: sqlite, host: local, path: notes.db}}
-devices: {disk: {host: local, path: copies}}
-",
+"
+    ),
 };
 
 pub(in crate::check) fn finding(allow: &Allow) -> Diagnostic {

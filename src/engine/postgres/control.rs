@@ -287,7 +287,7 @@ mod tests {
         ] {
             put(&mut bytes, offset, &value.to_le_bytes());
         }
-        let crc = crc(&bytes, version).unwrap();
+        let crc = crc(&bytes, version).expect("valid");
         put(&mut bytes, version.crc_offset, &crc.to_le_bytes());
         bytes
     }
@@ -295,12 +295,15 @@ mod tests {
     #[test]
     fn the_minimum_recovery_point_only_rises() {
         for version in &VERSIONS {
-            let mut control = ControlFile::parse(&sample(version)).unwrap();
+            let mut control = ControlFile::parse(&sample(version)).expect("valid");
             assert_eq!(control.min_recovery, None);
-            let (two, three) = (Timeline::new(2).unwrap(), Timeline::new(3).unwrap());
-            control.raise_min_recovery(Lsn(500), two).unwrap();
-            control.raise_min_recovery(Lsn(400), three).unwrap();
-            let again = ControlFile::parse(control.bytes()).unwrap();
+            let (two, three) = (
+                Timeline::new(2).expect("valid"),
+                Timeline::new(3).expect("valid"),
+            );
+            control.raise_min_recovery(Lsn(500), two).expect("valid");
+            control.raise_min_recovery(Lsn(400), three).expect("valid");
+            let again = ControlFile::parse(control.bytes()).expect("valid");
             assert_eq!(again.min_recovery, Some((Lsn(500), two)));
             assert_eq!(again, control);
         }
@@ -309,10 +312,10 @@ mod tests {
     #[test]
     fn a_short_file_and_an_unknown_version_are_refused() {
         let mut bytes = sample(&VERSIONS[0]);
-        let short = ControlFile::parse(&bytes[..300]).unwrap_err();
+        let short = ControlFile::parse(&bytes[..300]).expect_err("refused");
         assert!(matches!(short, FormatError::Length { found: 300, .. }));
         put(&mut bytes, CONTROL_VERSION, &1700u32.to_le_bytes());
-        let unknown = ControlFile::parse(&bytes).unwrap_err();
+        let unknown = ControlFile::parse(&bytes).expect_err("refused");
         assert!(matches!(unknown, FormatError::UnknownVersion { .. }));
     }
 
@@ -329,7 +332,7 @@ mod tests {
             let version = &VERSIONS[row];
             put(&mut bytes, CONTROL_VERSION, &version.control_version.to_le_bytes());
             put(&mut bytes, CATALOG_VERSION, &version.catalog_version.to_le_bytes());
-            let sum = crc(&bytes, version).unwrap();
+            let sum = crc(&bytes, version).expect("valid");
             put(&mut bytes, version.crc_offset, &sum.to_le_bytes());
             let _ = ControlFile::parse(&bytes);
         }

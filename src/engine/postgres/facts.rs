@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_refused_by_name() {
-        let refused = of_server(170_004).unwrap_err().to_string();
+        let refused = of_server(170_004).expect_err("refused").to_string();
         assert_eq!(
             refused,
             "server version 17.4 is not supported; planc knows PostgreSQL 15, 16, 18"

@@ -84,13 +84,13 @@ mod tests {
     use super::*;
 
     fn timeline(number: u32) -> Timeline {
-        Timeline::new(number).unwrap()
+        Timeline::new(number).expect("valid")
     }
 
     fn sample() -> History {
         let text = "1\t0/3000000\tno recovery target specified\n\n# note\n\
                     10\t0/5000000\tbefore 2026-11-22 06:00:00+00\n";
-        History::parse(timeline(12), text).unwrap()
+        History::parse(timeline(12), text).expect("valid")
     }
 
     #[test]

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_label_is_read() {
-        let label = BackupLabel::parse(LABEL).unwrap();
+        let label = BackupLabel::parse(LABEL).expect("valid");
         assert_eq!(label.start, Lsn(0x90_0028));
         assert_eq!(label.checkpoint, Lsn(0x90_0060));
         assert_eq!(label.timeline.number(), 10);

@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     fn sizes() -> impl Strategy<Value = SegmentSize> {
-        (20u32..=30).prop_map(|shift| SegmentSize::new(1 << shift).unwrap())
+        (20u32..=30).prop_map(|shift| SegmentSize::new(1 << shift).expect("valid"))
     }
 
     proptest! {
@@ -256,7 +256,7 @@ mod tests {
 
         #[test]
         fn a_timeline_survives_its_text(number in 1u32..) {
-            let timeline = Timeline::new(number).unwrap();
+            let timeline = Timeline::new(number).expect("valid");
             prop_assert_eq!(timeline.to_string().parse::<Timeline>(), Ok(timeline));
             let position = timeline.at(Lsn(7));
             prop_assert_eq!(Timeline::of(&position), Ok((timeline, Lsn(7))));
@@ -266,11 +266,11 @@ mod tests {
         fn every_byte_lies_in_the_segment_that_is_said(
             size in sizes(), number in 1u32.., lsn: u64, offset: u32
         ) {
-            let timeline = Timeline::new(number).unwrap();
+            let timeline = Timeline::new(number).expect("valid");
             let segment = Segment::holding(timeline, Lsn(lsn), size);
             prop_assert!(segment.start(size).0 <= lsn);
             prop_assert!(segment.end(size).is_none_or(|end| lsn < end.0));
-            let offset = u32::try_from(u64::from(offset) % size.bytes()).unwrap();
+            let offset = u32::try_from(u64::from(offset) % size.bytes()).expect("valid");
             for file in [
                 WalFile::Segment(segment),
                 WalFile::Partial(segment),
@@ -283,7 +283,7 @@ mod tests {
 
         #[test]
         fn names_sort_like_positions(size in sizes(), a: u64, b: u64) {
-            let timeline = Timeline::new(10).unwrap();
+            let timeline = Timeline::new(10).expect("valid");
             let [a, b] = [a, b].map(|lsn| Segment::holding(timeline, Lsn(lsn), size));
             prop_assert_eq!(a.name(size).cmp(&b.name(size)), a.number.cmp(&b.number));
         }
@@ -306,8 +306,8 @@ mod tests {
 
     #[test]
     fn the_tenth_timeline_is_hexadecimal() {
-        let size = SegmentSize::new(16 << 20).unwrap();
-        let segment = Segment::holding(Timeline::new(10).unwrap(), Lsn(0x1_FF00_0001), size);
+        let size = SegmentSize::new(16 << 20).expect("valid");
+        let segment = Segment::holding(Timeline::new(10).expect("valid"), Lsn(0x1_FF00_0001), size);
         assert_eq!(segment.name(size), "0000000A00000001000000FF");
         assert!(WalFile::parse("0000000a00000001000000FF", size).is_err());
         assert!(WalFile::parse("0000000A0000000100000100", size).is_err());
@@ -317,8 +317,8 @@ mod tests {
 
     #[test]
     fn a_log_that_ends_on_a_boundary_ends_in_the_segment_before() {
-        let size = SegmentSize::new(1 << 20).unwrap();
-        let one = Timeline::new(1).unwrap();
+        let size = SegmentSize::new(1 << 20).expect("valid");
+        let one = Timeline::new(1).expect("valid");
         assert_eq!(Segment::ending(one, Lsn(2 << 20), size).number, 1);
         assert_eq!(Segment::ending(one, Lsn((2 << 20) + 1), size).number, 2);
     }

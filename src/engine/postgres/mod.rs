@@ -3,6 +3,7 @@
 //! The files from `facts` to `label` are pure: they read and write PostgreSQL's own formats from
 //! bytes and never open anything. The others talk to a server or its folders.
 
+// formats: pure
 pub mod control;
 pub mod facts;
 pub mod history;
@@ -11,9 +12,37 @@ pub mod lsn;
 pub mod page;
 pub mod walfile;
 
+// a server and its files
+pub mod archive;
+pub mod backup;
+pub mod component;
+pub mod connect;
+pub mod engine;
+pub mod files;
+pub mod notes;
+pub mod read;
+pub mod server;
+
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::engine::EngineError;
+use component::Component;
+use connect::Connect;
+
+/// Where a cluster is and how it is split into parts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PostgresSpec {
+    /// The service's name.
+    pub service: String,
+    /// Connection fields of the inventory.
+    pub connect: Connect,
+    /// The data directory, when the role may not ask the server for it.
+    pub data_directory: Option<PathBuf>,
+    /// Components that are backed up as parts of their own; base leaves them out.
+    pub apart: BTreeSet<Component>,
+}
 
 /// What is wrong with bytes or text in one of PostgreSQL's formats. Lowercase fragments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

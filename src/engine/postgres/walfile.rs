@@ -133,13 +133,13 @@ mod tests {
     }
 
     fn segment(timeline: u32, number: u64) -> Segment {
-        let timeline = Timeline::new(timeline).unwrap();
+        let timeline = Timeline::new(timeline).expect("valid");
         Segment { timeline, number }
     }
 
     #[test]
     fn the_right_file_passes_and_every_other_is_named() {
-        let parsed = SegmentHeader::parse(&header(2, 5 << 20)).unwrap();
+        let parsed = SegmentHeader::parse(&header(2, 5 << 20)).expect("valid");
         let whole = 1 << 20;
         assert_eq!(parsed.check(segment(2, 5), 42, whole), Ok(()));
         assert_eq!(parsed.check(segment(3, 5), 42, whole), Ok(()));
@@ -149,7 +149,7 @@ mod tests {
             (parsed.check(segment(2, 5), 43, whole), "system identifier"),
             (parsed.check(segment(2, 5), 42, whole - 1), "bytes"),
         ] {
-            let told = wrong.unwrap_err().to_string();
+            let told = wrong.expect_err("refused").to_string();
             assert!(told.contains(name), "{told}");
         }
     }

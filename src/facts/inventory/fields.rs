@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use super::secret;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::quantity::{self, Amount, Bytes, BytesPerSecond};
+use crate::similar;
 use crate::source::Span;
-use crate::suggest;
 use crate::yaml::{Entry, Node, Value};
 
 /// Where findings go while a file is read.
@@ -69,7 +69,7 @@ impl<'o> Reader<'o> {
         }
         let message = format!("`{key}` is not a field of {what}");
         let finding = Diagnostic::new(Code(1101), message, entry.key_span, "").subject(key.clone());
-        self.refuse(match suggest::nearest(key, known.iter().copied()) {
+        self.refuse(match similar::nearest(key, known.iter().copied()) {
             Some(near) => {
                 finding
                     .help(format!("did you mean `{near}`?"))
@@ -77,7 +77,7 @@ impl<'o> Reader<'o> {
             }
             None => finding.help(format!(
                 "fields are {}",
-                suggest::list(known.iter().copied(), known.len())
+                similar::list(known.iter().copied(), known.len())
             )),
         });
     }

@@ -8,8 +8,8 @@ use super::secret;
 use super::{Inventory, InventoryDevice, InventoryService, Placed};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::resolve::plan::{At, DeviceKind, Disk, EngineKind, Host};
+use crate::similar;
 use crate::source::Span;
-use crate::suggest;
 use crate::yaml::{Entry, Node, Value};
 
 const ROOT: &[&str] = &[
@@ -158,9 +158,9 @@ fn engine(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<At<EngineKind>>
     }
     let known = EngineKind::ALL.map(EngineKind::word);
     let finding = Diagnostic::new(Code(1101), format!("`{word}` is not an engine"), span, "");
-    reader.refuse(match suggest::nearest(&word, known) {
+    reader.refuse(match similar::nearest(&word, known) {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding.help(format!("engines are {}", suggest::list(known, known.len()))),
+        None => finding.help(format!("engines are {}", similar::list(known, known.len()))),
     });
     None
 }

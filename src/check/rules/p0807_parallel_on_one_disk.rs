@@ -1,0 +1,99 @@
+//! P0807: components of one disk are read in parallel.
+
+use std::collections::BTreeMap;
+
+use crate::check::context::Context;
+use crate::check::context::{backups, subject};
+use crate::check::found::{Found, Scope};
+use crate::check::rule::Rule;
+use crate::check::rules::example::orders;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::resolve::plan::{ComponentId, ResolvedPlan};
+
+pub(super) static RULE: Rule = Rule {
+    code: Code(807),
+    name: "parallel-on-one-disk",
+    level: Severity::Warning,
+    allowable: true,
+    summary: "components of one disk are read in parallel",
+    explanation: "Two readers on one disk make it seek, and both together are slower than one after \
+        the other. planc orders components by disk when nothing is said. Remove \
+        `parallel`, or set it to the number of disks.",
+    bad: orders!(
+        "\
+objectives of orders_db {
+  rpo 5min for loss of host
+}
+service orders_db is postgresql {
+  tablespace hot, warm
+}
+backup all of base, tablespace hot, tablespace warm {
+  physical full every sun at 04:00
+  parallel 4
+  store on nvme
+  retain window 15d
+}
+archive wal of orders_db {
+  ship every 1min or 64 MiB to nvme
+  retain window 15d
+}
+"
+    ),
+    good: orders!(
+        "\
+objectives of orders_db {
+  rpo 5min for loss of host
+}
+service orders_db is postgresql {
+  tablespace hot, warm
+}
+backup all of base, tablespace hot, tablespace warm {
+  physical full every sun at 04:00
+  parallel 1
+  store on nvme
+  retain window 15d
+}
+archive wal of orders_db {
+  ship every 1min or 64 MiB to nvme
+  retain window 15d
+}
+"
+    ),
+};
+
+pub(super) fn check(context: &Context<'_>, out: &mut Found) {
+    for (id, backup) in backups(context.plan) {
+        let Some(parallel) = backup
+            .keeping
+            .parallel
+            .filter(|parallel| parallel.value > 1)
+        else {
+            continue;
+        };
+        let Some((disk, a, b)) = shared_disk(context.plan, &backup.targets) else {
+            continue;
+        };
+        let message = format!("{a} and {b} are both read from disk {disk}");
+        let finding = Diagnostic::new(RULE.code, message, parallel.span, "read at once")
+            .subject(subject(&backup.name, &backup.origin))
+            .help("write `parallel 1`, or leave it out and let planc order by disk");
+        out.push(Scope::Backup(id), finding);
+    }
+}
+
+/// The first disk that two components lie on, with their names.
+fn shared_disk<'a>(
+    plan: &'a ResolvedPlan,
+    targets: &[ComponentId],
+) -> Option<(&'a str, &'a str, &'a str)> {
+    let mut first: BTreeMap<(Option<&str>, &str), &str> = BTreeMap::new();
+    for part in targets.iter().map(|id| plan.component(*id)) {
+        let host = plan.service(part.service).host.as_deref();
+        for disk in &part.disks {
+            if let Some(other) = first.insert((host, disk), &part.name) {
+                return Some((disk, other, &part.name));
+            }
+        }
+    }
+    None
+}

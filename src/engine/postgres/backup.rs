@@ -1,0 +1,229 @@
+//! Owns one bracket of backup mode: `pg_backup_start` to `pg_backup_stop` on one session, and the
+//! copy of one part between them. Losing the session ends the bracket without a part (R22).
+
+use std::fs::File;
+use std::io::{Cursor, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+
+use jiff::Timestamp;
+use postgres::Client;
+
+use super::component::{self, Component, Place, version_folder};
+use super::connect::refused;
+use super::files::{Found, Selection, SourceFile, cannot};
+use super::label::BackupLabel;
+use super::lsn::{Lsn, Timeline};
+use super::notes::PartNotes;
+use super::read::{self, BadPage, PageReader};
+use super::server::ServerFacts;
+use super::{PostgresSpec, connect, control};
+use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
+
+/// An open bracket.
+pub struct Bracket {
+    service: String,
+    client: Client,
+    server: ServerFacts,
+    place: Place,
+    apart: Vec<Place>,
+    selection: Selection,
+    bad: Vec<(String, BadPage)>,
+    warnings: Vec<String>,
+}
+
+/// What to copy, known before backup mode is entered.
+pub(super) struct Prepared {
+    client: Client,
+    server: ServerFacts,
+    place: Place,
+    apart: Vec<Place>,
+    /// The files that belong to it.
+    pub(super) selection: Selection,
+}
+
+/// Connects and finds the component; changes nothing.
+pub(super) fn prepare(spec: &PostgresSpec, key: &str) -> Result<Prepared, EngineError> {
+    let component = Component::parse(key)?;
+    let mut client = connect::open(&spec.service, &spec.connect)?;
+    let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
+    server.control()?;
+    let place = component::find(&mut client, &spec.service, &component)?;
+    let apart = match place {
+        Place::Base => component::find_apart(&mut client, &spec.service, &spec.apart)?,
+        _ => Vec::new(),
+    };
+    let selection = Selection {
+        data: server.data_directory.clone(),
+        root: place.folder(),
+        skip: apart.iter().map(Place::folder).collect(),
+        version_folder: version_folder(&server),
+        segment_blocks: server.segment_blocks,
+    };
+    Ok(Prepared {
+        client,
+        server,
+        place,
+        apart,
+        selection,
+    })
+}
+
+/// Enters backup mode for a component.
+pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineError> {
+    let mut prepared = prepare(spec, key)?;
+    prepared.server.check_backup(&spec.service)?;
+    let label = format!("planc {key}");
+    let start = "select pg_backup_start($1, true)::text";
+    let started = prepared.client.query_one(start, &[&label]);
+    started.map_err(|error| refused(format!("begin a backup of {key}"), &error))?;
+    Ok(Bracket {
+        service: spec.service.clone(),
+        client: prepared.client,
+        server: prepared.server,
+        place: prepared.place,
+        apart: prepared.apart,
+        selection: prepared.selection,
+        bad: Vec::new(),
+        warnings: Vec::new(),
+    })
+}
+
+impl BackupSession for Bracket {
+    fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
+        for file in self.selection.list()? {
+            self.copy_file(&file, sink)?;
+        }
+        if self.place == Place::Base {
+            self.copy_control(sink)?;
+        }
+        Ok(())
+    }
+
+    fn end(mut self: Box<Self>) -> Result<EndedBackup, EngineError> {
+        let stop = "select lsn::text, labelfile, spcmapfile, \
+                    (extract(epoch from clock_timestamp()) * 1000000)::int8, \
+                    (select min_recovery_end_timeline::int8 from pg_control_recovery()) \
+                    from pg_backup_stop(false)";
+        let what = format!("end the backup of {}", self.service);
+        let stopped = self.client.query_one(stop, &[]);
+        let stopped = stopped.map_err(|error| refused(what.clone(), &error))?;
+        let wrong = |error: super::FormatError| error.of(&what);
+        let stop: Lsn = stopped.get::<_, &str>(0).parse().map_err(wrong)?;
+        let label_text: String = stopped.get(1);
+        let label = BackupLabel::parse(&label_text).map_err(wrong)?;
+        let stop_timeline = match u32::try_from(stopped.get::<_, i64>(4)) {
+            Ok(number) if label.from_standby => Timeline::new(number).map_err(wrong)?,
+            _ => label.timeline,
+        };
+        self.judge_pages(label.start, stop);
+        let notes = PartNotes {
+            label_text,
+            map_text: stopped.get(2),
+            place: self.place,
+            apart: self.apart,
+            system_identifier: self.server.system_identifier,
+            version_num: self.server.version_num,
+            label: label.clone(),
+        };
+        Ok(EndedBackup {
+            taken_at: moment(stopped.get(3)),
+            from: Some(label.timeline.at(label.start)),
+            until: Some(stop_timeline.at(stop)),
+            warnings: self.warnings,
+            notes: notes.print(),
+        })
+    }
+}
+
+impl Bracket {
+    /// Copies one file as far as it reached when it was opened: what is appended later is in the
+    /// log. A file that is gone was dropped, and the log drops it again. One that is shortened
+    /// meanwhile is taken as short as it is read.
+    fn copy_file(
+        &mut self,
+        source: &SourceFile,
+        sink: &mut dyn PartSink,
+    ) -> Result<(), EngineError> {
+        let path = self.selection.data.join(&source.path);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(cannot("open", &path, error)),
+        };
+        let about = file.metadata();
+        let about = about.map_err(|error| cannot("look at", &path, error))?;
+        let kind = match source.found {
+            Found::Directory => EntryKind::Directory,
+            Found::Relation { .. } | Found::File => EntryKind::File,
+        };
+        sink.entry(entry(&source.path, kind, &about))?;
+        match source.found {
+            Found::Directory => {}
+            Found::Relation { first_block } if self.server.checksums => {
+                let mut reader = PageReader::new(&file, first_block);
+                sink.read_from(&mut reader, about.len(), &path)?;
+                let found = reader.bad.into_iter();
+                self.bad
+                    .extend(found.map(|page| (source.path.clone(), page)));
+            }
+            Found::Relation { .. } | Found::File => {
+                sink.read_from(&mut &file, about.len(), &path)?;
+            }
+        }
+        sink.close()
+    }
+
+    /// The control file comes last, so that its positions are not older than the other files.
+    fn copy_control(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
+        let path = self.selection.data.join(control::PATH);
+        let about = std::fs::metadata(&path).map_err(|error| cannot("look at", &path, error))?;
+        let file = read::control_file(&path)?;
+        sink.entry(entry(control::PATH, EntryKind::File, &about))?;
+        let mut bytes = Cursor::new(file.bytes());
+        sink.read_from(&mut bytes, file.bytes().len() as u64, &path)?;
+        sink.close()
+    }
+
+    /// A damaged page that was changed inside the bracket is written anew by replay; every other
+    /// one is told.
+    fn judge_pages(&mut self, start: Lsn, stop: Lsn) {
+        for (path, page) in std::mem::take(&mut self.bad) {
+            if (start..=stop).contains(&page.lsn) {
+                continue;
+            }
+            self.warnings.push(format!(
+                "damaged page: {path} block {} (checksum {:#06x} instead of {:#06x})",
+                page.block, page.found, page.expected
+            ));
+        }
+    }
+}
+
+fn entry(path: &str, kind: EntryKind, about: &std::fs::Metadata) -> Entry {
+    Entry {
+        path: encoded(path),
+        kind,
+        mode: about.mode() & 0o7777,
+        uid: about.uid(),
+        gid: about.gid(),
+        mtime: (
+            about.mtime(),
+            u32::try_from(about.mtime_nsec()).unwrap_or(0),
+        ),
+    }
+}
+
+/// Entries keep `%` for bytes outside UTF-8.
+fn encoded(path: &str) -> String {
+    path.replace('%', "%25")
+}
+
+fn moment(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Bytes of a component, as its files are now.
+pub(super) fn size(spec: &PostgresSpec, key: &str) -> Result<u64, EngineError> {
+    let files = prepare(spec, key)?.selection.list()?;
+    Ok(files.iter().map(|file| file.bytes).sum())
+}

@@ -1,0 +1,198 @@
+//! Owns how a session with a server begins: the connection fields of the inventory, secrets by
+//! source only, and the words for what a server refuses.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use postgres::error::SqlState;
+use postgres::{Client, Config, NoTls};
+
+use crate::engine::EngineError;
+
+/// Connection fields: `host`, `port`, `socket` (folder), `user`, `database`, `password`
+/// (`env:NAME` or `file:PATH`), `sslmode`, `options`.
+pub type Connect = BTreeMap<String, String>;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens a session that the server does not end for idleness.
+///
+/// # Errors
+/// When a field is wrong, the server cannot be reached (worth trying again) or refuses.
+pub fn open(service: &str, connect: &Connect) -> Result<Client, EngineError> {
+    let config = config(service, connect)?;
+    let what = || {
+        format!(
+            "connect to {service} as {}",
+            config.get_user().unwrap_or("")
+        )
+    };
+    let mut client = config
+        .connect(NoTls)
+        .map_err(|error| refused(what(), &error))?;
+    let settings = "set idle_session_timeout = 0; set statement_timeout = 0; \
+                    set idle_in_transaction_session_timeout = 0; set search_path = pg_catalog";
+    let done = client.batch_execute(settings);
+    done.map_err(|error| refused(what(), &error))?;
+    Ok(client)
+}
+
+fn config(service: &str, connect: &Connect) -> Result<Config, EngineError> {
+    let mut config = Config::new();
+    config.application_name("planc").connect_timeout(TIMEOUT);
+    config.dbname("postgres").user("postgres");
+    for (field, value) in connect {
+        match field.as_str() {
+            "host" => config.host(value),
+            "socket" => config.host_path(value),
+            "port" => config.port(port(service, value)?),
+            "user" => config.user(value),
+            "database" => config.dbname(value),
+            "password" => config.password(secret(service, value)?),
+            "options" => config.options(value),
+            "sslmode" => check_ssl(service, value, &mut config)?,
+            other => return Err(wrong(service, other, "no such field".to_owned())),
+        };
+    }
+    if config.get_hosts().is_empty() {
+        config.host_path("/var/run/postgresql");
+    }
+    Ok(config)
+}
+
+fn port(service: &str, value: &str) -> Result<u16, EngineError> {
+    let port = value.parse();
+    port.map_err(|_| wrong(service, "port", format!("`{value}` is not a port")))
+}
+
+/// Sessions are not encrypted: a mode that promises it is refused rather than ignored.
+fn check_ssl<'a>(
+    service: &str,
+    value: &str,
+    config: &'a mut Config,
+) -> Result<&'a mut Config, EngineError> {
+    match value {
+        "disable" | "allow" | "prefer" => Ok(config),
+        _ => {
+            let cause = format!("`{value}` needs an encrypted session: use a socket instead");
+            Err(wrong(service, "sslmode", cause))
+        }
+    }
+}
+
+/// Reads a secret from where the inventory says it lies.
+fn secret(service: &str, source: &str) -> Result<String, EngineError> {
+    let place = |cause: String| wrong(service, "password", cause);
+    match source.split_once(':') {
+        Some(("env", name)) => {
+            std::env::var(name).map_err(|error| place(format!("variable {name}: {error}")))
+        }
+        Some(("file", path)) => {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|error| place(format!("file {path}: {error}")))?;
+            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        // the text itself may be a secret somebody wrote out: it is not repeated
+        _ => Err(place("its source is neither env nor file".to_owned())),
+    }
+}
+
+fn wrong(service: &str, field: &str, cause: String) -> EngineError {
+    EngineError::Refused {
+        what: format!("read `connect: {field}` of {service}"),
+        cause,
+    }
+}
+
+/// The engine's error for a server's answer; says whether waiting can help.
+pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError {
+    let what = what.into();
+    let Some(answer) = error.as_db_error() else {
+        // the server is down, restarting, or the session was cut
+        let cause = chain(error);
+        return EngineError::Busy { what, cause };
+    };
+    let cause = match (answer.detail(), next_action(answer.code())) {
+        (Some(detail), Some(next)) => format!("{}: {detail}; {next}", answer.message()),
+        (None, Some(next)) => format!("{}; {next}", answer.message()),
+        (Some(detail), None) => format!("{}: {detail}", answer.message()),
+        (None, None) => answer.message().to_owned(),
+    };
+    let waiting_helps = [
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+    ];
+    if waiting_helps.contains(answer.code()) {
+        return EngineError::Busy { what, cause };
+    }
+    EngineError::Refused { what, cause }
+}
+
+fn next_action(code: &SqlState) -> Option<&'static str> {
+    let authentication = [
+        SqlState::INVALID_PASSWORD,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+    ];
+    if authentication.contains(code) {
+        return Some("check `connect` in the inventory and the server's pg_hba.conf");
+    }
+    (*code == SqlState::INSUFFICIENT_PRIVILEGE).then_some(
+        "grant the role pg_read_all_settings and execute on pg_backup_start, pg_backup_stop \
+         and pg_switch_wal",
+    )
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(fields: &[(&str, &str)]) -> Connect {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        fields.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (field, value) in [
+            ("port", "70000"),
+            ("password", "hunter2"),
+            ("sslmode", "require"),
+            ("colour", "red"),
+        ] {
+            let error = config("shop", &connect(&[(field, value)])).expect_err(field);
+            let told = error.to_string();
+            assert!(told.contains(field) && told.contains("shop"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_database_and_the_socket_have_defaults() {
+        let config = config("shop", &connect(&[("user", "planc")])).expect("a config");
+        assert_eq!(config.get_dbname(), Some("postgres"));
+        assert_eq!(config.get_hosts().len(), 1);
+    }
+
+    #[test]
+    fn a_server_that_is_down_is_worth_another_try() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().display().to_string();
+        let error = open("shop", &connect(&[("socket", &path)]))
+            .err()
+            .expect("no server");
+        assert_eq!(error.retry(), crate::engine::Retry::Later);
+        assert!(error.to_string().contains("connect to shop"), "{error}");
+    }
+}

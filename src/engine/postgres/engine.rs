@@ -1,0 +1,103 @@
+//! Owns PostgreSQL's place behind the `Engine` trait; every method hands over to the file that
+//! does the work.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::connect;
+use super::server::ServerFacts;
+use super::{PostgresSpec, archive, backup};
+use crate::engine::{
+    Archived, BackupSession, Engine, EngineError, LogRange, LogSink, RestoreSession,
+    TransactionSummary,
+};
+use crate::facts::holdings::{Method, Position};
+use crate::resolve::plan::EngineKind;
+
+/// How long an archive call waits for the server's archive command.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One PostgreSQL cluster.
+#[derive(Debug, Clone)]
+pub struct PostgresEngine {
+    spec: PostgresSpec,
+}
+
+impl PostgresEngine {
+    /// Opens nothing yet.
+    #[must_use]
+    pub fn new(spec: PostgresSpec) -> Self {
+        Self { spec }
+    }
+
+    fn facts(&self) -> Result<ServerFacts, EngineError> {
+        let spec = &self.spec;
+        let mut client = connect::open(&spec.service, &spec.connect)?;
+        ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())
+    }
+}
+
+impl Engine for PostgresEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Postgresql
+    }
+
+    fn identity(&self) -> Result<String, EngineError> {
+        Ok(self.facts()?.system_identifier.to_string())
+    }
+
+    fn size(&self, component: &str) -> Result<u64, EngineError> {
+        backup::size(&self.spec, component)
+    }
+
+    fn begin(
+        &self,
+        component: &str,
+        method: Method,
+        _now: Timestamp,
+    ) -> Result<Box<dyn BackupSession>, EngineError> {
+        if method != Method::PhysicalFull {
+            return Err(unsupported(format!(
+                "copy {component} by the method `{}`",
+                method.words()
+            )));
+        }
+        Ok(Box::new(backup::begin(&self.spec, component)?))
+    }
+
+    fn archive(
+        &self,
+        _after: Option<&Position>,
+        _now: Timestamp,
+        _sink: &mut dyn LogSink,
+    ) -> Result<Archived, EngineError> {
+        archive::switch(&self.spec, PATIENCE)
+    }
+
+    fn inspect(&self, _range: &LogRange) -> Result<Vec<TransactionSummary>, EngineError> {
+        Err(unsupported("list the transactions of its log".to_owned()))
+    }
+
+    fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError> {
+        let staging = staging.display();
+        Err(unsupported(format!("be restored to {staging}")))
+    }
+
+    fn check_target(&self, target: &Path) -> Result<(), EngineError> {
+        super::files::check_empty(target)
+    }
+
+    fn query(&self, restored: &Path, _sql: &str) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        let restored = restored.display();
+        Err(unsupported(format!("be asked in the folder {restored}")))
+    }
+}
+
+fn unsupported(what: String) -> EngineError {
+    EngineError::Unsupported {
+        engine: "postgresql",
+        what,
+    }
+}

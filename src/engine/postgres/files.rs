@@ -1,0 +1,399 @@
+//! Owns which files of a cluster belong to a copy, and in which order: what the server rebuilds
+//! itself, temporary and unlogged relations, and folders that are parts of their own are left out.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{DirEntry, FileType};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::engine::EngineError;
+
+/// Folders whose content the server makes anew; the folders themselves are copied.
+const EMPTIED: [&str; 9] = [
+    "pg_dynshmem",
+    "pg_notify",
+    "pg_replslot",
+    "pg_serial",
+    "pg_snapshots",
+    "pg_stat_tmp",
+    "pg_subtrans",
+    "pg_wal/archive_status",
+    "pg_wal/summaries",
+];
+
+/// Files of the data directory that describe the running server or an older copy.
+const LEFT_OUT: [&str; 9] = [
+    "postmaster.pid",
+    "postmaster.opts",
+    "postgresql.auto.conf.tmp",
+    "current_logfiles.tmp",
+    "backup_label",
+    "backup_label.old",
+    "tablespace_map",
+    "tablespace_map.old",
+    "backup_manifest",
+];
+
+/// What a found file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A folder.
+    Directory,
+    /// Pages of a relation; the file begins with this block.
+    Relation {
+        /// Number of its first block in the relation.
+        first_block: u32,
+    },
+    /// Any other file.
+    File,
+}
+
+/// One file that belongs to a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path relative to the data directory, also for tablespaces.
+    pub path: String,
+    /// What it is.
+    pub found: Found,
+    /// Bytes when it was listed.
+    pub bytes: u64,
+}
+
+/// What to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Folder of the component, relative to the data directory; empty for all of it.
+    pub root: String,
+    /// Folders that are parts of their own.
+    pub skip: BTreeSet<String>,
+    /// Name of the folder that holds this version's files in a tablespace.
+    pub version_folder: String,
+    /// Pages of one file of a large relation.
+    pub segment_blocks: u32,
+}
+
+impl Selection {
+    /// Lists a component, folders before their content, names in order.
+    ///
+    /// # Errors
+    /// When a folder cannot be read. One that vanishes meanwhile was dropped and is left out.
+    pub fn list(&self) -> Result<Vec<SourceFile>, EngineError> {
+        let files = Vec::new();
+        let mut walk = Walk { of: self, files };
+        walk.folder(&self.root)?;
+        Ok(walk.files)
+    }
+}
+
+struct Walk<'a> {
+    of: &'a Selection,
+    files: Vec<SourceFile>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &str) -> Result<(), EngineError> {
+        let mut names = self.names(folder)?;
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        let unlogged = unlogged(&names);
+        for (name, kind) in names {
+            let path = match folder {
+                "" => name.clone(),
+                _ => format!("{folder}/{name}"),
+            };
+            if !is_left_out(&path, &name, &unlogged) && !self.is_foreign(&path) {
+                self.take(path, &name, kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, path: String, name: &str, kind: FileType) -> Result<(), EngineError> {
+        let is_tablespace = path.starts_with("pg_tblspc/") && kind.is_symlink();
+        if kind.is_dir() || is_tablespace || path == "pg_wal" {
+            return self.take_folder(&path, is_tablespace);
+        }
+        let Some(bytes) = self.length(&path)? else {
+            return Ok(());
+        };
+        let found = if is_relation_folder(&path) {
+            relation(name, self.of.segment_blocks)
+        } else {
+            Found::File
+        };
+        self.files.push(SourceFile { path, found, bytes });
+        Ok(())
+    }
+
+    fn take_folder(&mut self, path: &str, is_tablespace: bool) -> Result<(), EngineError> {
+        if self.of.skip.contains(path) {
+            return Ok(());
+        }
+        // a tablespace is a link that recovery makes from the map, not a folder of the copy
+        if !is_tablespace {
+            self.files.push(SourceFile {
+                path: path.to_owned(),
+                found: Found::Directory,
+                bytes: 0,
+            });
+        }
+        if EMPTIED.contains(&path) {
+            return Ok(());
+        }
+        self.folder(path)
+    }
+
+    /// Names and kinds in a folder; nothing when it is gone.
+    fn names(&self, folder: &str) -> Result<Vec<(String, FileType)>, EngineError> {
+        let path = self.of.data.join(folder);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            // a link that still stands points to a tablespace that is missing, not dropped
+            Err(error) if error.kind() == ErrorKind::NotFound && self.is_gone(folder) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(cannot("list", &path, error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| cannot("list", &path, error))?;
+            names.extend(named(&entry, folder)?);
+        }
+        Ok(names)
+    }
+
+    /// In a tablespace: does this belong to another version or to somebody else?
+    fn is_foreign(&self, path: &str) -> bool {
+        let below = path.strip_prefix("pg_tblspc/");
+        let inside = below.and_then(|below| below.split_once('/'));
+        inside.is_some_and(|(_, rest)| !rest.contains('/') && rest != self.of.version_folder)
+    }
+
+    /// Was this folder dropped since its parent was listed?
+    fn is_gone(&self, folder: &str) -> bool {
+        let gone = std::fs::symlink_metadata(self.of.data.join(folder))
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        gone && folder != self.of.root
+    }
+
+    /// Bytes of a file; none when it is gone.
+    fn length(&self, path: &str) -> Result<Option<u64>, EngineError> {
+        let path = self.of.data.join(path);
+        match std::fs::metadata(&path) {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot("look at", &path, error)),
+        }
+    }
+}
+
+fn named(entry: &DirEntry, folder: &str) -> Result<Option<(String, FileType)>, EngineError> {
+    let kind = match entry.file_type() {
+        Ok(kind) => kind,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot("look at", &entry.path(), error)),
+    };
+    let usual = kind.is_file() || kind.is_dir() || kind.is_symlink();
+    // log segments come from the archive
+    if !usual || folder == "pg_wal" && !kind.is_dir() {
+        return Ok(None);
+    }
+    let name = entry.file_name();
+    let name = name.to_str().map(str::to_owned);
+    let name = name.ok_or_else(|| EngineError::NotASource {
+        path: entry.path(),
+        expected: "a file with a name in UTF-8",
+        found: "other bytes".to_owned(),
+    })?;
+    Ok(Some((name, kind)))
+}
+
+/// Relations of a folder of which only the initial fork is kept: recovery makes them empty.
+fn unlogged(names: &[(String, FileType)]) -> BTreeSet<String> {
+    let init = |(name, _): &(String, FileType)| name.strip_suffix("_init").map(str::to_owned);
+    names.iter().filter_map(init).collect()
+}
+
+fn is_left_out(path: &str, name: &str, unlogged: &BTreeSet<String>) -> bool {
+    let rebuilt = name.starts_with("pg_internal.init") || name.starts_with("pgsql_tmp");
+    let described = path == name && LEFT_OUT.contains(&name);
+    // the control file is copied last, by the one who copies
+    let control = path == super::control::PATH;
+    rebuilt || described || control || is_temporary(name) || {
+        let number = name.split(['_', '.']).next().unwrap_or(name);
+        !name.ends_with("_init") && is_number(number) && unlogged.contains(number)
+    }
+}
+
+/// `t3_16385`: a relation of one session.
+fn is_temporary(name: &str) -> bool {
+    let parts = name.strip_prefix('t').and_then(|rest| rest.split_once('_'));
+    parts.is_some_and(|(backend, rest)| {
+        let relation = rest.split(['_', '.']).next().unwrap_or(rest);
+        is_number(backend) && is_number(relation)
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Do files of this path's folder hold pages of relations?
+fn is_relation_folder(path: &str) -> bool {
+    let words: Vec<&str> = path.split('/').collect();
+    matches!(
+        words.as_slice(),
+        ["global", _] | ["base", _, _] | ["pg_tblspc", _, _, _, _]
+    )
+}
+
+/// `16385`, `16385.2`, `16385_vm`: pages; everything else in such a folder is an ordinary file.
+fn relation(name: &str, segment_blocks: u32) -> Found {
+    let (stem, part) = match name.split_once('.') {
+        Some((stem, part)) if is_number(part) => (stem, part.parse().ok()),
+        Some(_) => return Found::File,
+        None => (name, Some(0)),
+    };
+    let (number, fork) = stem.split_once('_').unwrap_or((stem, "main"));
+    let forks = ["main", "fsm", "vm", "init"];
+    let first = part.and_then(|part: u32| part.checked_mul(segment_blocks));
+    match first {
+        Some(first_block) if is_number(number) && forks.contains(&fork) => {
+            Found::Relation { first_block }
+        }
+        _ => Found::File,
+    }
+}
+
+/// Refuses a target that holds anything (R19); one that does not exist is fine.
+///
+/// # Errors
+/// When it is no folder, holds something or cannot be looked at.
+pub fn check_empty(target: &Path) -> Result<(), EngineError> {
+    let mut entries = match std::fs::read_dir(target) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot("look into", target, error)),
+    };
+    match entries.next() {
+        None => Ok(()),
+        Some(Err(error)) => Err(cannot("look into", target, error)),
+        Some(Ok(entry)) => Err(EngineError::NotASource {
+            path: target.to_owned(),
+            expected: "an empty folder",
+            found: format!("it holds {}", entry.file_name().display()),
+        }),
+    }
+}
+
+/// An error about a file.
+pub(super) fn cannot(action: &'static str, path: &Path, cause: std::io::Error) -> EngineError {
+    EngineError::Io {
+        action,
+        path: PathBuf::from(OsStr::new(path)),
+        cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relations_are_told_by_their_names() {
+        let at = |first_block| Found::Relation { first_block };
+        for (name, found) in [
+            ("16385", at(0)),
+            ("16385.2", at(262_144)),
+            ("16385_vm", at(0)),
+            ("16385_fsm.1", at(131_072)),
+            ("pg_filenode.map", Found::File),
+            ("PG_VERSION", Found::File),
+            ("16385_old", Found::File),
+            ("16385.99999999", Found::File),
+        ] {
+            assert_eq!(relation(name, 131_072), found, "{name}");
+        }
+        assert!(is_relation_folder("base/5/1"));
+        assert!(is_relation_folder("pg_tblspc/16384/PG_15_202209061/5/1"));
+        assert!(!is_relation_folder("pg_xact/0000"));
+    }
+
+    fn listed(files: &[&str], skip: &[&str]) -> Vec<String> {
+        let data = tempfile::tempdir().expect("folder");
+        for file in files {
+            let path = data.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("folder")).expect("folder");
+            std::fs::write(path, "x").expect("file");
+        }
+        let selection = Selection {
+            data: data.path().to_owned(),
+            root: String::new(),
+            skip: skip.iter().map(|path| (*path).to_owned()).collect(),
+            version_folder: "PG_15_202209061".to_owned(),
+            segment_blocks: 131_072,
+        };
+        let found = selection.list().expect("a listing");
+        found.into_iter().map(|file| file.path).collect()
+    }
+
+    #[test]
+    fn what_the_server_makes_anew_is_left_out() {
+        let files = [
+            "PG_VERSION",
+            "postmaster.pid",
+            "backup_label",
+            "global/pg_control",
+            "global/1262",
+            "global/pg_internal.init.77",
+            "pg_wal/000000010000000000000001",
+            "pg_wal/archive_status/x.ready",
+            "pg_replslot/s/state",
+            "base/pgsql_tmp/pgsql_tmp1.0",
+            "base/5/t3_16385",
+            "base/5/t3_16385_fsm.1",
+            "base/5/tea_1",
+        ];
+        let expected = [
+            "PG_VERSION",
+            "base",
+            "base/5",
+            "base/5/tea_1",
+            "global",
+            "global/1262",
+            "pg_replslot",
+            "pg_wal",
+            "pg_wal/archive_status",
+        ];
+        assert_eq!(listed(&files, &[]), expected);
+    }
+
+    #[test]
+    fn an_unlogged_relation_keeps_only_its_initial_fork() {
+        let files = [
+            "base/5/7",
+            "base/5/7.1",
+            "base/5/7_fsm",
+            "base/5/7_init",
+            "base/5/70",
+        ];
+        let expected = ["base", "base/5", "base/5/70", "base/5/7_init"];
+        assert_eq!(listed(&files, &[]), expected);
+    }
+
+    #[test]
+    fn only_this_version_of_a_tablespace_is_taken() {
+        let files = ["pg_tblspc/9/PG_15_202209061/5/7", "pg_tblspc/9/PG_14_1/5/7"];
+        let listed = listed(&files, &[]);
+        assert!(listed.contains(&files[0].to_owned()));
+        assert!(!listed.contains(&files[1].to_owned()));
+    }
+
+    #[test]
+    fn parts_of_their_own_are_left_out() {
+        let files = ["base/5/1", "base/6/1"];
+        assert_eq!(listed(&files, &["base/5"]), ["base", "base/6", "base/6/1"]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Owns what a copy of a part remembers for its recovery: the notes of `EndedBackup`, by name.
+
+use std::collections::BTreeMap;
+
+use super::component::Place;
+use super::label::{BackupLabel, MappedTablespace, parse_map};
+use crate::engine::{EndedBackup, EngineError};
+
+/// The backup label, byte for byte.
+pub const LABEL: &str = "backup_label";
+/// The tablespace map, byte for byte.
+pub const MAP: &str = "tablespace_map";
+const PLACE: &str = "place";
+const APART: &str = "apart";
+const SYSTEM: &str = "system-identifier";
+const VERSION: &str = "server-version-num";
+
+/// What a part says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartNotes {
+    /// The label, byte for byte.
+    pub label_text: String,
+    /// The label, read.
+    pub label: BackupLabel,
+    /// The map, byte for byte.
+    pub map_text: String,
+    /// Which folder it is a copy of.
+    pub place: Place,
+    /// Folders that base left out because they are parts of their own.
+    pub apart: Vec<Place>,
+    /// Identity of the cluster.
+    pub system_identifier: u64,
+    /// Version of the server that was copied.
+    pub version_num: u32,
+}
+
+impl PartNotes {
+    /// The notes for a manifest.
+    #[must_use]
+    pub fn print(&self) -> BTreeMap<String, String> {
+        // neither type has a map with keys that are no text
+        let json = |value: serde_json::Result<String>| value.unwrap_or_default();
+        BTreeMap::from([
+            (LABEL.to_owned(), self.label_text.clone()),
+            (MAP.to_owned(), self.map_text.clone()),
+            (PLACE.to_owned(), json(serde_json::to_string(&self.place))),
+            (APART.to_owned(), json(serde_json::to_string(&self.apart))),
+            (SYSTEM.to_owned(), self.system_identifier.to_string()),
+            (VERSION.to_owned(), self.version_num.to_string()),
+        ])
+    }
+
+    /// Reads the notes of a manifest.
+    ///
+    /// # Errors
+    /// [`EngineError::Damaged`] when one is missing or wrong.
+    pub fn parse(ended: &EndedBackup) -> Result<Self, EngineError> {
+        let note = |name: &'static str| {
+            let text = ended.notes.get(name);
+            text.ok_or_else(|| damaged(name, "it is missing"))
+        };
+        let label_text = note(LABEL)?.clone();
+        let wrong = |name: &'static str| move |error: &dyn std::fmt::Display| damaged(name, error);
+        Ok(Self {
+            label: BackupLabel::parse(&label_text).map_err(|error| wrong(LABEL)(&error))?,
+            label_text,
+            map_text: note(MAP)?.clone(),
+            place: serde_json::from_str(note(PLACE)?).map_err(|error| wrong(PLACE)(&error))?,
+            apart: serde_json::from_str(note(APART)?).map_err(|error| wrong(APART)(&error))?,
+            system_identifier: note(SYSTEM)?
+                .parse()
+                .map_err(|error| wrong(SYSTEM)(&error))?,
+            version_num: note(VERSION)?
+                .parse()
+                .map_err(|error| wrong(VERSION)(&error))?,
+        })
+    }
+
+    /// The tablespaces of the cluster when the bracket ended.
+    ///
+    /// # Errors
+    /// [`EngineError::Damaged`].
+    pub fn map(&self) -> Result<Vec<MappedTablespace>, EngineError> {
+        parse_map(&self.map_text).map_err(|error| damaged(MAP, error))
+    }
+}
+
+fn damaged(name: &str, detail: impl std::fmt::Display) -> EngineError {
+    EngineError::Damaged {
+        what: format!("the note `{name}` of a part"),
+        detail: detail.to_string(),
+    }
+}

@@ -1,0 +1,678 @@
+//! Owns how policies, `apply` and `for each` become single blocks, each with its variables
+//! (P1105, P1110). Must not resolve what stands inside the blocks.
+
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+
+use super::cx::Cx;
+use super::filter::{Filters, service_label};
+use super::plan::{Origin, ServiceId};
+use super::scope::{ScopeId, declared_twice};
+use super::selector::{component_kind, word_of};
+use super::sink::Sink;
+use super::vars::{self, Bound, Setting};
+use super::world::World;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+use crate::syntax::ast::{
+    Apply, Block, Clause, ClauseKind, ForEach, ForEachPart, ItemKind, Kind, Policy, PolicyPart,
+    Selector, SelectorKind, Word,
+};
+
+/// Clauses of a block, each with the file whose names it uses.
+pub(super) type Body<'a> = Rc<[(&'a Clause, ScopeId)]>;
+
+/// Variables by name.
+pub(super) type Vars<'a> = Vec<(&'a str, Bound)>;
+
+/// A block to resolve.
+pub(super) struct Unit<'a> {
+    pub(super) block: &'a Block,
+    pub(super) body: Body<'a>,
+    pub(super) scope: ScopeId,
+    /// The variable of the policy or loop.
+    pub(super) own: Option<(&'a str, Bound)>,
+    /// Parameters of the policy.
+    pub(super) shared: Rc<Vars<'a>>,
+    pub(super) policy: Option<&'a str>,
+    /// What it is expanded for.
+    pub(super) instance: Option<Rc<str>>,
+    /// A part of the policy could not be read.
+    pub(super) incomplete: bool,
+}
+
+impl<'a> Unit<'a> {
+    /// The place from which its clauses are resolved.
+    pub(super) fn cx<'w>(&'w self, world: &'w World<'a>, sink: &'w Sink) -> Cx<'w, 'a> {
+        let mut cx = Cx::new(world, sink, self.scope);
+        cx.shared = &self.shared;
+        cx.instance = self.instance.as_deref();
+        cx.incomplete = self.incomplete;
+        if let Some((name, bound)) = &self.own {
+            cx.service = match bound {
+                Bound::Service(id) => Some(*id),
+                Bound::Component(id) => Some(world.plan.component(*id).service),
+                _ => cx.service,
+            };
+            cx.own.push((name, bound.clone()));
+        }
+        cx
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            policy: self.policy.map(str::to_owned),
+            instance: self.instance.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+/// All blocks of the plan, in order; those of a policy once for each thing it is applied to.
+pub(super) fn units<'a>(world: &World<'a>, sink: &Sink) -> Vec<Unit<'a>> {
+    let mut expansion = Expansion {
+        world,
+        sink,
+        units: Vec::new(),
+        explicit: HashSet::new(),
+    };
+    expansion.gather_explicit();
+    for item in world.main().items {
+        match &item.kind {
+            ItemKind::Block(block) => expansion.block(block, None, None),
+            ItemKind::Apply(apply) => expansion.top_apply(apply),
+            ItemKind::ForEach(each) => expansion.for_each(each),
+            _ => {}
+        }
+    }
+    expansion.units
+}
+
+struct Expansion<'w, 'a> {
+    world: &'w World<'a>,
+    sink: &'w Sink,
+    units: Vec<Unit<'a>>,
+    /// Policies that are applied to services by name; such an `apply` replaces what a loop
+    /// would apply to the same service.
+    explicit: HashSet<(*const Policy, ServiceId)>,
+}
+
+impl<'a> Expansion<'_, 'a> {
+    fn cx(&self) -> Cx<'_, 'a> {
+        Cx::new(self.world, self.sink, 0)
+    }
+
+    /// Which policy is applied to which service by name. Makes no findings.
+    fn gather_explicit(&mut self) {
+        let silent = Sink::new("");
+        for item in self.world.main().items {
+            let ItemKind::Apply(apply) = &item.kind else {
+                continue;
+            };
+            let mut cx = Cx::new(self.world, &silent, 0);
+            let Some((policy, _)) = find_policy(&mut cx, &apply.policy) else {
+                continue;
+            };
+            let bound = targets(&mut cx, policy.kind, &apply.target);
+            self.explicit
+                .extend(bound.into_iter().filter_map(|bound| match bound {
+                    Bound::Service(id) => Some((std::ptr::from_ref(policy), id)),
+                    _ => None,
+                }));
+        }
+    }
+
+    /// A block as it stands in the file, or in a loop.
+    fn block(
+        &mut self,
+        block: &'a Block,
+        own: Option<(&'a str, Bound)>,
+        instance: Option<Rc<str>>,
+    ) {
+        self.units.push(Unit {
+            block,
+            body: block.body.iter().map(|clause| (clause, 0)).collect(),
+            scope: 0,
+            own,
+            shared: Rc::default(),
+            policy: None,
+            instance,
+            incomplete: false,
+        });
+    }
+
+    fn top_apply(&mut self, apply: &'a Apply) {
+        let mut cx = self.cx();
+        let Some((policy, scope)) = find_policy(&mut cx, &apply.policy) else {
+            return;
+        };
+        let bound = targets(&mut cx, policy.kind, &apply.target);
+        let ready = Ready::new(self.world, self.sink, apply, policy, scope);
+        for bound in bound {
+            self.instances(&ready, bound);
+        }
+    }
+
+    fn instances(&mut self, ready: &Ready<'a>, bound: Bound) {
+        let instance: Rc<str> = name_of(self.world, &bound).into();
+        for (block, body) in &ready.blocks {
+            self.units.push(Unit {
+                block,
+                body: Rc::clone(body),
+                scope: ready.scope,
+                own: Some((&ready.policy.var.text, bound.clone())),
+                shared: Rc::clone(&ready.params),
+                policy: Some(&ready.policy.name.text),
+                instance: Some(Rc::clone(&instance)),
+                incomplete: ready.incomplete,
+            });
+        }
+    }
+
+    fn for_each(&mut self, each: &'a ForEach) {
+        let mut cx = self.cx();
+        let found = things(&mut cx, each);
+        for part in &each.body {
+            if let ForEachPart::Expect { from, to, span } = part {
+                expect(
+                    &mut cx,
+                    each,
+                    found.len(),
+                    from,
+                    to.as_ref().unwrap_or(from),
+                    *span,
+                );
+            }
+        }
+        for part in &each.body {
+            match part {
+                ForEachPart::Apply(apply) => self.loop_apply(each, apply, &found),
+                ForEachPart::Block(block) => {
+                    for bound in &found {
+                        let name = name_of(self.world, bound).into();
+                        self.block(block, Some((&each.var.text, bound.clone())), Some(name));
+                    }
+                }
+                ForEachPart::Expect { .. } | ForEachPart::Bad(_) => {}
+            }
+        }
+    }
+
+    fn loop_apply(&mut self, each: &'a ForEach, apply: &'a Apply, found: &[Bound]) {
+        let mut cx = self.cx();
+        let Some((policy, scope)) = find_policy(&mut cx, &apply.policy) else {
+            return;
+        };
+        let ready = Ready::new(self.world, self.sink, apply, policy, scope);
+        if !is_var(&apply.target, &each.var.text) {
+            // the target does not depend on the loop, or is a part of what it runs over
+            return self.loop_targets(each, apply, &ready, found);
+        }
+        if each.kind != policy.kind {
+            let message = format!(
+                "policy `{}` is for a {}; `${}` is a {}",
+                policy.name.text,
+                word_of(policy.kind),
+                each.var.text,
+                word_of(each.kind)
+            );
+            return cx.refuse(
+                202,
+                message,
+                apply.target.span,
+                "apply a policy for that kind",
+            );
+        }
+        for bound in found {
+            let explicit = match bound {
+                Bound::Service(id) => self.explicit.contains(&(std::ptr::from_ref(policy), *id)),
+                _ => false,
+            };
+            if !explicit {
+                self.instances(&ready, bound.clone());
+            }
+        }
+    }
+
+    fn loop_targets(
+        &mut self,
+        each: &'a ForEach,
+        apply: &'a Apply,
+        ready: &Ready<'a>,
+        found: &[Bound],
+    ) {
+        for bound in found {
+            let name = name_of(self.world, bound);
+            let mut cx = self.cx();
+            cx.instance = Some(&name);
+            cx.own.push((&each.var.text, bound.clone()));
+            let targets = targets(&mut cx, ready.policy.kind, &apply.target);
+            for target in targets {
+                self.instances(ready, target);
+            }
+        }
+    }
+}
+
+/// One `apply` with everything its instances share.
+struct Ready<'a> {
+    policy: &'a Policy,
+    scope: ScopeId,
+    params: Rc<Vars<'a>>,
+    blocks: Vec<(&'a Block, Body<'a>)>,
+    incomplete: bool,
+}
+
+impl<'a> Ready<'a> {
+    fn new(
+        world: &World<'a>,
+        sink: &Sink,
+        apply: &'a Apply,
+        policy: &'a Policy,
+        scope: ScopeId,
+    ) -> Self {
+        let params = params(world, sink, apply, policy, scope);
+        let changes = Changes::of(world, sink, apply, policy);
+        let blocks = policy.body.iter().filter_map(|part| match part {
+            PolicyPart::Block(block) => Some((block, changes.apply(block, scope))),
+            _ => None,
+        });
+        let bad = |part: &PolicyPart| matches!(part, PolicyPart::Bad(_));
+        Self {
+            policy,
+            scope,
+            params: Rc::new(params),
+            blocks: blocks.collect(),
+            incomplete: policy.body.iter().any(bad),
+        }
+    }
+}
+
+/// The policy's parameters, with what `with` gives.
+fn params<'a>(
+    world: &World<'a>,
+    sink: &Sink,
+    apply: &'a Apply,
+    policy: &'a Policy,
+    scope: ScopeId,
+) -> Vars<'a> {
+    let mut here = Cx::new(world, sink, 0);
+    let mut given: BTreeMap<&str, (Setting, Span)> = BTreeMap::new();
+    let declared: Vec<_> = policy
+        .body
+        .iter()
+        .filter_map(|part| match part {
+            PolicyPart::Param(param) => Some(param),
+            _ => None,
+        })
+        .collect();
+    let names: Vec<&str> = declared
+        .iter()
+        .map(|param| param.name.text.as_str())
+        .collect();
+    for (name, value) in &apply.with {
+        if !names.contains(&name.text.as_str()) {
+            let message = format!(
+                "policy `{}` has no parameter `{}`",
+                policy.name.text, name.text
+            );
+            here.push(here.suggest(Code(201), message, name, "parameters", &names));
+        } else if let Some(value) = vars::of_value(&mut here, value) {
+            given.insert(&name.text, value);
+        }
+    }
+    let mut home = Cx::new(world, sink, scope);
+    let params = declared.into_iter().map(|param| {
+        let with = given.remove(param.name.text.as_str());
+        (
+            param.name.text.as_str(),
+            vars::of_param(&mut home, param, with),
+        )
+    });
+    params.collect()
+}
+
+/// What an `apply` changes in the blocks of its policy.
+struct Changes<'a> {
+    overrides: Vec<&'a Clause>,
+    added: Vec<&'a Clause>,
+}
+
+impl<'a> Changes<'a> {
+    fn of(world: &World<'a>, sink: &Sink, apply: &'a Apply, policy: &'a Policy) -> Self {
+        let mut changes = Self {
+            overrides: Vec::new(),
+            added: Vec::new(),
+        };
+        let mut cx = Cx::new(world, sink, 0);
+        for clause in &apply.body {
+            match &clause.kind {
+                ClauseKind::Override(inner) if hits(policy, inner) => changes.overrides.push(inner),
+                ClauseKind::Override(inner) => hits_nothing(&mut cx, policy, clause, inner),
+                ClauseKind::Allow(_) | ClauseKind::Bad { .. } => changes.added.push(clause),
+                _ => {
+                    let message = "a change to a policy needs the word `override`";
+                    let text = cx.world.sources.text(clause.span);
+                    let help = format!("write `override {text}`");
+                    cx.refuse(1110, message, clause.span, help);
+                }
+            }
+        }
+        changes
+    }
+
+    /// A block's clauses with the changes in it.
+    fn apply(&self, block: &'a Block, scope: ScopeId) -> Body<'a> {
+        let mut body: Vec<(&Clause, ScopeId)> = Vec::with_capacity(block.body.len());
+        let mut done: HashSet<*const Clause> = HashSet::new();
+        for clause in &block.body {
+            match self
+                .overrides
+                .iter()
+                .find(|change| replaces(change, clause))
+            {
+                // several clauses that one override hits become one
+                Some(change) if done.insert(std::ptr::from_ref(*change)) => {
+                    body.push((change, 0));
+                }
+                Some(_) => {}
+                None => body.push((clause, scope)),
+            }
+        }
+        body.extend(self.added.iter().map(|clause| (*clause, 0)));
+        body.into()
+    }
+}
+
+fn hits(policy: &Policy, change: &Clause) -> bool {
+    let blocks = policy.body.iter().filter_map(|part| match part {
+        PolicyPart::Block(block) => Some(block),
+        _ => None,
+    });
+    let mut clauses = blocks.flat_map(|block| &block.body);
+    clauses.any(|clause| replaces(change, clause))
+}
+
+fn hits_nothing(cx: &mut Cx<'_, '_>, policy: &Policy, clause: &Clause, inner: &Clause) {
+    // an unreadable line of the policy may be the one that is meant
+    let bad = policy.body.iter().any(|part| match part {
+        PolicyPart::Bad(_) => true,
+        PolicyPart::Block(block) => block.body.iter().any(super::is_bad),
+        PolicyPart::Param(_) => false,
+    });
+    if bad {
+        return;
+    }
+    let text = cx.world.sources.text(inner.span);
+    let word = text.split_whitespace().next().unwrap_or(text).to_owned();
+    let message = format!(
+        "policy `{}` has no `{word}` that this changes",
+        policy.name.text
+    );
+    let finding = Diagnostic::new(Code(1110), message, clause.span, "")
+        .related("the policy", policy.name.span, "")
+        .help("add the clause to the policy, or drop the line")
+        .subject(word);
+    cx.push(finding);
+}
+
+/// True when an override takes the place of a clause: the same clause, and for those that name
+/// devices one of the same devices.
+fn replaces(change: &Clause, clause: &Clause) -> bool {
+    use ClauseKind as K;
+    let same = |a: &[Word], b: &[Word]| a.iter().any(|a| b.iter().any(|b| a.text == b.text));
+    match (&change.kind, &clause.kind) {
+        (K::Retain { on: a, .. }, K::Retain { on: b, .. }) => a.is_empty() || same(a, b),
+        (
+            K::Copy {
+                to: a, scope: x, ..
+            },
+            K::Copy {
+                to: b, scope: y, ..
+            },
+        ) => x == y && same(a, b),
+        (K::Ship { to: a, .. }, K::Ship { to: b, .. }) => a.text == b.text,
+        (K::Take { method: a, .. }, K::Take { method: b, .. }) => a == b,
+        (K::Throttle(_), K::Throttle(_))
+        | (K::Encrypt(_), K::Encrypt(_))
+        | (K::Compress { .. }, K::Compress { .. })
+        | (K::Parallel(_), K::Parallel(_)) => true,
+        _ => false,
+    }
+}
+
+/// The policy of this name, with the file it stands in.
+fn find_policy<'a>(cx: &mut Cx<'_, 'a>, word: &Word) -> Option<(&'a Policy, ScopeId)> {
+    let (scope, name) = cx.locate(word)?;
+    let scopes = cx.world.scopes;
+    match scopes[scope].policies.get(name) {
+        Some(declared) => Some((declared.what, scope)),
+        None => {
+            cx.unknown("policy", scope, name, word);
+            None
+        }
+    }
+}
+
+fn is_var(selector: &Selector, name: &str) -> bool {
+    use crate::syntax::ast::Reference;
+    let reference = match &selector.kind {
+        SelectorKind::Bare(reference) | SelectorKind::Kinded(_, reference) => reference,
+        _ => return false,
+    };
+    matches!(reference, Reference::Var(word) if word.text == name)
+}
+
+/// What a policy for `kind` is applied to.
+fn targets(cx: &mut Cx<'_, '_>, kind: Kind, selector: &Selector) -> Vec<Bound> {
+    if kind == Kind::Service {
+        if let SelectorKind::Every {
+            kind: Kind::Service,
+            filters,
+            ..
+        } = &selector.kind
+        {
+            return cx
+                .every_service(filters)
+                .into_iter()
+                .map(Bound::Service)
+                .collect();
+        }
+        return cx
+            .selected_service(selector)
+            .map(Bound::Service)
+            .into_iter()
+            .collect();
+    }
+    let Some(wanted) = component_kind(kind) else {
+        let message = format!(
+            "a policy for a {} can only be applied in a loop",
+            word_of(kind)
+        );
+        cx.refuse(
+            202,
+            message,
+            selector.span,
+            "write `for each … { apply … to $it }`",
+        );
+        return Vec::new();
+    };
+    let mut ids = Vec::new();
+    cx.components(selector, &mut ids);
+    let (fit, other): (Vec<_>, Vec<_>) = ids
+        .into_iter()
+        .partition(|id| cx.world.plan.component(*id).kind == wanted);
+    if let Some(other) = other.first() {
+        let is = cx.world.plan.component(*other).kind.word();
+        let message = format!("a {} is needed here; this is a {is}", wanted.word());
+        cx.refuse(202, message, selector.span, "apply a policy for that kind");
+    }
+    fit.into_iter().map(Bound::Component).collect()
+}
+
+/// What a loop runs over.
+fn things(cx: &mut Cx<'_, '_>, each: &ForEach) -> Vec<Bound> {
+    let world = cx.world;
+    match each.kind {
+        Kind::Service => cx
+            .every_service(&each.filters)
+            .into_iter()
+            .map(Bound::Service)
+            .collect(),
+        Kind::Site => {
+            let filters = cx.filter(&each.filters);
+            let names = world.plan.sites.keys();
+            let names = names.filter(|name| filters.keeps(name, |_| None));
+            names.map(|name| Bound::Site(name.clone())).collect()
+        }
+        Kind::Device => {
+            let filters = cx.filter(&each.filters);
+            let devices = world.plan.devices.iter().enumerate();
+            let devices = devices.filter(|(_, device)| {
+                filters.keeps(&device.name, |label| match label {
+                    "kind" => Some(device.kind.word()),
+                    "site" => device.site.as_deref(),
+                    "host" => device.host.as_deref(),
+                    _ => None,
+                })
+            });
+            let id = |at| Bound::Device(super::plan::DeviceId::from_index(at));
+            devices.map(|(at, _)| id(at)).collect()
+        }
+        kind => match component_kind(kind) {
+            Some(_) => parts(cx, each, kind),
+            None => {
+                let message = format!("no inventory lists each {}", word_of(kind));
+                cx.refuse(
+                    202,
+                    message,
+                    each.head,
+                    "loop over services, devices, sites or parts",
+                );
+                Vec::new()
+            }
+        },
+    }
+}
+
+/// Components: of one service, or of all.
+fn parts(cx: &mut Cx<'_, '_>, each: &ForEach, kind: Kind) -> Vec<Bound> {
+    let world = cx.world;
+    let wanted = component_kind(kind);
+    let service = match &each.scope {
+        Some(reference) => match cx.reference_service(reference) {
+            Some(id) => Some(id),
+            None => return Vec::new(),
+        },
+        None => None,
+    };
+    let filters = cx.filter(&each.filters);
+    let plan = &world.plan;
+    let all = (0..plan.components.len()).map(super::plan::ComponentId::from_index);
+    let all = all.filter(|id| {
+        let part = plan.component(*id);
+        Some(part.kind) == wanted
+            && service.is_none_or(|service| service == part.service)
+            && filters.keeps(&part.name, |label| service_label(plan, part.service, label))
+    });
+    all.map(Bound::Component).collect()
+}
+
+/// The name under which an instance is reported and its jobs are kept.
+fn name_of(world: &World<'_>, bound: &Bound) -> String {
+    let plan = &world.plan;
+    match bound {
+        Bound::Service(id) => plan.service(*id).name.clone(),
+        Bound::Component(id) => {
+            let part = plan.component(*id);
+            let service = &plan.service(part.service).name;
+            match &part.database {
+                Some(database) => format!("{service}.{database}.{}", part.name),
+                None => format!("{service}.{}", part.name),
+            }
+        }
+        Bound::Device(id) => plan.device(*id).name.clone(),
+        Bound::Site(name) => name.clone(),
+        Bound::Setting(..) | Bound::Input(_) | Bound::Broken => String::new(),
+    }
+}
+
+/// P1105: a loop that ran over too few or too many.
+fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &Word, span: Span) {
+    let bound = |word: &Word| word.text.parse::<usize>().ok();
+    let (Some(least), Some(most)) = (bound(from), bound(to)) else {
+        return cx.refuse(
+            307,
+            "`expect` needs whole numbers",
+            span,
+            "write `expect 900..1100`",
+        );
+    };
+    if least > most {
+        return cx.refuse(
+            307,
+            "this range is empty",
+            span,
+            format!("write `expect {most}..{least}`"),
+        );
+    }
+    if (least..=most).contains(&found) || cx.world.unsure {
+        return;
+    }
+    let kind = word_of(each.kind);
+    let range = cx
+        .world
+        .sources
+        .text(span)
+        .trim_start_matches("expect")
+        .trim()
+        .to_owned();
+    let message = format!("this loop runs over {found} {kind}s; {range} are expected");
+    let filters = cx.filter(&each.filters);
+    let near = nearest_label(cx.world, &filters).filter(|_| found < least);
+    let near = near
+        .map(|near| format!("; nearest: {near}"))
+        .unwrap_or_default();
+    cx.push(
+        Diagnostic::new(Code(1105), message, span, "")
+            .label(each.head, "what it runs over")
+            .help(format!("check the labels in the inventory{near}"))
+            .subject(each.var.text.clone()),
+    );
+}
+
+/// A label value that is written slightly differently, with how many services have it.
+fn nearest_label(world: &World<'_>, filters: &Filters<'_>) -> Option<String> {
+    let plan = &world.plan;
+    for (label, wanted) in filters.conditions() {
+        let mut values: BTreeMap<&str, usize> = BTreeMap::new();
+        for at in 0..plan.services.len() {
+            let value = service_label(plan, ServiceId::from_index(at), label);
+            value
+                .into_iter()
+                .for_each(|value| *values.entry(value).or_default() += 1);
+        }
+        let others = values.keys().copied().filter(|value| value != wanted);
+        if let Some(near) = crate::similar::nearest(wanted, others) {
+            return Some(format!("{label} `{near}` ({})", values[near]));
+        }
+    }
+    None
+}
+
+/// Reports jobs of one kind that have the same name for the same instance.
+pub(super) fn names_once(world: &World<'_>, sink: &Sink, units: &[Unit<'_>]) {
+    let mut seen: std::collections::HashMap<(&str, Option<&str>, &str), Span> =
+        std::collections::HashMap::new();
+    let cx = Cx::new(world, sink, 0);
+    for unit in units {
+        let (keyword, name) = (unit.block.kind.keyword(), &unit.block.name);
+        if keyword == "objectives" {
+            continue;
+        }
+        let key = (keyword, unit.instance.as_deref(), name.text.as_str());
+        if let Some(first) = seen.insert(key, name.span) {
+            let finding = declared_twice(keyword, name, first);
+            sink.push(finding, unit.instance.as_deref().or(cx.instance));
+        }
+    }
+}
