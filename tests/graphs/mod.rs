@@ -1,4 +1,5 @@
 //! Tests of graphs and schedules.
 
+mod due;
 mod laws;
 mod schedule;

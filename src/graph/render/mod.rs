@@ -1,5 +1,8 @@
 //! A step graph as text for people and machines. Pure functions from graph to string.
 
+pub mod dot;
+pub mod mermaid;
+pub mod svg;
 pub mod text;
 
 use super::step::{Estimate, Step, StepGraph, StepKind};
