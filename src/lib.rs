@@ -71,6 +71,7 @@ pub mod yaml;
 mod yaml_places;
 
 // planner: pure
+pub mod estimate;
 pub mod facts;
 pub mod graph;
 pub mod schedule;

@@ -26,6 +26,7 @@ mod output;
 mod recover;
 mod restore;
 mod run;
+mod show;
 mod site;
 mod status;
 mod verify;
@@ -56,6 +57,8 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Print the page of a check or of a word of the language.
     Explain(explain::Args),
+    /// Show the steps of an intent as text, data or drawing.
+    Show(show::Args),
     /// Watch a real database being backed up, destroyed and recovered to an exact transaction.
     Demo(demo::Args),
     /// Write a first plan for a SQLite file or a folder.
@@ -99,6 +102,7 @@ impl Command {
             Self::Log(args) => log::run(&args),
             Self::Device(args) => device::run(&args),
             Self::Catalog(args) => catalog::run(&args),
+            Self::Show(args) => show::run(&args),
             Self::Demo(args) => demo::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Completions(args) => manual::completions(&args),

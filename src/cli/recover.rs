@@ -1,14 +1,14 @@
 //! `planc recover`: a recovery of the plan, with what the incident tells.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run};
 use crate::cli::run::print_graph;
 use crate::cli::site::{OnBusy, ShowArgs, Site};
-use crate::graph::step::Intent;
+use crate::graph::step::{Intent, StepGraph, StepKind};
 
 /// Arguments of `planc recover`.
 #[derive(Debug, clap::Args)]
@@ -60,9 +60,48 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     if args.dry_run {
         let site = Site::look(&args.plan, args.now)?;
-        return print_graph(&site.compile(&intent, args.now.now())?);
+        return print_graph(&compile(&site, intent, args.now)?);
     }
     let mut site = Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?;
-    let graph = site.compile(&intent, args.now.now())?;
+    let graph = compile(&site, intent, args.now)?;
     approved_run(&mut site, graph, args.yes, args.show)
+}
+
+/// Compiles the recovery. A place that the plan says is relative to the inventory's folder: it is
+/// made absolute, because later processes read the graph too.
+fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliError> {
+    let now = now.now();
+    let graph = site.compile(&intent, now)?;
+    let targets: Vec<&Path> = (graph.steps.iter())
+        .filter_map(|step| match &step.kind {
+            StepKind::PrepareTarget { target, .. } => Some(Path::new(target)),
+            _ => None,
+        })
+        .collect();
+    let Intent::Recover {
+        scenario, inputs, ..
+    } = intent
+    else {
+        return Ok(graph);
+    };
+    if targets.iter().all(|target| target.is_absolute()) {
+        return Ok(graph);
+    }
+    let to = match targets.as_slice() {
+        [only] => *only,
+        [first, others @ ..] if others.iter().all(|one| one.parent() == first.parent()) => {
+            first.parent().unwrap_or(first)
+        }
+        _ => {
+            let message = format!("`{scenario}` restores several services to several places");
+            return Err(CliError::refused(message).help("say one folder for all: `--to PATH`"));
+        }
+    };
+    let to = Some(absolute(&site.places.base.join(to))?);
+    let intent = Intent::Recover {
+        scenario,
+        inputs,
+        to,
+    };
+    site.compile(&intent, now)
 }

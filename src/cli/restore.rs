@@ -92,7 +92,11 @@ pub(crate) fn absolute(path: &Path) -> Result<String, CliError> {
 }
 
 /// Reads `--at`.
-fn target(holdings: &Holdings, service: &str, text: &str) -> Result<RecoveryTarget, CliError> {
+pub(crate) fn target(
+    holdings: &Holdings,
+    service: &str,
+    text: &str,
+) -> Result<RecoveryTarget, CliError> {
     if let Some(transaction) = text.strip_prefix("before:") {
         let position = position(holdings, service, transaction)?;
         return Ok(RecoveryTarget::Before(position));

@@ -12,7 +12,7 @@ use crate::cli::site::{self, LogFormat, OnBusy, ShowArgs, Site};
 use crate::cli::{load, watch};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, StepGraph};
-use crate::graph::{order, support};
+use crate::graph::{file, order, support};
 use crate::report::summary::summary;
 use crate::resolve::plan::ResolvedPlan;
 use crate::run::{self, Context, RunEnvironment, RunReport, Stop};
@@ -194,7 +194,7 @@ pub(crate) fn say(show: ShowArgs, text: &str) -> Result<(), CliError> {
 /// Runs a graph that the operator hands in. One that needs neither devices nor services needs no
 /// plan.
 fn run_file(args: &Args, which: &PlanArgs, file: &Path) -> Result<Exit, CliError> {
-    let graph = Arc::new(read_graph(file)?);
+    let graph = Arc::new(read_graph(file, args.now.now())?);
     order::check(&graph).map_err(|error| site::graph_error(&error))?;
     if args.dry_run {
         return print_graph(&graph);
@@ -258,23 +258,19 @@ fn run_alone(args: &Args, graph: &Arc<StepGraph>, file: &Path) -> Result<RunRepo
 }
 
 /// Reads a graph in its YAML or JSON form.
-fn read_graph(file: &Path) -> Result<StepGraph, CliError> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| {
+fn read_graph(path: &Path, now: Timestamp) -> Result<StepGraph, CliError> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
         let cause = load::cause(&error);
         CliError::refused(format!("cannot read the graph {name}: {cause}"))
     })?;
-    let unreadable = |detail: String| {
-        CliError::refused(format!("{name} is not a step graph: {detail}"))
-            .help("`planc show graph --format yaml` prints the form")
-    };
-    let graph: StepGraph = if text.trim_start().starts_with('{') {
-        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?
+    let format = if text.trim_start().starts_with('{') {
+        file::Format::Json
     } else {
-        crate::yaml::from_str(&text).map_err(|error| unreadable(error.to_string()))?
+        file::Format::Yaml
     };
-    if graph.format != crate::graph::step::FORMAT {
-        return Err(unreadable(format!("its format is `{}`", graph.format)));
-    }
-    Ok(graph)
+    file::read(&text, format, now).map_err(|error| {
+        CliError::refused(format!("{name} is not a step graph: {error}"))
+            .help("`planc show graph --format yaml` prints the form")
+    })
 }

@@ -47,7 +47,10 @@ pub fn simulate(graph: &StepGraph, default_seconds: f64) -> Simulation {
         now = at;
         schedule.finish(step, Outcome::Done);
     }
-    let unknown = graph.steps.iter().filter(|step| step.estimate.seconds.is_none());
+    let unknown = graph
+        .steps
+        .iter()
+        .filter(|step| step.estimate.seconds.is_none());
     Simulation {
         makespan: now,
         busy,
@@ -67,7 +70,9 @@ impl Eq for Moment {}
 
 impl Ord for Moment {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.total_cmp(&other.at).then(self.step.cmp(&other.step))
+        self.at
+            .total_cmp(&other.at)
+            .then(self.step.cmp(&other.step))
     }
 }
 

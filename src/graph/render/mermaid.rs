@@ -11,7 +11,11 @@ pub fn mermaid(graph: &StepGraph) -> String {
     let mut out = String::from("flowchart LR\n");
     for (index, step) in graph.steps.iter().enumerate() {
         let word = kind_word(&step.kind);
-        let _ = writeln!(out, "  s{index}[\"{index} {word}<br/>{}\"]", escaped(&subject(step)));
+        let _ = writeln!(
+            out,
+            "  s{index}[\"{index} {word}<br/>{}\"]",
+            escaped(&subject(step))
+        );
     }
     for edge in &graph.edges {
         let arrow = match edge.kind {

@@ -64,7 +64,11 @@ pub fn svg(graph: &StepGraph, bars: &[Option<Bar>]) -> String {
         arrows(&mut out, graph, &shapes, &tops);
     }
     for shape in &shapes {
-        rectangle(&mut out, shape, tops[shape.band] + to_float(shape.row) * ROW);
+        rectangle(
+            &mut out,
+            shape,
+            tops[shape.band] + to_float(shape.row) * ROW,
+        );
     }
     axis(&mut out, span);
     out.push_str("</svg>\n");
@@ -78,20 +82,29 @@ fn to_float(number: usize) -> f64 {
 /// The band of a step: its first lane, or the last band for steps without one.
 fn band_of(graph: &StepGraph, step: usize) -> usize {
     let lane = graph.steps[step].lanes.first().map(|lane| *lane as usize);
-    lane.filter(|lane| *lane < graph.lanes.len()).unwrap_or(graph.lanes.len())
+    lane.filter(|lane| *lane < graph.lanes.len())
+        .unwrap_or(graph.lanes.len())
 }
 
 fn steps(graph: &StepGraph, bars: &[Option<Bar>], scale: f64) -> Vec<Shape> {
     let shape = |(index, step): (usize, &crate::graph::step::Step)| {
         let bar = bars.get(index).copied().flatten();
-        let bar = bar.unwrap_or(Bar { start: 0.0, end: 0.0 });
+        let bar = bar.unwrap_or(Bar {
+            start: 0.0,
+            end: 0.0,
+        });
         Shape {
             band: band_of(graph, index),
             row: 0,
             x: LEFT + bar.start * scale,
             width: ((bar.end - bar.start) * scale).max(NARROWEST),
             label: index.to_string(),
-            tip: format!("{index} {}: {}\n{}", kind_word(&step.kind), subject(step), step.why),
+            tip: format!(
+                "{index} {}: {}\n{}",
+                kind_word(&step.kind),
+                subject(step),
+                step.why
+            ),
             class: class(kind_word(&step.kind)),
         }
     };
@@ -102,7 +115,10 @@ fn groups(graph: &StepGraph, bars: &[Option<Bar>], scale: f64) -> Vec<Shape> {
     let mut found: BTreeMap<(usize, &'static str), (usize, Bar)> = BTreeMap::new();
     for (index, step) in graph.steps.iter().enumerate() {
         let bar = bars.get(index).copied().flatten();
-        let bar = bar.unwrap_or(Bar { start: 0.0, end: 0.0 });
+        let bar = bar.unwrap_or(Bar {
+            start: 0.0,
+            end: 0.0,
+        });
         let key = (band_of(graph, index), kind_word(&step.kind));
         let (count, whole) = found.entry(key).or_insert((0, bar));
         *count += 1;
@@ -168,7 +184,10 @@ fn head(width: f64, height: f64) -> String {
 
 fn bands(out: &mut String, graph: &StepGraph, rows: &[usize], tops: &[f64]) {
     for (band, count) in rows.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let name = graph.lanes.get(band).map_or("no lane", |lane| lane.name.as_str());
+        let name = graph
+            .lanes
+            .get(band)
+            .map_or("no lane", |lane| lane.name.as_str());
         let (top, height) = (tops[band], to_float(*count) * ROW);
         let _ = writeln!(
             out,
