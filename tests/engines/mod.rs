@@ -1,1 +1,5 @@
 //! Tests of engines.
+
+mod sqlite;
+mod support;
+mod trees;

@@ -1,0 +1,76 @@
+//! Owns the contract of taking a copy: the bracket of backup mode and where the bytes go.
+
+use std::io::Read;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{EngineError, Entry};
+use crate::facts::holdings::Position;
+
+/// Takes the content of a part. Implemented by the media pipeline and by fakes.
+///
+/// Order of calls: `entry`, then for a [`EntryKind::File`] any number of `read_from` and `hole`,
+/// then `close`.
+pub trait PartSink {
+    /// Announces the next file, folder or link.
+    ///
+    /// # Errors
+    /// When a device failed and no other is left.
+    fn entry(&mut self, entry: Entry) -> Result<(), EngineError>;
+
+    /// Reads up to `limit` bytes from `source` until it ends, straight into the pipeline's own
+    /// buffers; returns how many bytes came. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] when the source fails, [`EngineError::Sink`] when the devices do.
+    fn read_from(
+        &mut self,
+        source: &mut dyn Read,
+        limit: u64,
+        path: &Path,
+    ) -> Result<u64, EngineError>;
+
+    /// Adds a run of zeros that takes no space.
+    ///
+    /// # Errors
+    /// As [`PartSink::entry`].
+    fn hole(&mut self, length: u64) -> Result<(), EngineError>;
+
+    /// Ends the file announced last.
+    ///
+    /// # Errors
+    /// As [`PartSink::entry`].
+    fn close(&mut self) -> Result<(), EngineError>;
+}
+
+/// What is known when a backup session ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedBackup {
+    /// The moment the copy shows (or is consistent at, after replay).
+    pub taken_at: Timestamp,
+    /// Where replay must begin.
+    pub from: Option<Position>,
+    /// How far replay must go at least.
+    pub until: Option<Position>,
+    /// What people should know: files that changed while they were read, damaged pages.
+    pub warnings: Vec<String>,
+    /// Engine data that a restore needs (label files and the like), by name.
+    pub notes: std::collections::BTreeMap<String, String>,
+}
+
+/// One bracket of backup mode for one component.
+pub trait BackupSession: Send {
+    /// Hands every file of the component to the sink. May be called once.
+    ///
+    /// # Errors
+    /// Then the session is spoilt; drop it.
+    fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError>;
+
+    /// Leaves backup mode. Also allowed when `copy` failed or was never called.
+    ///
+    /// # Errors
+    /// When backup mode was lost on the way: the part must not be committed.
+    fn end(self: Box<Self>) -> Result<EndedBackup, EngineError>;
+}

@@ -1,0 +1,126 @@
+//! Owns backup and restore of a tree of files. Must not follow links and must not leave the root.
+//!
+//! # What is kept
+//! Regular files with holes, folders, symbolic links, hard links, named pipes; mode, owner, group
+//! and modification time of each. Sockets and device nodes are left out with a warning. What is
+//! mounted below the root belongs to the tree.
+//!
+//! # Files that change while they are read
+//! A tree has no backup mode. The rule (R17): of each file the bytes up to the length it had when
+//! it was opened are read once; what was appended later is not read, and a file that shrank ends
+//! where it ended when it was read. A file whose size or times moved meanwhile is kept as it was
+//! read and named in the warnings. A file that vanished between listing and reading is left out
+//! and named. A file or folder that cannot be read is an error, never an absence (R7).
+//!
+//! A live `SQLite` database in the tree is copied like any file, and may be torn: declare it as a
+//! service of its own.
+
+mod read;
+mod restore;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::log::{Archived, LogRange, LogSink, TransactionSummary};
+use super::{BackupSession, Engine, EngineError, RestoreSession, SourceSpec, identity, target};
+use crate::facts::holdings::{Method, Position};
+use crate::resolve::plan::EngineKind;
+
+/// A tree of files.
+#[derive(Debug)]
+pub struct FilesEngine {
+    root: PathBuf,
+    state_dir: PathBuf,
+}
+
+impl FilesEngine {
+    /// Takes the root from the inventory.
+    ///
+    /// # Errors
+    /// When the inventory gives no path.
+    pub fn new(spec: &SourceSpec) -> Result<Self, EngineError> {
+        Ok(Self {
+            root: spec.required_path()?.to_owned(),
+            state_dir: spec.state_dir.clone(),
+        })
+    }
+
+    /// The root, proven to be a folder.
+    fn folder(&self) -> Result<&Path, EngineError> {
+        let meta = std::fs::metadata(&self.root).map_err(EngineError::io("read", &self.root))?;
+        if meta.is_dir() {
+            return Ok(&self.root);
+        }
+        Err(EngineError::NotASource {
+            path: self.root.clone(),
+            expected: "a folder",
+            found: "a file".to_owned(),
+        })
+    }
+
+    fn unsupported(what: &str) -> EngineError {
+        EngineError::Unsupported {
+            engine: "files",
+            what: what.to_owned(),
+        }
+    }
+}
+
+impl Engine for FilesEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Files
+    }
+
+    fn identity(&self) -> Result<String, EngineError> {
+        identity::of(self.folder()?, &self.state_dir)
+    }
+
+    fn size(&self, _component: &str) -> Result<u64, EngineError> {
+        walk::size(self.folder()?)
+    }
+
+    fn begin(
+        &self,
+        _component: &str,
+        method: Method,
+        now: Timestamp,
+    ) -> Result<Box<dyn BackupSession>, EngineError> {
+        if method != Method::PhysicalFull {
+            return Err(Self::unsupported(&format!(
+                "take a {} copy",
+                method.words()
+            )));
+        }
+        Ok(Box::new(read::TreeSession::new(self.folder()?, now)))
+    }
+
+    fn archive(
+        &self,
+        _after: Option<&Position>,
+        _now: Timestamp,
+        _sink: &mut dyn LogSink,
+    ) -> Result<Archived, EngineError> {
+        Err(Self::unsupported("archive a log: a tree of files has none"))
+    }
+
+    fn inspect(&self, _range: &LogRange) -> Result<Vec<TransactionSummary>, EngineError> {
+        Err(Self::unsupported(
+            "list transactions: a tree of files has none",
+        ))
+    }
+
+    fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError> {
+        Ok(Box::new(restore::TreeRestore::begin(staging)?))
+    }
+
+    fn check_target(&self, target: &Path) -> Result<(), EngineError> {
+        target::refuse_inside(target, &self.root)?;
+        target::refuse_content(target)
+    }
+
+    fn query(&self, _restored: &Path, _sql: &str) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        Err(Self::unsupported("answer a query"))
+    }
+}

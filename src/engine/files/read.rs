@@ -1,0 +1,248 @@
+//! Owns reading a tree into a part. The rules for files that change are in the folder's `mod.rs`.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::{OFlags, SeekFrom as Place, seek};
+use rustix::io::Errno;
+
+use super::walk::{Found, entries};
+use crate::engine::entry::encode;
+use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
+
+/// One reading of a tree.
+pub(super) struct TreeSession {
+    root: PathBuf,
+    began: Timestamp,
+    copied: bool,
+    links: BTreeMap<(u64, u64), String>,
+    warnings: Vec<String>,
+}
+
+/// What happened to a file between listing and reading.
+enum Opened {
+    File(File, Metadata),
+    Gone,
+    Other,
+}
+
+impl TreeSession {
+    pub(super) fn new(root: &Path, now: Timestamp) -> Self {
+        Self {
+            root: root.to_owned(),
+            began: now,
+            copied: false,
+            links: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, path: &Path, sink: &mut dyn PartSink) -> Result<(), EngineError> {
+        let name = self.name(path);
+        let meta = match path.symlink_metadata() {
+            Ok(meta) => meta,
+            Err(error) => return self.gone(path, &name, error),
+        };
+        let kind = meta.file_type();
+        if kind.is_file() {
+            return self.file(path, name, &meta, sink);
+        }
+        let kind = if kind.is_dir() {
+            EntryKind::Directory
+        } else if kind.is_fifo() {
+            EntryKind::Fifo
+        } else if kind.is_symlink() {
+            match path.read_link() {
+                Ok(target) => EntryKind::Symlink {
+                    target: encode(target.as_os_str().as_bytes()),
+                },
+                Err(error) => return self.gone(path, &name, error),
+            }
+        } else {
+            self.warn(&name, "is a socket or device node and was left out");
+            return Ok(());
+        };
+        sink.entry(entry(name, kind, &meta))?;
+        sink.close()
+    }
+
+    fn name(&self, path: &Path) -> String {
+        let inner = path.strip_prefix(&self.root).unwrap_or(path);
+        encode(inner.as_os_str().as_bytes())
+    }
+
+    fn warn(&mut self, name: &str, what: &str) {
+        self.warnings.push(format!("{name} {what}"));
+    }
+
+    /// A name that is surely gone is left out and told; anything else is an error (R7).
+    fn gone(&mut self, path: &Path, name: &str, error: std::io::Error) -> Result<(), EngineError> {
+        if error.kind() != ErrorKind::NotFound {
+            return Err(EngineError::io("read", path)(error));
+        }
+        self.warn(name, "vanished before it was read and was left out");
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        path: &Path,
+        name: String,
+        meta: &Metadata,
+        sink: &mut dyn PartSink,
+    ) -> Result<(), EngineError> {
+        if let Some(target) = self.earlier(&name, meta) {
+            sink.entry(entry(name, EntryKind::Hardlink { target }, meta))?;
+            return sink.close();
+        }
+        match open(path)? {
+            Opened::Gone => self.warn(&name, "vanished before it was read and was left out"),
+            Opened::Other => self.warn(&name, "was replaced by something else and was left out"),
+            Opened::File(file, meta) => {
+                self.remember(&name, &meta);
+                self.content(path, &name, (file, meta), sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn earlier(&self, name: &str, meta: &Metadata) -> Option<String> {
+        let first = self.links.get(&(meta.dev(), meta.ino()))?;
+        (meta.nlink() > 1 && first != name).then(|| first.clone())
+    }
+
+    fn remember(&mut self, name: &str, meta: &Metadata) {
+        if meta.nlink() > 1 {
+            self.links.insert((meta.dev(), meta.ino()), name.to_owned());
+        }
+    }
+
+    fn content(
+        &mut self,
+        path: &Path,
+        name: &str,
+        (mut file, before): (File, Metadata),
+        sink: &mut dyn PartSink,
+    ) -> Result<(), EngineError> {
+        sink.entry(entry(name.to_owned(), EntryKind::File, &before))?;
+        let read = if before.blocks().saturating_mul(512) < before.len() {
+            sparse(&mut file, before.len(), path, sink)?
+        } else {
+            sink.read_from(&mut file, before.len(), path)?
+        };
+        sink.close()?;
+        let after = file.metadata().map_err(EngineError::io("examine", path))?;
+        if read != before.len() || stamp(&before) != stamp(&after) {
+            self.warn(name, "changed while it was read; it is kept as it was read");
+        }
+        Ok(())
+    }
+}
+
+impl BackupSession for TreeSession {
+    fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
+        if std::mem::replace(&mut self.copied, true) {
+            return Err(EngineError::refused(
+                "copy the tree",
+                "it was copied already",
+            ));
+        }
+        let root = self.root.clone();
+        for found in entries(&root) {
+            match found? {
+                Found::Entry(found) => self.take(found.path(), sink)?,
+                Found::Vanished(path) => self.warn(&path, "vanished before it was listed"),
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self: Box<Self>) -> Result<EndedBackup, EngineError> {
+        Ok(EndedBackup {
+            taken_at: self.began,
+            from: None,
+            until: None,
+            warnings: self.warnings,
+            notes: BTreeMap::new(),
+        })
+    }
+}
+
+fn entry(path: String, kind: EntryKind, meta: &Metadata) -> Entry {
+    Entry {
+        path,
+        kind,
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        mtime: (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0)),
+    }
+}
+
+fn stamp(meta: &Metadata) -> (u64, i64, i64, i64, i64) {
+    let modified = (meta.mtime(), meta.mtime_nsec());
+    let changed = (meta.ctime(), meta.ctime_nsec());
+    (meta.len(), modified.0, modified.1, changed.0, changed.1)
+}
+
+/// Opens without following a link and without waiting on a pipe that took the file's place.
+fn open(path: &Path) -> Result<Opened, EngineError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Opened::Gone),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Ok(Opened::Other);
+        }
+        Err(error) => return Err(EngineError::io("open", path)(error)),
+    };
+    let meta = file.metadata().map_err(EngineError::io("examine", path))?;
+    if meta.is_file() {
+        Ok(Opened::File(file, meta))
+    } else {
+        Ok(Opened::Other)
+    }
+}
+
+/// Reads the data of a file with holes; answers how far it came.
+fn sparse(
+    file: &mut File,
+    length: u64,
+    path: &Path,
+    sink: &mut dyn PartSink,
+) -> Result<u64, EngineError> {
+    let mut at = 0;
+    while at < length {
+        let start = next(file, Place::Data(at), length, path)?;
+        if start > at {
+            sink.hole(start - at)?;
+        }
+        if start >= length {
+            return Ok(length);
+        }
+        let end = next(file, Place::Hole(start), length, path)?;
+        file.seek(SeekFrom::Start(start))
+            .map_err(EngineError::io("read", path))?;
+        let read = sink.read_from(file, end - start, path)?;
+        at = start + read;
+        if read < end - start {
+            break;
+        }
+    }
+    Ok(at)
+}
+
+/// Where data or a hole begins, at most `length`; past the last data there is one hole.
+fn next(file: &File, place: Place, length: u64, path: &Path) -> Result<u64, EngineError> {
+    match seek(file, place) {
+        Ok(at) => Ok(at.min(length)),
+        Err(Errno::NXIO) => Ok(length),
+        Err(error) => Err(EngineError::io("read", path)(error.into())),
+    }
+}

@@ -1,0 +1,31 @@
+//! Owns where a source is, as the inventory says it.
+
+use std::path::{Path, PathBuf};
+
+use super::EngineError;
+use crate::resolve::plan::EngineKind;
+
+/// Where a source is: what the inventory says of it, with absolute paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSpec {
+    /// The service's name.
+    pub service: String,
+    /// Its engine.
+    pub engine: EngineKind,
+    /// File or folder, absolute.
+    pub path: Option<PathBuf>,
+    /// Folder that planc may use for state about this source, absolute.
+    pub state_dir: PathBuf,
+}
+
+impl SourceSpec {
+    /// The path, for engines that cannot do without.
+    pub(super) fn required_path(&self) -> Result<&Path, EngineError> {
+        self.path.as_deref().ok_or_else(|| {
+            EngineError::refused(
+                format!("open service {}", self.service),
+                "the inventory gives no `path`",
+            )
+        })
+    }
+}

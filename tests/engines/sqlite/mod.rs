@@ -1,0 +1,4 @@
+//! Tests of the `SQLite` engine against real databases.
+
+mod chain;
+mod full;
