@@ -1,0 +1,109 @@
+//! Writes `large.plan` and `large.yaml` with a given number of components into a folder: one
+//! policy over many PostgreSQL services, each with its base and nine tablespaces. Used by the
+//! benchmark of `planc check`.
+//!
+//! `large_plan FOLDER COMPONENTS`
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Components of one service: the base and its tablespaces.
+const PER_SERVICE: usize = 10;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, count] = args.as_slice() else {
+        return refuse("usage: large_plan FOLDER COMPONENTS");
+    };
+    let Ok(components) = count.parse::<usize>() else {
+        return refuse(&format!("{count} is not a number of components"));
+    };
+    let services = components.div_ceil(PER_SERVICE);
+    let folder = Path::new(folder);
+    let written = std::fs::write(folder.join("large.plan"), plan(services))
+        .and_then(|()| std::fs::write(folder.join("large.yaml"), inventory(services)));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&format!("cannot write into {}: {error}", folder.display())),
+    }
+}
+
+fn refuse(why: &str) -> ExitCode {
+    // nothing can be said when stderr is gone
+    let _ = writeln!(std::io::stderr(), "{why}");
+    ExitCode::from(2)
+}
+
+const HEAD: &str = r#"planc 1
+plan large
+timezone Europe/Berlin
+environment prod inventory "large.yaml"
+key fleet from vault "kv/fleet" escrow at far_site
+
+window night every day 01:00..05:30
+window weekend every sat 22:00..sun 09:00
+
+policy gold for service $it {
+  param ship: duration = 5min
+  objectives of $it {
+    rpo 10min for loss of disk
+    rto 8h for loss of disk
+    recovery window 30d
+    copies >= 2 on >= 2 sites
+  }
+  backup all of base of $it, every tablespace of $it {
+    physical full every sat during weekend
+    physical incremental every mon..fri during night
+    store on near
+    copy to far within 12h
+    retain window 40d
+    encrypt with fleet
+  }
+  archive wal of $it {
+    ship every $ship or 64 MiB to near
+    copy to far within 10min
+    retain window 41d
+    encrypt with fleet
+  }
+}
+"#;
+
+fn plan(services: usize) -> String {
+    format!(
+        "{HEAD}\nfor each service $s where tier is gold {{\n  expect {services}\n  \
+         apply gold to $s\n}}\n"
+    )
+}
+
+fn inventory(services: usize) -> String {
+    let mut text = String::from(
+        "inventory: 1\n\
+         sites: {near_site: {}, far_site: {}}\n\
+         hosts:\n  bk1: {site: near_site}\n  bk2: {site: far_site}\n",
+    );
+    for host in 0..services.div_ceil(20) {
+        let disks: Vec<String> = (0..4).map(|disk| format!("d{disk}: {{}}")).collect();
+        let disks = disks.join(", ");
+        let _ = writeln!(text, "  pg{host}: {{site: near_site, disks: {{{disks}}}}}");
+    }
+    text.push_str("services:\n");
+    for service in 0..services {
+        let spaces: Vec<String> = (1..PER_SERVICE)
+            .map(|space| format!("ts{space}: d{}", space % 4))
+            .collect();
+        let _ = writeln!(
+            text,
+            "  svc{service}: {{engine: postgresql, version: \"17.4\", host: pg{}, \
+             tablespaces: {{{}}}, labels: {{tier: gold}}}}",
+            service / 20,
+            spaces.join(", ")
+        );
+    }
+    text.push_str(
+        "devices:\n  near: {host: bk1, path: /backup/near, write: 2 GiB/s}\n  \
+         far: {host: bk2, path: /backup/far, write: 1 GiB/s}\n",
+    );
+    text
+}
