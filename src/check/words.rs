@@ -17,3 +17,38 @@ pub(in crate::check) fn loss_words(loss: &LossKind) -> String {
         LossKind::Corruption => "corruption".to_owned(),
     }
 }
+
+/// The words of a query in lower case, in order; what stands in quotes or comments is left out.
+pub(in crate::check) fn sql_words(query: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote: Option<char> = None;
+    let code = query
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
+    for c in code.flat_map(|line| line.chars().chain(['\n'])) {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if c.is_alphanumeric() || c == '_' => word.extend(c.to_lowercase()),
+            None if !word.is_empty() => words.push(std::mem::take(&mut word)),
+            None => {}
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_text_and_comments_are_no_words() {
+        let query = "select 'delete it' -- drop table\n  FROM \"update\" where n=1";
+        assert_eq!(sql_words(query), ["select", "from", "where", "n", "1"]);
+    }
+}

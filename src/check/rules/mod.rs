@@ -26,6 +26,7 @@ mod p0612_no_objectives;
 // P07 retention and rotation
 mod p0701_retention_shorter_than_chain;
 mod p0702_expires_before_copied;
+mod p0706_volumes_return_too_soon;
 mod p0710_no_retention;
 mod p0711_two_retentions;
 // P08 devices and graph
@@ -36,6 +37,19 @@ mod p0804_device_cannot;
 mod p0806_throttle_without_effect;
 mod p0807_parallel_on_one_disk;
 mod p0809_plan_and_inventory_disagree;
+// P09 recovery, drills, switchover
+mod p0901_no_such_copy;
+mod p0905_part_to_earlier_time;
+mod p0907_cannot_skip;
+mod p0910_drill_proves_nothing;
+mod p0911_probe_writes;
+mod p0912_trivial_probe;
+mod p0914_no_fencing;
+mod p0916_switched_and_uncovered;
+mod p0920_step_order;
+// P10 keys and secrets
+mod p1002_key_lost_with_site;
+mod p1004_unencrypted_off_site;
 // P12 hygiene
 pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
@@ -105,6 +119,10 @@ const TABLE: &[Row] = &[
         &p0702_expires_before_copied::RULE,
         p0702_expires_before_copied::check,
     ),
+    rule(
+        &p0706_volumes_return_too_soon::RULE,
+        p0706_volumes_return_too_soon::check,
+    ),
     rule(&p0710_no_retention::RULE, p0710_no_retention::check),
     rule(&p0711_two_retentions::RULE, p0711_two_retentions::check),
     // P08 devices and graph
@@ -131,9 +149,33 @@ const TABLE: &[Row] = &[
         p0809_plan_and_inventory_disagree::check,
     ),
     // P09 recovery, drills, switchover
-
+    rule(&p0901_no_such_copy::RULE, p0901_no_such_copy::check),
+    rule(
+        &p0905_part_to_earlier_time::RULE,
+        p0905_part_to_earlier_time::check,
+    ),
+    rule(&p0907_cannot_skip::RULE, p0907_cannot_skip::check),
+    rule(
+        &p0910_drill_proves_nothing::RULE,
+        p0910_drill_proves_nothing::check,
+    ),
+    rule(&p0911_probe_writes::RULE, p0911_probe_writes::check),
+    rule(&p0912_trivial_probe::RULE, p0912_trivial_probe::check),
+    rule(&p0914_no_fencing::RULE, p0914_no_fencing::check),
+    rule(
+        &p0916_switched_and_uncovered::RULE,
+        p0916_switched_and_uncovered::check,
+    ),
+    rule(&p0920_step_order::RULE, p0920_step_order::check),
     // P10 keys and secrets
-
+    rule(
+        &p1002_key_lost_with_site::RULE,
+        p1002_key_lost_with_site::check,
+    ),
+    rule(
+        &p1004_unencrypted_off_site::RULE,
+        p1004_unencrypted_off_site::check,
+    ),
     // P11 inventory, environments, fleet
 
     // P12 hygiene

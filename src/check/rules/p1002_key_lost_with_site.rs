@@ -1,0 +1,85 @@
+//! P1002: a key would be lost with the site whose loss its copies are for.
+
+use std::collections::BTreeSet;
+
+use crate::check::context::Context;
+use crate::check::found::{Found, Scope};
+use crate::check::rule::Rule;
+use crate::check::rules::example::notes;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::resolve::plan::Encrypt;
+
+pub(super) static RULE: Rule = Rule {
+    code: Code(1002),
+    name: "key-lost-with-site",
+    level: Severity::Error,
+    allowable: true,
+    summary: "a key would be lost with the site whose loss its copies are for",
+    explanation: "Copies at another site are there for the day on which the first site is gone. When \
+        the key that opens them exists at the first site only, they cannot be opened on \
+        that day. Keep a second copy of the key at another site, and say so: `escrow at \
+        …`.",
+    bad: notes!(
+        "\
+key notes_key from file \"/etc/planc/notes.key\"
+objectives of notes {
+  rpo 1d for loss of disk
+}
+backup nightly of service notes {
+  physical full every day at 04:30
+  store on near
+  copy to far within 6h
+  encrypt with notes_key
+  retain daily 7
+}
+"
+    ),
+    good: notes!(
+        "\
+key notes_key from file \"/etc/planc/notes.key\" escrow at there
+objectives of notes {
+  rpo 1d for loss of disk
+}
+backup nightly of service notes {
+  physical full every day at 04:30
+  store on near
+  copy to far within 6h
+  encrypt with notes_key
+  retain daily 7
+}
+"
+    ),
+};
+
+pub(super) fn check(context: &Context<'_>, out: &mut Found) {
+    let plan = context.plan;
+    let mut seen = BTreeSet::new();
+    for job in context.jobs() {
+        let Encrypt::With(id, span) = job.keeping.encrypt else {
+            continue;
+        };
+        let key = &plan.keys[id.index()];
+        let services = job.services();
+        let Some(home) = services.iter().find_map(|id| context.site_of(*id)) else {
+            continue;
+        };
+        let away = job.devices().into_iter().find_map(|id| {
+            let site = plan.device(id).site.as_deref()?;
+            (site != home).then_some(site)
+        });
+        let safe = key.escrow.as_deref().is_some_and(|site| site != home);
+        let Some(away) = away.filter(|_| !safe && seen.insert(id)) else {
+            continue;
+        };
+        let name = &key.name;
+        let message =
+            format!("key {name} lives at {home} only; its copies at {away} could not be opened");
+        let finding = Diagnostic::new(RULE.code, message, key.span, "no second copy elsewhere")
+            .related("copies are sealed with it", span, "")
+            .subject(name)
+            .help(format!(
+                "write `escrow at {away}`, and keep a copy of the key there"
+            ));
+        out.push(Scope::Plan, finding);
+    }
+}
