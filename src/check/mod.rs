@@ -25,6 +25,8 @@ mod words;
 
 pub use plan::CheckedPlan;
 
+use rules::p1204_not_formatted;
+
 use context::Context;
 use found::Found;
 
@@ -73,6 +75,9 @@ pub fn check(input: Input<'_>) -> Checked {
     let whole = !input.found.iter().any(is_error);
     let mut allowances = allowance::Allowances::new(&input.plans, input.asts, input.now);
     let mut findings: Vec<Diagnostic> = input.found.into_sorted();
+    if whole {
+        findings.extend(p1204_not_formatted::findings(input.sources, input.asts));
+    }
     for finding in &mut findings {
         allowances.apply_by_place(finding);
     }

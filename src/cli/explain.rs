@@ -8,6 +8,16 @@ use crate::check::rule::{self, Rule};
 use crate::check::rules::RULES;
 use crate::cli::exit::{CliError, Exit};
 use crate::diagnostic::Code;
+use crate::facts::capability;
+use crate::resolve::plan::EngineKind;
+use crate::syntax::words::{self, WORDS, WordPage};
+
+const ENGINES: [EngineKind; 4] = [
+    EngineKind::Postgresql,
+    EngineKind::Mariadb,
+    EngineKind::Sqlite,
+    EngineKind::Files,
+];
 
 /// Arguments of `planc explain`.
 #[derive(Debug, clap::Args)]
@@ -52,6 +62,12 @@ fn page(topic: &str, form: Form) -> Result<String, CliError> {
         return Ok(match form {
             Form::Human => rule_page(rule),
             Form::Json => format!("{:#}\n", rule_json(rule)),
+        });
+    }
+    if let Some(page) = words::page(topic) {
+        return Ok(match form {
+            Form::Human => word_page(page),
+            Form::Json => format!("{:#}\n", word_json(page)),
         });
     }
     Err(CliError::refused(format!(
@@ -105,6 +121,42 @@ fn indented(text: &str) -> String {
         .collect()
 }
 
+fn word_page(page: &WordPage) -> String {
+    let place = match page.blocks {
+        [] => "inside clauses".to_owned(),
+        ["file"] => "at the top of a file".to_owned(),
+        blocks => format!("in {}", blocks.join(", ")),
+    };
+    let often = if page.single { "; at most once" } else { "" };
+    let (word, form, doc, example) = (page.word, page.form, page.doc, page.example);
+    let engines = engines(word);
+    format!("{word}: {doc}\n\nForm:    {form}\nExample: {example}\nStands:  {place}{often}\n{engines}")
+}
+
+/// Which engines have the copy method that a word names; nothing for other words.
+fn engines(word: &str) -> String {
+    let has = |engine: &EngineKind| {
+        let mut methods = capability::of(*engine).methods.iter();
+        methods.any(|method| method.words().starts_with(word))
+    };
+    if !matches!(word.split(' ').next(), Some("physical" | "logical")) {
+        return String::new();
+    }
+    let names: Vec<&str> = ENGINES.iter().filter(|e| has(e)).map(|e| e.word()).collect();
+    format!("Engines: {}\n", names.join(", "))
+}
+
+fn word_json(page: &WordPage) -> Value {
+    json!({
+        "word": page.word,
+        "form": page.form,
+        "meaning": page.doc,
+        "example": page.example,
+        "blocks": page.blocks,
+        "single": page.single,
+    })
+}
+
 fn rule_json(rule: &Rule) -> Value {
     json!({
         "code": rule.code,
@@ -122,7 +174,8 @@ fn list(form: Form) -> String {
     match form {
         Form::Json => {
             let rules: Vec<Value> = RULES.iter().map(|rule| rule_json(rule)).collect();
-            format!("{:#}\n", json!({"rules": rules}))
+            let words: Vec<Value> = WORDS.iter().map(word_json).collect();
+            format!("{:#}\n", json!({"rules": rules, "words": words}))
         }
         Form::Human => {
             let row = |rule: &&Rule| {
@@ -134,7 +187,10 @@ fn list(form: Form) -> String {
                     rule.summary
                 )
             };
-            RULES.iter().map(row).collect()
+            let word = |page: &WordPage| format!("{:<22} {}\n", page.word, page.doc);
+            let rules: String = RULES.iter().map(row).collect();
+            let words: String = WORDS.iter().map(word).collect();
+            format!("Checks (! cannot be allowed):\n\n{rules}\nWords:\n\n{words}")
         }
     }
 }

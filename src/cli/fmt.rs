@@ -1,8 +1,12 @@
-//! `planc fmt`: rewrite plans in the one style.
+//! `planc fmt`: rewrite plans in the one style. Comments and the order of clauses stay.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
+use crate::cli::args::read_stdin;
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::{diff, fix, load};
+use crate::syntax;
 
 /// Arguments of `planc fmt`.
 #[derive(Debug, clap::Args)]
@@ -11,7 +15,7 @@ pub struct Args {
     /// below the current folder.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Change nothing; end with 1 when a file is not in the one style.
+    /// Change nothing; name the files that are not in the one style, and end with 1 for any.
     #[arg(long)]
     check: bool,
     /// Change nothing; print what would change.
@@ -21,6 +25,39 @@ pub struct Args {
 
 /// Formats the plans.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let _ = args;
-    Err(CliError::refused("the formatter is not built yet"))
+    let files = if args.files.is_empty() {
+        load::plans_below(Path::new("."))?
+    } else {
+        args.files.clone()
+    };
+    let mut different = false;
+    for path in &files {
+        different |= format(args, path)?;
+    }
+    let fails = different && args.check;
+    Ok(if fails { Exit::Findings } else { Exit::Ok })
+}
+
+/// Formats one plan; true when it was not in the one style.
+fn format(args: &Args, path: &Path) -> Result<bool, CliError> {
+    let stdin = path.as_os_str() == "-";
+    let (name, text) = if stdin {
+        (load::STDIN.to_owned(), read_stdin()?)
+    } else {
+        load::read_plan(path)?
+    };
+    let formatted = syntax::format(&text)
+        .map_err(|error| CliError::refused(format!("cannot format {name}: {error}")))?;
+    let different = formatted != text;
+    let mut out = std::io::stdout().lock();
+    if args.diff && different {
+        write!(out, "{}", diff::lines(&name, &text, &formatted))?;
+    } else if args.check && different {
+        writeln!(out, "{name}")?;
+    } else if stdin && !args.check && !args.diff {
+        write!(out, "{formatted}")?;
+    } else if different {
+        fix::replace(path, &formatted)?;
+    }
+    Ok(different)
 }

@@ -213,7 +213,8 @@ fn only_plan() -> Result<PathBuf, CliError> {
     }
 }
 
-fn read_plan(path: &Path) -> Result<(String, String), CliError> {
+/// The name that findings use, and the text of a plan; `-` is standard input.
+pub(crate) fn read_plan(path: &Path) -> Result<(String, String), CliError> {
     if path.as_os_str() == "-" {
         return Ok((STDIN.to_owned(), read_stdin()?));
     }

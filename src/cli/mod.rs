@@ -13,6 +13,7 @@ mod catalog;
 mod check;
 mod demo;
 mod device;
+mod diff;
 pub mod exit;
 mod explain;
 mod fix;

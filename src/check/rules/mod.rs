@@ -54,6 +54,7 @@ mod p1004_unencrypted_off_site;
 pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
 pub(in crate::check) mod p1203_allowance_not_permitted;
+pub(in crate::check) mod p1204_not_formatted;
 
 /// What a rule does with one environment of a plan.
 pub(in crate::check) type Check = fn(&Context<'_>, &mut Found);
@@ -182,6 +183,7 @@ const TABLE: &[Row] = &[
     page(&p1201_allowance_unused::RULE),
     page(&p1202_allowance_expired::RULE),
     page(&p1203_allowance_not_permitted::RULE),
+    page(&p1204_not_formatted::RULE),
 ];
 
 /// The pages of all rules, sorted by code.

@@ -6,6 +6,7 @@ use crate::check::found::{Found, Scope};
 use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::facts::capability;
 use crate::resolve::plan::{ComponentId, Method};
 
 pub(super) static RULE: Rule = Rule {
@@ -85,7 +86,13 @@ fn builds_on_full(method: Method) -> bool {
     )
 }
 
+/// True also for engines that have no such copies: that is P0508's to say.
 fn has_full(context: &Context<'_>, component: ComponentId) -> bool {
+    let service = context.plan.component(component).service;
+    let able = capability::of(context.plan.service(service).engine);
+    if !able.methods.iter().any(|method| builds_on_full(*method)) {
+        return true;
+    }
     let mut takes = context
         .backups_of(component)
         .flat_map(|(_, backup)| &backup.takes);

@@ -29,6 +29,7 @@ backup all of base, tablespace hot {
 }
 archive wal of orders_db {
   stream to bucket lag <= 16 MiB
+  encrypt none
   retain window 15d
 }
 "
@@ -45,6 +46,7 @@ backup all of base, tablespace hot {
 }
 archive wal of orders_db {
   stream to nvme lag <= 16 MiB
+  encrypt none
   retain window 15d
 }
 "

@@ -6,7 +6,7 @@ use crate::check::context::Context;
 use crate::check::context::{backups, subject};
 use crate::check::found::{Found, Scope};
 use crate::check::rule::Rule;
-use crate::check::rules::example::orders;
+use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::resolve::plan::{ComponentId, ResolvedPlan};
 
@@ -19,43 +19,35 @@ pub(super) static RULE: Rule = Rule {
     explanation: "Two readers on one disk make it seek, and both together are slower than one after \
         the other. planc orders components by disk when nothing is said. Remove \
         `parallel`, or set it to the number of disks.",
-    bad: orders!(
+    bad: notes!(
         "\
-objectives of orders_db {
-  rpo 5min for loss of host
+objectives of notes {
+  rpo 1d for loss of disk
 }
-service orders_db is postgresql {
-  tablespace hot, warm
+objectives of letters {
+  rpo 1d for loss of disk
 }
-backup all of base, tablespace hot, tablespace warm {
-  physical full every sun at 04:00
-  parallel 4
-  store on nvme
-  retain window 15d
-}
-archive wal of orders_db {
-  ship every 1min or 64 MiB to nvme
-  retain window 15d
+backup nightly of service notes, service letters {
+  physical full every day at 04:30
+  parallel 2
+  store on near
+  retain daily 7
 }
 "
     ),
-    good: orders!(
+    good: notes!(
         "\
-objectives of orders_db {
-  rpo 5min for loss of host
+objectives of notes {
+  rpo 1d for loss of disk
 }
-service orders_db is postgresql {
-  tablespace hot, warm
+objectives of letters {
+  rpo 1d for loss of disk
 }
-backup all of base, tablespace hot, tablespace warm {
-  physical full every sun at 04:00
+backup nightly of service notes, service letters {
+  physical full every day at 04:30
   parallel 1
-  store on nvme
-  retain window 15d
-}
-archive wal of orders_db {
-  ship every 1min or 64 MiB to nvme
-  retain window 15d
+  store on near
+  retain daily 7
 }
 "
     ),

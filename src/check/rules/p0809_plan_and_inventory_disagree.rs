@@ -25,6 +25,7 @@ objectives of notes {
 backup nightly of service notes {
   physical full every day at 04:30
   store on near
+  encrypt none
   retain daily 7
 }
 "
@@ -38,6 +39,7 @@ objectives of notes {
 backup nightly of service notes {
   physical full every day at 04:30
   store on near
+  encrypt none
   retain daily 7
 }
 "
