@@ -12,7 +12,6 @@ use crate::resolve::plan::{
     Origin, ResolvedPlan, Scenario, Schedule, ServiceId, Target,
 };
 use crate::source::SourceMap;
-use crate::syntax::ast::Ast;
 
 /// One environment of a plan with its indexes.
 #[derive(Debug)]
@@ -21,8 +20,6 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) plan: &'a ResolvedPlan,
     /// All texts.
     pub(in crate::check) sources: &'a SourceMap,
-    /// The trees of the plan and its imports.
-    pub(in crate::check) asts: &'a [Ast],
     /// The moment of the check.
     pub(in crate::check) now: Timestamp,
     /// False when earlier stages found errors: then absence proves nothing.
@@ -38,7 +35,6 @@ impl<'a> Context<'a> {
     pub(in crate::check) fn new(
         plan: &'a ResolvedPlan,
         sources: &'a SourceMap,
-        asts: &'a [Ast],
         now: Timestamp,
         whole: bool,
     ) -> Self {
@@ -46,7 +42,6 @@ impl<'a> Context<'a> {
         let mut context = Self {
             plan,
             sources,
-            asts,
             now,
             whole,
             backups_of_component: vec![Vec::new(); plan.components.len()],

@@ -54,15 +54,6 @@ impl ScenarioId {
             Self::Switchover(at) => &plan.switchovers[at],
         }
     }
-
-    /// The word that opens its block.
-    pub(in crate::check) fn word(self) -> &'static str {
-        match self {
-            Self::Drill(_) => "drill",
-            Self::Recovery(_) => "recovery",
-            Self::Switchover(_) => "switchover",
-        }
-    }
 }
 
 impl Scope {

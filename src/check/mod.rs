@@ -83,7 +83,7 @@ pub fn check(input: Input<'_>) -> Checked {
     }
     let mut promises = Promises::default();
     for plan in &input.plans {
-        let context = Context::new(plan, input.sources, input.asts, input.now, whole);
+        let context = Context::new(plan, input.sources, input.now, whole);
         let mut found = Found::new(plan);
         for rule in rules::checks() {
             rule(&context, &mut found);

@@ -130,7 +130,9 @@ fn word_page(page: &WordPage) -> String {
     let often = if page.single { "; at most once" } else { "" };
     let (word, form, doc, example) = (page.word, page.form, page.doc, page.example);
     let engines = engines(word);
-    format!("{word}: {doc}\n\nForm:    {form}\nExample: {example}\nStands:  {place}{often}\n{engines}")
+    format!(
+        "{word}: {doc}\n\nForm:    {form}\nExample: {example}\nStands:  {place}{often}\n{engines}"
+    )
 }
 
 /// Which engines have the copy method that a word names; nothing for other words.
@@ -142,7 +144,11 @@ fn engines(word: &str) -> String {
     if !matches!(word.split(' ').next(), Some("physical" | "logical")) {
         return String::new();
     }
-    let names: Vec<&str> = ENGINES.iter().filter(|e| has(e)).map(|e| e.word()).collect();
+    let names: Vec<&str> = ENGINES
+        .iter()
+        .filter(|e| has(e))
+        .map(|e| e.word())
+        .collect();
     format!("Engines: {}\n", names.join(", "))
 }
 

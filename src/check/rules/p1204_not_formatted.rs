@@ -15,7 +15,8 @@ pub(super) static RULE: Rule = Rule {
     explanation: "One style for all plans keeps reviews about what changed: a promise is one line in \
         a diff, and never hidden among moved blanks. `planc fmt` rewrites blanks and \
         indentation only; words, comments and order stay.",
-    bad: notes!("\
+    bad: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
@@ -24,8 +25,10 @@ backup nightly of service notes {
   store   on near
   retain daily 7
 }
-"),
-    good: notes!("\
+"
+    ),
+    good: notes!(
+        "\
 objectives of notes {
   rpo 1d for loss of disk
 }
@@ -34,12 +37,15 @@ backup nightly of service notes {
   store on near
   retain daily 7
 }
-"),
+"
+    ),
 };
 
 /// One finding a file. A text that cannot be formatted has other findings.
 pub(in crate::check) fn findings(sources: &SourceMap, asts: &[Ast]) -> Vec<Diagnostic> {
-    asts.iter().filter_map(|ast| finding(sources, ast)).collect()
+    asts.iter()
+        .filter_map(|ast| finding(sources, ast))
+        .collect()
 }
 
 fn finding(sources: &SourceMap, ast: &Ast) -> Option<Diagnostic> {
