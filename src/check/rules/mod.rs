@@ -18,6 +18,8 @@ mod p0501_never_backed_up;
 mod p0503_base_left_out;
 mod p0504_incremental_without_full;
 mod p0508_engine_cannot;
+mod p0511_covered_twice_alike;
+mod p0512_change_cannot_be_told;
 // P06 promises
 mod p0601_no_log_archive;
 mod p0606_copies_share_failure_domain;
@@ -27,6 +29,7 @@ mod p0612_no_objectives;
 mod p0701_retention_shorter_than_chain;
 mod p0702_expires_before_copied;
 mod p0706_volumes_return_too_soon;
+mod p0708_tier_without_runs;
 mod p0710_no_retention;
 mod p0711_two_retentions;
 // P08 devices and graph
@@ -41,15 +44,21 @@ mod p0809_plan_and_inventory_disagree;
 mod p0901_no_such_copy;
 mod p0905_part_to_earlier_time;
 mod p0907_cannot_skip;
+mod p0908_no_drill;
 mod p0910_drill_proves_nothing;
 mod p0911_probe_writes;
 mod p0912_trivial_probe;
+mod p0913_scenario_never_drilled;
 mod p0914_no_fencing;
 mod p0916_switched_and_uncovered;
+mod p0918_no_time_limit;
+mod p0919_target_before_window;
 mod p0920_step_order;
 // P10 keys and secrets
 mod p1002_key_lost_with_site;
 mod p1004_unencrypted_off_site;
+// P11
+mod p1106_two_policies;
 // P12 hygiene
 pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
@@ -100,6 +109,14 @@ const TABLE: &[Row] = &[
         p0504_incremental_without_full::check,
     ),
     rule(&p0508_engine_cannot::RULE, p0508_engine_cannot::check),
+    rule(
+        &p0511_covered_twice_alike::RULE,
+        p0511_covered_twice_alike::check,
+    ),
+    rule(
+        &p0512_change_cannot_be_told::RULE,
+        p0512_change_cannot_be_told::check,
+    ),
     // P06 promises
     rule(&p0601_no_log_archive::RULE, p0601_no_log_archive::check),
     rule(
@@ -123,6 +140,10 @@ const TABLE: &[Row] = &[
     rule(
         &p0706_volumes_return_too_soon::RULE,
         p0706_volumes_return_too_soon::check,
+    ),
+    rule(
+        &p0708_tier_without_runs::RULE,
+        p0708_tier_without_runs::check,
     ),
     rule(&p0710_no_retention::RULE, p0710_no_retention::check),
     rule(&p0711_two_retentions::RULE, p0711_two_retentions::check),
@@ -156,16 +177,26 @@ const TABLE: &[Row] = &[
         p0905_part_to_earlier_time::check,
     ),
     rule(&p0907_cannot_skip::RULE, p0907_cannot_skip::check),
+    rule(&p0908_no_drill::RULE, p0908_no_drill::check),
     rule(
         &p0910_drill_proves_nothing::RULE,
         p0910_drill_proves_nothing::check,
     ),
     rule(&p0911_probe_writes::RULE, p0911_probe_writes::check),
     rule(&p0912_trivial_probe::RULE, p0912_trivial_probe::check),
+    rule(
+        &p0913_scenario_never_drilled::RULE,
+        p0913_scenario_never_drilled::check,
+    ),
     rule(&p0914_no_fencing::RULE, p0914_no_fencing::check),
     rule(
         &p0916_switched_and_uncovered::RULE,
         p0916_switched_and_uncovered::check,
+    ),
+    rule(&p0918_no_time_limit::RULE, p0918_no_time_limit::check),
+    rule(
+        &p0919_target_before_window::RULE,
+        p0919_target_before_window::check,
     ),
     rule(&p0920_step_order::RULE, p0920_step_order::check),
     // P10 keys and secrets
@@ -178,7 +209,7 @@ const TABLE: &[Row] = &[
         p1004_unencrypted_off_site::check,
     ),
     // P11 inventory, environments, fleet
-
+    rule(&p1106_two_policies::RULE, p1106_two_policies::check),
     // P12 hygiene
     page(&p1201_allowance_unused::RULE),
     page(&p1202_allowance_expired::RULE),
