@@ -1,18 +1,25 @@
 //! Findings drawn for people, gravest class of trouble countable at the end.
 
+use crate::check::rule;
 use crate::report::findings::{Judged, Tally};
 use crate::report::render::{self, Style};
 
 /// Draws at most `max` findings; says how many were left out. Allowed findings are only counted.
 #[must_use]
 pub fn human(judged: &[Judged], style: Style, max: usize) -> String {
-    let shown = judged.iter().flat_map(|plan| {
+    let open = judged.iter().flat_map(|plan| {
         let open = plan.findings.iter().filter(|f| f.allowed.is_none());
         open.map(move |finding| (plan, finding))
     });
-    let total = shown.clone().count();
+    let mut shown: Vec<_> = open.collect();
+    let total = shown.len();
+    if total > max {
+        // when some have to be left out, these are not the gravest
+        shown.sort_by_key(|(_, finding)| rule::severity(finding.code));
+        shown.truncate(max);
+    }
     let mut out = String::new();
-    for (plan, finding) in shown.take(max) {
+    for (plan, finding) in shown {
         out.push_str(&render::finding(&plan.sources, finding, style));
         out.push('\n');
     }
