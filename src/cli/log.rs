@@ -1,7 +1,6 @@
 //! `planc log`: the stored log, transaction by transaction, for people who look for the bad one.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;

@@ -45,9 +45,10 @@ pub(crate) struct Args {
 
 /// Restores a service.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let mut site = match args.dry_run {
-        true => Site::look(&args.plan, args.now)?,
-        false => Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?,
+    let mut site = if args.dry_run {
+        Site::look(&args.plan, args.now)?
+    } else {
+        Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?
     };
     let intent = Intent::Restore(RestoreIntent {
         service: args.service.clone(),

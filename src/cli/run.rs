@@ -19,6 +19,10 @@ use crate::run::{self, Context, RunEnvironment, RunReport, Stop};
 
 /// Arguments of `planc run`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command"
+)]
 pub(crate) struct Args {
     /// Jobs to run now, whether due or not; none for all that is due. A first word that ends in
     /// `.plan` names the plan.
@@ -70,9 +74,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     if let Some(file) = &args.graph {
         return run_file(args, &which, file);
     }
-    let intent = match jobs.is_empty() {
-        true => Intent::Due,
-        false => Intent::Jobs { names: jobs },
+    let intent = if jobs.is_empty() {
+        Intent::Due
+    } else {
+        Intent::Jobs { names: jobs }
     };
     let now = args.now.now();
     if args.dry_run {

@@ -15,9 +15,6 @@ use crate::media::Device;
 use crate::media::part::WriteSettings;
 use crate::resolve::plan::Codec;
 
-/// Memory for frames in flight of one copying step.
-const MEMORY_PER_STEP: usize = 64 << 20;
-
 /// What a run works with.
 #[derive(Default)]
 pub struct Context {
@@ -85,10 +82,8 @@ impl Context {
     #[must_use]
     pub fn write_settings(codec: Codec, throttle: Option<u64>) -> WriteSettings {
         WriteSettings {
-            codec,
             throttle,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: MEMORY_PER_STEP,
+            ..WriteSettings::new(codec)
         }
     }
 }

@@ -163,11 +163,10 @@ impl<'a> Coordinator<'a> {
             self.end_step(step, result);
             return;
         }
-        let stop = self.context.stop.token();
         let job = Job {
             step,
             attempt,
-            stop,
+            stop: self.context.stop.token(),
         };
         if self.lanes.send(&self.graph, job) {
             self.at_work += 1;
@@ -180,13 +179,13 @@ impl<'a> Coordinator<'a> {
     /// Steps without device work.
     fn inline(&mut self, step: usize) -> Result<StepDone, StepFailure> {
         match &self.graph.steps[step].kind {
-            StepKind::Approve { by } => match (self.environment.approve)(by) {
-                true => Ok(StepDone::default().says(format!("approved by {by}"))),
-                false => {
-                    let cause = format!("no approval by {by}");
-                    Err(StepFailure::new(cause).help("run it on a terminal and answer `yes`"))
+            StepKind::Approve { by } => {
+                if (self.environment.approve)(by) {
+                    return Ok(StepDone::default().says(format!("approved by {by}")));
                 }
-            },
+                let cause = format!("no approval by {by}");
+                Err(StepFailure::new(cause).help("run it on a terminal and answer `yes`"))
+            }
             StepKind::Notify { contact } => {
                 self.collector.notify(contact);
                 Ok(StepDone::default().says(contact))

@@ -131,9 +131,10 @@ pub fn newest_unfinished(
 /// was stored whole.
 fn history(folder: &Path) -> Result<Option<(Timestamp, bool)>, FolderError> {
     let path = folder.join("journal");
-    let events = match path.exists() {
-        true => journal::read(&path)?.events,
-        false => Vec::new(),
+    let events = if path.exists() {
+        journal::read(&path)?.events
+    } else {
+        Vec::new()
     };
     Ok(match events.first() {
         Some(first) => Some((first.at, is_finished(&events))),

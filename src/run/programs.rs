@@ -24,17 +24,16 @@ impl Programs {
         lock(&self.running).remove(&group.as_raw_nonzero().get());
     }
 
-    /// Asks one group to stop.
-    pub fn stop(&self, group: Pid) {
-        // a group that is gone needs no signal
-        let _ = kill_process_group(group, Signal::TERM);
-    }
-
     /// Asks all to stop.
     pub fn stop_all(&self) {
         let running = lock(&self.running);
         for group in running.iter().filter_map(|raw| Pid::from_raw(*raw)) {
-            self.stop(group);
+            stop(group);
         }
     }
+}
+
+/// Asks one group to stop; a group that is gone needs no signal.
+pub fn stop(group: Pid) {
+    let _ = kill_process_group(group, Signal::TERM);
 }

@@ -1,7 +1,7 @@
 //! Ships the log committed so far. The source may forget a range only when every device that the
 //! job requires holds it durably (R1).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Task;
@@ -42,7 +42,7 @@ struct Shipment<'a> {
     devices: Vec<Arc<dyn Device>>,
     required: BTreeSet<String>,
     // devices that failed: told once, then left alone until the next shipment
-    lost: BTreeMap<String, ()>,
+    lost: BTreeSet<String>,
     bytes: u64,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Shipment<'a> {
             codec: *codec,
             devices: task.context.holders(devices)?,
             required: required.unwrap_or_else(first),
-            lost: BTreeMap::new(),
+            lost: BTreeSet::new(),
             bytes: 0,
         })
     }
@@ -95,12 +95,12 @@ impl LogSink for Shipment<'_> {
         let mut failed = None;
         for device in self.devices.clone() {
             let name = device.name().to_owned();
-            if self.lost.contains_key(&name) {
+            if self.lost.contains(&name) {
                 continue;
             }
             if let Err(error) = self.store(device.as_ref(), &range) {
                 self.task.lost(&name, &error);
-                self.lost.insert(name.clone(), ());
+                self.lost.insert(name.clone());
                 if self.required.contains(&name) {
                     failed = Some(error);
                 }

@@ -9,6 +9,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::Task;
 use crate::run::message::{StepDone, StepFailure};
+use crate::run::programs;
 
 /// Bytes of a program's output that a failure shows at most: its end.
 const SHOWN_OUTPUT: usize = 2000;
@@ -49,10 +50,10 @@ fn wait(
 ) -> io::Result<(ExitStatus, Vec<u8>)> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let group = group.ok_or_else(|| io::Error::other("the system gave no process id"))?;
-    let programs = &task.context.programs;
-    programs.began(group);
+    let running = &task.context.programs;
+    running.began(group);
     if task.stop.asked() {
-        programs.stop(group);
+        programs::stop(group);
     }
     let said = tail(&mut output);
     // the id must not be given to another process while it is still in the table
@@ -60,7 +61,7 @@ fn wait(
         WaitId::Pid(group),
         WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
     );
-    programs.ended(group);
+    running.ended(group);
     let status = child.wait()?;
     left?;
     Ok((status, said?))

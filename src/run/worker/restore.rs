@@ -101,10 +101,12 @@ fn judge_end(
         Err(EngineError::NotReached(text).into())
     };
     match until {
-        RecoveryTarget::Latest | RecoveryTarget::Backup => Ok(()),
         RecoveryTarget::Transaction(wanted) if at < wanted.value => missed(wanted.value),
         RecoveryTarget::Before(wanted) if at + 1 < wanted.value => missed(wanted.value),
-        RecoveryTarget::Transaction(_) | RecoveryTarget::Before(_) => Ok(()),
+        RecoveryTarget::Latest
+        | RecoveryTarget::Backup
+        | RecoveryTarget::Transaction(_)
+        | RecoveryTarget::Before(_) => Ok(()),
         RecoveryTarget::Instant(instant) => {
             task.warn(format!(
                 "the stored log ends before {instant}: this is the newest state that is stored"
@@ -134,9 +136,10 @@ pub(super) fn publish(task: &Task<'_>, target: &str) -> Result<StepDone, StepFai
     staging::publish(&result, target, &building.staging).map_err(|cause| {
         let exists = cause.kind() == std::io::ErrorKind::AlreadyExists;
         let failure = io("publish", target, cause);
-        match exists {
-            true => failure.help("something appeared at the target meanwhile; it was not touched"),
-            false => failure,
+        if exists {
+            failure.help("something appeared at the target meanwhile; it was not touched")
+        } else {
+            failure
         }
     })?;
     Ok(StepDone::default().says(target.display().to_string()))
