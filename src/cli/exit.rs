@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::run::Verdict;
+
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -63,6 +65,16 @@ impl CliError {
     pub fn help(mut self, help: impl fmt::Display) -> Self {
         self.help = Some(help.to_string());
         self
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Good => Self::Ok,
+            Verdict::Bad => Self::Findings,
+            Verdict::Stopped => Self::Resumable,
+        }
     }
 }
 

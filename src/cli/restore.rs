@@ -80,7 +80,7 @@ pub(crate) fn approved_run(
     let graph = Arc::new(graph);
     let report = site.execute(graph.clone())?;
     say(show, &summary(&graph, &report))?;
-    Ok(report.exit())
+    Ok(report.verdict().into())
 }
 
 /// The path as an absolute one: the graph is also read by later processes.

@@ -116,10 +116,10 @@ fn once(
     say(show, &summary(&graph, &report))?;
     let fresh = fresh_fulls(site.plan.plan(), &report);
     if fresh.is_empty() || report.cancelled {
-        return Ok(report.exit());
+        return Ok(report.verdict().into());
     }
     let again = repair_chains(site, fresh, now, show)?;
-    Ok(worse(report.exit(), again.exit()))
+    Ok(report.verdict().max(again.verdict()).into())
 }
 
 /// Takes a fresh full of every service whose log chain is broken: from there on the log counts.
@@ -151,21 +151,13 @@ pub(crate) fn fresh_fulls(plan: &ResolvedPlan, report: &RunReport) -> Vec<String
         .collect()
 }
 
-fn worse(one: Exit, other: Exit) -> Exit {
-    if one.code() >= other.code() {
-        one
-    } else {
-        other
-    }
-}
-
 fn resume(site: &mut Site, show: ShowArgs) -> Result<Exit, CliError> {
     let Some((graph, report)) = site.resume()? else {
         say(show, "no unfinished run\n")?;
         return Ok(Exit::Ok);
     };
     say(show, &summary(&graph, &report))?;
-    Ok(report.exit())
+    Ok(report.verdict().into())
 }
 
 /// A run that died is not gone on with silently, nor forgotten silently; what it left whole on the
@@ -214,7 +206,7 @@ fn run_file(args: &Args, which: &PlanArgs, file: &Path) -> Result<Exit, CliError
         run_alone(args, &graph, file)?
     };
     say(args.show, &summary(&graph, &report))?;
-    Ok(report.exit())
+    Ok(report.verdict().into())
 }
 
 fn run_of_plan(
@@ -237,7 +229,7 @@ fn run_of_plan(
 }
 
 fn run_alone(args: &Args, graph: &Arc<StepGraph>, file: &Path) -> Result<RunReport, CliError> {
-    let stop = Stop::on_signals()
+    let stop = Stop::on_signals(Exit::Resumable.code())
         .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
     let state = file.with_file_name(".planc").join(&graph.plan);
     let busy = if args.wait {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::catalog::{Catalog, CatalogError};
 use crate::check::CheckedPlan;
 use crate::cli::args::{NowArgs, PlanArgs};
-use crate::cli::exit::CliError;
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
 use crate::engine::Engine;
 use crate::facts::holdings::Holdings;
@@ -85,7 +85,7 @@ impl Site {
     ) -> Result<Self, CliError> {
         let loaded = load::loaded(which, now)?;
         let places = places(&loaded)?;
-        let signals = Stop::on_signals();
+        let signals = Stop::on_signals(Exit::Resumable.code());
         let stop = signals
             .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
         let lock = lock(&places.state, &stop, busy)?;

@@ -44,5 +44,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     }
     let report = site.execute(graph.clone())?;
     say(args.show, &summary(&graph, &report))?;
-    Ok(report.exit())
+    Ok(report.verdict().into())
 }

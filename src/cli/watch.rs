@@ -15,7 +15,7 @@ use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{full_name, next_due};
 use crate::report::summary::summary;
 use crate::resolve::plan::{Archive, EngineKind, Every};
-use crate::run::RunReport;
+use crate::run::{RunReport, Verdict};
 
 /// How often sizes and signals are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -120,7 +120,7 @@ impl Watcher {
         if !fresh.is_empty() && !report.cancelled {
             repair_chains(site, fresh, now, site.show)?;
         }
-        let exit = report.exit();
+        let exit = Exit::from(report.verdict());
         if exit == Exit::Ok
             && let Some(before) = self.folder.replace(folder)
         {
@@ -153,7 +153,7 @@ fn earliest(site: &Site, now: Timestamp) -> Result<Option<Timestamp>, CliError> 
 /// A cycle that stored nothing and met no trouble is not worth a line.
 fn tell(site: &Site, graph: &StepGraph, report: &RunReport) -> Result<(), CliError> {
     let quiet = report.stored.is_empty()
-        && report.exit() == Exit::Ok
+        && report.verdict() == Verdict::Good
         && report.warnings.is_empty()
         && report.broken_chains.is_empty();
     if quiet {

@@ -32,7 +32,7 @@ pub use folder::{FolderError, Unfinished, create, newest_unfinished, resume};
 pub use journal::{Journal, JournalError, read as read_journal};
 pub use lock::{Lock, LockError};
 pub use message::{Record, StepDone, StepFailure};
-pub use outcome::{Healed, Missing, RunReport, StepReport};
+pub use outcome::{Healed, Missing, RunReport, StepReport, Verdict};
 pub use reconcile::unrecorded;
 pub use resume::{Resumed, survey};
 pub use stop::{Stop, StopToken};

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::event::EventKind;
 use super::message::{Record, StepDone, StepFailure};
-use crate::cli::exit::Exit;
 use crate::facts::holdings::{JobHistory, Method};
 use crate::graph::step::{StepGraph, StepId, StepKind};
 use crate::schedule::Outcome;
@@ -33,6 +32,17 @@ pub struct RunReport {
     pub jobs: Vec<JobHistory>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// How a run ended as a whole, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Everything asked for is done, on every device.
+    Good,
+    /// A step failed, or a copy that was asked for does not exist.
+    Bad,
+    /// Stopped on request before its end; it can be resumed.
+    Stopped,
 }
 
 /// How one step ended.
@@ -81,15 +91,15 @@ impl RunReport {
         counts(&self.steps)
     }
 
-    /// How the command ends.
+    /// How the run ended as a whole.
     #[must_use]
-    pub fn exit(&self) -> Exit {
+    pub fn verdict(&self) -> Verdict {
         let (_, failed, skipped) = self.counts();
         let clean = failed == 0 && self.missing.is_empty();
         match (self.cancelled, clean) {
-            (true, _) if failed + skipped > 0 => Exit::Resumable,
-            (_, true) => Exit::Ok,
-            (_, false) => Exit::Findings,
+            (true, _) if failed + skipped > 0 => Verdict::Stopped,
+            (_, true) => Verdict::Good,
+            (_, false) => Verdict::Bad,
         }
     }
 }

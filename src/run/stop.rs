@@ -1,12 +1,10 @@
 //! Owns the wish to stop: set by a signal or by the operator, read by every step that runs.
-//! The first signal asks; the second ends the process at once (exit 3), the journal stays good.
+//! The first signal asks; the second ends the process at once; the journal stays good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-
-use crate::cli::exit::Exit;
 
 /// The wish to stop, shared by signal handlers, the coordinator and the steps.
 #[derive(Debug, Clone, Default)]
@@ -21,15 +19,15 @@ impl Stop {
         Self::default()
     }
 
-    /// A wish that SIGINT and SIGTERM set; the second one ends the process.
+    /// A wish that SIGINT and SIGTERM set; the second one ends the process with this code.
     ///
     /// # Errors
     /// When the system refuses the handlers.
-    pub fn on_signals() -> std::io::Result<Self> {
+    pub fn on_signals(second_code: u8) -> std::io::Result<Self> {
         let stop = Self::new();
         for signal in [SIGINT, SIGTERM] {
             // order matters: the shutdown looks at the flag before this signal sets it
-            let code = i32::from(Exit::Resumable.code());
+            let code = i32::from(second_code);
             signal_hook::flag::register_conditional_shutdown(signal, code, stop.asked.clone())?;
             signal_hook::flag::register(signal, stop.asked.clone())?;
         }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use planc::cli::exit::Exit;
 use planc::graph::step::{EdgeKind, StepKind};
-use planc::run::{Context, Journal, RunEnvironment, Stop, execute, read_journal};
+use planc::run::{Context, Journal, RunEnvironment, Stop, Verdict, execute, read_journal};
 
 use super::make::{exec, graph, on_lane, run, script};
 
@@ -29,7 +28,7 @@ fn failure_skips_what_needs_it_and_always_edges_run() {
         Context::default(),
     );
     assert_eq!(report.counts(), (3, 1, 1));
-    assert_eq!(report.exit(), Exit::Findings);
+    assert_eq!(report.verdict(), Verdict::Bad);
     let ended: Vec<&String> = log.iter().filter(|line| !line.contains("began")).collect();
     assert_eq!(ended[0], "1 done");
     assert_eq!(
@@ -95,7 +94,7 @@ fn a_wish_to_stop_ends_programs_and_runs_always_edges() {
     });
     let (report, log) = run(graph(kinds, &edges), context);
     assert!(began.elapsed() < Duration::from_secs(20), "{log:?}");
-    assert_eq!(report.exit(), Exit::Resumable);
+    assert_eq!(report.verdict(), Verdict::Stopped);
     assert_eq!(report.counts(), (1, 1, 1), "{log:?}");
     assert!(
         left.exists(),
