@@ -143,13 +143,9 @@ impl From<DeviceError> for StepFailure {
 
 impl From<EngineError> for StepFailure {
     fn from(error: EngineError) -> Self {
-        let help = match &error {
-            EngineError::Sink(device) => Some(device.help().to_owned()),
-            _ => None,
-        };
         Self {
             cause: error.to_string(),
-            help,
+            help: Some(error.help().to_owned()),
             retry: error.retry(),
         }
     }

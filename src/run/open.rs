@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::context::{Context, KnownLogs, service_of};
 use crate::catalog::{Catalog, CatalogError};
-use crate::engine::{Engine, EngineError, SourceSpec};
+use crate::engine::{self, Engine, EngineError, SourceSpec};
 use crate::graph::step::{StepGraph, StepKind};
 use crate::media::directory::DirectoryDevice;
 use crate::media::{Device, DeviceError};
@@ -58,7 +58,7 @@ impl OpenError {
     pub fn help(&self) -> String {
         match self {
             Self::Device(error) => error.help().to_owned(),
-            Self::Engine { .. } => "check `path` of the service in the inventory".to_owned(),
+            Self::Engine { cause, .. } => cause.help().to_owned(),
             Self::Catalog(CatalogError::OtherDevice { .. }) => {
                 "mount the device that was there before, or give the new one another name"
                     .to_owned()
@@ -130,14 +130,7 @@ pub fn engine(
         path: found.path.as_ref().map(|path| places.base.join(path)),
         state_dir: places.state.join("sources").join(service),
     };
-    open_engine(&spec).map(Arc::from).map_err(failed)
-}
-
-fn open_engine(spec: &SourceSpec) -> Result<Box<dyn Engine>, EngineError> {
-    Err(EngineError::Unsupported {
-        engine: spec.engine.word(),
-        what: "be opened".to_owned(),
-    })
+    engine::open(&spec).map(Arc::from).map_err(failed)
 }
 
 /// Opens everything a graph needs; engines that are open already are used on. Devices that are only read from may be away; those that are
