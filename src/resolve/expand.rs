@@ -626,7 +626,7 @@ fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &W
         .trim_start_matches("expect")
         .trim()
         .to_owned();
-    let message = format!("this loop runs over {found} {kind}s; {range} are expected");
+    let message = format!("this loop runs over {found} of kind {kind}; {range} expected");
     let filters = cx.filter(&each.filters);
     let near = nearest_label(cx.world, &filters).filter(|_| found < least);
     let near = near

@@ -7,6 +7,27 @@ use crate::check::rule::Rule;
 
 mod example;
 
+// P02 names
+mod p0201_unknown_name;
+mod p0202_name_of_the_wrong_kind;
+mod p0203_ambiguous_name;
+mod p0204_declared_twice;
+mod p0207_import_unusable;
+mod p0208_never_used;
+mod p0209_undefined_variable;
+mod p0210_name_too_deep;
+// P03 values and units
+mod p0301_unknown_unit;
+mod p0302_unit_missing;
+mod p0303_ambiguous_unit;
+mod p0304_not_a_time_of_day;
+mod p0305_wrong_dimension;
+mod p0306_calendar_unit;
+mod p0307_value_out_of_range;
+mod p0308_instant_without_zone;
+mod p0309_unknown_time_zone;
+mod p0310_half_that_never_acts;
+mod p0311_parameter_of_another_type;
 // P04 schedules and windows
 mod p0401_empty_window;
 mod p0402_never_in_window;
@@ -56,9 +77,16 @@ mod p0919_target_before_window;
 mod p0920_step_order;
 // P10 keys and secrets
 mod p1002_key_lost_with_site;
+mod p1003_secret_in_clear_text;
 mod p1004_unencrypted_off_site;
-// P11
+// P11 inventory, environments, fleet
+mod p1101_unreadable_inventory;
+mod p1102_duplicated_key;
+mod p1103_number_where_text_is_meant;
+mod p1104_parameter_without_value;
+mod p1105_loop_ran_over_too_few_or_many;
 mod p1106_two_policies;
+mod p1110_override_hits_nothing;
 // P12 hygiene
 pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
@@ -89,9 +117,26 @@ const TABLE: &[Row] = &[
     // P01 syntax and structure: found by `syntax`
 
     // P02 names: found by `resolve`
-
+    page(&p0201_unknown_name::RULE),
+    page(&p0202_name_of_the_wrong_kind::RULE),
+    page(&p0203_ambiguous_name::RULE),
+    page(&p0204_declared_twice::RULE),
+    page(&p0207_import_unusable::RULE),
+    page(&p0208_never_used::RULE),
+    page(&p0209_undefined_variable::RULE),
+    page(&p0210_name_too_deep::RULE),
     // P03 values and units: found by `resolve`
-
+    page(&p0301_unknown_unit::RULE),
+    page(&p0302_unit_missing::RULE),
+    page(&p0303_ambiguous_unit::RULE),
+    page(&p0304_not_a_time_of_day::RULE),
+    page(&p0305_wrong_dimension::RULE),
+    page(&p0306_calendar_unit::RULE),
+    page(&p0307_value_out_of_range::RULE),
+    page(&p0308_instant_without_zone::RULE),
+    page(&p0309_unknown_time_zone::RULE),
+    page(&p0310_half_that_never_acts::RULE),
+    page(&p0311_parameter_of_another_type::RULE),
     // P04 schedules and windows
     rule(&p0401_empty_window::RULE, p0401_empty_window::check),
     rule(&p0402_never_in_window::RULE, p0402_never_in_window::check),
@@ -204,12 +249,19 @@ const TABLE: &[Row] = &[
         &p1002_key_lost_with_site::RULE,
         p1002_key_lost_with_site::check,
     ),
+    page(&p1003_secret_in_clear_text::RULE),
     rule(
         &p1004_unencrypted_off_site::RULE,
         p1004_unencrypted_off_site::check,
     ),
     // P11 inventory, environments, fleet
+    page(&p1101_unreadable_inventory::RULE),
+    page(&p1102_duplicated_key::RULE),
+    page(&p1103_number_where_text_is_meant::RULE),
+    page(&p1104_parameter_without_value::RULE),
+    page(&p1105_loop_ran_over_too_few_or_many::RULE),
     rule(&p1106_two_policies::RULE, p1106_two_policies::check),
+    page(&p1110_override_hits_nothing::RULE),
     // P12 hygiene
     page(&p1201_allowance_unused::RULE),
     page(&p1202_allowance_expired::RULE),
