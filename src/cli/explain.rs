@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::check::rule::{self, Rule};
+use crate::check::rule::{self, Rule, split_example};
 use crate::check::rules::RULES;
 use crate::cli::exit::{CliError, Exit};
 use crate::diagnostic::Code;
@@ -83,14 +83,33 @@ fn rule_page(rule: &Rule) -> String {
         "cannot be allowed"
     };
     format!(
-        "{} {}: {}\n{}, {allow}\n\n{}\n\nWrong:\n\n{}\nRight:\n\n{}",
+        "{} {}: {}\n{}, {allow}\n\n{}\n\n{}",
         rule.code,
         rule.name,
         rule.summary,
         rule.level,
         wrapped(rule.explanation),
-        indented(rule.bad),
-        indented(rule.good),
+        examples(rule),
+    )
+}
+
+/// Both example plans; files that they share stand once, at the end.
+fn examples(rule: &Rule) -> String {
+    let (bad, good) = (split_example(rule.bad), split_example(rule.good));
+    let own = |files: &[(String, String)], others: &[(String, String)]| {
+        let files = files.iter().filter(|file| !others.contains(file));
+        files
+            .map(|(name, text)| format!("    # {name}\n{}", indented(text)))
+            .collect::<String>()
+    };
+    let shared = bad.iter().filter(|file| good.contains(file));
+    let shared: String = shared
+        .map(|(name, text)| format!("\nBoth with {name}:\n\n{}", indented(text)))
+        .collect();
+    format!(
+        "Wrong:\n\n{}\nRight:\n\n{}{shared}",
+        own(&bad, &good),
+        own(&good, &bad)
     )
 }
 
