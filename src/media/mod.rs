@@ -10,7 +10,9 @@
 //!   planc's, or another one than the catalog knows, is refused.
 
 pub mod content;
+pub mod contract;
 pub mod directory;
+pub mod fault;
 pub mod frame;
 pub mod log;
 pub mod manifest;

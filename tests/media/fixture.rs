@@ -10,7 +10,9 @@ use planc::engine::{
 };
 use planc::facts::holdings::{Method, Position};
 use planc::graph::step::RecoveryTarget;
+use planc::media::log::LogSource;
 use planc::media::manifest::{Manifest, PartHeader};
+use planc::media::memory::MemoryDevice;
 use planc::media::part::{self, PartWriter, WriteSettings, WrittenPart};
 use planc::media::{Device, DeviceError};
 use planc::resolve::plan::{Codec, EngineKind};
@@ -103,6 +105,45 @@ pub(super) fn feed(sink: &mut dyn PartSink, files: &Files) -> Result<(), EngineE
         sink.close()?;
     }
     Ok(())
+}
+
+/// Devices in memory.
+pub(super) fn memory(names: &[&str]) -> Vec<Arc<dyn Device>> {
+    let device = |name: &&str| Arc::new(MemoryDevice::new(name)) as Arc<dyn Device>;
+    names.iter().map(device).collect()
+}
+
+/// A few small files, so that every bit of the part can be tried.
+pub(super) fn small() -> Files {
+    let file = |name: &str, pieces: Vec<Piece>| (name.to_owned(), pieces);
+    vec![
+        file("a", vec![Piece::Data(bytes(1, 200, false))]),
+        file("b", vec![Piece::Data(bytes(2, 60, true)), Piece::Hole(40)]),
+        file("c", vec![]),
+    ]
+}
+
+pub(super) fn log_source() -> LogSource {
+    LogSource {
+        service: "service".into(),
+        engine: EngineKind::Sqlite,
+        job: "archive".into(),
+        identity: "source-1".into(),
+    }
+}
+
+pub(super) fn log_range(from: u64, until: u64, payload: &[u8]) -> LogRange {
+    let at = |value| Position {
+        incarnation: "first".into(),
+        value,
+    };
+    LogRange {
+        from: at(from),
+        until: at(until),
+        first_at: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
+        last_at: "2026-01-02T03:04:06Z".parse().unwrap(),
+        payload: payload.to_vec(),
+    }
 }
 
 pub(super) fn settings(threads: usize) -> WriteSettings {

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use planc::media::memory::MemoryDevice;
 use planc::media::{Device, part};
 use proptest::prelude::*;
 
-use super::fixture::{Collect, Files, Piece, always, bytes, contents, settings, store, write};
+use super::fixture::{
+    Collect, Files, Piece, always, bytes, contents, memory, settings, store, write,
+};
 
 const MIB: usize = 1 << 20;
-
-fn memory(names: &[&str]) -> Vec<Arc<dyn Device>> {
-    let device = |name: &&str| Arc::new(MemoryDevice::new(name)) as Arc<dyn Device>;
-    names.iter().map(device).collect()
-}
 
 fn data(seed: u64, length: usize) -> Piece {
     Piece::Data(bytes(seed, length, seed % 2 == 0))

@@ -1,0 +1,148 @@
+//! The catalog is a cache: rebuilt from any one complete device it says the same.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use planc::catalog::{Catalog, CatalogError};
+use planc::facts::holdings::JobHistory;
+use planc::media::memory::MemoryDevice;
+use planc::media::{Device, log};
+use planc::resolve::plan::Codec;
+
+use super::fixture::{log_range, log_source, small, store};
+
+/// Fills devices and a catalog as a run does.
+fn filled(path: &Path, devices: &[Arc<dyn Device>]) -> Catalog {
+    let mut catalog = Catalog::open(path).unwrap();
+    for part in ["p-2", "p-1"] {
+        let manifest = store(&small(), devices, part);
+        for device in devices {
+            catalog.record_part(&manifest, device.name()).unwrap();
+            catalog.record_part(&manifest, device.name()).unwrap();
+        }
+    }
+    for from in [20, 0, 10] {
+        let range = log_range(from, from + 10, &from.to_le_bytes());
+        for device in devices {
+            let source = log_source();
+            let record = log::put(device.as_ref(), &source, &range, Codec::Zstd(3)).unwrap();
+            catalog.record_log(&record, device.name()).unwrap();
+        }
+    }
+    catalog
+}
+
+fn pair() -> (MemoryDevice, Vec<Arc<dyn Device>>) {
+    let first = MemoryDevice::new("a");
+    let second = MemoryDevice::new("b");
+    let devices: Vec<Arc<dyn Device>> = vec![Arc::new(first.clone()), Arc::new(second)];
+    (first, devices)
+}
+
+#[test]
+fn rebuilt_from_any_one_device_it_is_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (_, devices) = pair();
+    let catalog = filled(&path("first"), &devices);
+    let dump = catalog.canonical_dump().unwrap();
+    assert_eq!(dump.lines().count(), 6, "{dump}");
+    for (index, device) in devices.iter().enumerate() {
+        let only = std::slice::from_ref(device);
+        let (again, problems) = Catalog::rebuild(&path(&index.to_string()), only).unwrap();
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(again.canonical_dump().unwrap(), dump);
+        assert_ne!(
+            again.dump_with_devices().unwrap(),
+            catalog.dump_with_devices().unwrap()
+        );
+    }
+    let (both, _) = Catalog::rebuild(&path("both"), &devices).unwrap();
+    assert_eq!(
+        both.dump_with_devices().unwrap(),
+        catalog.dump_with_devices().unwrap()
+    );
+    let (found, wanted) = (both.holdings().unwrap(), catalog.holdings().unwrap());
+    assert_eq!((found.parts, found.logs), (wanted.parts, wanted.logs));
+}
+
+#[test]
+fn what_is_damaged_does_not_count_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, devices) = pair();
+    filled(&folder.path().join("full"), &devices);
+    let (manifest, _) = first.list("parts/").unwrap().remove(0);
+    first.damage(&manifest, b"rubbish".to_vec());
+    let (log, _) = first.list("logs/").unwrap().remove(0);
+    first.damage(&log, Vec::new());
+    let only = &devices[..1];
+    let (catalog, problems) = Catalog::rebuild(&folder.path().join("one"), only).unwrap();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    let holdings = catalog.holdings().unwrap();
+    assert_eq!((holdings.parts.len(), holdings.logs.len()), (1, 2));
+    let (pack, _) = first.list("packs/").unwrap().remove(0);
+    first.damage(&pack, b"short".to_vec());
+    let (catalog, _) = Catalog::rebuild(&folder.path().join("none"), only).unwrap();
+    assert_eq!(catalog.holdings().unwrap().parts, []);
+}
+
+#[test]
+fn holdings_are_in_order_and_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog");
+    let mut catalog = filled(&path, &pair().1);
+    let job = JobHistory {
+        job: "nightly".into(),
+        method: None,
+        began: "2026-01-02T03:04:05Z".parse().unwrap(),
+        seconds: 1.5,
+        bytes: 7,
+    };
+    catalog.record_job(&job).unwrap();
+    let now = job.began;
+    catalog.record_verified("p-1", "a", now, true).unwrap();
+    catalog.record_verified("p-1", "b", now, false).unwrap();
+    drop(catalog);
+    let catalog = Catalog::open(&path).unwrap();
+    let holdings = catalog.holdings().unwrap();
+    let parts: Vec<_> = holdings
+        .parts
+        .iter()
+        .map(|part| part.part.as_str())
+        .collect();
+    assert_eq!(parts, ["p-1", "p-2"]);
+    assert_eq!(holdings.parts[0].devices, ["a", "b"]);
+    let logs: Vec<_> = holdings.logs.iter().map(|log| log.from.value).collect();
+    assert_eq!(logs, [0, 10, 20]);
+    assert_eq!(holdings.jobs, [job]);
+    assert_eq!(holdings.verified, [("p-1".into(), "a".into(), now)]);
+    assert_eq!(
+        catalog.damaged().unwrap(),
+        [("p-1".to_owned(), "b".to_owned())]
+    );
+}
+
+#[test]
+fn a_rebuild_never_fills_a_catalog_that_holds_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog");
+    let (_, devices) = pair();
+    filled(&path, &devices);
+    let answer = Catalog::rebuild(&path, &devices);
+    assert!(matches!(answer, Err(CatalogError::Unusable { .. })));
+}
+
+#[test]
+fn a_damaged_catalog_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog");
+    filled(&path, &pair().1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() > 8192);
+    bytes[4096..6000].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(
+        Catalog::open(&path),
+        Err(CatalogError::Unusable { .. })
+    ));
+}
