@@ -2,6 +2,7 @@
 //! Must not make steps.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use super::due;
 use super::error::{GraphError, Problem};
@@ -17,6 +18,8 @@ pub(super) struct Wanted {
     pub(super) component: ComponentId,
     pub(super) method: Method,
     pub(super) why: String,
+    /// It cannot wait for its schedule; one job that makes it is enough.
+    pub(super) at_once: bool,
 }
 
 /// All work of one run.
@@ -43,6 +46,9 @@ pub(super) fn due_work(world: &World<'_>) -> Work {
             }
         }
     }
+    let mut made = BTreeSet::new();
+    let first = |wanted: &Wanted| !wanted.at_once || made.insert(wanted.component);
+    work.copies.retain(first);
     work
 }
 
@@ -105,7 +111,7 @@ fn shorten(names: &[String]) -> String {
     let shown = names.iter().take(MOST).map(|name| format!("`{name}`"));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if names.len() > MOST {
-        text.push_str(&format!(" and {} more", names.len() - MOST));
+        let _ = write!(text, " and {} more", names.len() - MOST);
     }
     text
 }
@@ -115,14 +121,13 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     let due = due_takes(world, id);
     let mut wanted = Vec::new();
     for component in backup.targets.iter().copied() {
-        if !world.has_full(component) {
-            let method = full_method(backup);
-            let why = "no full copy of it exists yet: the first is made at once".into();
+        if let Some(why) = full_at_once(world, component) {
             wanted.push(Wanted {
                 job: id,
                 component,
-                method,
-                why,
+                method: full_method(backup),
+                why: why.into(),
+                at_once: true,
             });
             continue;
         }
@@ -131,9 +136,21 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
             component,
             method: *method,
             why: why.clone(),
+            at_once: false,
         }));
     }
     wanted
+}
+
+/// Why a full cannot wait for its schedule.
+fn full_at_once(world: &World<'_>, component: ComponentId) -> Option<&'static str> {
+    if !world.has_full(component) {
+        Some("no full copy of it exists yet: the first is made at once")
+    } else if world.log_is_cut_off(component) {
+        Some("its log began a new history: without a fresh full nothing continues it")
+    } else {
+        None
+    }
 }
 
 fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
@@ -147,6 +164,7 @@ fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
         component: *component,
         method: full_method(backup),
         why: "asked for by name; nothing of it was due, so a full is made".into(),
+        at_once: false,
     });
     asked.collect()
 }
@@ -240,11 +258,8 @@ pub(super) fn next_due(world: &World<'_>, job: JobId) -> Option<jiff::Timestamp>
     match job {
         JobId::Backup(id) => {
             let backup = &world.plan.backups[id.index()];
-            if backup
-                .targets
-                .iter()
-                .any(|component| !world.has_full(*component))
-            {
+            let at_once = |component: &ComponentId| full_at_once(world, *component).is_some();
+            if backup.targets.iter().any(at_once) {
                 return Some(world.now);
             }
             let takes = backup.takes.iter();

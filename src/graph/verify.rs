@@ -41,11 +41,20 @@ pub(super) fn build(world: &World<'_>, device: Option<&str>) -> Result<StepGraph
     draft.finish(world)
 }
 
+/// To whom a stored object belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner<'a> {
+    /// A part: to the job that took it.
+    Job(&'a str),
+    /// A log range: to the service whose log it is.
+    Log(&'a str),
+}
+
 /// A stored part or log range.
 struct Stored<'a> {
     id: &'a str,
     what: String,
-    job: Option<&'a str>,
+    owner: Owner<'a>,
     since: Timestamp,
     bytes: u64,
     devices: &'a [String],
@@ -55,7 +64,7 @@ fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
     let parts = world.holdings.parts.iter().map(|part| Stored {
         id: &part.part,
         what: format!("{} of {}", part.component, part.taken_at),
-        job: Some(&part.job),
+        owner: Owner::Job(&part.job),
         since: part.taken_at,
         bytes: part.stored_bytes,
         devices: &part.devices,
@@ -63,7 +72,7 @@ fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
     let logs = world.holdings.logs.iter().map(|log| Stored {
         id: &log.log,
         what: format!("log of {} up to {}", log.service, log.until.value),
-        job: None,
+        owner: Owner::Log(&log.service),
         since: log.last_at,
         bytes: log.stored_bytes,
         devices: &log.devices,
@@ -91,9 +100,16 @@ fn add(world: &World<'_>, draft: &mut Draft, object: &Stored<'_>, device: &str, 
 /// Adds what `verify every …` makes due: copies of these jobs that were neither written nor
 /// read back since the last occurrence.
 pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
-    let scheduled: Vec<(String, Option<&str>, &Schedule)> = (jobs.iter())
-        .flat_map(|job| schedules(world, *job))
-        .collect();
+    let names: Vec<String> = jobs.iter().map(|job| job_name(world.plan, *job)).collect();
+    let mut scheduled: BTreeMap<Owner<'_>, Vec<&Schedule>> = BTreeMap::new();
+    for (job, name) in jobs.iter().zip(&names) {
+        for schedule in schedules(world, *job) {
+            scheduled
+                .entry(owner(world, *job, name))
+                .or_default()
+                .push(schedule);
+        }
+    }
     if scheduled.is_empty() {
         return;
     }
@@ -103,42 +119,36 @@ pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
         *last = (*last).max(*at);
     }
     for object in stored(world) {
+        let Some(schedules) = scheduled.get(&object.owner) else {
+            continue;
+        };
         for device in object.devices {
             let read = verified.get(&(object.id, device.as_str())).copied();
             let last = read.map_or(object.since, |read| read.max(object.since));
-            let due = scheduled.iter().find_map(|(job, log_of, schedule)| {
-                let own = match object.job {
-                    Some(of) => of == job && log_of.is_none(),
-                    None => {
-                        log_of.is_some_and(|s| object.what.starts_with(&format!("log of {s} ")))
-                    }
-                };
-                own.then(|| due::due(&world.calendar, schedule, Some(last), world.now))?
-            });
-            if let Some(due) = due {
-                let why = format!("reading back is {}", due.why);
+            let due = |schedule| due::due(&world.calendar, schedule, Some(last), world.now);
+            if let Some(due) = schedules.iter().copied().find_map(due) {
+                let why = format!("reading back is due: {}", due.why);
                 add(world, draft, &object, device, why);
             }
         }
     }
 }
 
-/// Job, the service whose log it archives, and when its copies are read back.
-fn schedules<'a>(world: &World<'a>, job: JobId) -> Vec<(String, Option<&'a str>, &'a Schedule)> {
-    let name = job_name(world.plan, job);
-    let log_of = match job {
-        JobId::Backup(_) => None,
+fn owner<'a>(world: &World<'a>, job: JobId, name: &'a str) -> Owner<'a> {
+    match job {
+        JobId::Backup(_) => Owner::Job(name),
         JobId::Archive(id) => {
             let service = world.plan.archives[id.index()].service;
-            Some(world.plan.service(service).name.as_str())
+            Owner::Log(&world.plan.service(service).name)
         }
-    };
+    }
+}
+
+/// When a job's copies are read back.
+fn schedules<'a>(world: &World<'a>, job: JobId) -> impl Iterator<Item = &'a Schedule> {
     let verify = world.keeping(job).verify.iter();
-    let every = verify.filter_map(|verify| match verify {
+    verify.filter_map(|verify| match verify {
         Verify::Every(schedule) => Some(schedule),
         Verify::OnWrite(_) => None,
-    });
-    every
-        .map(|schedule| (name.clone(), log_of, schedule))
-        .collect()
+    })
 }

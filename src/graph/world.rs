@@ -11,11 +11,11 @@ use super::error::GraphError;
 use super::ids;
 use super::step::{Estimate, Intent};
 use crate::facts::capability;
-use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding};
+use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
 use crate::facts::measured::{Measured, float};
 use crate::resolve::plan::{
-    ArchiveId, BackupId, Component, ComponentId, CopyScope, DeviceId, JobId, Keeping, Origin,
-    ResolvedPlan, Service, ServiceId, Throttle,
+    ArchiveId, BackupId, Component, ComponentId, CopyScope, DeviceId, EngineKind, JobId, Keeping,
+    Origin, ResolvedPlan, Service, ServiceId, Throttle,
 };
 
 /// The inputs of one compilation.
@@ -252,6 +252,34 @@ impl<'a> World<'a> {
     pub(super) fn has_full(&self, component: ComponentId) -> bool {
         let key = self.plan.component_key(component);
         (self.parts_of(&key).iter()).any(|p| is_full(p.method) && !p.devices.is_empty())
+    }
+}
+
+impl World<'_> {
+    /// Whether the newest log of a component's service continues none of its copies: the log
+    /// began a new history, and nothing could be recovered with it before a fresh full.
+    pub(super) fn log_is_cut_off(&self, component: ComponentId) -> bool {
+        let service = self.plan.service(self.plan.component(component).service);
+        if service.engine != EngineKind::Sqlite {
+            return false; // elsewhere one history can continue another
+        }
+        let newest = self
+            .logs_of(&service.name)
+            .iter()
+            .max_by_key(|log| log.last_at);
+        let Some(newest) = newest else {
+            return false;
+        };
+        let key = self.plan.component_key(component);
+        let mut placed = (self.parts_of(&key).iter())
+            .filter(|part| is_full(part.method))
+            .filter_map(|part| Some((part.identity.as_str(), part.until.as_ref()?)))
+            .peekable();
+        let history = |(identity, until): (&str, &Position)| {
+            identity == newest.identity && until.incarnation == newest.until.incarnation
+        };
+        // copies without a position say nothing about the log
+        placed.peek().is_some() && !placed.any(history)
     }
 }
 

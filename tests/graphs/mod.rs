@@ -1,5 +1,6 @@
 //! Tests of graphs and schedules.
 
+mod compile;
 mod due;
 mod laws;
 mod schedule;
