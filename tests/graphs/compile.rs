@@ -30,7 +30,7 @@ backup papers of service docs {
   retain daily 7
   after nightly
 }
-archive log of notes {
+archive wal of notes {
   ship every 5min or 1 MiB to disk
   copy to cloud within 10min
   retain window 14d
@@ -187,7 +187,7 @@ fn holdings() -> Holdings {
                 "2026-01-11T01:00:00Z",
             ),
             history("papers", Some(Method::PhysicalFull), "2026-01-10T11:00:00Z"),
-            history("log", None, "2026-01-11T10:30:00Z"),
+            history("wal", None, "2026-01-11T10:30:00Z"),
         ],
         verified: Vec::new(),
     }
@@ -231,7 +231,7 @@ fn recover(inputs: &[(&str, &str)]) -> Intent {
     Intent::Recover {
         scenario: "oops".into(),
         inputs: inputs.collect::<BTreeMap<String, String>>(),
-        to: None,
+        to: Some("/restored/notes.db".into()),
     }
 }
 
@@ -438,6 +438,26 @@ fn a_recovery_follows_its_clauses() {
     let inputs = [("bad", "250"), ("victim", "page")];
     let graph = build(&holdings(), &recover(&inputs), now).expect("compiles");
     golden("recover.txt", &graph);
+    // without a word of the operator it comes to lie in the folder of run state
+    let Intent::Recover {
+        scenario,
+        inputs: given,
+        ..
+    } = recover(&inputs)
+    else {
+        panic!("a recovery")
+    };
+    let unsaid = Intent::Recover {
+        scenario,
+        inputs: given,
+        to: None,
+    };
+    let graph = build(&holdings(), &unsaid, now).expect("compiles");
+    let StepKind::PrepareTarget { target, .. } = &graph.steps[0].kind else {
+        panic!("the target is prepared first")
+    };
+    let place = format!("/restored/oops-{}/notes.db", &graph.run[..8]);
+    assert!(target.ends_with(&place), "{target}");
     let error = build(&holdings(), &recover(&[("bda", "250")]), now).expect_err("refused");
     assert_eq!(error.problems.len(), 3, "{error}");
     assert!(
