@@ -18,7 +18,6 @@ macro_rules! notes {
             "  depot: {site: there}\n",
             "services:\n",
             "  notes: {engine: sqlite, host: desk, disk: d1, path: /srv/notes.db}\n",
-            "  letters: {engine: sqlite, host: desk, disk: d1, path: /srv/letters.db}\n",
             "devices:\n",
             "  near: {host: vault, path: /srv/copies, write: 200 MiB/s}\n",
             "  twin: {host: vault, path: /mnt/copies}\n",

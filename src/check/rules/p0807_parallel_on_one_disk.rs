@@ -6,7 +6,6 @@ use crate::check::context::Context;
 use crate::check::context::{backups, subject};
 use crate::check::found::{Found, Scope};
 use crate::check::rule::Rule;
-use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::resolve::plan::{ComponentId, ResolvedPlan};
 
@@ -19,8 +18,11 @@ pub(super) static RULE: Rule = Rule {
     explanation: "Two readers on one disk make it seek, and both together are slower than one after \
         the other. planc orders components by disk when nothing is said. Remove \
         `parallel`, or set it to the number of disks.",
-    bad: notes!(
-        "\
+    bad: "\
+planc 1
+plan notes
+timezone UTC
+environment prod inventory \"inventory.yaml\"
 objectives of notes {
   rpo 1d for loss of disk
 }
@@ -33,10 +35,19 @@ backup nightly of service notes, service letters {
   store on near
   retain daily 7
 }
-"
-    ),
-    good: notes!(
-        "\
+--- inventory.yaml
+inventory: 1
+hosts: {desk: {disks: {d1: {}}}, vault: {}}
+services:
+  notes: {engine: sqlite, host: desk, disk: d1, path: /srv/notes.db}
+  letters: {engine: sqlite, host: desk, disk: d1, path: /srv/letters.db}
+devices: {near: {host: vault, path: /srv/copies}}
+",
+    good: "\
+planc 1
+plan notes
+timezone UTC
+environment prod inventory \"inventory.yaml\"
 objectives of notes {
   rpo 1d for loss of disk
 }
@@ -49,8 +60,14 @@ backup nightly of service notes, service letters {
   store on near
   retain daily 7
 }
-"
-    ),
+--- inventory.yaml
+inventory: 1
+hosts: {desk: {disks: {d1: {}}}, vault: {}}
+services:
+  notes: {engine: sqlite, host: desk, disk: d1, path: /srv/notes.db}
+  letters: {engine: sqlite, host: desk, disk: d1, path: /srv/letters.db}
+devices: {near: {host: vault, path: /srv/copies}}
+",
 };
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
