@@ -45,8 +45,10 @@ pub(super) fn following(place: Place, beginning: &str) -> Vec<String> {
     }
     for token in look.tokens {
         let is_word = token.len() > 1 && token.chars().all(|c| c.is_ascii_lowercase());
-        if is_word || matches!(token.as_str(), "," | "{" | ":" | "=" | "..") {
-            tokens.insert(format!("`{token}`"));
+        let quoted = format!("`{token}`");
+        let told = names.iter().any(|name| name.contains(&quoted));
+        if !told && (is_word || matches!(token.as_str(), "," | "{" | ":" | "=" | "..")) {
+            tokens.insert(quoted);
         }
     }
     if names.contains(A_QUANTITY) && names.contains(A_UNIT) {

@@ -39,7 +39,7 @@ pub fn format(text: &str) -> Result<String, FormatError> {
     let bad = parser::bad_lines(text);
     let printed = Printer::new(text, &before, &bad).print();
     let after = tokens(&printed);
-    let same_words = words(text, &before).eq(words(&printed, &after));
+    let same_words = words(text, &before) == words(&printed, &after);
     if same_words && parser::shape(text) == parser::shape(&printed) {
         Ok(printed)
     } else {
@@ -47,15 +47,19 @@ pub fn format(text: &str) -> Result<String, FormatError> {
     }
 }
 
-/// Everything but line ends; the blanks at the end of a comment do not count.
-fn words<'t>(text: &'t str, tokens: &'t [Token]) -> impl Iterator<Item = &'t str> {
-    let told = tokens
-        .iter()
-        .filter(|token| token.kind != TokenKind::Newline);
-    told.map(|token| match token.kind {
-        TokenKind::Comment => token.text(text).trim_end(),
-        _ => token.text(text),
-    })
+/// Everything but line ends. The blanks at the end of a comment do not count, nor those before a
+/// colon.
+fn words(text: &str, tokens: &[Token]) -> Vec<String> {
+    let mut words: Vec<String> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        match (token.kind, token.text(text), words.last_mut()) {
+            (TokenKind::Newline, ..) => {}
+            (TokenKind::Comment, comment, _) => words.push(comment.trim_end().to_owned()),
+            (TokenKind::Word, ":", Some(last)) => last.push(':'),
+            (_, word, _) => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 struct Printer<'p> {

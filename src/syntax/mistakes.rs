@@ -330,8 +330,7 @@ impl Case<'_> {
 
     fn form(&self, page: &'static WordPage) -> Diagnostic {
         let furthest = expected::furthest(self.place, &self.text).unwrap_or(0);
-        let index = self.words.iter().position(|word| furthest < word.end);
-        let index = index.unwrap_or(self.words.len());
+        let index = self.first_wrong(furthest);
         let near = [Some(index), index.checked_sub(1), Some(index + 1)];
         for at in near
             .into_iter()
@@ -346,6 +345,26 @@ impl Case<'_> {
         self.as_punctuation()
             .unwrap_or_else(|| self.missing(index, page))
             .subject(page.first())
+    }
+
+    /// The word that cannot be read, given how far the line was looked at. A reserved word is
+    /// looked at to its end before it is refused as a name.
+    fn first_wrong(&self, furthest: usize) -> usize {
+        let index = self.words.iter().position(|word| furthest < word.end);
+        let index = index.unwrap_or(self.words.len());
+        let before = index.checked_sub(1).filter(|before| {
+            let reserved = RESERVED.contains(&self.word(*before));
+            reserved && self.words[*before].end == furthest
+        });
+        let Some(before) = before else {
+            return index;
+        };
+        let named = self.replaced(before, "xname");
+        let further = expected::furthest(self.place, &named).is_none_or(|at| {
+            let end = self.words[before].start + "xname".len();
+            at > end
+        });
+        if further { before } else { index }
     }
 
     /// The text with one word replaced.

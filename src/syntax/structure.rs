@@ -117,6 +117,11 @@ impl Pass<'_> {
         self.reported += 1;
         if self.reported <= MOST {
             self.out.push(finding);
+        } else if self.reported == MOST + 1 {
+            let message = format!("more than {MOST} slips with braces, quotes or odd letters");
+            let rest = Diagnostic::new(Code(101), message, finding.span(), "from here on");
+            self.out
+                .push(rest.help("cure the first ones and check again; the rest is not listed"));
         }
     }
 
@@ -139,8 +144,12 @@ impl Pass<'_> {
     fn head(&self, line: &Line) -> String {
         let words = self.tokens[line.tokens.clone()].iter();
         let words = words.take_while(|t| !matches!(t.kind, TokenKind::Open | TokenKind::Comment));
-        let words: Vec<&str> = words.take(2).map(|token| token.text(self.text)).collect();
-        words.join(" ")
+        let words: Vec<&str> = words.take(3).map(|token| token.text(self.text)).collect();
+        match words.as_slice() {
+            [first, second @ ("of" | "each"), third] => format!("{first} {second} {third}"),
+            [first, second, _] => format!("{first} {second}"),
+            few => few.join(" "),
+        }
     }
 
     fn line_number(&self, at: usize) -> usize {
@@ -309,6 +318,7 @@ impl Pass<'_> {
             .subject(head)
             .fix(true, span, " {");
         self.report(finding);
+        self.explain(line);
         self.patch(last.end..last.end, " {");
         self.stack.push(OpenBlock {
             brace: last.end,
@@ -321,16 +331,21 @@ impl Pass<'_> {
     fn close_left_open(&mut self, lines: &[Line], line: &Line) {
         let closes = self.begins_with_close(line);
         let word = self.tokens[line.tokens.start].text(self.text);
+        // a single unknown word where a `}` is missing stands in its place
+        let lone = line.tokens.len() == 1 && !closes && super::words::page(word).is_none();
         while let Some(top) = self.stack.last() {
             let outside = if closes {
                 let below = self.stack.len().checked_sub(2).map(|at| &self.stack[at]);
                 line.indent < top.indent && below.is_some_and(|block| block.indent <= line.indent)
             } else {
-                let starts = line.indent > 0 || super::words::begins_statement(word);
+                let starts = lone || line.indent > 0 || super::words::begins_statement(word);
                 line.indent < top.indent || (line.indent == top.indent && starts)
             };
             if !outside || self.flattened > 0 {
                 return;
+            }
+            if lone && line.indent == top.indent {
+                self.explain(line);
             }
             self.left_open(lines, Some(line));
             self.patch(line.start..line.start, "}\n");

@@ -1,6 +1,11 @@
 //! The language: the four plans, slips in them, formatting, hostile input.
 
+mod formatting;
+mod hostile;
+mod mutants;
 mod plans;
+mod slips;
+mod structure;
 
 use planc::diagnostic::{Diagnostic, Diagnostics};
 use planc::source::FileId;

@@ -7,6 +7,19 @@ use crate::check::rule::Rule;
 
 mod example;
 
+// P01 syntax and structure
+mod p0101_clause_form;
+mod p0102_unclosed_block;
+mod p0103_spare_brace;
+mod p0104_missing_brace;
+mod p0105_unclosed_string;
+mod p0106_unknown_word;
+mod p0107_reserved_name;
+mod p0108_wrong_block;
+mod p0109_repeated_clause;
+mod p0110_block_cannot_work;
+mod p0111_language_version;
+mod p0112_look_alike_letters;
 // P02 names
 mod p0201_unknown_name;
 mod p0202_name_of_the_wrong_kind;
@@ -115,7 +128,18 @@ const fn rule(rule: &'static Rule, check: Check) -> Row {
 /// All rules by code.
 const TABLE: &[Row] = &[
     // P01 syntax and structure: found by `syntax`
-
+    page(&p0101_clause_form::RULE),
+    page(&p0102_unclosed_block::RULE),
+    page(&p0103_spare_brace::RULE),
+    page(&p0104_missing_brace::RULE),
+    page(&p0105_unclosed_string::RULE),
+    page(&p0106_unknown_word::RULE),
+    page(&p0107_reserved_name::RULE),
+    page(&p0108_wrong_block::RULE),
+    page(&p0109_repeated_clause::RULE),
+    page(&p0110_block_cannot_work::RULE),
+    page(&p0111_language_version::RULE),
+    page(&p0112_look_alike_letters::RULE),
     // P02 names: found by `resolve`
     page(&p0201_unknown_name::RULE),
     page(&p0202_name_of_the_wrong_kind::RULE),
