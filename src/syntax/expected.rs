@@ -281,6 +281,7 @@ fn words(rule: Rule) -> Option<&'static str> {
         | Rule::file
         | Rule::bad
         | Rule::junk
+        | Rule::stuff
         | Rule::bad_body
         | Rule::any_clause
         | Rule::in_file

@@ -353,7 +353,7 @@ impl Pass<'_> {
     }
 
     fn left_open(&mut self, lines: &[Line], next: Option<&Line>) {
-        let Some(block) = self.stack.pop() else {
+        let Some(block) = self.stack.pop().filter(|_| self.reported <= MOST) else {
             return;
         };
         let head = self.head(&lines[block.line]);

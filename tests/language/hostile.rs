@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use planc::syntax::{FormatError, format};
+use planc::syntax::format;
 use proptest::prelude::*;
 
 use super::{PLANS, parse};
@@ -10,6 +10,7 @@ use super::{PLANS, parse};
 /// Every span must lie in the text, on character boundaries.
 fn sound(text: &str) {
     let (_, findings) = parse(text);
+    let clean = findings.is_empty();
     for finding in findings {
         for label in finding
             .labels
@@ -24,8 +25,11 @@ fn sound(text: &str) {
             );
         }
     }
-    // a refusal is fine, a changed plan never
-    assert_ne!(format(text), Err(FormatError::Changed), "{text}");
+    let printed = format(text);
+    if clean {
+        let printed = printed.expect("a text without slips is formatted");
+        assert_eq!(format(&printed).as_deref(), Ok(printed.as_str()));
+    }
 }
 
 proptest! {

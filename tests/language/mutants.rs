@@ -117,10 +117,6 @@ fn one_slip_gives_one_finding() {
     assert!(all > 3000, "{all} mutants");
     assert!(invalid > 2000, "{invalid} invalid mutants");
     let share = single * 1000 / invalid;
-    println!(
-        "{all} mutants, {invalid} with findings, {single} with one\n{}",
-        worst.join("\n")
-    );
     assert!(
         share >= 950,
         "{share} of 1000 give one finding:\n{}",
