@@ -2,8 +2,10 @@
 
 mod formatting;
 mod hostile;
+mod large;
 mod mutants;
 mod plans;
+mod resolve_plans;
 mod slips;
 mod structure;
 
