@@ -67,8 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     approved_run(&mut site, graph, args.yes, args.show)
 }
 
-/// Compiles the recovery. A place that the plan says is relative to the inventory's folder: it is
-/// made absolute, because later processes read the graph too.
+/// Compiles the recovery. A place that the plan says is made absolute, because later processes
+/// read the graph too.
 fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliError> {
     let now = now.now();
     let graph = site.compile(&intent, now)?;
@@ -97,7 +97,7 @@ fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliEr
             return Err(CliError::refused(message).help("say one folder for all: `--to PATH`"));
         }
     };
-    let to = Some(absolute(&site.places.base.join(to))?);
+    let to = Some(absolute(to)?);
     let intent = Intent::Recover {
         scenario,
         inputs,

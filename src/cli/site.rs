@@ -281,13 +281,9 @@ pub(crate) fn catalog_path(places: &Places) -> PathBuf {
 /// Where the paths of a plan begin and its state lies. Each plan and environment has a state
 /// folder of its own, so that several plans can share an inventory.
 pub(crate) fn places(loaded: &Loaded) -> Result<Places, CliError> {
-    let file = loaded.inventory.as_ref().unwrap_or(&loaded.path);
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let folder = Path::new(".").join(folder);
-    let base = std::fs::canonicalize(&folder).map_err(|error| {
-        let folder = folder.display();
-        CliError::refused(format!("cannot open the folder {folder}: {error}"))
-    })?;
+    // the plan's own paths are joined to the folders of plan and inventory already
+    let base = std::env::current_dir()
+        .map_err(|error| CliError::refused(format!("cannot open the working folder: {error}")))?;
     let plan = loaded.plan.plan();
     let state = match plan.state_dir.as_str() {
         "" => ".planc",
