@@ -91,6 +91,7 @@ fn zeros(hash: &mut blake3::Hasher, mut length: u64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -184,6 +184,7 @@ pub fn check_places(frames: &[FrameRef], pack_length: u64) -> Result<u64, String
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -211,6 +211,7 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

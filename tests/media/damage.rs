@@ -45,7 +45,7 @@ impl Pair {
         Ok(read + log::verify(&self.log, &self.bad)?)
     }
 
-    fn restore(&self, holders: &[Arc<dyn Device>]) -> Option<(Contents, Vec<Replaced>)> {
+    fn restore(holders: &[Arc<dyn Device>]) -> Option<(Contents, Vec<Replaced>)> {
         let mut session = Collect::default();
         let restored = part::restore("p", holders, &mut session, &always);
         restored.ok().map(|(_, replaced)| (session.files, replaced))
@@ -61,11 +61,9 @@ impl Pair {
             ),
             "{what}: {answer:?}"
         );
-        let (files, _) = self
-            .restore(&self.holders)
-            .unwrap_or_else(|| panic!("{what}"));
+        let (files, _) = Self::restore(&self.holders).unwrap_or_else(|| panic!("{what}"));
         assert_eq!(files, self.exact, "{what}");
-        if let Some((files, _)) = self.restore(&self.holders[..1]) {
+        if let Some((files, _)) = Self::restore(&self.holders[..1]) {
             assert_eq!(files, self.exact, "{what}: wrong bytes from one device");
         }
         let (_, range, _) = log::get(&self.log, &self.holders).unwrap();
@@ -142,7 +140,7 @@ fn what_was_replaced_is_told() {
     pair.bad.damage(&name, bytes);
     // either device may be asked first, so ask until the damaged one was
     let told = (0..200).find_map(|_| {
-        let (files, replaced) = pair.restore(&pair.holders).unwrap();
+        let (files, replaced) = Pair::restore(&pair.holders).unwrap();
         assert_eq!(files, pair.exact);
         replaced.into_iter().next()
     });

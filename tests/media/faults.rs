@@ -17,7 +17,7 @@ fn tree() -> Files {
     let file = |n: u64| {
         (
             format!("f{n}"),
-            vec![Piece::Data(bytes(n, 400_000, n % 2 == 0))],
+            vec![Piece::Data(bytes(n, 400_000, n.is_multiple_of(2)))],
         )
     };
     (0..12).map(file).collect()

@@ -1,5 +1,7 @@
 //! Tests of media.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod catalogs;
 mod contracts;
 mod damage;

@@ -12,7 +12,7 @@ use super::fixture::{
 const MIB: usize = 1 << 20;
 
 fn data(seed: u64, length: usize) -> Piece {
-    Piece::Data(bytes(seed, length, seed % 2 == 0))
+    Piece::Data(bytes(seed, length, seed.is_multiple_of(2)))
 }
 
 /// Every edge of windows and frames that is known to matter.
@@ -43,7 +43,12 @@ fn edges() -> Files {
             vec![data(12, 10), Piece::Hole(MIB as u64 - 10), data(13, 5)],
         ),
     ];
-    files.extend((0..300).map(|n| file(&format!("small-{n}"), vec![data(n, 100 * n as usize)])));
+    files.extend((0..300).map(|n| {
+        file(
+            &format!("small-{n}"),
+            vec![data(n, 100 * usize::try_from(n).unwrap())],
+        )
+    }));
     files
 }
 

@@ -167,4 +167,5 @@ impl Device for DirectoryDevice {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;

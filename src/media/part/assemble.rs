@@ -58,9 +58,9 @@ pub(super) fn start(
     std::thread::Builder::new()
         .name("assemble".into())
         .spawn(move || {
-            let assembled = assembler.run(&frames);
+            let result = assembler.run(&frames);
             drop(alive);
-            assembled
+            result
         })
 }
 

@@ -35,7 +35,7 @@ pub fn copy(
             progress,
             done,
         };
-        replaced.extend(copier.from_any(holders)?);
+        replaced.extend(copier.copy_any(holders)?);
         done = copier.done;
         written += manifest.packs[number].length;
     }
@@ -62,7 +62,7 @@ impl PackCopy<'_> {
 
     /// Copies from all holders together. Damage that does not show in any frame's content shows
     /// in the hash of the whole; then each holder is tried alone.
-    fn from_any(&mut self, holders: &[Arc<dyn Device>]) -> Result<Vec<Replaced>, DeviceError> {
+    fn copy_any(&mut self, holders: &[Arc<dyn Device>]) -> Result<Vec<Replaced>, DeviceError> {
         let begun = self.done;
         let first = match self.stream(holders) {
             Err(error @ DeviceError::Damaged { .. }) if holders.len() > 1 => error,

@@ -66,11 +66,11 @@ impl Fetch {
             ready: Vec::new().into_iter(),
             lanes: Vec::new(),
         };
-        for holder in 0..holders.len() {
+        for (holder, device) in holders.iter().enumerate() {
             let (shared, inbox) = (Arc::clone(&fetch.shared), inbox.clone());
             let done = done.clone();
             let lane = std::thread::Builder::new()
-                .name(format!("read-{}", holders[holder].name()))
+                .name(format!("read-{}", device.name()))
                 .spawn(move || read(&shared, holder, &inbox, &done))
                 .map_err(no_thread)?;
             fetch.lanes.push(lane);

@@ -83,7 +83,7 @@ fn write(
         };
         match order {
             Order::Frame(slot, length) => {
-                append(device, &mut open, &slot.buffers.stored[..length])?
+                append(device, &mut open, &slot.buffers.stored[..length])?;
             }
             Order::Bytes(bytes) => append(device, &mut open, &bytes)?,
             Order::Publish(name) => {

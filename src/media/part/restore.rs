@@ -66,6 +66,9 @@ pub(super) fn load_any(
     }))
 }
 
+/// Takes bytes of a file at an offset.
+pub(super) type Take<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), EngineError>;
+
 /// Gives the content of files one after the other.
 pub(super) struct Files<'a, S> {
     manifest: &'a Manifest,
@@ -88,11 +91,7 @@ impl<'a, S: FrameSource> Files<'a, S> {
     }
 
     /// Hands the content of the next file to `take` and compares the file's hash.
-    pub(super) fn read(
-        &mut self,
-        file: &ManifestEntry,
-        take: &mut dyn FnMut(u64, &[u8]) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+    pub(super) fn read(&mut self, file: &ManifestEntry, take: Take<'_>) -> Result<(), EngineError> {
         if !(self.progress)(self.done) {
             return Err(DeviceError::Cancelled.into());
         }
@@ -116,7 +115,7 @@ impl<'a, S: FrameSource> Files<'a, S> {
         &mut self,
         file: &ManifestEntry,
         extents: &[Extent],
-        take: &mut dyn FnMut(u64, &[u8]) -> Result<(), EngineError>,
+        take: Take<'_>,
     ) -> Result<(u64, blake3::Hash), EngineError> {
         let (index, number) = extents.first().map_or((0, 0), |e| (e.at / WINDOW, e.frame));
         self.go_to(number as usize)?;

@@ -354,8 +354,8 @@ fn start_lanes(devices: &[Arc<dyn Device>]) -> Result<(Vec<Lane>, Lost), DeviceE
     if !lanes.is_empty() {
         return Ok((lanes, lost));
     }
-    let last = lost.pop().map(|(_, error)| error);
-    Err(last.unwrap_or_else(|| pipeline("no device was named")))
+    let error = lost.pop().map(|(_, error)| error);
+    Err(error.unwrap_or_else(|| pipeline("no device was named")))
 }
 
 type Lost = Vec<(String, DeviceError)>;
@@ -391,7 +391,7 @@ fn pipeline(cause: &str) -> DeviceError {
 impl PartSink for PartWriter<'_> {
     fn entry(&mut self, entry: Entry) -> Result<(), EngineError> {
         self.end_file();
-        if self.entries.len() % 256 == 0 {
+        if self.entries.len().is_multiple_of(256) {
             self.check()?;
         }
         self.entries.push(ManifestEntry {
