@@ -3,6 +3,7 @@
 //! does, on request of the builders in `parser_items` and `parser_clauses`.
 
 use pest::Parser as _;
+use pest::error::InputLocation;
 use pest::iterators::{Pair, Pairs};
 
 use super::ast::{Ast, Item, ItemKind, Word};
@@ -127,10 +128,7 @@ impl Builder<'_> {
 
     /// The grammar takes every even text; this is for the case that it does not.
     fn unreadable(&mut self, text: &str, error: &pest::error::Error<Rule>) -> Item {
-        let at = match error.location {
-            pest::error::InputLocation::Pos(at) => at,
-            pest::error::InputLocation::Span((at, _)) => at,
-        };
+        let (InputLocation::Pos(at) | InputLocation::Span((at, _))) = error.location;
         let line = text.get(at..).unwrap_or_default().lines().next();
         let span = self.place(at, at + line.map_or(0, str::len));
         let finding = Diagnostic::new(Code(101), "this cannot be read", span, "")

@@ -140,7 +140,7 @@ impl Builder<'_> {
         let tiers = parts.all(Rule::tier).into_iter();
         Some(ClauseKind::Retain {
             on: on.map(|node| self.words(node)).unwrap_or_default(),
-            tiers: tiers.map(|node| self.tier(node)).collect::<Option<_>>()?,
+            tiers: tiers.map(|node| self.tier(&node)).collect::<Option<_>>()?,
         })
     }
 

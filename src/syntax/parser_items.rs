@@ -138,10 +138,11 @@ impl Builder<'_> {
         let body = parts.any()?.into_inner();
         let body = body.map(|node| match node.as_rule() {
             Rule::bad => PolicyPart::Bad(self.bad(node, Place::Policy).span),
-            Rule::param => self
-                .param(node)
-                .map(PolicyPart::Param)
-                .unwrap_or_else(|| PolicyPart::Bad(name.span)),
+            Rule::param => {
+                let span = self.span(&node);
+                self.param(node)
+                    .map_or(PolicyPart::Bad(span), PolicyPart::Param)
+            }
             _ => {
                 let span = self.span(&node);
                 self.block(node)

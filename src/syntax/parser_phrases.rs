@@ -224,8 +224,8 @@ impl Builder<'_> {
         Some(Point { kind, span })
     }
 
-    pub(super) fn tier(&self, node: Node<'_>) -> Option<Tier> {
-        let span = self.span(&node);
+    pub(super) fn tier(&self, node: &Node<'_>) -> Option<Tier> {
+        let span = self.span(node);
         let word = node.as_str().split([' ', '\t']).next()?;
         let amount = Parts::of(node.clone()).any()?;
         let kind = match word {

@@ -332,19 +332,19 @@ impl Pass<'_> {
         let closes = self.begins_with_close(line);
         let word = self.tokens[line.tokens.start].text(self.text);
         // a single unknown word where a `}` is missing stands in its place
-        let lone = line.tokens.len() == 1 && !closes && super::words::page(word).is_none();
+        let single = line.tokens.len() == 1 && !closes && super::words::page(word).is_none();
         while let Some(top) = self.stack.last() {
             let outside = if closes {
                 let below = self.stack.len().checked_sub(2).map(|at| &self.stack[at]);
                 line.indent < top.indent && below.is_some_and(|block| block.indent <= line.indent)
             } else {
-                let starts = lone || line.indent > 0 || super::words::begins_statement(word);
+                let starts = single || line.indent > 0 || super::words::begins_statement(word);
                 line.indent < top.indent || (line.indent == top.indent && starts)
             };
             if !outside || self.flattened > 0 {
                 return;
             }
-            if lone && line.indent == top.indent {
+            if single && line.indent == top.indent {
                 self.explain(line);
             }
             self.left_open(lines, Some(line));
