@@ -13,8 +13,10 @@
 //! - Every error says whether trying again can help ([`EngineError::retry`]).
 
 pub mod backup;
+pub mod contract;
 pub mod entry;
 pub mod error;
+pub mod fake;
 pub mod files;
 pub mod log;
 pub mod memory;

@@ -1,5 +1,6 @@
 //! Tests of engines.
 
+mod contract;
 mod sqlite;
 mod support;
 mod trees;

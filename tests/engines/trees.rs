@@ -1,1 +1,233 @@
 //! Tests of the engine for trees of files.
+
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use planc::engine::entry::encode;
+use planc::engine::memory::{MemoryPart, StoredEntry};
+use planc::engine::{EndedBackup, Engine, Entry, EntryKind};
+use planc::graph::step::RecoveryTarget;
+use planc::resolve::plan::EngineKind;
+use proptest::prelude::*;
+
+use super::support::{full, restore, spec};
+
+fn engine(root: &Path, state: &Path) -> Box<dyn Engine> {
+    planc::engine::open(&spec(EngineKind::Files, root, state)).unwrap()
+}
+
+/// All that must come back: names, kinds, modes, times, content, link targets.
+pub(crate) fn picture(root: &Path) -> String {
+    let mut lines = Vec::new();
+    for found in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        let found = found.unwrap();
+        let meta = found.path().symlink_metadata().unwrap();
+        let name = found
+            .path()
+            .strip_prefix(root)
+            .unwrap()
+            .as_os_str()
+            .as_bytes();
+        let content = if meta.is_file() {
+            blake3::hash(&fs::read(found.path()).unwrap()).to_string()
+        } else if meta.is_symlink() {
+            format!("{:?}", fs::read_link(found.path()).unwrap())
+        } else {
+            String::new()
+        };
+        let time = (meta.mtime(), meta.mtime_nsec());
+        lines.push(format!(
+            "{} {:o} {time:?} {content}",
+            encode(name),
+            meta.mode()
+        ));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn everything_a_tree_has_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    fs::create_dir(root.join("empty")).unwrap();
+    fs::write(root.join("a/b/text"), "hello").unwrap();
+    fs::write(root.join("a/nothing"), "").unwrap();
+    fs::hard_link(root.join("a/b/text"), root.join("second-name")).unwrap();
+    symlink("../outside", root.join("a/link")).unwrap();
+    symlink("/nowhere", root.join("dangling")).unwrap();
+    fs::write(
+        root.join(std::ffi::OsStr::from_bytes(b"odd \xff % name")),
+        "x",
+    )
+    .unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        root.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    fs::set_permissions(root.join("a/nothing"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(root.join("a"), fs::Permissions::from_mode(0o550)).unwrap();
+    let engine = engine(&root, &folder.path().join("state"));
+    let copy = full(engine.as_ref(), 0);
+    assert_eq!(copy.1.warnings, Vec::<String>::new());
+    let (_staging, session) =
+        restore(engine.as_ref(), &copy, &[], &RecoveryTarget::Backup).unwrap();
+    assert_eq!(picture(&session.result()), picture(&root));
+    let inode = |name: &str| fs::metadata(session.result().join(name)).unwrap().ino();
+    assert_eq!(inode("a/b/text"), inode("second-name"));
+}
+
+#[test]
+fn holes_stay_holes() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    fs::create_dir(&root).unwrap();
+    let mut file = fs::File::create(root.join("sparse")).unwrap();
+    file.seek(SeekFrom::Start(8 << 20)).unwrap();
+    file.write_all(b"island").unwrap();
+    file.set_len(64 << 20).unwrap();
+    drop(file);
+    let engine = engine(&root, &folder.path().join("state"));
+    let copy = full(engine.as_ref(), 0);
+    let stored = copy.0.find("sparse").unwrap();
+    let data: usize = stored.pieces.iter().map(|piece| piece.1.len()).sum();
+    assert!(data < 1 << 20, "{data} bytes were read");
+    let (_staging, session) =
+        restore(engine.as_ref(), &copy, &[], &RecoveryTarget::Backup).unwrap();
+    let restored = fs::metadata(session.result().join("sparse")).unwrap();
+    assert_eq!(restored.len(), 64 << 20);
+    assert!(restored.blocks() * 512 < 1 << 20);
+    assert_eq!(picture(&session.result()), picture(&root));
+}
+
+#[test]
+fn what_is_no_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "x").unwrap();
+    assert!(engine(&file, folder.path()).identity().is_err());
+    assert!(
+        engine(&folder.path().join("absent"), folder.path())
+            .identity()
+            .is_err()
+    );
+}
+
+fn entry(path: &str, kind: EntryKind) -> StoredEntry {
+    StoredEntry {
+        entry: Entry {
+            path: path.to_owned(),
+            kind,
+            mode: 0o644,
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+            mtime: (1, 2),
+        },
+        pieces: Vec::new(),
+        length: 0,
+    }
+}
+
+fn hostile(entries: Vec<StoredEntry>) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let staging = folder.path().join("staging");
+    fs::create_dir(&staging).unwrap();
+    fs::write(folder.path().join("canary"), "alive").unwrap();
+    let engine = engine(folder.path(), &folder.path().join("state"));
+    let mut session = engine.restore(&staging).unwrap();
+    let mut part = MemoryPart::default();
+    part.entries = entries;
+    let ended = EndedBackup {
+        taken_at: super::support::at(0),
+        from: None,
+        until: None,
+        warnings: Vec::new(),
+        notes: std::collections::BTreeMap::new(),
+    };
+    let refused = part.play(session.as_mut(), &ended).is_err();
+    assert_eq!(fs::read(folder.path().join("canary")).unwrap(), b"alive");
+    let outside: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(outside.len(), 2, "{outside:?}");
+    refused
+}
+
+#[test]
+fn hostile_parts_are_refused() {
+    let file = |path: &str| entry(path, EntryKind::File);
+    let link = |path: &str, target: &str| {
+        let target = target.to_owned();
+        entry(path, EntryKind::Symlink { target })
+    };
+    let hard = |path: &str, target: &str| {
+        let target = target.to_owned();
+        entry(path, EntryKind::Hardlink { target })
+    };
+    for path in [
+        "../canary",
+        "/canary",
+        "a/../../canary",
+        "%2E%2E/canary",
+        "..%2Fcanary",
+        "",
+        ".",
+    ] {
+        assert!(hostile(vec![file(path)]), "{path}");
+        assert!(
+            hostile(vec![entry(path, EntryKind::Directory)]),
+            "folder {path}"
+        );
+        assert!(hostile(vec![entry(path, EntryKind::Fifo)]), "pipe {path}");
+        assert!(hostile(vec![link(path, "x")]), "link {path}");
+        assert!(hostile(vec![hard("x", path)]), "hard link to {path}");
+    }
+    // a link, and something that would be written through it
+    assert!(hostile(vec![link("a", ".."), file("a/canary")]));
+    assert!(hostile(vec![
+        link("a", "../../canary"),
+        file("a"),
+        hard("b", "a")
+    ]));
+    assert!(hostile(vec![link("a", "../../canary"), hard("b", "a")]));
+    assert!(hostile(vec![file("twice"), file("twice")]));
+    assert!(hostile(vec![file("absent/child")]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_trees_come_back(
+        files in prop::collection::btree_map(
+            "[a-c]{1,2}(/[a-c]{1,2}){0,3}",
+            (prop::collection::vec(any::<u8>(), 0..200), 0o400..0o777_u32, any::<u32>()),
+            0..20,
+        )
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("data");
+        fs::create_dir(&root).unwrap();
+        for (name, (content, mode, time)) in &files {
+            let path = root.join(name);
+            if fs::create_dir_all(path.parent().unwrap()).is_err() || path.is_dir() {
+                continue;
+            }
+            fs::write(&path, content).unwrap();
+            let file = fs::File::open(&path).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis((*time).into());
+            file.set_modified(time).unwrap();
+            file.set_permissions(fs::Permissions::from_mode(mode | 0o400)).unwrap();
+        }
+        let engine = engine(&root, &folder.path().join("state"));
+        let copy = full(engine.as_ref(), 0);
+        let until = RecoveryTarget::Backup;
+        let (_staging, session) = restore(engine.as_ref(), &copy, &[], &until).unwrap();
+        prop_assert_eq!(picture(&session.result()), picture(&root));
+    }
+}

@@ -1,26 +1,290 @@
 //! The log archive: what is shipped, restored, and recognised as broken.
 
-use planc::engine::Engine;
 use planc::engine::memory::MemoryLog;
+use planc::engine::{Engine, EngineError, LogRange, LogSink};
+use planc::facts::holdings::Position;
 use planc::graph::step::RecoveryTarget;
 
-use crate::engines::support::{Database, archive, full, notes, restore};
+use crate::engines::support::{Database, archive, at, connect, full, notes, restore};
 
 #[test]
-fn a_full_and_the_log_give_the_newest_state() {
+fn a_full_and_the_log_give_every_state() {
     let database = Database::new();
     database.add("before");
     let engine = database.engine();
     let copy = full(&engine, 0);
     let mut log = MemoryLog::default();
-    database.add("one");
-    database.add("two");
+    for (round, pair) in [["one", "two"], ["three", "four"]].iter().enumerate() {
+        pair.iter().for_each(|note| database.add(note));
+        let now = 5 * (i64::try_from(round).unwrap() + 1);
+        assert_eq!(archive(&engine, now, &mut log).transactions, 2);
+    }
+    let start = copy.1.until.clone().unwrap();
+    let place = |value: u64| Position {
+        value: start.value + value,
+        ..start.clone()
+    };
+    let all = ["before", "one", "two", "three", "four"];
+    for (until, wanted) in [
+        (RecoveryTarget::Latest, 5),
+        (RecoveryTarget::Backup, 1),
+        (RecoveryTarget::Instant(at(5)), 3),
+        (RecoveryTarget::Instant(at(4)), 1),
+        (RecoveryTarget::Transaction(place(1)), 2),
+        (RecoveryTarget::Transaction(place(4)), 5),
+        (RecoveryTarget::Before(place(4)), 4),
+        (RecoveryTarget::Before(place(1)), 1),
+    ] {
+        let (_folder, session) = restore(&engine, &copy, &log.ranges, &until).unwrap();
+        assert_eq!(
+            notes(&engine, &session.result()),
+            all[..wanted],
+            "{until:?}"
+        );
+    }
+    let beyond = RecoveryTarget::Transaction(place(5));
+    let error = restore(&engine, &copy, &log.ranges, &beyond).err().unwrap();
+    assert!(matches!(error, EngineError::NotReached(_)), "{error}");
+    let gap = restore(&engine, &copy, &log.ranges[1..], &RecoveryTarget::Latest);
+    assert!(matches!(
+        gap.err().unwrap(),
+        EngineError::ChainBroken { .. }
+    ));
+    assert_eq!(engine.inspect(&log.ranges[0]).unwrap().len(), 2);
+}
+
+/// A chain with a full, one archived transaction, and the engine closed again.
+fn closed_chain(database: &Database) -> MemoryLog {
+    let engine = database.engine();
+    full(&engine, 0);
+    let mut log = MemoryLog::default();
+    database.add("archived");
+    assert_eq!(archive(&engine, 1, &mut log).broken, None);
+    log
+}
+
+/// The next process finds the chain broken for this reason, until a full was taken.
+fn is_broken(database: &Database, mut log: MemoryLog, reason: &str) {
+    let engine = database.engine();
+    for now in [10, 11] {
+        let broken = archive(&engine, now, &mut log).broken.unwrap();
+        assert!(broken.contains(reason), "{broken}");
+    }
+    let copy = full(&engine, 12);
+    database.add("new life");
+    assert_eq!(archive(&engine, 13, &mut log).broken, None);
+    let fresh: Vec<LogRange> = log.ranges.split_off(1);
+    let latest = RecoveryTarget::Latest;
+    let (_folder, session) = restore(&engine, &copy, &fresh, &latest).unwrap();
+    assert_eq!(
+        notes(&engine, &session.result()).last().unwrap(),
+        "new life"
+    );
+}
+
+#[test]
+fn another_process_goes_on_where_the_last_one_stopped() {
+    let database = Database::new();
+    let mut log = closed_chain(&database);
+    database.add("between");
+    let archived = archive(&database.engine(), 2, &mut log);
+    assert_eq!((archived.transactions, archived.broken), (1, None));
+    assert_eq!(log.ranges[0].until, log.ranges[1].from);
+}
+
+#[test]
+fn a_foreign_truncation_breaks_the_chain() {
+    let database = Database::new();
+    let log = closed_chain(&database);
+    database.add("lost");
+    database
+        .writer
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    is_broken(&database, log, "is gone");
+}
+
+#[test]
+fn a_foreign_restart_breaks_the_chain() {
+    let database = Database::new();
+    let log = closed_chain(&database);
+    database
+        .writer
+        .execute_batch("PRAGMA wal_checkpoint(RESTART)")
+        .unwrap();
+    database.add("in a new generation");
+    is_broken(&database, log, "somebody else checkpointed");
+}
+
+#[test]
+fn a_round_trip_through_another_journal_mode_breaks_the_chain() {
+    let database = Database::new();
+    let log = closed_chain(&database);
+    database
+        .writer
+        .execute_batch("PRAGMA journal_mode=DELETE")
+        .unwrap();
+    database.add("unlogged");
+    database
+        .writer
+        .execute_batch("PRAGMA journal_mode=WAL")
+        .unwrap();
+    database.add("logged");
+    is_broken(&database, log, "somebody else checkpointed");
+}
+
+#[test]
+fn leaving_wal_mode_is_said() {
+    let database = Database::new();
+    let mut log = closed_chain(&database);
+    database
+        .writer
+        .execute_batch("PRAGMA journal_mode=DELETE")
+        .unwrap();
+    let engine = database.engine();
     let archived = archive(&engine, 5, &mut log);
-    assert_eq!(archived.transactions, 2);
-    assert_eq!(archived.broken, None);
+    assert!(archived.broken.unwrap().contains("journal mode"));
+    assert_eq!(archived.position, None);
+    let error = engine.archive(None, at(6), &mut log).unwrap_err();
+    assert!(error.to_string().contains("journal_mode=WAL"), "{error}");
+}
+
+#[test]
+fn a_replaced_file_is_another_source() {
+    let mut database = Database::new();
+    let log = closed_chain(&database);
+    let before = database.engine().identity().unwrap();
+    let other = database.path.with_extension("other");
+    let writer = connect(&other);
+    writer
+        .execute_batch(
+            "PRAGMA journal_mode=WAL; CREATE TABLE ledger(id INTEGER PRIMARY KEY, note TEXT);
+             INSERT INTO ledger(note) VALUES('foreign');",
+        )
+        .unwrap();
+    drop(writer);
+    database.writer = connect(&other);
+    std::fs::remove_file(database.path.with_extension("db-wal")).unwrap();
+    std::fs::rename(&other, &database.path).unwrap();
+    database.writer = connect(&database.path);
+    assert_ne!(database.engine().identity().unwrap(), before);
+    is_broken(&database, log, "replaced");
+}
+
+#[test]
+fn lost_or_damaged_records_break_the_chain() {
+    let database = Database::new();
+    let log = closed_chain(&database);
+    let record = database.folder.path().join("state/log.json");
+    std::fs::write(&record, "nonsense").unwrap();
+    is_broken(&database, log, "damaged");
+    let database = Database::new();
+    let log = closed_chain(&database);
+    std::fs::remove_file(database.folder.path().join("state/log.json")).unwrap();
+    is_broken(&database, log, "missing");
+}
+
+#[test]
+fn copies_that_lost_log_break_the_chain() {
+    let database = Database::new();
+    let mut log = closed_chain(&database);
+    database.add("second");
+    archive(&database.engine(), 3, &mut log);
+    let known = log.ranges[0].until.clone();
+    let answer = database
+        .engine()
+        .archive(Some(&known), at(4), &mut log)
+        .unwrap();
+    assert!(answer.broken.unwrap().contains("copies hold"));
+}
+
+/// A sink that takes the range and then fails, as a crash right after the store looks.
+struct Stored<'a>(&'a mut MemoryLog);
+
+impl LogSink for Stored<'_> {
+    fn put(&mut self, range: LogRange) -> Result<(), EngineError> {
+        self.0.put(range)?;
+        Err(EngineError::Sink(planc::media::DeviceError::Cancelled))
+    }
+}
+
+#[test]
+fn a_range_that_was_stored_twice_is_the_same() {
+    let database = Database::new();
+    let mut log = closed_chain(&database);
+    let after = log.ranges.last().map(|range| range.until.clone());
+    database.add("second");
+    let engine = database.engine();
+    let stored = engine.archive(after.as_ref(), at(5), &mut Stored(&mut log));
+    assert!(matches!(stored, Err(EngineError::Sink(_))));
+    drop(engine);
+    database.add("third");
+    // the catalog knows the range or does not: both are the same crash
+    for after in [after, log.ranges.last().map(|range| range.until.clone())] {
+        let archived = database
+            .engine()
+            .archive(after.as_ref(), at(9), &mut log)
+            .unwrap();
+        assert_eq!(archived.broken, None);
+        if archived.transactions > 0 {
+            assert_eq!(archived.transactions, 2);
+        }
+        if log.ranges.len() == 3 {
+            break;
+        }
+    }
+    assert_eq!((log.ranges.len(), log.puts), (3, 4));
+    assert_eq!(log.ranges[1].until, log.ranges[2].from);
+}
+
+#[test]
+fn a_kept_engine_survives_foreign_checkpoints_and_empties_the_log_itself() {
+    let database = Database::with("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=2;");
+    let engine = database.engine().with_checkpoint_at(20_000);
+    let copy = full(&engine, 0);
+    let mut log = MemoryLog::default();
+    let mut emptied = 0;
+    for number in 0..60 {
+        database.add(&format!("row {number}"));
+        if number % 7 == 0 {
+            let mode = ["PASSIVE", "FULL"][number % 2];
+            let other = rusqlite::Connection::open(&database.path).unwrap();
+            let _ = other.execute_batch(&format!("PRAGMA wal_checkpoint({mode})"));
+        }
+        if number % 3 == 0 {
+            let now = i64::try_from(number).unwrap();
+            assert_eq!(archive(&engine, now, &mut log).broken, None, "row {number}");
+        }
+        let length = std::fs::metadata(database.path.with_extension("db-wal"))
+            .unwrap()
+            .len();
+        emptied += u32::from(length == 0);
+        assert!(length < 60_000, "the log grew to {length}");
+    }
+    archive(&engine, 99, &mut log);
+    assert!(emptied > 0);
     let latest = RecoveryTarget::Latest;
     let (_folder, session) = restore(&engine, &copy, &log.ranges, &latest).unwrap();
-    assert_eq!(notes(&engine, &session.result()), ["before", "one", "two"]);
-    assert_eq!(session.position(), archived.position);
-    assert_eq!(archive(&engine, 6, &mut log).transactions, 0);
+    assert_eq!(notes(&engine, &session.result()).len(), 60);
+}
+
+#[test]
+fn planc_leaves_the_log_of_a_closed_application() {
+    let database = Database::new();
+    let mut log = closed_chain(&database);
+    let engine = database.engine();
+    archive(&engine, 2, &mut log);
+    database.add("last words");
+    let Database {
+        writer,
+        folder,
+        path,
+    } = database;
+    drop(writer);
+    let after = log.ranges.last().map(|range| range.until.clone());
+    let archived = engine.archive(after.as_ref(), at(3), &mut log).unwrap();
+    assert_eq!((archived.transactions, archived.broken), (1, None));
+    drop(engine);
+    assert!(path.with_extension("db-wal").exists());
+    drop(folder);
 }
