@@ -85,27 +85,20 @@ impl Chain {
     /// The log behind what the state has captured, or the reason why there is no such thing.
     fn follow(&self, state: &LogState) -> Result<Result<Option<Reader>, String>, EngineError> {
         let found = self.reader()?;
-        let (mark, emptied) = match state.place {
-            Place::At(mark) => (mark, false),
-            Place::Emptied(mark) => (mark, true),
+        let mark = match state.place {
+            Place::At(mark) => mark,
             Place::Empty => return self.from_empty(state, found),
         };
         let Some(mut reader) = found else {
-            return Ok(if emptied && self.is_quiet(state)? {
-                Ok(None)
-            } else {
-                Err(
-                    "the write-ahead log is gone: the last user of the database closed it, \
-                     or somebody checkpointed and emptied it"
-                        .to_owned(),
-                )
-            });
+            return Ok(Err("the write-ahead log is gone: the last user of the database \
+                 closed it, or somebody checkpointed and emptied it"
+                .to_owned()));
         };
-        if !emptied && reader.resume(mark).map_err(self.unreadable())? {
+        if reader.resume(mark).map_err(self.unreadable())? {
             return Ok(Ok(Some(reader)));
         }
         let next = reader.mark();
-        let expected = emptied || self.held(state).is_some_and(|anchor| anchor.backfilled);
+        let expected = self.held(state).is_some_and(|anchor| anchor.backfilled);
         Ok(if mark.is_followed_by(&next) && expected {
             Ok(Some(reader))
         } else if mark.same_generation(&next) {

@@ -65,7 +65,7 @@ impl Chain {
         limit: u64,
         now: Timestamp,
     ) -> Result<Outcome, EngineError> {
-        if log_bytes(&self.source) < limit || matches!(state.place, Place::Emptied(_)) {
+        if log_bytes(&self.source) < limit || state.place == Place::Empty {
             return Ok(Outcome::Nothing);
         }
         // the long part: move the anchor to the end, then copy without any lock on writers
@@ -123,9 +123,6 @@ impl Chain {
     /// Cuts the log to nothing. It fails harmlessly when a writer was faster: what that writer
     /// wrote cannot leave the log while the anchor is held.
     fn empty(&mut self, state: &mut LogState) -> Result<Outcome, EngineError> {
-        let Place::At(mark) = state.place else {
-            return Ok(Outcome::Nothing);
-        };
         if !self
             .anchor
             .as_ref()
@@ -139,7 +136,7 @@ impl Chain {
             Err(error) => return Err(error),
         };
         if emptied {
-            state.place = Place::Emptied(mark);
+            state.place = Place::Empty;
             self.save(state)?;
         }
         Ok(Outcome::Done)

@@ -30,12 +30,11 @@
 //!   anchor. If frames were not yet copied when the anchor began, it forbids a new generation. If
 //!   all were, one new generation may begin right behind the anchor's snapshot, and none of its
 //!   frames can be copied, hence none discarded, until planc moves the anchor. So the frames
-//!   after the anchor are all there, in this generation or in the very next one (salt and
-//!   sequence number one higher).
+//!   after the anchor are all there, in this generation or in the very next one (first salt
+//!   one higher).
 //! - *Between processes* nothing is held. The chain continues if the log file is still of the
 //!   same generation and still holds the frame planc stopped at (same salts and checksum), or if
-//!   planc itself had emptied the log and the next generation is there, or if the log was empty
-//!   and the database file was provably not written since. Otherwise it is broken.
+//!   the log was empty (planc may have emptied it) and the database file was provably not written since. Otherwise it is broken.
 //! - *Broken* means: a new incarnation begins, and every call of `archive` says why, until a full
 //!   of the new incarnation was taken. It is broken too when the file was replaced, the journal
 //!   mode switched, planc's own record is lost, or the copies hold less than that record says.

@@ -20,12 +20,10 @@ const NAME: &str = "log.json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Place {
-    /// The log was empty, and nothing tells which generation will come.
+    /// The log was empty or planc emptied it, and nothing tells which generation will come.
     Empty,
     /// Just behind a commit of a generation.
     At(Mark),
-    /// planc emptied the log after this place: exactly the next generation follows.
-    Emptied(Mark),
 }
 
 /// What the database file looked like. Equal stamps prove that nothing was written to the file
