@@ -2,6 +2,7 @@
 //! and which copies exist. Plain data and pure readers; files are opened by the surface.
 
 pub mod capability;
+pub mod facts_file;
 pub mod holdings;
 pub mod inventory;
 pub mod measured;

@@ -15,7 +15,7 @@
 //! Paths are relative to the inventory file. The host `here` is the machine planc runs on and
 //! needs no entry. Quantities are written as in plans; secrets are named by their source.
 
-mod fields;
+pub(in crate::facts) mod fields;
 mod secret;
 mod sections;
 

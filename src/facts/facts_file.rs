@@ -1,0 +1,115 @@
+//! Owns the measured facts beside an inventory: sizes, rates of change and of log, speeds.
+//! Must not open the file, and must not compare facts with the plan.
+//!
+//! ```yaml
+//! measured: "2026-03-01"
+//! components: {orders_db/tablespace/hot: {size: 900 GiB, change: 6%/day, growth: 1%/day}}
+//! services:   {orders_db: {log_rate: 4 GiB/h, log_peak: 30 GiB/h}}
+//! devices:    {nvme: {write: 2 GiB/s, read: 3 GiB/s}}
+//! hosts:      {scratch: {replay: 200 MiB/s}}
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::inventory::fields::{Fields, Reader};
+use crate::diagnostic::Diagnostics;
+use crate::quantity::{Amount, Bytes, BytesPerSecond};
+use crate::source::FileId;
+use crate::yaml::{self, Node};
+
+/// What was measured. What was not measured is absent, never zero.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeasuredFacts {
+    /// The day of the measurement, as written.
+    pub measured: Option<String>,
+    /// Size, and the shares by which it changes and grows in a day, by component key.
+    pub components: BTreeMap<String, (Option<Bytes>, Option<f64>, Option<f64>)>,
+    /// Mean and peak of the log, by service.
+    pub services: BTreeMap<String, (Option<BytesPerSecond>, Option<BytesPerSecond>)>,
+    /// Write and read rate, by device.
+    pub devices: BTreeMap<String, (Option<BytesPerSecond>, Option<BytesPerSecond>)>,
+    /// Rate at which log is replayed, by host.
+    pub hosts: BTreeMap<String, Option<BytesPerSecond>>,
+}
+
+/// Reads a facts file; what cannot be understood becomes a finding and is left out.
+#[must_use]
+pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> MeasuredFacts {
+    let Some(root) = yaml::parse(file, text, out) else {
+        return MeasuredFacts::default();
+    };
+    let reader = &mut Reader::new(out);
+    let known = &["measured", "components", "services", "devices", "hosts"];
+    let fields = reader.fields(&root, "a facts file", known);
+    MeasuredFacts {
+        measured: fields.text("measured", reader),
+        components: section(fields, "components", reader, |node, reader| {
+            let part = reader.fields(node, "a component", &["size", "change", "growth"]);
+            let (change, growth) = (
+                change(part, "change", reader),
+                change(part, "growth", reader),
+            );
+            (part.size("size", reader), change, growth)
+        }),
+        services: section(fields, "services", reader, |node, reader| {
+            let one = reader.fields(node, "a service", &["log_rate", "log_peak"]);
+            (one.rate("log_rate", reader), one.rate("log_peak", reader))
+        }),
+        devices: section(fields, "devices", reader, |node, reader| {
+            let one = reader.fields(node, "a device", &["write", "read"]);
+            (one.rate("write", reader), one.rate("read", reader))
+        }),
+        hosts: section(fields, "hosts", reader, |node, reader| {
+            let one = reader.fields(node, "a host", &["replay"]);
+            one.rate("replay", reader)
+        }),
+    }
+}
+
+fn section<T>(
+    fields: Fields<'_>,
+    name: &str,
+    reader: &mut Reader<'_>,
+    read: impl Fn(&Node, &mut Reader<'_>) -> T,
+) -> BTreeMap<String, T> {
+    let Some(entry) = fields.find(name) else {
+        return BTreeMap::new();
+    };
+    let entries = reader.entries(&entry.value, name).iter();
+    entries
+        .map(|entry| (entry.key.clone(), read(&entry.value, reader)))
+        .collect()
+}
+
+fn change(fields: Fields<'_>, name: &str, reader: &mut Reader<'_>) -> Option<f64> {
+    let entry = fields.find(name)?;
+    match reader.amount(entry)? {
+        Amount::Change(share) => Some(share),
+        other => {
+            reader.dimension(entry, other, "change rate", "6%/day");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_read_and_slips_are_found() {
+        let mut out = Diagnostics::new();
+        let text = "services: {a: {log_rate: 4 GiB/h}}\ncomponents: {a/base/base: {size: 1 GiB}}\n";
+        let facts = read(FileId(0), text, &mut out);
+        assert!(out.is_empty());
+        assert_eq!(facts.components["a/base/base"].0, Some(Bytes(1 << 30)));
+        assert_eq!(facts.services["a"].1, None);
+        let _ = read(
+            FileId(0),
+            "devices: {d: {wirte: 1 GiB/s, read: 1 GiB}}\n",
+            &mut out,
+        );
+        let codes: Vec<u16> = out.iter().map(|found| found.code.0).collect();
+        assert_eq!(codes, [1101, 305]);
+    }
+}
