@@ -91,7 +91,8 @@ proptest! {
     ) {
         let zone = zone(ZONES[zone_index]);
         let calendar = Calendar::new(zone, &[]);
-        let daily = schedule(Every::Days(Days::Week(ALL_DAYS)), Some(time(hour, minute, 0, 0)), None);
+        let clock = Some(time(hour, minute, 0, 0));
+        let daily = schedule(Every::Days(Days::Week(ALL_DAYS)), clock, None);
         let mut day = date(2005, 1, 1).checked_add(offset.days()).expect("in range");
         let mut before: Option<Timestamp> = None;
         for _ in 0..400 {
@@ -121,7 +122,9 @@ proptest! {
         let calendar = Calendar::new(zone.clone(), &windows);
         let nightly = schedule(Every::Days(Days::Week(ALL_DAYS)), None, Some(0));
         let first = date(year, month, 1);
-        let instant = |day: Date| day.at(12, 0, 0, 0).to_zoned(zone.clone()).expect("noon").timestamp();
+        let instant = |day: Date| {
+            day.at(12, 0, 0, 0).to_zoned(zone.clone()).expect("noon").timestamp()
+        };
         let last = first.checked_add(40.days()).expect("in range");
         let done = poll(&calendar, &nightly, instant(first), instant(last), step);
         // each opening that lies wholly inside was used once; no two runs in one opening

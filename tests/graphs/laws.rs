@@ -206,7 +206,8 @@ proptest! {
             for other in 0..ended.len() {
                 let waits = case.graph.edges.iter()
                     .any(|edge| edge.to as usize == other && !ended[edge.from as usize]);
-                let better = rest[other] > rest[step] || (rest[other] >= rest[step] && other < step);
+                let equal_but_first = rest[other] >= rest[step] && other < step;
+                let better = rest[other] > rest[step] || equal_but_first;
                 prop_assert!(ended[other] || waits || !better, "{} before {}", step, other);
             }
             ended[step] = true;
