@@ -169,13 +169,8 @@ macro_rules! phrases {
             | Rule::idle
             | Rule::newer
             | Rule::approval
-    };
-}
-
-/// Clauses, statements and what holds them: their keywords are expected as such.
-macro_rules! clauses {
-    () => {
-        Rule::store
+            // clauses, statements and what holds them: their keywords are expected as such
+            | Rule::store
             | Rule::copy
             | Rule::retain
             | Rule::encrypt
@@ -309,6 +304,6 @@ fn words(rule: Rule) -> Option<&'static str> {
         Rule::outcome => "`failure`, `success` or `always`",
         Rule::answer => "`true`, `false` or `empty`",
         Rule::EOI | Rule::end => "the end of the line",
-        phrases!() | clauses!() => return None,
+        phrases!() => return None,
     })
 }
