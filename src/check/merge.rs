@@ -78,16 +78,17 @@ fn fold(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
                 }
             }
             last => {
-                last.into_iter().for_each(|last| tell(last, &examples));
+                if let Some(last) = last {
+                    tell(last, &examples);
+                }
                 examples.clear();
                 folded.push(finding);
             }
         }
     }
-    folded
-        .last_mut()
-        .into_iter()
-        .for_each(|last| tell(last, &examples));
+    if let Some(last) = folded.last_mut() {
+        tell(last, &examples);
+    }
     folded
 }
 

@@ -32,13 +32,11 @@ pub(in crate::check) fn sql_words(query: &str) -> Vec<String> {
             Some(_) => {}
             None if c == '\'' || c == '"' => quote = Some(c),
             None if c.is_alphanumeric() || c == '_' => word.extend(c.to_lowercase()),
-            None if !word.is_empty() => words.push(std::mem::take(&mut word)),
-            None => {}
+            None => words.push(std::mem::take(&mut word)),
         }
     }
-    if !word.is_empty() {
-        words.push(word);
-    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
     words
 }
 

@@ -16,7 +16,7 @@ use crate::report::render::Style;
 
 /// Arguments of `planc check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Plans; `-` is standard input. Without any: every `*.plan` below the current folder.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,

@@ -21,7 +21,7 @@ const ENGINES: [EngineKind; 4] = [
 
 /// Arguments of `planc explain`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A code such as P0710, or a word such as `retain`.
     #[arg(required_unless_present = "list", conflicts_with = "list")]
     topic: Option<String>,
@@ -96,15 +96,15 @@ fn rule_page(rule: &Rule) -> String {
 /// Both example plans; files that they share stand once, at the end.
 fn examples(rule: &Rule) -> String {
     let (bad, good) = (split_example(rule.bad), split_example(rule.good));
-    let own = |files: &[(String, String)], others: &[(String, String)]| {
+    let own = |files: &[(String, String)], others: &[(String, String)]| -> String {
         let files = files.iter().filter(|file| !others.contains(file));
         files
-            .map(|(name, text)| format!("    # {name}\n{}", indented(text)))
-            .collect::<String>()
+            .flat_map(|(name, text)| [format!("    # {name}\n"), indented(text)])
+            .collect()
     };
     let shared = bad.iter().filter(|file| good.contains(file));
     let shared: String = shared
-        .map(|(name, text)| format!("\nBoth with {name}:\n\n{}", indented(text)))
+        .flat_map(|(name, text)| [format!("\nBoth with {name}:\n\n"), indented(text)])
         .collect();
     format!(
         "Wrong:\n\n{}\nRight:\n\n{}{shared}",

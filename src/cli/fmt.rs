@@ -10,7 +10,7 @@ use crate::syntax;
 
 /// Arguments of `planc fmt`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Plans; `-` reads standard input and writes standard output. Without any: every `*.plan`
     /// below the current folder.
     #[arg(value_name = "FILE")]

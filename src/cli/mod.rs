@@ -43,15 +43,15 @@ use exit::{CliError, Exit};
     propagate_version = true,
     max_term_width = 100
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Judge plans: parse, resolve and prove. Opens nothing but the files named, never connects.
     Check(check::Args),
     /// Rewrite plans in the one style.

@@ -96,7 +96,7 @@ fn reason(
     }
     let whole = |id: &ComponentId| plan.component(*id).kind == ComponentKind::Base;
     let tables = matches!(part.kind, ComponentKind::Group | ComponentKind::Table);
-    if method == Method::Logical || backup.targets.iter().any(whole) || !(tables || !able.parts) {
+    if method == Method::Logical || backup.targets.iter().any(whole) || (!tables && able.parts) {
         return None;
     }
     let alone = matches!(engine, EngineKind::Sqlite | EngineKind::Files);

@@ -1,5 +1,7 @@
 //! Findings drawn for people, gravest class of trouble countable at the end.
 
+use std::fmt::Write as _;
+
 use crate::check::rule;
 use crate::report::findings::{Judged, Tally};
 use crate::report::render::{self, Style};
@@ -25,9 +27,8 @@ pub fn human(judged: &[Judged], style: Style, max: usize) -> String {
     }
     if total > max {
         let left = total - max;
-        out.push_str(&format!(
-            "{left} more not shown; `--max {total}` shows all\n"
-        ));
+        // writing to a string cannot fail
+        let _ = writeln!(out, "{left} more not shown; `--max {total}` shows all");
     }
     out
 }

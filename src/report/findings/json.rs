@@ -53,8 +53,7 @@ pub fn json(judged: &[Judged]) -> String {
         },
         diagnostics: judged.iter().flat_map(diagnostics).collect(),
     };
-    let text = serde_json::to_string_pretty(&document);
-    text.expect("invariant: the document has only text keys") + "\n"
+    format!("{:#}\n", json!(document))
 }
 
 fn diagnostics(judged: &Judged) -> Vec<Value> {
