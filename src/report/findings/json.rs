@@ -53,7 +53,8 @@ pub fn json(judged: &[Judged]) -> String {
         },
         diagnostics: judged.iter().flat_map(diagnostics).collect(),
     };
-    format!("{:#}\n", json!(document))
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("invariant: the document has only text keys") + "\n"
 }
 
 fn diagnostics(judged: &Judged) -> Vec<Value> {
