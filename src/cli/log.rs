@@ -10,7 +10,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::site::{Site, open_error};
 use crate::engine::TransactionSummary;
-use crate::facts::holdings::LogHolding;
+use crate::facts::holdings::{LogHolding, Position};
 use crate::media::{Device, log};
 use crate::quantity::Bytes;
 use crate::run::open;
@@ -29,8 +29,16 @@ enum Action {
         /// The service.
         service: String,
         /// Only the newest so many.
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(
+            long,
+            value_name = "N",
+            default_value_t = 50,
+            conflicts_with = "largest"
+        )]
         last: usize,
+        /// Only the so many that wrote the most pages, largest first.
+        #[arg(long, value_name = "N")]
+        largest: Option<usize>,
         /// The form of the list.
         #[arg(long, value_enum, default_value_t = Form::Human)]
         format: Form,
@@ -39,6 +47,9 @@ enum Action {
     },
     /// Tell of each chain of log from where to where it reaches, and its gaps.
     Status {
+        /// The form of the answer.
+        #[arg(long, value_enum, default_value_t = Form::Human)]
+        format: Form,
         #[command(flatten)]
         plan: PlanArgs,
     },
@@ -50,37 +61,74 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         Action::List {
             service,
             last,
+            largest,
             format,
             plan,
-        } => list(service, *last, *format, plan),
-        Action::Status { plan } => status(plan),
+        } => {
+            let mut site = Site::look(plan, NowArgs::default())?;
+            let wanted = match largest {
+                Some(count) => largest_of(&mut site, service, *count)?,
+                None => newest_of(&mut site, service, *last)?,
+            };
+            print_list(service, &wanted, *format)
+        }
+        Action::Status { format, plan } => status(*format, plan),
     }
 }
 
-fn list(service: &str, last: usize, form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
-    let mut site = Site::look(which, NowArgs::default())?;
-    let mut found = transactions(&mut site, service, last)?;
-    let surplus = found.len().saturating_sub(last);
+fn newest_of(
+    site: &mut Site,
+    service: &str,
+    count: usize,
+) -> Result<Vec<TransactionSummary>, CliError> {
+    let mut found = transactions(site, service, count)?;
+    let surplus = found.len().saturating_sub(count);
     found.drain(..surplus);
+    Ok(found)
+}
+
+fn largest_of(
+    site: &mut Site,
+    service: &str,
+    count: usize,
+) -> Result<Vec<TransactionSummary>, CliError> {
+    let mut found = transactions(site, service, usize::MAX)?;
+    found.sort_by_key(|one| std::cmp::Reverse(one.pages));
+    found.truncate(count);
+    Ok(found)
+}
+
+fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result<Exit, CliError> {
     let mut out = std::io::stdout().lock();
     if form == Form::Json {
-        let value = json!({"format": "planc-log/1", "service": service, "transactions": found});
+        let transactions: Vec<_> = found.iter().map(one_json).collect();
+        let value =
+            json!({"format": "planc-log/1", "service": service, "transactions": transactions});
         writeln!(out, "{value:#}")?;
         return Ok(Exit::Ok);
     }
-    let mut incarnation = "";
-    for one in &found {
-        if incarnation != one.position.incarnation {
-            incarnation = &one.position.incarnation;
-            writeln!(out, "incarnation {incarnation}")?;
-        }
-        let (value, at, pages) = (one.position.value, one.at, one.pages);
-        writeln!(out, "  {value:>10}  {at}  {pages} pages")?;
+    for one in found {
+        let (name, at, pages) = (name_of(&one.position), one.at, one.pages);
+        writeln!(out, "  {name}  {at}  {pages} pages")?;
     }
     if found.is_empty() {
         writeln!(out, "no stored log of {service}")?;
     }
     Ok(Exit::Ok)
+}
+
+/// The name of a transaction, as `--at` and the inputs of recoveries take it.
+fn name_of(position: &Position) -> String {
+    format!("{}:{}", position.incarnation, position.value)
+}
+
+fn one_json(one: &TransactionSummary) -> serde_json::Value {
+    json!({
+        "transaction": name_of(&one.position),
+        "position": one.position,
+        "at": one.at,
+        "pages": one.pages,
+    })
 }
 
 /// The transactions of the newest ranges, until there are enough of them, oldest first.
@@ -133,24 +181,42 @@ struct Chain<'a> {
     bytes: u64,
 }
 
-fn status(which: &PlanArgs) -> Result<Exit, CliError> {
+fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     let site = Site::look(which, NowArgs::default())?;
     let logs = site.holdings()?.logs;
     let mut out = std::io::stdout().lock();
+    if form == Form::Json {
+        let chains: Vec<_> = chains(&logs).iter().map(chain_json).collect();
+        let value = json!({"format": "planc-log-status/1", "chains": chains});
+        writeln!(out, "{value:#}")?;
+        return Ok(Exit::Ok);
+    }
     if logs.is_empty() {
         writeln!(out, "no stored log")?;
     }
     for chain in chains(&logs) {
-        let (service, incarnation) = (&chain.first.service, &chain.first.from.incarnation);
-        let (from, until) = (chain.first.from.value, chain.last.until.value);
+        let service = &chain.first.service;
+        let (from, until) = (name_of(&chain.first.from), chain.last.until.value);
         let (first, last) = (chain.first.first_at, chain.last.last_at);
         let bytes = Bytes(chain.bytes);
         writeln!(
             out,
-            "{service}  {incarnation}  {from} to {until}  {first} to {last}  {bytes}"
+            "{service}  {from} to {until}  {first} to {last}  {bytes}"
         )?;
     }
     Ok(Exit::Ok)
+}
+
+fn chain_json(chain: &Chain<'_>) -> serde_json::Value {
+    json!({
+        "service": chain.first.service,
+        "identity": chain.first.identity,
+        "from": chain.first.from,
+        "until": chain.last.until,
+        "first_at": chain.first.first_at,
+        "last_at": chain.last.last_at,
+        "stored_bytes": chain.bytes,
+    })
 }
 
 /// Ranges come sorted by service, identity, incarnation and beginning.

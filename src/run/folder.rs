@@ -108,12 +108,14 @@ pub fn newest_unfinished(
 ) -> Result<Option<Unfinished>, FolderError> {
     let mut found = Vec::new();
     for folder in folders(state)? {
-        if let Some((began, finished)) = history(&folder)? {
-            found.push((began, finished, folder));
+        // the file's time, not the run's: `--now` may say anything
+        let stored = std::fs::metadata(folder.join("graph.json")).and_then(|data| data.modified());
+        if let (Ok(stored), Some((began, finished))) = (stored, history(&folder)?) {
+            found.push((stored, folder, began, finished));
         }
     }
     found.sort();
-    while let Some((began, finished, folder)) = found.pop() {
+    while let Some((_, folder, began, finished)) = found.pop() {
         let graph = load(&folder.join("graph.json"))?;
         if graph.plan == plan && graph.environment == environment {
             let unfinished = Unfinished {

@@ -1,4 +1,7 @@
 //! Tests of runs: graphs to their end, with fakes and with the real binary.
 
+mod commands;
+mod crash;
 mod execution;
 mod make;
+mod site;

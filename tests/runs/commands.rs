@@ -1,0 +1,130 @@
+//! The commands about runs from end to end, with the real binary.
+
+use super::site::{NOW, Site, rows};
+
+#[test]
+fn backup_log_and_restore_to_just_before_a_transaction() {
+    let site = Site::new();
+    let run = format!("run --now {NOW}");
+    let text = site.good(&run);
+    assert!(text.contains("run "), "{text}");
+    site.sql("INSERT INTO t (x) VALUES ('four')");
+    site.sql("DELETE FROM t");
+    site.good("run wal --now 2026-03-02T10:00:10Z");
+    let listed = site.good("log list shop --last 1 --format json");
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("json");
+    let bad = listed["transactions"][0]["transaction"]
+        .as_str()
+        .expect("a transaction");
+    site.good(&format!(
+        "restore shop --to {} --at before:{bad} --yes",
+        site.path("old.db").display()
+    ));
+    let found: Vec<String> = rows(&site.path("old.db"))
+        .into_iter()
+        .map(|row| row.1)
+        .collect();
+    assert_eq!(found, ["one", "two", "three", "four"]);
+    site.good("restore shop --to new.db --yes");
+    assert!(rows(&site.path("new.db")).is_empty());
+    site.good("restore docs --to papers --yes");
+    let restored = std::fs::read_to_string(site.path("papers/a.txt")).expect("file");
+    assert_eq!(restored.len(), 3_000);
+    let text = site.ends("restore docs --to papers --yes", 1);
+    assert!(text.contains("not empty"), "{text}");
+}
+
+#[test]
+fn a_run_with_nothing_due_does_nothing() {
+    let site = Site::new();
+    let run = format!("run --now {NOW}");
+    site.good(&run);
+    assert_eq!(site.good(&run), "nothing is due\n");
+    let listed = site.good("list");
+    assert!(
+        listed.contains("shop/database/main") && listed.contains("disk, nas"),
+        "{listed}"
+    );
+    site.good("verify");
+    site.good(&format!("status --now {NOW}"));
+}
+
+#[test]
+fn a_dry_run_prints_the_graph_and_changes_nothing() {
+    let site = Site::new();
+    let dry = site.good(&format!("run --dry-run --now {NOW}"));
+    assert!(
+        dry.contains("commit-part") || dry.contains("commit"),
+        "{dry}"
+    );
+    assert!(site.good("list").contains("no copies"));
+}
+
+#[test]
+fn a_device_that_is_not_claimed_or_not_there_is_refused() {
+    let site = Site::new();
+    std::fs::remove_dir_all(site.path("devices/nas")).expect("removed");
+    let text = site.ends(&format!("run --now {NOW}"), 2);
+    assert!(text.contains("nas") && text.contains("help:"), "{text}");
+    std::fs::create_dir(site.path("devices/nas")).expect("created");
+    let text = site.ends(&format!("run --now {NOW}"), 2);
+    assert!(text.contains("planc device init"), "{text}");
+    let empty = std::fs::read_dir(site.path("devices/nas"))
+        .expect("list")
+        .count();
+    assert_eq!(empty, 0, "an unclaimed folder stays as it is");
+}
+
+#[test]
+fn the_catalog_is_rebuilt_from_one_device_to_the_same_dump() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    // one device alone knows nothing of the other's copies
+    let dump = site.good("catalog dump");
+    site.good("catalog rebuild --from disk nas");
+    assert_eq!(site.good("catalog dump"), dump);
+    let before = std::fs::read(site.path("state/shop@test/catalog.sqlite")).expect("catalog");
+    assert!(!before.is_empty());
+}
+
+#[test]
+fn damage_is_found_named_and_healed_around() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let packs = walkdir(&site.path("devices/disk/packs"));
+    for pack in &packs {
+        let mut bytes = std::fs::read(pack).expect("pack");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let mut permissions = std::fs::metadata(pack).expect("stat").permissions();
+        #[expect(
+            clippy::permissions_set_readonly_false,
+            reason = "a test breaks what is sealed"
+        )]
+        permissions.set_readonly(false);
+        std::fs::set_permissions(pack, permissions).expect("mode");
+        std::fs::write(pack, bytes).expect("write");
+    }
+    let text = site.ends("verify --device disk", 1);
+    assert!(text.contains("damaged"), "{text}");
+    site.good("verify --device nas");
+    let text = site.good("restore docs --to papers --yes");
+    assert!(
+        text.contains("damaged"),
+        "the replaced copy is reported: {text}"
+    );
+    assert!(site.path("papers/sub/b.txt").exists());
+}
+
+fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("list") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            found.extend(walkdir(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}

@@ -1,0 +1,156 @@
+//! A folder with a SQLite database, a plan and three claimed devices, driven by the real binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The moment all runs of these tests take for now.
+pub const NOW: &str = "2026-03-02T10:00:00Z";
+
+const PLAN: &str = r#"planc 1
+plan shop "A shop"
+timezone UTC
+environment test inventory "inventory.yaml"
+
+backup nightly of service shop {
+  physical full every day at 02:00
+  store on disk
+  copy to nas within 1h
+  retain window 7d
+  encrypt none
+}
+
+archive wal of shop {
+  ship every 1s to disk
+  copy to nas within 1min
+  retain window 8d
+  encrypt none
+}
+
+backup papers of service docs {
+  physical full every day at 02:00
+  store on disk
+  copy to nas within 1h
+  retain window 7d
+  encrypt none
+}
+"#;
+
+const INVENTORY: &str = r"inventory: 1
+sites: {fra: {}, dub: {}}
+hosts:
+  till: {site: fra}
+  bk1: {site: fra}
+  bk2: {site: dub}
+services:
+  shop: {engine: sqlite, host: till, path: data/shop.db}
+  docs: {engine: files, host: till, path: docs}
+devices:
+  disk: {host: bk1, path: devices/disk}
+  nas: {host: bk2, path: devices/nas}
+state: state
+";
+
+/// The folder; removed at the end.
+pub struct Site {
+    pub folder: TempDir,
+    // the application: as long as it is there, nobody else takes the log away
+    application: rusqlite::Connection,
+}
+
+impl Site {
+    /// A new site with claimed devices and some rows.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        for name in ["data", "docs/sub", "devices/disk", "devices/nas"] {
+            std::fs::create_dir_all(folder.path().join(name)).expect("folder");
+        }
+        let application = rusqlite::Connection::open(folder.path().join("data/shop.db"));
+        let site = Self {
+            application: application.expect("open"),
+            folder,
+        };
+        std::fs::write(site.path("shop.plan"), PLAN).expect("plan");
+        std::fs::write(site.path("inventory.yaml"), INVENTORY).expect("inventory");
+        std::fs::write(site.path("docs/a.txt"), "a".repeat(3_000)).expect("file");
+        std::fs::write(site.path("docs/sub/b.txt"), "b").expect("file");
+        site.sql(
+            "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT);
+            INSERT INTO t (x) VALUES ('one'), ('two'), ('three');",
+        );
+        site.good("device init --all");
+        site
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs statements on the live database.
+    pub fn sql(&self, text: &str) {
+        self.application.execute_batch(text).expect("statements");
+    }
+
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_planc"));
+        command
+            .args(line.split(' '))
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn planc(&self, line: &str) -> Output {
+        self.command(line).output().expect("planc starts")
+    }
+
+    /// Runs a command that must succeed; returns what it printed.
+    pub fn good(&self, line: &str) -> String {
+        self.ends(line, 0)
+    }
+
+    /// Runs a command that must end with this code; returns both outputs.
+    pub fn ends(&self, line: &str, code: i32) -> String {
+        let output = self.planc(line);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "planc {line}: {text}");
+        text
+    }
+
+    /// Keeps state and devices as they are now; the sources stay where they are, because a copied
+    /// source is another source.
+    pub fn keep(&self) -> TempDir {
+        let kept = tempfile::tempdir().expect("folder");
+        for name in ["state", "devices"] {
+            copy(&self.path(name), &kept.path().join(name));
+        }
+        kept
+    }
+
+    /// Puts state and devices back.
+    pub fn put_back(&self, kept: &TempDir) {
+        for name in ["state", "devices"] {
+            std::fs::remove_dir_all(self.path(name)).expect("removed");
+            copy(&kept.path().join(name), &self.path(name));
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(status.expect("cp starts").success());
+}
+
+/// Rows of the table in a database file.
+pub fn rows(path: &Path) -> Vec<(i64, String)> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let database = rusqlite::Connection::open_with_flags(path, flags).expect("open");
+    let mut query = database
+        .prepare("SELECT id, x FROM t ORDER BY id")
+        .expect("query");
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.expect("rows").map(|row| row.expect("row")).collect()
+}
