@@ -174,6 +174,14 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceE
     }
 }
 
+/// Reads the payload of a log object by the object's name and checks all of it.
+///
+/// # Errors
+/// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
+pub fn read_payload(device: &dyn Device, object: &str) -> Result<Vec<u8>, DeviceError> {
+    read(device, object).map(|read| read.range.payload)
+}
+
 /// Reads the range with this id.
 fn read_id(device: &dyn Device, log: &str) -> Result<ReadLog, DeviceError> {
     let Some(object) = name::log_of_id(log) else {

@@ -143,6 +143,15 @@ impl Cluster {
         }
     }
 
+    /// A cluster that lies in a folder already.
+    pub(crate) fn adopt(version: u32, folder: TempDir, data: PathBuf) -> Self {
+        Self {
+            version,
+            folder,
+            data,
+        }
+    }
+
     /// Waits until recovery is over and the cluster takes writes.
     pub(crate) fn wait_open(&self) {
         for _ in 0..400 {

@@ -79,6 +79,10 @@ fn assert_same_control(cluster: &Cluster) {
             word(file.backup_end_required, "yes", "no"),
         ),
         ("wal_level setting", wal_level.to_owned()),
+        ("max_connections setting", file.limits[0].to_string()),
+        ("max_worker_processes setting", file.limits[1].to_string()),
+        ("max_prepared_xacts setting", file.limits[2].to_string()),
+        ("max_locks_per_xact setting", file.limits[3].to_string()),
         ("Database block size", file.block_size.to_string()),
         (
             "Blocks per segment of large relation",

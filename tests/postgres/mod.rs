@@ -1,8 +1,11 @@
 //! Tests against real PostgreSQL servers that live in temporary folders.
 //! They fail when a server is missing: `tests/install-postgres` installs all of them.
 
+mod archive;
 mod backup;
 mod cluster;
 mod formats;
 mod ledger;
 mod parts;
+mod recover;
+mod restored;

@@ -27,6 +27,7 @@ pub(crate) fn spec(cluster: &Cluster, user: &str, apart: &[&str]) -> PostgresSpe
         connect: fields.map(|(name, value)| (name.to_owned(), value)).into(),
         data_directory: None,
         apart: apart.expect("component keys"),
+        programs: Some(super::cluster::tools(cluster.version)),
     }
 }
 

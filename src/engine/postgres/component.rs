@@ -122,7 +122,8 @@ fn tablespace(client: &mut Client, service: &str, name: &str) -> Result<Place, E
     let row = row.map_err(|error| refused(what.clone(), &error))?;
     let row = row.ok_or_else(|| missing(what.clone(), "there is no such tablespace"))?;
     let path: String = row.get(1);
-    if !path.starts_with('/') {
+    // one that lies in the data directory itself; a relative link leads out of it
+    if path.starts_with("pg_tblspc/") {
         return Err(missing(what, "it lies inside the data directory"));
     }
     Ok(Place::Tablespace {

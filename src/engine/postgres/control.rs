@@ -30,6 +30,7 @@ const BACKUP_START: usize = 152;
 const BACKUP_END: usize = 160;
 const BACKUP_END_REQUIRED: usize = 168;
 const WAL_LEVEL: usize = 172;
+const LIMITS: [usize; 4] = [180, 184, 192, 196];
 const BLOCK_SIZE: usize = 216;
 const SEGMENT_BLOCKS: usize = 220;
 const WAL_BLOCK_SIZE: usize = 224;
@@ -122,6 +123,9 @@ pub struct ControlFile {
     pub backup_end_required: bool,
     /// 0 minimal, 1 replica, 2 logical.
     pub wal_level: u32,
+    /// `max_connections`, `max_worker_processes`, `max_prepared_transactions` and
+    /// `max_locks_per_transaction`: a server that replays must not have less.
+    pub limits: [u32; 4],
     /// Bytes of a data page.
     pub block_size: u32,
     /// Pages of one file of a large relation.
@@ -175,6 +179,7 @@ impl ControlFile {
             backup_end: Lsn(u64_at(bytes, BACKUP_END)?),
             backup_end_required: bool_at(bytes, BACKUP_END_REQUIRED)?,
             wal_level: u32_at(bytes, WAL_LEVEL)?,
+            limits: limits(bytes)?,
             block_size: u32_at(bytes, BLOCK_SIZE)?,
             segment_blocks: u32_at(bytes, SEGMENT_BLOCKS)?,
             wal_block_size: u32_at(bytes, WAL_BLOCK_SIZE)?,
@@ -207,6 +212,14 @@ impl ControlFile {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+fn limits(bytes: &[u8]) -> Result<[u32; 4], FormatError> {
+    let mut limits = [0; 4];
+    for (limit, offset) in limits.iter_mut().zip(LIMITS) {
+        *limit = u32_at(bytes, offset)?;
+    }
+    Ok(limits)
 }
 
 fn min_recovery(bytes: &[u8]) -> Result<Option<(Lsn, Timeline)>, FormatError> {

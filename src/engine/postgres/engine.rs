@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::connect;
+use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{PostgresSpec, archive, backup};
 use crate::engine::{
@@ -81,8 +82,8 @@ impl Engine for PostgresEngine {
     }
 
     fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError> {
-        let staging = staging.display();
-        Err(unsupported(format!("be restored to {staging}")))
+        let session = ClusterRestore::new(self.spec.clone(), staging)?;
+        Ok(Box::new(session))
     }
 
     fn check_target(&self, target: &Path) -> Result<(), EngineError> {

@@ -81,7 +81,16 @@ impl Selection {
     /// # Errors
     /// When a folder cannot be read. One that vanishes meanwhile was dropped and is left out.
     pub fn list(&self) -> Result<Vec<SourceFile>, EngineError> {
-        let files = Vec::new();
+        let root = SourceFile {
+            path: self.root.clone(),
+            found: Found::Directory,
+            bytes: 0,
+        };
+        let files = if self.root.is_empty() {
+            Vec::new()
+        } else {
+            vec![root]
+        };
         let mut walk = Walk { of: self, files };
         walk.folder(&self.root)?;
         Ok(walk.files)

@@ -10,17 +10,25 @@ pub mod history;
 pub mod label;
 pub mod lsn;
 pub mod page;
+pub mod records;
+pub mod target;
 pub mod walfile;
 
 // a server and its files
 pub mod archive;
+pub mod archived;
+pub mod assemble;
 pub mod backup;
 pub mod component;
 pub mod connect;
 pub mod engine;
+pub mod fetch;
 pub mod files;
 pub mod notes;
+pub mod push;
 pub mod read;
+pub mod replay;
+pub mod restore;
 pub mod server;
 
 use std::collections::BTreeSet;
@@ -42,6 +50,8 @@ pub struct PostgresSpec {
     pub data_directory: Option<PathBuf>,
     /// Components that are backed up as parts of their own; base leaves them out.
     pub apart: BTreeSet<Component>,
+    /// Folder with the programs of the server's version; else where packages put them.
+    pub programs: Option<PathBuf>,
 }
 
 /// What is wrong with bytes or text in one of PostgreSQL's formats. Lowercase fragments.

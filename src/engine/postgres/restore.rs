@@ -1,0 +1,373 @@
+//! Owns a cluster that is being put together in a staging folder: files of its parts, the label of
+//! the oldest, the raised control file, and the log handed over segment by segment.
+//!
+//! Layout of the staging folder: `cluster/data`, `cluster/tablespaces/OID` (the result: links
+//! between them are relative, so the folder can be renamed as a whole), `log` (segments) and
+//! `scratch` (socket and log of the server that replays).
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Component as PathPart, Path, PathBuf};
+use std::time::Duration;
+
+use super::assemble::Assembly;
+use super::control::{self, ControlFile};
+use super::files::cannot;
+use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
+use super::notes::{LABEL, MAP, PartNotes};
+use super::records::Records;
+use super::replay::{self, Replay, Replayed};
+use super::target::Target;
+use super::{FormatError, PostgresSpec, read};
+use crate::engine::{EndedBackup, EngineError, Entry, EntryKind, LogRange, RestoreSession};
+use crate::facts::holdings::Position;
+use crate::graph::step::RecoveryTarget;
+
+/// How long a replay may take.
+const PATIENCE: Duration = Duration::from_hours(24);
+/// In the restored cluster no log is archived until an operator says where.
+const UNARCHIVED: &str = "\n# set by the recovery: run ALTER SYSTEM RESET archive_mode\n\
+                          # once the log has a place of its own\narchive_mode = 'off'\n";
+
+/// A cluster that is being restored.
+pub struct ClusterRestore {
+    spec: PostgresSpec,
+    root: PathBuf,
+    owner: Option<(u32, u32)>,
+    open: Option<(File, PathBuf, Entry)>,
+    parts: Vec<(PartNotes, EndedBackup)>,
+    until: RecoveryTarget,
+    before: Option<(Lsn, Lsn)>,
+    newest: Option<Segment>,
+    replayed: Option<Replayed>,
+    restore_command: Option<String>,
+    target: Option<Target>,
+}
+
+impl ClusterRestore {
+    /// Begins in an empty folder.
+    ///
+    /// # Errors
+    /// When the folder refuses.
+    pub fn new(spec: PostgresSpec, staging: &Path) -> Result<Self, EngineError> {
+        let root = std::path::absolute(staging);
+        let root = root.map_err(|error| cannot("find", staging, error))?;
+        for folder in ["cluster/data", "cluster/tablespaces", "log", "scratch"] {
+            let folder = root.join(folder);
+            let made = std::fs::create_dir_all(&folder);
+            made.map_err(|error| cannot("create", &folder, error))?;
+        }
+        Ok(Self {
+            spec,
+            root,
+            owner: None,
+            open: None,
+            parts: Vec::new(),
+            until: RecoveryTarget::Latest,
+            before: None,
+            newest: None,
+            replayed: None,
+            restore_command: None,
+            target: None,
+        })
+    }
+
+    /// Takes the log by this command (`planc log fetch %f %p`) instead of ranges handed over.
+    pub fn fetch_by(&mut self, restore_command: &str) {
+        self.restore_command = Some(restore_command.to_owned());
+    }
+
+    /// Ends at a target that only PostgreSQL has: a transaction id, a restore point.
+    pub fn end_at(&mut self, target: Target) {
+        self.target = Some(target);
+    }
+
+    /// How the recovery ended, once it has.
+    #[must_use]
+    pub fn replayed(&self) -> Option<&Replayed> {
+        self.replayed.as_ref()
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_directory(&self) -> PathBuf {
+        self.root.join("cluster/data")
+    }
+
+    /// Where an entry of a part goes. Names come from outside: nothing leaves the folder (R26).
+    fn place(&self, path: &str) -> Result<PathBuf, EngineError> {
+        let path = path.replace("%25", "%");
+        let normal = |part| matches!(part, PathPart::Normal(_));
+        if path.is_empty() || !Path::new(&path).components().all(normal) {
+            return Err(EngineError::Damaged {
+                what: format!("the name `{path}` of an entry"),
+                detail: "it leads out of the folder".to_owned(),
+            });
+        }
+        let tablespaces = self.root.join("cluster/tablespaces");
+        Ok(match path.strip_prefix("pg_tblspc/") {
+            Some(inside) => tablespaces.join(inside),
+            None => self.data_directory().join(path),
+        })
+    }
+
+    fn own(&self, path: &Path) -> Result<(), EngineError> {
+        let Some((uid, gid)) = self.owner else {
+            return Ok(());
+        };
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let done = std::os::unix::fs::chown(path, Some(uid), Some(gid));
+        done.map_err(|error| cannot("change the owner of", path, error))
+    }
+
+    /// Writes what the parts need to be one cluster.
+    fn assemble(&self, assembly: &Assembly) -> Result<(), EngineError> {
+        let data = self.data_directory();
+        self.write(&data.join(LABEL), assembly.label.as_bytes())?;
+        for tablespace in &assembly.tablespaces {
+            let folder = self
+                .root
+                .join(format!("cluster/tablespaces/{}", tablespace.oid));
+            let made = std::fs::create_dir_all(&folder);
+            made.map_err(|error| cannot("create", &folder, error))?;
+            self.own(&folder)?;
+        }
+        let map = assembly.map(|tablespace| format!("../../tablespaces/{}", tablespace.oid));
+        if !map.is_empty() {
+            self.write(&data.join(MAP), map.as_bytes())?;
+        }
+        let path = data.join(control::PATH);
+        let mut file = read::control_file(&path)?;
+        self.check_control(&file, assembly)?;
+        let raised = file.raise_min_recovery(assembly.stop, assembly.stop_timeline);
+        raised.map_err(|error| error.of(path.display()))?;
+        std::fs::write(&path, file.bytes()).map_err(|error| cannot("write", &path, error))?;
+        self.unarchived()?;
+        self.write(&data.join("recovery.signal"), b"")?;
+        let private = Permissions::from_mode(0o700);
+        let done = std::fs::set_permissions(&data, private);
+        done.map_err(|error| cannot("change", &data, error))?;
+        for folder in [
+            "",
+            "cluster",
+            "cluster/data",
+            "cluster/tablespaces",
+            "log",
+            "scratch",
+        ] {
+            self.own(&self.root.join(folder))?;
+        }
+        Ok(())
+    }
+
+    fn check_control(&self, file: &ControlFile, of: &Assembly) -> Result<(), EngineError> {
+        if file.system_identifier == of.system_identifier {
+            return Ok(());
+        }
+        let error = FormatError::differs(
+            "the system identifier",
+            of.system_identifier,
+            file.system_identifier,
+        );
+        Err(error.of(self.data_directory().join(control::PATH).display()))
+    }
+
+    fn unarchived(&self) -> Result<(), EngineError> {
+        let path = self.data_directory().join("postgresql.auto.conf");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(cannot("read", &path, error)),
+        };
+        self.write(&path, format!("{text}{UNARCHIVED}").as_bytes())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
+        std::fs::write(path, bytes).map_err(|error| cannot("write", path, error))?;
+        self.own(path)
+    }
+
+    /// Replays to the target and stops the server again.
+    fn replay(&self, assembly: &Assembly) -> Result<Replayed, EngineError> {
+        let log = self.root.join("log");
+        let handed = format!("cp '{}/%f' '%p'", log.display());
+        let target = match &self.target {
+            Some(target) => target.clone(),
+            None => Target::of(&self.until, |end| self.start_of(end))
+                .map_err(|error| error.of("the target"))?,
+        };
+        let programs = self.spec.programs.as_deref();
+        let user = self.spec.connect.get("user");
+        let replay = Replay {
+            programs: replay::programs(programs, assembly.version_num / 10_000)?,
+            data: self.data_directory(),
+            scratch: self.root.join("scratch"),
+            restore_command: self.restore_command.clone().unwrap_or(handed),
+            target,
+            at_least: assembly.stop,
+            patience: PATIENCE,
+            user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
+        };
+        replay.run(|_| Ok(()))
+    }
+
+    fn start_of(&self, end: Lsn) -> Option<Lsn> {
+        self.before
+            .filter(|(_, found)| *found == end)
+            .map(|(start, _)| start)
+    }
+
+    /// Looks into a segment for what the recovery must know beforehand.
+    fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<(), EngineError> {
+        let records = Records::new(&range.payload);
+        let known = self.tablespaces()?;
+        for record in records.map_err(|error| error.of("a log segment"))? {
+            if let RecoveryTarget::Before(position) = until
+                && record.end.0 == position.value
+            {
+                self.before = Some((record.lsn, record.end));
+            }
+            if let Some((oid, path)) = record.new_tablespace() {
+                return Err(EngineError::Refused {
+                    what: "replay the log in another place".to_owned(),
+                    cause: format!(
+                        "it creates tablespace {oid} in {path}, which may be in use here \
+                         ({} are known to the parts): take a newer part of base, or end before {}",
+                        known.len(),
+                        record.lsn
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn tablespaces(&self) -> Result<Vec<u32>, EngineError> {
+        let assembly = Assembly::of(&self.parts)?;
+        Ok(assembly.tablespaces.iter().map(|one| one.oid).collect())
+    }
+}
+
+impl RestoreSession for ClusterRestore {
+    fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let path = self.place(&entry.path)?;
+        self.owner.get_or_insert((entry.uid, entry.gid));
+        match entry.kind {
+            EntryKind::Directory => {
+                let made = std::fs::create_dir_all(&path);
+                made.map_err(|error| cannot("create", &path, error))?;
+                self.finish(&path, entry)
+            }
+            EntryKind::File => {
+                if let Some(folder) = path.parent() {
+                    let made = std::fs::create_dir_all(folder);
+                    made.map_err(|error| cannot("create", folder, error))?;
+                }
+                let file = OpenOptions::new().write(true).create_new(true).open(&path);
+                let file = file.map_err(|error| cannot("create", &path, error))?;
+                self.open = Some((file, path, entry.clone()));
+                Ok(())
+            }
+            _ => Err(EngineError::Damaged {
+                what: format!("the entry {}", entry.path),
+                detail: "a cluster has files and folders only".to_owned(),
+            }),
+        }
+    }
+
+    fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        let Some((file, path, _)) = &self.open else {
+            return Ok(());
+        };
+        let written = file.write_all_at(bytes, offset);
+        written.map_err(|error| cannot("write", path, error))
+    }
+
+    fn close(&mut self, length: u64) -> Result<(), EngineError> {
+        let Some((file, path, entry)) = self.open.take() else {
+            return Ok(());
+        };
+        let done = file.set_len(length).and_then(|()| file.sync_all());
+        done.map_err(|error| cannot("write", &path, error))?;
+        self.finish(&path, &entry)
+    }
+
+    fn finish_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
+        let notes = PartNotes::parse(ended)?;
+        self.parts.push((notes, ended.clone()));
+        Ok(())
+    }
+
+    fn apply(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
+        self.until = until.clone();
+        let wrong = |error: FormatError| error.of("a log segment");
+        let (timeline, start) = Timeline::of(&range.from).map_err(wrong)?;
+        let length = u32::try_from(range.payload.len()).unwrap_or(0);
+        let size = SegmentSize::new(length).map_err(wrong)?;
+        let segment = Segment::holding(timeline, start, size);
+        let follows = |before: Segment| {
+            before.number.checked_add(1) == Some(segment.number)
+                || before.number == segment.number && before.timeline < segment.timeline
+        };
+        if self.newest.is_some_and(|before| !follows(before)) {
+            return Err(EngineError::ChainBroken {
+                what: self.spec.service.clone(),
+                detail: format!("{} does not follow what was given", segment.name(size)),
+            });
+        }
+        self.inspect(range, until)?;
+        self.newest = Some(segment);
+        let path = self.root.join("log").join(segment.name(size));
+        self.write(&path, &range.payload)?;
+        Ok(self.is_enough(range, until))
+    }
+
+    fn position(&self) -> Option<Position> {
+        let replayed = self.replayed.as_ref()?;
+        Some(replayed.timeline.at(replayed.ended))
+    }
+
+    fn check(&mut self) -> Result<(), EngineError> {
+        let assembly = Assembly::of(&self.parts)?;
+        self.assemble(&assembly)?;
+        self.replayed = Some(self.replay(&assembly)?);
+        for name in ["backup_label.old", "tablespace_map.old"] {
+            // left by the server as a record of what it read; not part of the result
+            let _ = std::fs::remove_file(self.data_directory().join(name));
+        }
+        Ok(())
+    }
+
+    fn result(&self) -> PathBuf {
+        self.root.join("cluster")
+    }
+}
+
+impl ClusterRestore {
+    fn finish(&self, path: &Path, entry: &Entry) -> Result<(), EngineError> {
+        let mode = Permissions::from_mode(entry.mode);
+        let done = std::fs::set_permissions(path, mode);
+        done.map_err(|error| cannot("change", path, error))?;
+        self.own(path)
+    }
+
+    /// Is the target surely inside what was given? A doubt asks for the next range.
+    fn is_enough(&self, range: &LogRange, until: &RecoveryTarget) -> bool {
+        let Ok(assembly) = Assembly::of(&self.parts) else {
+            return false;
+        };
+        let consistent = range.until.value > assembly.stop.0;
+        consistent
+            && match until {
+                RecoveryTarget::Latest => false,
+                RecoveryTarget::Backup => true,
+                RecoveryTarget::Instant(at) => range.first_at > *at,
+                // the record that begins there must be seen, too
+                RecoveryTarget::Transaction(position) | RecoveryTarget::Before(position) => {
+                    range.from.value > position.value
+                }
+            }
+    }
+}
