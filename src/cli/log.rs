@@ -17,7 +17,7 @@ use crate::run::open;
 
 /// Arguments of `planc log`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     #[command(subcommand)]
     action: Action,
 }

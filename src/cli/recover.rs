@@ -12,7 +12,7 @@ use crate::graph::step::{Intent, StepGraph, StepKind};
 
 /// Arguments of `planc recover`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     /// The recovery's name in the plan.
     scenario: String,
     /// What the recovery asks for, as its `input` lines name it: `bad=4711`.

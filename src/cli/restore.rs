@@ -16,7 +16,7 @@ use crate::report::summary::summary;
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     /// The service.
     service: String,
     /// The file or folder that the restored copy becomes; it must not exist yet.

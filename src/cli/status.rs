@@ -18,7 +18,7 @@ use crate::run::open;
 
 /// Arguments of `planc status`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     /// The form of the answer.
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,

@@ -271,6 +271,11 @@ impl<W: Write> Lines<W> {
         else {
             return None;
         };
+        let quiet = |step: &Step| matches!(step.kind, StepKind::ArchiveLog { .. });
+        if *bytes == 0 && self.names.step(*step).is_some_and(quiet) {
+            // a watch asks for new log all the time
+            return None;
+        }
         let text = self.names.text(*step);
         let moved = match bytes {
             0 => String::new(),

@@ -1,6 +1,6 @@
 //! Owns what a resumed run may skip. The media decide, not the journal (R21): a step counts as
-//! done when its durable effect is there. Steps before it in its bracket count with it; all other
-//! volatile steps are done again.
+//! done when its durable effect is there. The volatile steps of its bracket count with it; all
+//! other volatile steps are done again.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -68,7 +68,8 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
             done.insert(index);
         }
     }
-    with_ancestors(graph, &mut done);
+    with_brackets(graph, &mut done);
+    without_early_logs(graph, &mut done);
     resumed.done = done.into_iter().collect();
     resumed
 }
@@ -131,24 +132,56 @@ fn holds_copy(context: &Context, object: &str, to: &str, records: &mut Vec<Recor
     true
 }
 
-/// A step that is done had its inputs: what it needed by success-edges is done too.
-fn with_ancestors(graph: &StepGraph, done: &mut BTreeSet<usize>) {
-    let mut inputs: Vec<Vec<usize>> = vec![Vec::new(); graph.steps.len()];
-    for edge in graph
-        .edges
-        .iter()
-        .filter(|edge| edge.kind == EdgeKind::Success)
-    {
-        if let (Ok(from), Ok(to)) = (usize::try_from(edge.from), usize::try_from(edge.to)) {
-            inputs[to].push(from);
+/// Volatile steps count with the step that makes their bracket durable: the commit of the part, or
+/// the publication of the target.
+fn with_brackets(graph: &StepGraph, done: &mut BTreeSet<usize>) {
+    let mut finished: BTreeSet<&str> = BTreeSet::new();
+    for index in done.iter() {
+        match &graph.steps[*index].kind {
+            StepKind::CommitPart {
+                component, part, ..
+            } => finished.extend([component.as_str(), part.as_str()]),
+            StepKind::Publish { target, .. } => {
+                finished.insert(target);
+            }
+            _ => {}
         }
     }
-    let mut open: Vec<usize> = done.iter().copied().collect();
-    while let Some(step) = open.pop() {
-        for input in &inputs[step] {
-            if done.insert(*input) {
-                open.push(*input);
-            }
+    for (index, step) in graph.steps.iter().enumerate() {
+        if bracket_of(&step.kind).is_some_and(|bracket| finished.contains(bracket)) {
+            done.insert(index);
+        }
+    }
+}
+
+/// What a volatile step works for: a component, a part or a target.
+fn bracket_of(kind: &StepKind) -> Option<&str> {
+    match kind {
+        StepKind::BeginBackup { component, .. } => Some(component),
+        StepKind::CopyPart { part, .. } | StepKind::EndBackup { part, .. } => Some(part),
+        StepKind::PrepareTarget { target, .. }
+        | StepKind::FetchPart { target, .. }
+        | StepKind::ReplayLog { target, .. }
+        | StepKind::CheckRestored { target, .. }
+        | StepKind::Probe { target, .. } => Some(target),
+        _ => None,
+    }
+}
+
+/// Log is shipped again when what came before it is done again: a new copy needs the log up to
+/// its own end.
+fn without_early_logs(graph: &StepGraph, done: &mut BTreeSet<usize>) {
+    let success = graph
+        .edges
+        .iter()
+        .filter(|edge| edge.kind == EdgeKind::Success);
+    for edge in success {
+        let (Ok(from), Ok(to)) = (usize::try_from(edge.from), usize::try_from(edge.to)) else {
+            continue;
+        };
+        let is_log = matches!(graph.steps[to].kind, StepKind::ArchiveLog { .. });
+        if is_log && !done.contains(&from) {
+            done.remove(&to);
         }
     }
 }

@@ -128,3 +128,44 @@ fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     found
 }
+
+#[test]
+fn a_second_run_says_who_works_and_refuses() {
+    let site = Site::new();
+    let state = site.path("state/shop@test");
+    let lock = planc::run::Lock::take(&state, "planc run --watch").expect("free");
+    let text = site.ends(&format!("run --now {NOW}"), 2);
+    assert!(text.contains("`planc run --watch`, process"), "{text}");
+    drop(lock);
+    site.good(&format!("run --wait --now {NOW}"));
+}
+
+#[test]
+fn a_watch_ships_the_log_and_ends_on_a_signal() {
+    let site = Site::new();
+    let mut watch = site.command("run --watch").spawn().expect("planc starts");
+    let stored = |count: usize| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(40);
+        while std::time::Instant::now() < until {
+            let listed = site.good("log list shop --format json");
+            let listed: serde_json::Value = serde_json::from_str(&listed).expect("json");
+            let found = listed["transactions"].as_array().map_or(0, Vec::len);
+            if found >= count {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        false
+    };
+    let began = std::time::Instant::now();
+    while site.good("list").contains("no copies") {
+        assert!(began.elapsed().as_secs() < 40, "no backup came");
+    }
+    site.sql("INSERT INTO t (x) VALUES ('four')");
+    assert!(stored(1), "the log is shipped");
+    let id = i32::try_from(watch.id()).expect("id");
+    let id = rustix::process::Pid::from_raw(id).expect("id");
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("signal");
+    let status = watch.wait().expect("wait");
+    assert!(status.success(), "{status}");
+}

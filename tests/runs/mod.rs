@@ -3,5 +3,6 @@
 mod commands;
 mod crash;
 mod execution;
+mod faults;
 mod make;
 mod site;

@@ -90,9 +90,11 @@ impl Chain {
             Place::Empty => return self.from_empty(state, found),
         };
         let Some(mut reader) = found else {
-            return Ok(Err("the write-ahead log is gone: the last user of the database \
+            return Ok(Err(
+                "the write-ahead log is gone: the last user of the database \
                  closed it, or somebody checkpointed and emptied it"
-                .to_owned()));
+                    .to_owned(),
+            ));
         };
         if reader.resume(mark).map_err(self.unreadable())? {
             return Ok(Ok(Some(reader)));

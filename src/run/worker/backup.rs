@@ -2,7 +2,6 @@
 //! mode, commit. The open session travels between the steps in `run::sessions`.
 
 use super::Task;
-use crate::engine::EngineError;
 use crate::facts::holdings::Method;
 use crate::graph::step::StepKind;
 use crate::media::manifest::{Manifest, PartHeader};
@@ -175,9 +174,6 @@ fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure>
 }
 
 fn no_session(component: &str) -> StepFailure {
-    StepFailure::from(EngineError::Changed {
-        what: component.to_owned(),
-        detail: "the backup session is gone".to_owned(),
-    })
-    .help("run again; the part was not committed")
+    StepFailure::new(format!("the backup session of {component} is gone"))
+        .help("run again; the part was not committed")
 }
