@@ -40,6 +40,12 @@ pub(super) fn refuse_content(target: &Path) -> Result<(), EngineError> {
     ))
 }
 
+/// True when the source is gone for sure: then it is not live, and its place may be taken again.
+pub(super) fn is_gone(source: &Path) -> bool {
+    let found = fs::symlink_metadata(source);
+    found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 /// Refuses the source itself, a place inside it, and a folder that holds it.
 pub(super) fn refuse_inside(target: &Path, source: &Path) -> Result<(), EngineError> {
     let (place, live) = (real(target), real(source));

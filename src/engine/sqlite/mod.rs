@@ -192,7 +192,9 @@ impl Engine for SqliteEngine {
             Err(EngineError::refused(what, cause))
         };
         for live in ["", "-wal", "-shm", "-journal"] {
-            target::refuse_inside(target, &connection::beside(&self.source, live))?;
+            if !target::is_gone(&self.source) {
+                target::refuse_inside(target, &connection::beside(&self.source, live))?;
+            }
         }
         if target.is_dir() {
             return refuse("it is a folder; name the database file that is to be made");
