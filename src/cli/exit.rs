@@ -15,6 +15,9 @@ pub enum Exit {
     Refused,
     /// 3: stopped midway; `--resume` goes on.
     Resumable,
+    /// 126: only `planc log fetch`: nobody can say whether the file exists, so a server that
+    /// recovers must stop instead of opening early.
+    Undecided,
 }
 
 impl Exit {
@@ -26,6 +29,7 @@ impl Exit {
             Self::Findings => 1,
             Self::Refused => 2,
             Self::Resumable => 3,
+            Self::Undecided => 126,
         }
     }
 }

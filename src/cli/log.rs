@@ -9,6 +9,7 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::site::{Site, open_error};
+use crate::cli::wal;
 use crate::engine::TransactionSummary;
 use crate::facts::holdings::{LogHolding, Position};
 use crate::media::{Device, log};
@@ -45,6 +46,12 @@ enum Action {
         #[command(flatten)]
         plan: PlanArgs,
     },
+    /// Archive a file that a PostgreSQL server offers: its `archive_command` is
+    /// `planc log push --plan /path/x.plan --service NAME %p`.
+    Push(wal::PushArgs),
+    /// Give an archived file back: `restore_command` is
+    /// `planc log fetch --plan /path/x.plan --service NAME %f %p`.
+    Fetch(wal::FetchArgs),
     /// Tell of each chain of log from where to where it reaches, and its gaps.
     Status {
         /// The form of the answer.
@@ -72,6 +79,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
             };
             print_list(service, &wanted, *format)
         }
+        Action::Push(args) => wal::push(args),
+        Action::Fetch(args) => wal::fetch(args),
         Action::Status { format, plan } => status(*format, plan),
     }
 }

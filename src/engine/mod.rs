@@ -53,7 +53,11 @@ pub fn open(spec: &SourceSpec) -> Result<Box<dyn Engine>, EngineError> {
     match spec.engine {
         EngineKind::Sqlite => Ok(Box::new(sqlite::SqliteEngine::new(spec)?)),
         EngineKind::Files => Ok(Box::new(files::FilesEngine::new(spec)?)),
-        EngineKind::Postgresql | EngineKind::Mariadb => Err(EngineError::Unsupported {
+        EngineKind::Postgresql => {
+            let spec = postgres::PostgresSpec::of(spec)?;
+            Ok(Box::new(postgres::engine::PostgresEngine::new(spec)))
+        }
+        EngineKind::Mariadb => Err(EngineError::Unsupported {
             engine: spec.engine.word(),
             what: format!(
                 "be driven by this version of planc (service {})",

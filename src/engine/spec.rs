@@ -1,5 +1,6 @@
 //! Owns where a source is, as the inventory says it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::EngineError;
@@ -16,6 +17,10 @@ pub struct SourceSpec {
     pub path: Option<PathBuf>,
     /// Folder that planc may use for state about this source, absolute.
     pub state_dir: PathBuf,
+    /// Connection fields, secrets by source only.
+    pub connect: BTreeMap<String, String>,
+    /// Keys of the components that are copied physically as parts of their own.
+    pub apart: BTreeSet<String>,
 }
 
 impl SourceSpec {

@@ -11,7 +11,7 @@ use crate::engine::{self, Engine, EngineError, SourceSpec};
 use crate::graph::step::{StepGraph, StepKind};
 use crate::media::directory::DirectoryDevice;
 use crate::media::{Device, DeviceError};
-use crate::resolve::plan::{DeviceKind, ResolvedPlan};
+use crate::resolve::plan::{ComponentKind, DeviceKind, Method, ResolvedPlan};
 
 /// Where a plan's paths begin and where its state lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +129,48 @@ pub fn engine(
         engine: found.engine,
         path: found.path.as_ref().map(|path| places.base.join(path)),
         state_dir: places.state.join("sources").join(service),
+        connect: found.connect.clone().into_iter().collect(),
+        apart: apart(plan, service),
     };
     engine::open(&spec).map(Arc::from).map_err(failed)
+}
+
+/// The components of a service that some backup copies physically, besides base: base leaves them
+/// out.
+fn apart(plan: &ResolvedPlan, service: &str) -> BTreeSet<String> {
+    let own =
+        |kind: ComponentKind| matches!(kind, ComponentKind::Tablespace | ComponentKind::Database);
+    let physical = plan.backups.iter().filter(|backup| {
+        backup
+            .takes
+            .iter()
+            .any(|take| take.method != Method::Logical)
+    });
+    let targets = physical.flat_map(|backup| backup.targets.iter().copied());
+    let targets = targets.filter(|id| {
+        let component = plan.component(*id);
+        own(component.kind) && plan.service(component.service).name == service
+    });
+    targets.map(|id| plan.component_key(id)).collect()
+}
+
+/// The devices that must hold the log of a service before its server may forget it, and all that
+/// may hold it.
+#[must_use]
+pub fn log_devices(plan: &ResolvedPlan, service: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut needed, mut all) = (BTreeSet::new(), BTreeSet::new());
+    let required = required(plan);
+    for archive in &plan.archives {
+        if plan.service(archive.service).name != service {
+            continue;
+        }
+        let job = crate::graph::full_name(&archive.origin, &archive.name);
+        needed.extend(required.get(&job).into_iter().flatten().cloned());
+        let copies = archive.keeping.copies.iter();
+        all.extend(copies.map(|copy| plan.device(copy.device).name.clone()));
+    }
+    all.extend(needed.iter().cloned());
+    (needed, all)
 }
 
 /// Opens everything a graph needs; engines that are open already are used on. Devices that are only read from may be away; those that are

@@ -23,6 +23,8 @@ pub(crate) fn spec(engine: EngineKind, path: &Path, state_dir: &Path) -> SourceS
         engine,
         path: Some(path.to_owned()),
         state_dir: state_dir.to_owned(),
+        connect: std::collections::BTreeMap::new(),
+        apart: std::collections::BTreeSet::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod archive;
 mod backup;
 mod cluster;
+mod command;
 mod formats;
 mod ledger;
 mod parts;

@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, SourceSpec};
 use component::Component;
 use connect::Connect;
 
@@ -52,6 +52,23 @@ pub struct PostgresSpec {
     pub apart: BTreeSet<Component>,
     /// Folder with the programs of the server's version; else where packages put them.
     pub programs: Option<PathBuf>,
+}
+
+impl PostgresSpec {
+    /// From what the plan and the inventory say.
+    ///
+    /// # Errors
+    /// When a component that is to be a part of its own is none.
+    pub fn of(spec: &SourceSpec) -> Result<Self, EngineError> {
+        let apart = spec.apart.iter().map(|key| Component::parse(key));
+        Ok(Self {
+            service: spec.service.clone(),
+            connect: spec.connect.clone(),
+            data_directory: spec.path.clone(),
+            apart: apart.collect::<Result<_, _>>()?,
+            programs: None,
+        })
+    }
 }
 
 /// What is wrong with bytes or text in one of PostgreSQL's formats. Lowercase fragments.

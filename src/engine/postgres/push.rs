@@ -213,9 +213,10 @@ fn offer(path: &Path) -> Result<Offered, PushError> {
         })?
     };
     let file = WalFile::parse(name, claim.segment_size).map_err(refused)?;
-    let times = match is_segment {
-        true => records::times(Records::new(&bytes).map_err(refused)?),
-        false => None,
+    let times = if is_segment {
+        records::times(Records::new(&bytes).map_err(refused)?)
+    } else {
+        None
     };
     let (first_at, last_at) = times.unwrap_or((modified, modified));
     Ok(Offered {
@@ -268,12 +269,11 @@ pub(super) fn cluster_of(path: &Path) -> Result<Claim, String> {
 
 fn store(device: &dyn Device, request: &PushRequest, offered: &Offered) -> Result<Put, PushError> {
     claim(device, &request.service, offered.claim)?;
-    let stored = match offered.file {
-        WalFile::Segment(segment) => store_segment(device, request, offered, segment),
-        _ => {
-            let object = archived::file_name(&request.service, &offered.name);
-            device.put_if_absent(&object, &archived::wrap(&offered.bytes))
-        }
+    let stored = if let WalFile::Segment(segment) = offered.file {
+        store_segment(device, request, offered, segment)
+    } else {
+        let object = archived::file_name(&request.service, &offered.name);
+        device.put_if_absent(&object, &archived::wrap(&offered.bytes))
     };
     match stored {
         Err(DeviceError::Different { .. }) => Err(quarantine(device, request, offered)?),
