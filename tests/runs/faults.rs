@@ -122,6 +122,8 @@ fn run_with(folder: &Path, calls: usize) -> bool {
         engine: EngineKind::Files,
         path: Some(folder.join("docs")),
         state_dir: folder.join("state"),
+        connect: std::collections::BTreeMap::new(),
+        apart: std::collections::BTreeSet::new(),
     };
     let good: Arc<dyn Device> = Arc::new(MemoryDevice::new("good"));
     let bad = Arc::new(Failing::new("bad", calls));
