@@ -157,17 +157,13 @@ fn syntax_error(file: FileId, text: &str, error: &serde_yaml::Error) -> Diagnost
 
 /// The byte of a line and column (from 1, in characters), inside the text.
 fn byte_at(text: &str, line: usize, column: usize) -> usize {
-    let lines = text.split_inclusive('\n');
+    let mut lines = text.split_inclusive('\n');
     let before: usize = lines
         .clone()
         .take(line.saturating_sub(1))
         .map(str::len)
         .sum();
-    let line = lines
-        .skip(line.saturating_sub(1))
-        .next()
-        .unwrap_or("")
-        .trim_end();
+    let line = lines.nth(line.saturating_sub(1)).unwrap_or("").trim_end();
     let within = line.char_indices().nth(column.saturating_sub(1));
     (before + within.map_or(line.len(), |(at, _)| at)).min(text.len())
 }
@@ -179,11 +175,11 @@ struct Seed {
 }
 
 impl Seed {
-    fn node<E>(self, value: Value) -> Result<Node, E> {
-        Ok(Node {
+    fn node(self, value: Value) -> Node {
+        Node {
             value,
             span: self.span,
-        })
+        }
     }
 }
 
@@ -203,39 +199,39 @@ impl<'de> de::Visitor<'de> for Seed {
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        self.node(Value::Null)
+        Ok(self.node(Value::Null))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        self.node(Value::Bool(value))
+        Ok(self.node(Value::Bool(value)))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        self.node(Value::Number(value.to_string()))
+        Ok(self.node(Value::Number(value.to_string())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        self.node(Value::Number(value.to_string()))
+        Ok(self.node(Value::Number(value.to_string())))
     }
 
     fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
-        self.node(Value::Number(value.to_string()))
+        Ok(self.node(Value::Number(value.to_string())))
     }
 
     fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
-        self.node(Value::Number(value.to_string()))
+        Ok(self.node(Value::Number(value.to_string())))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        self.node(Value::Number(value.to_string()))
+        Ok(self.node(Value::Number(value.to_string())))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        self.node(Value::Text(value.to_owned()))
+        Ok(self.node(Value::Text(value.to_owned())))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        self.node(Value::Text(value))
+        Ok(self.node(Value::Text(value)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
@@ -243,7 +239,7 @@ impl<'de> de::Visitor<'de> for Seed {
         while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
-        self.node(Value::List(list))
+        Ok(self.node(Value::List(list)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
@@ -256,7 +252,7 @@ impl<'de> de::Visitor<'de> for Seed {
                 value,
             });
         }
-        self.node(Value::Map(map))
+        Ok(self.node(Value::Map(map)))
     }
 
     fn visit_enum<A: de::EnumAccess<'de>>(self, _tagged: A) -> Result<Node, A::Error> {

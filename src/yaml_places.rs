@@ -30,7 +30,7 @@ struct Walk<'t, 'o> {
     out: &'o mut Diagnostics,
 }
 
-impl<'t> Walk<'t, '_> {
+impl Walk<'_, '_> {
     fn byte(&self) -> u8 {
         self.peek(0)
     }

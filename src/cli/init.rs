@@ -7,7 +7,7 @@ use super::exit::{CliError, Exit};
 
 /// Write a first plan for a SQLite file or a folder
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// What is to be kept
     engine: Engine,
     /// The SQLite file or the folder

@@ -11,14 +11,14 @@ use super::exit::{CliError, Exit};
 
 /// Print completions for a shell.
 #[derive(Debug, clap::Args)]
-pub struct CompletionArgs {
+pub(crate) struct CompletionArgs {
     /// The shell.
     shell: Shell,
 }
 
 /// Write the manual pages.
 #[derive(Debug, clap::Args)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Folder for the pages; it must exist.
     dir: PathBuf,
 }

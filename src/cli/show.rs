@@ -24,7 +24,7 @@ const UNKNOWN_SECONDS: f64 = 1.0;
 
 /// Arguments of `planc show`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }

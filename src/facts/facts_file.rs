@@ -17,13 +17,16 @@ use crate::quantity::{Amount, Bytes, BytesPerSecond};
 use crate::source::FileId;
 use crate::yaml::{self, Node};
 
+/// Size, and the shares by which it changes and grows in a day.
+pub type SizeAndShares = (Option<Bytes>, Option<f64>, Option<f64>);
+
 /// What was measured. What was not measured is absent, never zero.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MeasuredFacts {
     /// The day of the measurement, as written.
     pub measured: Option<String>,
-    /// Size, and the shares by which it changes and grows in a day, by component key.
-    pub components: BTreeMap<String, (Option<Bytes>, Option<f64>, Option<f64>)>,
+    /// What is known of each component, by its key.
+    pub components: BTreeMap<String, SizeAndShares>,
     /// Mean and peak of the log, by service.
     pub services: BTreeMap<String, (Option<BytesPerSecond>, Option<BytesPerSecond>)>,
     /// Write and read rate, by device.

@@ -346,12 +346,12 @@ fn join(draft: &mut Draft, lasts: &[u32], firsts: &[u32], before: &str) {
         },
         why: why.into(),
     });
-    lasts
-        .iter()
-        .for_each(|last| draft.edge(*last, barrier, EdgeKind::Success, why));
-    firsts
-        .iter()
-        .for_each(|first| draft.edge(barrier, *first, EdgeKind::Success, why));
+    for last in lasts {
+        draft.edge(*last, barrier, EdgeKind::Success, why);
+    }
+    for first in firsts {
+        draft.edge(barrier, *first, EdgeKind::Success, why);
+    }
 }
 
 /// Stored parts and log ranges that a device of their job still lacks are copied from a holder.

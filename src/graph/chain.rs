@@ -31,7 +31,7 @@ pub(super) struct Search<'w, 'a> {
     pub(super) from: Option<&'w str>,
 }
 
-impl<'w, 'a> Search<'w, 'a> {
+impl<'a> Search<'_, 'a> {
     /// The chain to a target.
     ///
     /// # Errors
@@ -233,7 +233,7 @@ impl<'w, 'a> Search<'w, 'a> {
                 continue;
             }
             match self.logs_from(part, Some(wanted)) {
-                Ok(logs) => return Ok(self.position_chain(part, logs, &at, before)),
+                Ok(logs) => return Ok(Self::position_chain(part, logs, &at, before)),
                 Err(error) => {
                     first_error.get_or_insert(error);
                 }
@@ -243,7 +243,6 @@ impl<'w, 'a> Search<'w, 'a> {
     }
 
     fn position_chain(
-        &self,
         part: &'a PartHolding,
         logs: Vec<&'a LogHolding>,
         at: &Position,

@@ -350,7 +350,7 @@ impl Script<'_, '_> {
         into: &Target,
         name: Option<String>,
     ) -> Result<(), GraphError> {
-        let into = self.into_service(into)?;
+        let into = self.service_named(into)?;
         let mut tables = Vec::new();
         for target in targets {
             tables.push(self.table(target)?);
@@ -374,7 +374,7 @@ impl Script<'_, '_> {
         Ok(())
     }
 
-    fn into_service(&self, into: &Target) -> Result<String, GraphError> {
+    fn service_named(&self, into: &Target) -> Result<String, GraphError> {
         match into {
             Target::Foreign(_, name) => Ok(self
                 .world

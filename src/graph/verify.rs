@@ -119,14 +119,14 @@ pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
         *last = (*last).max(*at);
     }
     for object in stored(world) {
-        let Some(schedules) = scheduled.get(&object.owner) else {
+        let Some(rhythms) = scheduled.get(&object.owner) else {
             continue;
         };
         for device in object.devices {
             let read = verified.get(&(object.id, device.as_str())).copied();
             let last = read.map_or(object.since, |read| read.max(object.since));
             let due = |schedule| due::due(&world.calendar, schedule, Some(last), world.now);
-            if let Some(due) = schedules.iter().copied().find_map(due) {
+            if let Some(due) = rhythms.iter().copied().find_map(due) {
                 let why = format!("reading back is due: {}", due.why);
                 add(world, draft, &object, device, why);
             }

@@ -104,13 +104,14 @@ impl<'w, 'a> Cx<'w, 'a> {
 
     pub(super) fn device(&mut self, word: &Word) -> Option<DeviceId> {
         let (scope, name) = self.locate(word)?;
-        let world = self.world;
-        let own = world.devices.get(&world.full(scope, name)).copied();
-        let shared = || {
-            let id = world.devices.get(name).copied()?;
-            (!world.plan.device(id).declared).then_some(id)
+        let plan = &self.world.plan;
+        let devices = &self.world.devices;
+        let own = devices.get(&self.world.full(scope, name)).copied();
+        let of_inventory = || {
+            let id = devices.get(name).copied()?;
+            (!plan.device(id).declared).then_some(id)
         };
-        let found = own.or_else(shared);
+        let found = own.or_else(of_inventory);
         if found.is_none() {
             self.unknown("device", scope, name, word);
         }
@@ -192,10 +193,9 @@ impl<'w, 'a> Cx<'w, 'a> {
     /// Reports a name that is none of this kind, unless its declaration could not be read.
     pub(super) fn unknown(&mut self, kind: &str, scope: ScopeId, name: &str, word: &Word) {
         self.incomplete = true;
-        let world = self.world;
-        let may_be = world.scopes[scope].may_declare(kind, name);
+        let may_be = self.world.scopes[scope].may_declare(kind, name);
         let of_inventory = matches!(kind, "device" | "service" | "site" | "host" | "contact");
-        if may_be || of_inventory && world.unsure {
+        if may_be || of_inventory && self.world.unsure {
             return;
         }
         let known = if self.sink.is_tired() {
@@ -204,23 +204,20 @@ impl<'w, 'a> Cx<'w, 'a> {
             self.names(kind, scope)
         };
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let finding = match self.other_kind(scope, name) {
-            Some(other) => {
-                let message = format!("a {kind} is needed here; `{}` is a {other}", word.text);
-                let list = similar::list(known.iter().copied(), LISTED);
-                let help = if known.is_empty() {
-                    format!("there are no {kind}s here")
-                } else {
-                    format!("{kind}s here: {list}")
-                };
-                Diagnostic::new(Code(202), message, word.span, "")
-                    .help(help)
-                    .subject(word.text.clone())
-            }
-            None => {
-                let message = format!("no {kind} is called `{}`", word.text);
-                self.suggest(Code(201), message, word, &format!("{kind}s"), &known)
-            }
+        let finding = if let Some(other) = self.other_kind(scope, name) {
+            let message = format!("a {kind} is needed here; `{}` is a {other}", word.text);
+            let list = similar::list(known.iter().copied(), LISTED);
+            let help = if known.is_empty() {
+                format!("there are no {kind}s here")
+            } else {
+                format!("{kind}s here: {list}")
+            };
+            Diagnostic::new(Code(202), message, word.span, "")
+                .help(help)
+                .subject(word.text.clone())
+        } else {
+            let message = format!("no {kind} is called `{}`", word.text);
+            self.suggest(Code(201), message, word, &format!("{kind}s"), &known)
         };
         self.push(finding);
     }

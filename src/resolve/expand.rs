@@ -148,12 +148,12 @@ impl<'a> Expansion<'_, 'a> {
         let bound = targets(&mut cx, policy.kind, &apply.target);
         let ready = Ready::new(self.world, self.sink, apply, policy, scope);
         for bound in bound {
-            self.instances(&ready, bound);
+            self.instances(&ready, &bound);
         }
     }
 
-    fn instances(&mut self, ready: &Ready<'a>, bound: Bound) {
-        let instance: Rc<str> = name_of(self.world, &bound).into();
+    fn instances(&mut self, ready: &Ready<'a>, bound: &Bound) {
+        let instance: Rc<str> = name_of(self.world, bound).into();
         for (block, body) in &ready.blocks {
             self.units.push(Unit {
                 block,
@@ -228,7 +228,7 @@ impl<'a> Expansion<'_, 'a> {
                 _ => false,
             };
             if !explicit {
-                self.instances(&ready, bound.clone());
+                self.instances(&ready, bound);
             }
         }
     }
@@ -247,7 +247,7 @@ impl<'a> Expansion<'_, 'a> {
             cx.own.push((&each.var.text, bound.clone()));
             let targets = targets(&mut cx, ready.policy.kind, &apply.target);
             for target in targets {
-                self.instances(ready, target);
+                self.instances(ready, &target);
             }
         }
     }
@@ -444,20 +444,19 @@ fn replaces(change: &Clause, clause: &Clause) -> bool {
 fn find_policy<'a>(cx: &mut Cx<'_, 'a>, word: &Word) -> Option<(&'a Policy, ScopeId)> {
     let (scope, name) = cx.locate(word)?;
     let scopes = cx.world.scopes;
-    match scopes[scope].policies.get(name) {
-        Some(declared) => Some((declared.what, scope)),
-        None => {
-            cx.unknown("policy", scope, name, word);
-            None
-        }
+    if let Some(declared) = scopes[scope].policies.get(name) {
+        Some((declared.what, scope))
+    } else {
+        cx.unknown("policy", scope, name, word);
+        None
     }
 }
 
 fn is_var(selector: &Selector, name: &str) -> bool {
     use crate::syntax::ast::Reference;
-    let reference = match &selector.kind {
-        SelectorKind::Bare(reference) | SelectorKind::Kinded(_, reference) => reference,
-        _ => return false,
+    let (SelectorKind::Bare(reference) | SelectorKind::Kinded(_, reference)) = &selector.kind
+    else {
+        return false;
     };
     matches!(reference, Reference::Var(word) if word.text == name)
 }
@@ -538,9 +537,10 @@ fn things(cx: &mut Cx<'_, '_>, each: &ForEach) -> Vec<Bound> {
             let id = |at| Bound::Device(super::plan::DeviceId::from_index(at));
             devices.map(|(at, _)| id(at)).collect()
         }
-        kind => match component_kind(kind) {
-            Some(_) => parts(cx, each, kind),
-            None => {
+        kind => {
+            if component_kind(kind).is_some() {
+                parts(cx, each, kind)
+            } else {
                 let message = format!("no inventory lists each {}", word_of(kind));
                 cx.refuse(
                     202,
@@ -550,7 +550,7 @@ fn things(cx: &mut Cx<'_, '_>, each: &ForEach) -> Vec<Bound> {
                 );
                 Vec::new()
             }
-        },
+        }
     }
 }
 
@@ -592,7 +592,7 @@ fn name_of(world: &World<'_>, bound: &Bound) -> String {
         }
         Bound::Device(id) => plan.device(*id).name.clone(),
         Bound::Site(name) => name.clone(),
-        Bound::Setting(..) | Bound::Input(_) | Bound::Broken => String::new(),
+        Bound::Setting(_) | Bound::Input(_) | Bound::Broken => String::new(),
     }
 }
 
@@ -647,9 +647,9 @@ fn nearest_label(world: &World<'_>, filters: &Filters<'_>) -> Option<String> {
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
         for at in 0..plan.services.len() {
             let value = service_label(plan, ServiceId::from_index(at), label);
-            value
-                .into_iter()
-                .for_each(|value| *values.entry(value).or_default() += 1);
+            if let Some(value) = value {
+                *values.entry(value).or_default() += 1;
+            }
         }
         let others = values.keys().copied().filter(|value| value != wanted);
         if let Some(near) = crate::similar::nearest(wanted, others) {

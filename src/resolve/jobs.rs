@@ -107,9 +107,9 @@ fn archive(mut cx: Cx<'_, '_>, unit: &Unit<'_>, target: &Selector) -> Option<Arc
                         device,
                         span: clause.span,
                     };
-                    service
-                        .into_iter()
-                        .for_each(|service| both_act(&cx, service, &ship));
+                    if let Some(service) = service {
+                        both_act(&cx, service, &ship);
+                    }
                     ships.push(ship);
                 }
             }

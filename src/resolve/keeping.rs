@@ -71,7 +71,9 @@ impl Cx<'_, '_> {
             ClauseKind::Parallel(count) => {
                 keeping.parallel = self.count(count).map(|value| At { value, span });
             }
-            ClauseKind::Verify(schedule) => keeping.verify.extend(self.verify(schedule, span)),
+            ClauseKind::Verify(schedule) => {
+                keeping.verify.extend(self.verify(schedule.as_ref(), span));
+            }
             ClauseKind::Finish(limit) => {
                 keeping.finish = self.positive(limit).map(|value| At { value, span });
             }
@@ -84,7 +86,7 @@ impl Cx<'_, '_> {
         }
     }
 
-    fn verify(&mut self, schedule: &Option<ast::Schedule>, span: Span) -> Option<Verify> {
+    fn verify(&mut self, schedule: Option<&ast::Schedule>, span: Span) -> Option<Verify> {
         match schedule {
             None => Some(Verify::OnWrite(span)),
             Some(schedule) => self.schedule(schedule).map(Verify::Every),

@@ -156,8 +156,8 @@ fn head(world: &mut World<'_>, input: &Input<'_>, sink: &Sink) {
     let (mut name, mut zone, mut allows) = (None, None, Vec::new());
     for item in &input.main.items {
         match &item.kind {
-            ItemKind::Plan { name: word, .. } => name = Some(word.text.clone()),
-            ItemKind::Timezone(word) => zone = cx.zone(word).or(zone),
+            ItemKind::Plan { name: given, .. } => name = Some(given.text.clone()),
+            ItemKind::Timezone(given) => zone = cx.zone(given).or(zone),
             ItemKind::Allow(allow) => allows.push(cx.allow(allow)),
             _ => {}
         }

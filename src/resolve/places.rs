@@ -37,7 +37,7 @@ pub(super) fn locations(world: &mut World<'_>) {
 }
 
 /// Keys of all files.
-pub(super) fn keys<'a>(world: &mut World<'a>, sink: &Sink) {
+pub(super) fn keys(world: &mut World<'_>, sink: &Sink) {
     let (mut keys, mut ids) = (Vec::new(), HashMap::new());
     for (scope, file) in world.scopes.iter().enumerate() {
         let mut cx = Cx::new(world, sink, scope);

@@ -203,12 +203,12 @@ mod tests {
         let days = |ranges: &[DayRange]| match week(ranges) {
             Days::Week(week) => week
                 .iter()
-                .map(|day| if *day { 'x' } else { '-' })
+                .map(|day| if *day { '1' } else { '0' })
                 .collect(),
             Days::Month { .. } => String::new(),
         };
-        assert_eq!(days(&[range(0, 5)]), "xxxxxx-");
-        assert_eq!(days(&[range(5, 0)]), "x----xx");
-        assert_eq!(days(&[range(2, 2), range(4, 4)]), "--x-x--");
+        assert_eq!(days(&[range(0, 5)]), "1111110");
+        assert_eq!(days(&[range(5, 0)]), "1000011");
+        assert_eq!(days(&[range(2, 2), range(4, 4)]), "0010100");
     }
 }

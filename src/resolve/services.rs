@@ -225,9 +225,8 @@ impl Parts {
             .host
             .as_ref()
             .and_then(|(name, _)| cx.world.plan.hosts.get(name));
-        for disk in &entry.disk {
-            host.into_iter()
-                .for_each(|host| places::known_disk(cx, host, disk, entry.span));
+        if let (Some(disk), Some(host)) = (&entry.disk, host) {
+            places::known_disk(cx, host, disk, entry.span);
         }
         let first = entry.tablespaces.values().next().map(|placed| placed.span);
         let first = first.or_else(|| entry.databases.values().next().copied());
@@ -236,8 +235,9 @@ impl Parts {
         }
         for (name, placed) in &entry.tablespaces {
             for disk in &placed.disks {
-                host.into_iter()
-                    .for_each(|host| places::known_disk(cx, host, disk, placed.span));
+                if let Some(host) = host {
+                    places::known_disk(cx, host, disk, placed.span);
+                }
             }
             let part = self.push(ComponentKind::Tablespace, name, placed.span);
             part.disks.clone_from(&placed.disks);
@@ -252,8 +252,9 @@ impl Parts {
         for clause in body {
             let words = match &clause.kind {
                 ClauseKind::Tablespaces(names) => names.as_slice(),
-                ClauseKind::Database { name, .. } => std::slice::from_ref(name),
-                ClauseKind::Group { name, .. } => std::slice::from_ref(name),
+                ClauseKind::Database { name, .. } | ClauseKind::Group { name, .. } => {
+                    std::slice::from_ref(name)
+                }
                 _ => continue,
             };
             if !self.has_parts() {

@@ -18,7 +18,9 @@ pub(super) fn report(main: &Scope<'_>, inventory_sites: &HashSet<&str>, out: &mu
         return;
     }
     let mut uses = Uses::default();
-    main.items.iter().for_each(|item| uses.item(item));
+    for item in main.items {
+        uses.item(item);
+    }
     let mut never = |kind: &str, name: &Word, used: bool, how: &str| {
         if !used {
             let message = format!("{kind} `{}` is never used", name.text);
@@ -134,7 +136,9 @@ impl<'a> Uses<'a> {
     }
 
     fn words(&mut self, words: &'a [Word]) {
-        words.iter().for_each(|word| self.word(word));
+        for word in words {
+            self.word(word);
+        }
     }
 
     fn key(&mut self, word: &'a Word) {
@@ -168,21 +172,29 @@ impl<'a> Uses<'a> {
     fn filters(&mut self, filters: &'a [Filter]) {
         for filter in filters {
             if let Filter::Where(conditions) = filter {
-                conditions.iter().for_each(|(_, value)| self.word(value));
+                for (_, value) in conditions {
+                    self.word(value);
+                }
             }
         }
     }
 
     fn selector(&mut self, selector: &'a Selector) {
         match &selector.kind {
-            SelectorKind::Base(scope) => scope.iter().for_each(|scope| self.reference(scope)),
+            SelectorKind::Base(scope) => {
+                if let Some(scope) = scope {
+                    self.reference(scope);
+                }
+            }
             SelectorKind::Every {
                 kind,
                 scope,
                 filters,
             } => {
                 self.kinds.insert(*kind);
-                scope.iter().for_each(|scope| self.reference(scope));
+                if let Some(scope) = scope {
+                    self.reference(scope);
+                }
                 self.filters(filters);
             }
             SelectorKind::Kinded(_, reference) | SelectorKind::Bare(reference) => {
@@ -192,17 +204,21 @@ impl<'a> Uses<'a> {
     }
 
     fn selectors(&mut self, selectors: &'a [Selector]) {
-        selectors
-            .iter()
-            .for_each(|selector| self.selector(selector));
+        for selector in selectors {
+            self.selector(selector);
+        }
     }
 
     fn schedule(&mut self, schedule: &'a Schedule) {
         if let Every::Interval(first, second) = &schedule.every {
             self.value(first);
-            second.iter().for_each(|second| self.value(second));
+            if let Some(second) = second {
+                self.value(second);
+            }
         }
-        schedule.during.iter().for_each(|window| self.word(window));
+        if let Some(window) = &schedule.during {
+            self.word(window);
+        }
     }
 
     fn loss(&mut self, loss: &'a Loss) {
@@ -224,10 +240,16 @@ impl<'a> Uses<'a> {
         match &item.kind {
             ItemKind::Param(param) => self.param(param),
             ItemKind::Device(device) => {
-                device.site.iter().for_each(|site| self.word(site));
+                if let Some(site) = &device.site {
+                    self.word(site);
+                }
                 self.clauses(&device.body);
             }
-            ItemKind::Key(key) => key.escrow.iter().for_each(|site| self.word(site)),
+            ItemKind::Key(key) => {
+                if let Some(site) = &key.escrow {
+                    self.word(site);
+                }
+            }
             ItemKind::Window { span, .. } => self.schedule(&span.schedule),
             ItemKind::Service(service) => self.clauses(&service.body),
             ItemKind::Assume(facts) => self.clauses(facts),
@@ -242,7 +264,9 @@ impl<'a> Uses<'a> {
             }
             ItemKind::ForEach(each) => {
                 self.kinds.insert(each.kind);
-                each.scope.iter().for_each(|scope| self.reference(scope));
+                if let Some(scope) = &each.scope {
+                    self.reference(scope);
+                }
                 self.filters(&each.filters);
                 for part in &each.body {
                     match part {
@@ -261,7 +285,9 @@ impl<'a> Uses<'a> {
     fn apply(&mut self, apply: &'a crate::syntax::ast::Apply) {
         self.word(&apply.policy);
         self.selector(&apply.target);
-        apply.with.iter().for_each(|(_, value)| self.value(value));
+        for (_, value) in &apply.with {
+            self.value(value);
+        }
         self.clauses(&apply.body);
     }
 
@@ -291,17 +317,23 @@ impl<'a> Uses<'a> {
             ClauseKind::Store(device) => self.word(device),
             ClauseKind::Copy { to, within, .. } => {
                 self.words(to);
-                within.iter().for_each(|value| self.value(value));
+                if let Some(value) = within {
+                    self.value(value);
+                }
             }
             ClauseKind::Retain { on, tiers } => {
                 self.words(on);
-                tiers.iter().for_each(|tier| self.tier(&tier.kind));
+                for tier in tiers {
+                    self.tier(&tier.kind);
+                }
             }
             ClauseKind::Encrypt(Some(key)) => self.key(key),
             ClauseKind::Throttle(rates) => {
                 for rate in rates {
                     self.value(&rate.rate);
-                    rate.window.iter().for_each(|window| self.word(window));
+                    if let Some(window) = &rate.window {
+                        self.word(window);
+                    }
                 }
             }
             ClauseKind::Parallel(count) => self.count(count),
@@ -312,7 +344,9 @@ impl<'a> Uses<'a> {
             }
             ClauseKind::Stream { to, lag } => {
                 self.word(to);
-                lag.iter().for_each(|(_, value)| self.value(value));
+                if let Some((_, value)) = lag {
+                    self.value(value);
+                }
             }
             ClauseKind::Rotate {
                 to,
@@ -321,7 +355,9 @@ impl<'a> Uses<'a> {
             } => {
                 self.word(to);
                 self.schedule(schedule);
-                back_after.iter().for_each(|value| self.value(value));
+                if let Some(value) = back_after {
+                    self.value(value);
+                }
             }
             ClauseKind::Database { body, .. } => self.clauses(body),
             ClauseKind::Standby { site, .. } => self.word(site),
@@ -349,7 +385,9 @@ impl<'a> Uses<'a> {
             ClauseKind::Rto { limit, loss, of } => {
                 self.value(limit);
                 self.loss(loss);
-                of.iter().for_each(|of| self.selector(of));
+                if let Some(of) = of {
+                    self.selector(of);
+                }
             }
             ClauseKind::RecoveryWindow(value)
             | ClauseKind::LogSpace(_, value)
@@ -363,12 +401,18 @@ impl<'a> Uses<'a> {
                 special,
             } => {
                 self.count(&count.1);
-                sites.iter().for_each(|(_, count)| self.count(count));
-                special.iter().for_each(|(_, count, _)| self.count(count));
+                if let Some((_, count)) = sites {
+                    self.count(count);
+                }
+                for (_, count, _) in special {
+                    self.count(count);
+                }
             }
             ClauseKind::DrillEvery(schedule) => self.schedule(schedule),
             ClauseKind::Fact { of, value, .. } => {
-                of.iter().for_each(|of| self.selector(of));
+                if let Some(of) = of {
+                    self.selector(of);
+                }
                 self.value(value);
             }
             _ => {}
@@ -379,7 +423,9 @@ impl<'a> Uses<'a> {
         match clause {
             ClauseKind::Given(inputs) => {
                 let scopes = inputs.iter().filter_map(|input| input.scope.as_ref());
-                scopes.for_each(|scope| self.reference(scope));
+                for scope in scopes {
+                    self.reference(scope);
+                }
             }
             ClauseKind::Covers(loss) => self.loss(loss),
             ClauseKind::Restore { targets, from, .. } => {
@@ -404,7 +450,9 @@ impl<'a> Uses<'a> {
             ClauseKind::Probe { database, .. } => self.word(database),
             ClauseKind::Promote { standby, from } => {
                 self.word(standby);
-                from.iter().for_each(|from| self.word(from));
+                if let Some(from) = from {
+                    self.word(from);
+                }
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 
 use super::cx::Cx;
-use super::vars::{self, Bound, Setting};
+use super::vars::{Bound, Setting};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::quantity::{self, Amount, Bytes, BytesPerSecond, Duration};
 use crate::source::Span;
@@ -78,8 +78,8 @@ impl Cx<'_, '_> {
         match value {
             Value::Quantity(quantity) => Some((self.quantity(quantity)?, quantity.span)),
             Value::Var(word) => match self.var(word)? {
-                Bound::Setting(Setting::Amount(amount), _) => Some((amount, word.span)),
-                Bound::Setting(Setting::Count(_), _) => {
+                Bound::Setting(Setting::Amount(amount)) => Some((amount, word.span)),
+                Bound::Setting(Setting::Count(_)) => {
                     let message = format!("`${}` is a number without a unit", word.text);
                     self.refuse(
                         302,
@@ -213,14 +213,15 @@ impl Cx<'_, '_> {
     pub(super) fn count(&mut self, count: &Count) -> Option<u32> {
         let (text, span) = match count {
             Count::Number(word) => (word.text.clone(), word.span),
-            Count::Var(word) => match self.var(word)? {
-                Bound::Setting(Setting::Count(text), _) => (text, word.span),
-                _ => {
+            Count::Var(word) => {
+                if let Bound::Setting(Setting::Count(text)) = self.var(word)? {
+                    (text, word.span)
+                } else {
                     let message = format!("`${}` is not a count", word.text);
                     self.refuse(305, message, word.span, "use a parameter of type `count`");
                     return None;
                 }
-            },
+            }
         };
         match text.parse::<u32>() {
             Ok(count) if count > 0 => Some(count),
@@ -279,19 +280,6 @@ impl Cx<'_, '_> {
             self.refuse(307, message, word.span, help);
         }
         None
-    }
-
-    /// The time of day a variable or word gives; used where both can stand.
-    pub(super) fn clock_of(&mut self, bound: &Bound, word: &Word) -> Option<Time> {
-        let time = match bound {
-            Bound::Setting(setting, _) => vars::as_clock(setting),
-            _ => None,
-        };
-        if time.is_none() {
-            let message = format!("`${}` is not a time of day", word.text);
-            self.refuse(304, message, word.span, "use a parameter of type `time`");
-        }
-        time
     }
 }
 

@@ -3,12 +3,9 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::Time;
-
 use super::cx::Cx;
 use super::plan::{ComponentId, DeviceId, ServiceId};
 use super::sink::Sink;
-use super::value::parse_clock;
 use super::world::World;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::quantity::Amount;
@@ -30,8 +27,8 @@ pub(super) enum Bound {
     Component(ComponentId),
     Device(DeviceId),
     Site(String),
-    /// A parameter's value, with the place that gives it.
-    Setting(Setting, Span),
+    /// A parameter's value.
+    Setting(Setting),
     /// Supplied when the scenario runs.
     Input(Kind),
     /// Its definition is wrong, and that is already reported.
@@ -43,8 +40,8 @@ pub(super) enum Bound {
 pub(super) enum Setting {
     Amount(Amount),
     Count(String),
-    Clock(Time),
-    Text(String),
+    Clock,
+    Text,
 }
 
 impl Setting {
@@ -59,8 +56,8 @@ impl Setting {
                 Amount::Share(_) => "share",
             },
             Self::Count(_) => "count",
-            Self::Clock(_) => "time",
-            Self::Text(_) => "text",
+            Self::Clock => "time",
+            Self::Text => "text",
         }
     }
 }
@@ -113,19 +110,18 @@ pub(super) fn of_param(cx: &mut Cx<'_, '_>, param: &Param, with: Option<(Setting
     }
     if let Some((value, span)) = with {
         return if fits(cx, &value, span, param) {
-            Bound::Setting(value, span)
+            Bound::Setting(value)
         } else {
             Bound::Broken
         };
     }
-    match here.unwrap_or(default) {
-        Some((value, span)) => Bound::Setting(value, span),
-        None => {
-            if is_required(&param.default) && !has_setting(cx, param) {
-                missing(cx, param);
-            }
-            Bound::Broken
+    if let Some((value, _)) = here.unwrap_or(default) {
+        Bound::Setting(value)
+    } else {
+        if is_required(&param.default) && !has_setting(cx, param) {
+            missing(cx, param);
         }
+        Bound::Broken
     }
 }
 
@@ -167,10 +163,11 @@ fn setting(cx: &mut Cx<'_, '_>, written: &ast::Setting, param: &Param) -> Option
     }
     let (value, span) = match written {
         ast::Setting::Value(value) => of_value(cx, value)?,
-        ast::Setting::Clock(word) => (Setting::Clock(cx.clock(word)?), word.span),
-        ast::Setting::Name(word) | ast::Setting::Text(word) => {
-            (Setting::Text(word.text.clone()), word.span)
+        ast::Setting::Clock(word) => {
+            cx.clock(word)?;
+            (Setting::Clock, word.span)
         }
+        ast::Setting::Name(word) | ast::Setting::Text(word) => (Setting::Text, word.span),
     };
     fits(cx, &value, span, param).then_some((value, span))
 }
@@ -185,7 +182,7 @@ pub(super) fn of_value(cx: &mut Cx<'_, '_>, value: &ast::Value) -> Option<(Setti
             Some((Setting::Amount(cx.quantity(quantity)?), quantity.span))
         }
         ast::Value::Var(word) => match cx.var(word)? {
-            Bound::Setting(setting, _) => Some((setting, word.span)),
+            Bound::Setting(setting) => Some((setting, word.span)),
             _ => None,
         },
     }
@@ -219,15 +216,6 @@ fn example(type_name: &str) -> &'static str {
         "count" => ", for example `4`",
         "time" => ", for example `01:30`",
         _ => " in quotes",
-    }
-}
-
-/// Reads a time of day that a text parameter gives.
-pub(super) fn as_clock(setting: &Setting) -> Option<Time> {
-    match setting {
-        Setting::Clock(time) => Some(*time),
-        Setting::Text(text) => parse_clock(text),
-        _ => None,
     }
 }
 

@@ -123,9 +123,9 @@ impl Schedule {
         let kept = self.called_for();
         self.ready.clear();
         let mut skipped = Vec::new();
-        for step in 0..self.state.len() {
+        for (step, kept) in kept.into_iter().enumerate() {
             let not_begun = matches!(self.state[step], State::Waiting | State::Ready);
-            if not_begun && !kept[step] {
+            if not_begun && !kept {
                 self.state[step] = State::Ended(Outcome::Skipped);
                 self.left -= 1;
                 skipped.push(step);

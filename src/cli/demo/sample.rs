@@ -81,15 +81,15 @@ fn place_order(shop: &Connection, order: i64, numbers: &mut Numbers) -> rusqlite
 /// # Errors
 /// When SQLite refuses, for example because a writer was kept waiting too long.
 pub(super) fn keep_busy(path: &Path, seed: u64, stop: &AtomicBool) -> rusqlite::Result<i64> {
-    let mut shop = Connection::open(path)?;
-    shop.busy_timeout(Duration::from_secs(5))?;
+    let mut database = Connection::open(path)?;
+    database.busy_timeout(Duration::from_secs(5))?;
     let mut numbers = Numbers(seed | 1);
-    let first: i64 = shop.query_row("select max(id) + 1 from orders", [], |row| row.get(0))?;
+    let first: i64 = database.query_row("select max(id) + 1 from orders", [], |row| row.get(0))?;
     let mut placed = 0;
     while !stop.load(Ordering::Relaxed) {
-        let order = shop.transaction()?;
-        place_order(&order, first + placed, &mut numbers)?;
-        order.commit()?;
+        let transaction = database.transaction()?;
+        place_order(&transaction, first + placed, &mut numbers)?;
+        transaction.commit()?;
         placed += 1;
         std::thread::sleep(Duration::from_millis(2));
     }

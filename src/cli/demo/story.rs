@@ -27,9 +27,9 @@ pub(super) fn play(folder: &Path, seed: u64) -> Result<Exit, CliError> {
     story.lose_the_database()?;
     story.recover(&bad)?;
     story.prove(&expected)?;
-    story.say("Have a look yourself; every command above can be repeated in this folder:")?;
-    story.say(&format!("  cd {}", story.folder.display()))?;
-    story.say("  planc status; planc list; planc verify")?;
+    say("Have a look yourself; every command above can be repeated in this folder:")?;
+    say(&format!("  cd {}", story.folder.display()))?;
+    say("  planc status; planc list; planc verify")?;
     Ok(Exit::Ok)
 }
 
@@ -55,45 +55,45 @@ impl Story {
             planc,
         };
         sample::create(&story.database(), seed).map_err(|error| failed(folder, error))?;
-        let content = story.content(&story.database())?;
-        story.say(&format!(
+        let held = content(&story.database())?;
+        say(&format!(
             "Made {}: a plan, an inventory, three devices on two sites, and",
             folder.display()
         ))?;
-        story.say(&format!("a shop database with {}.", rows(&content)))?;
+        say(&format!("a shop database with {}.", rows(&held)))?;
         Ok(story)
     }
 
     fn check_and_claim_devices(&self) -> Result<(), CliError> {
-        self.say("\nThe compiler proves the plan before anything runs.")?;
+        say("\nThe compiler proves the plan before anything runs.")?;
         self.planc("check shop.plan")?;
-        self.say("\nThe three folders become devices; planc writes nowhere else.")?;
+        say("\nThe three folders become devices; planc writes nowhere else.")?;
         self.planc("device init --all")
     }
 
     /// Backs up under load, makes the mistake, and returns what the shop held just before it and
     /// the name of the bad transaction.
     fn live_through_the_mistake(&self, seed: u64) -> Result<(Content, String), CliError> {
-        self.say("\nA writer places orders all the time while planc copies the database to three")?;
-        self.say("devices at once and ships its log every second.")?;
+        say("\nA writer places orders all the time while planc copies the database to three")?;
+        say("devices at once and ships its log every second.")?;
         let writer = Writer::start(self.database(), seed);
         let mut watch = Watch::start(self, "run --watch")?;
-        self.wait_for("the first full backup", || self.has_part())?;
+        wait_for("the first full backup", || self.has_part())?;
         std::thread::sleep(Duration::from_secs(3));
         let placed = writer
             .stop()
             .map_err(|error| failed(&self.database(), error))?;
-        self.say(&format!(
+        say(&format!(
             "The writer placed {placed} orders meanwhile and was never turned away."
         ))?;
 
-        let expected = self.content(&self.database())?;
+        let expected = content(&self.database())?;
         let gone = sample::make_the_mistake(&self.database());
         let gone = gone.map_err(|error| failed(&self.database(), error))?;
-        self.say(&format!(
+        say(&format!(
             "\nA mistake: `delete from order_lines` removes all {gone} lines."
         ))?;
-        self.say(&format!(
+        say(&format!(
             "Just before it the shop held {}.",
             rows(&expected)
         ))?;
@@ -102,17 +102,17 @@ impl Story {
         let placed = writer
             .stop()
             .map_err(|error| failed(&self.database(), error))?;
-        self.say(&format!(
+        say(&format!(
             "Nobody noticed: {placed} more orders came in after it."
         ))?;
-        self.wait_for("the log on the devices", || self.log_is_complete())?;
+        wait_for("the log on the devices", || self.log_is_complete())?;
         watch.stop()?;
         let bad = self.find_the_bad_transaction()?;
         Ok((expected, bad))
     }
 
     fn find_the_bad_transaction(&self) -> Result<String, CliError> {
-        self.say("\nWhich transaction was it? The log says: the one that wrote the most pages.")?;
+        say("\nWhich transaction was it? The log says: the one that wrote the most pages.")?;
         self.planc("log list shop --largest 3")?;
         let output = self.output("log list shop --largest 1 --format json")?;
         let found: serde_json::Value = serde_json::from_str(&output)
@@ -123,26 +123,26 @@ impl Story {
     }
 
     fn lose_the_database(&self) -> Result<(), CliError> {
-        self.say("\nAnd now the disk of the till dies: the database is gone.")?;
+        say("\nAnd now the disk of the till dies: the database is gone.")?;
         for file in ["shop.db", "shop.db-wal", "shop.db-shm"] {
             let path = self.folder.join("data").join(file);
             if path.exists() {
                 std::fs::remove_file(&path).map_err(|error| failed(&path, error))?;
-                self.say(&format!("$ rm data/{file}"))?;
+                say(&format!("$ rm data/{file}"))?;
             }
         }
         Ok(())
     }
 
     fn recover(&self, bad: &str) -> Result<(), CliError> {
-        self.say("\nRecovery to just before that transaction, as the plan describes it.")?;
+        say("\nRecovery to just before that transaction, as the plan describes it.")?;
         self.planc(&format!(
             "recover bad_transaction bad={bad} --to data/shop.db --yes"
         ))
     }
 
     fn prove(&self, expected: &Content) -> Result<(), CliError> {
-        let found = self.content(&self.database())?;
+        let found = content(&self.database())?;
         if &found != expected {
             let message = format!(
                 "the recovered shop differs: {} instead of {}",
@@ -151,9 +151,9 @@ impl Story {
             );
             return Err(CliError::failed(message));
         }
-        self.say("\nProof: every row of every table is as it was just before the mistake.")?;
+        say("\nProof: every row of every table is as it was just before the mistake.")?;
         for (table, count, hash) in &found.tables {
-            self.say(&format!(
+            say(&format!(
                 "  {table:12} {count:6} rows, content {hash} before and after"
             ))?;
         }
@@ -162,17 +162,6 @@ impl Story {
 
     fn database(&self) -> PathBuf {
         self.folder.join("data/shop.db")
-    }
-
-    fn content(&self, path: &Path) -> Result<Content, CliError> {
-        sample::content(path).map_err(|error| failed(path, error))
-    }
-
-    fn say(&self, line: &str) -> Result<(), CliError> {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{line}")?;
-        out.flush()?;
-        Ok(())
     }
 
     fn command(&self, line: &str) -> Command {
@@ -186,7 +175,7 @@ impl Story {
 
     /// Prints a command, runs it, and insists on success.
     fn planc(&self, line: &str) -> Result<(), CliError> {
-        self.say(&format!("$ planc {line}"))?;
+        say(&format!("$ planc {line}"))?;
         let status = self
             .command(line)
             .status()
@@ -226,23 +215,30 @@ impl Story {
         std::thread::sleep(Duration::from_millis(2500));
         Ok(before == self.output("log status --format json")?)
     }
+}
 
-    fn wait_for(
-        &self,
-        what: &str,
-        ready: impl Fn() -> Result<bool, CliError>,
-    ) -> Result<(), CliError> {
-        let began = Instant::now();
-        while !ready()? {
-            if began.elapsed() > PATIENCE {
-                return Err(CliError::failed(format!(
-                    "{what} did not come within {PATIENCE:?}"
-                )));
-            }
-            std::thread::sleep(Duration::from_millis(200));
+fn say(line: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
+
+fn wait_for(what: &str, ready: impl Fn() -> Result<bool, CliError>) -> Result<(), CliError> {
+    let began = Instant::now();
+    while !ready()? {
+        if began.elapsed() > PATIENCE {
+            return Err(CliError::failed(format!(
+                "{what} did not come within {PATIENCE:?}"
+            )));
         }
-        Ok(())
+        std::thread::sleep(Duration::from_millis(200));
     }
+    Ok(())
+}
+
+fn content(path: &Path) -> Result<Content, CliError> {
+    sample::content(path).map_err(|error| failed(path, error))
 }
 
 /// A thread that places orders.
@@ -272,7 +268,7 @@ struct Watch(Child);
 
 impl Watch {
     fn start(story: &Story, line: &str) -> Result<Self, CliError> {
-        story.say(&format!("$ planc {line} &"))?;
+        say(&format!("$ planc {line} &"))?;
         let child = story.command(line).spawn();
         child.map(Self).map_err(|error| failed(&story.planc, error))
     }

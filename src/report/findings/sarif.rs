@@ -1,6 +1,8 @@
 //! SARIF 2.1.0, the subset that code hosts read: rules with their pages, results with ranges,
 //! related places, fixes, and suppressions made from `allow`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::check::rule::{self, Rule};
@@ -166,7 +168,8 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            // writing to a string cannot fail
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

@@ -12,7 +12,7 @@ use super::exit::{CliError, Exit};
 
 /// Watch a real database being backed up, destroyed and recovered to an exact transaction
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Folder to make; it must not exist yet
     #[arg(long, default_value = "demo", value_name = "FOLDER")]
     dir: PathBuf,

@@ -1,0 +1,230 @@
+//! Owns how copies are made: backups, archives, and the clauses they share.
+
+use jiff::civil::Date;
+
+use super::{ArchiveId, At, BackupId, ComponentId, DeviceId, KeyId, Schedule, ServiceId, WindowId};
+use crate::quantity::{Bytes, BytesPerSecond, Duration};
+use crate::source::Span;
+use crate::syntax::ast::{CopyScope, Method, NotifyOn};
+
+/// Which policy a block comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The policy, when it was expanded from one.
+    pub policy: Option<String>,
+    /// The service it was expanded for.
+    pub instance: Option<String>,
+}
+
+/// Compression of new copies.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// Bytes as they are.
+    None,
+    /// LZ4 block format.
+    Lz4,
+    /// Zstandard at this level (1 to 19).
+    Zstd(i32),
+}
+
+/// `copy to … within …`
+#[derive(Debug, Clone)]
+pub struct CopyTo {
+    /// What.
+    pub scope: CopyScope,
+    /// Where to.
+    pub device: DeviceId,
+    /// Deadline after the first store; `None`: before the next run of the job.
+    pub within: Option<Duration>,
+    /// The clause.
+    pub span: Span,
+}
+
+/// `retain [on DEVICE] …`
+#[derive(Debug, Clone)]
+pub struct Retain {
+    /// Devices; empty for all that the job uses.
+    pub on: Vec<DeviceId>,
+    /// What is kept.
+    pub tiers: Vec<Tier>,
+    /// The clause.
+    pub span: Span,
+}
+
+/// What is kept; clauses add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// Restorable to any instant of this span. Months and years count 30 and 365 days.
+    Window(Duration),
+    /// One for each of n days.
+    Daily(u32),
+    /// One for each of n weeks.
+    Weekly(u32),
+    /// One for each of n months.
+    Monthly(u32),
+    /// One for each of n years.
+    Yearly(u32),
+    /// The newest n.
+    Last(u32),
+}
+
+/// A rate limit, perhaps in a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Throttle {
+    /// The limit.
+    pub rate: BytesPerSecond,
+    /// The window it holds in; `None` otherwise.
+    pub window: Option<WindowId>,
+    /// The clause.
+    pub span: Span,
+}
+
+/// When stored copies are read back.
+#[derive(Debug, Clone)]
+pub enum Verify {
+    /// While writing.
+    OnWrite(Span),
+    /// On a schedule.
+    Every(Schedule),
+}
+
+/// `physical full every …`
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// How.
+    pub method: Method,
+    /// When.
+    pub schedule: Schedule,
+    /// Only when the source changed.
+    pub when_changed: bool,
+    /// The clause.
+    pub span: Span,
+}
+
+/// `encrypt …`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encrypt {
+    /// Nothing was written.
+    Unsaid,
+    /// `encrypt none`
+    None(Span),
+    /// `encrypt with KEY`
+    With(KeyId, Span),
+}
+
+/// `allow CODE until DATE because "…"`
+#[derive(Debug, Clone)]
+pub struct Allow {
+    /// The code, when it is one.
+    pub code: Option<crate::diagnostic::Code>,
+    /// The code as written.
+    pub written: String,
+    /// Last day on which it holds.
+    pub until: Option<Date>,
+    /// The reason.
+    pub because: String,
+    /// The clause.
+    pub span: Span,
+}
+
+/// Clauses that backups and archives share.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// `store on`; archives may have none.
+    pub store: Option<At<DeviceId>>,
+    /// `copy to`, one entry a device.
+    pub copies: Vec<CopyTo>,
+    /// `retain`.
+    pub retain: Vec<Retain>,
+    /// `encrypt`.
+    pub encrypt: Encrypt,
+    /// `compress`; the default is zstd 3.
+    pub codec: Codec,
+    /// `throttle`.
+    pub throttle: Vec<Throttle>,
+    /// `parallel`; the default is the number of distinct source disks.
+    pub parallel: Option<At<u32>>,
+    /// `verify`; the default is on write.
+    pub verify: Vec<Verify>,
+    /// `after`, names of jobs.
+    pub after: Vec<At<JobId>>,
+    /// `finish within`.
+    pub finish: Option<At<Duration>>,
+    /// `notify`.
+    pub notify: Vec<(String, NotifyOn, Span)>,
+    /// `allow`.
+    pub allows: Vec<Allow>,
+    /// True when a clause of the block could not be read or resolved: then nothing may be
+    /// concluded from the absence of a clause.
+    pub incomplete: bool,
+}
+
+/// A backup or an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobId {
+    /// A backup.
+    Backup(BackupId),
+    /// An archive.
+    Archive(ArchiveId),
+}
+
+/// `backup NAME of TARGETS { … }`
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Its name; unique together with `origin.instance`.
+    pub name: String,
+    /// The policy it comes from.
+    pub origin: Origin,
+    /// What is backed up, without repetition, in order.
+    pub targets: Vec<ComponentId>,
+    /// When and how.
+    pub takes: Vec<Take>,
+    /// Where and for how long.
+    pub keeping: Keeping,
+    /// The head of the block.
+    pub span: Span,
+}
+
+/// `ship every …`
+#[derive(Debug, Clone)]
+pub struct Ship {
+    /// Interval and size.
+    pub schedule: Schedule,
+    /// Where to.
+    pub device: DeviceId,
+    /// The clause.
+    pub span: Span,
+}
+
+/// `stream to …`
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Where to.
+    pub device: DeviceId,
+    /// Bound on the lag.
+    pub lag: Option<Bytes>,
+    /// The clause.
+    pub span: Span,
+}
+
+/// `archive NAME of SERVICE { … }`
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Its name.
+    pub name: String,
+    /// The policy it comes from.
+    pub origin: Origin,
+    /// Whose log.
+    pub service: ServiceId,
+    /// Shipments.
+    pub ships: Vec<Ship>,
+    /// Streams.
+    pub streams: Vec<Stream>,
+    /// Where else and for how long.
+    pub keeping: Keeping,
+    /// The head of the block.
+    pub span: Span,
+}
