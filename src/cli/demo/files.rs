@@ -50,13 +50,14 @@ sites: {fra: {city: Frankfurt}, dub: {city: Dublin}}
 hosts:
   till: {site: fra}
   bk1: {site: fra}
+  bk3: {site: fra}
   bk2: {site: dub}
   bench: {site: fra}
 services:
   shop: {engine: sqlite, host: till, path: data/shop.db}
 devices:
   disk: {host: bk1, path: devices/disk}
-  nas: {host: bk1, path: devices/nas}
+  nas: {host: bk3, path: devices/nas}
   cellar: {host: bk2, path: devices/cellar}
 state: state
 ";
