@@ -38,7 +38,7 @@ YAML
 done
 fresh() { # a device of its own for each run
     echo "rm -rf $work/$1-*; mkdir -p $work/$1-a $work/$1-b; cd $work;" \
-        "$planc device init --plan $1.plan --all >/dev/null"
+        "$planc device init -p $1.plan --all >/dev/null"
 }
 cat > "$work/prepare" <<PREPARE
 $(fresh one)
