@@ -64,12 +64,16 @@ fn stamp(text: &str) -> Timestamp {
 }
 
 fn plan() -> CheckedPlan {
+    plan_of(PLAN)
+}
+
+fn plan_of(text: &str) -> CheckedPlan {
     let folder = tempfile::tempdir().expect("folder");
     std::fs::write(folder.path().join("notes.yaml"), INVENTORY).expect("written");
     let name = folder.path().join("notes.plan");
     let name = name.to_str().expect("UTF-8");
     let now = stamp("2026-01-01T00:00:00Z");
-    let mut compiled = load::compile_text(name, PLAN.to_owned(), None, now).expect("read");
+    let mut compiled = load::compile_text(name, text.to_owned(), None, now).expect("read");
     let errors: Vec<_> = (compiled.judged.findings.iter())
         .map(|finding| format!("{} {}", finding.code, finding.message))
         .collect();
@@ -563,4 +567,32 @@ fn a_file_by_hand_needs_little_and_its_slips_are_told() {
         let error = read(slip, file::Format::Json).expect_err("refused");
         assert!(error.to_string().contains(told), "{slip}: {error}");
     }
+}
+
+#[test]
+fn a_job_that_promises_encryption_is_refused_rather_than_stored_plain() {
+    let sealed = PLAN
+        .replace(
+            "retain daily 7\n  after",
+            "retain daily 7\n  encrypt with k\n  after",
+        )
+        .replace(
+            "backup nightly",
+            "key k from env PLANC_KEY escrow at away\nbackup nightly",
+        );
+    let plan = plan_of(&sealed);
+    let now = stamp("2026-01-11T15:00:00Z");
+    let measured = Measured::default();
+    let compile = |name: &str| {
+        let names = vec![name.to_owned()];
+        let intent = Intent::Jobs { names };
+        graph::build(&plan, &Holdings::default(), &measured, &intent, now).expect("compiles")
+    };
+    let refused = graph::support::check(plan.plan(), &compile("papers")).expect_err("refused");
+    assert!(
+        refused
+            .to_string()
+            .contains("`papers` promises copies encrypted with `k`")
+    );
+    graph::support::check(plan.plan(), &compile("nightly")).expect("the other job is plain");
 }
