@@ -68,7 +68,6 @@ pub mod similar;
 pub mod source;
 pub mod syntax;
 pub mod yaml;
-mod yaml_places;
 
 // planner: pure
 pub mod estimate;

@@ -1,3 +1,5 @@
+//! What the catalog remembers, and what it refuses.
+
 use super::*;
 
 #[test]

@@ -225,16 +225,12 @@ impl<'w, 'a> Cx<'w, 'a> {
     /// The names of a kind, as they are written in this file.
     pub(super) fn names(&self, kind: &str, scope: ScopeId) -> Vec<String> {
         let world = self.world;
-        let prefix = |scope: ScopeId| {
-            let seen = &world.scopes[self.scope].prefix;
-            let full = &world.scopes[scope].prefix;
-            full.strip_prefix(seen.as_str()).unwrap_or(full).to_owned()
-        };
+        let mut imports = world.scopes[self.scope].imports.iter();
+        let prefix = imports.find(|(_, id)| scope != self.scope && **id == Some(scope));
+        let prefix = prefix.map_or(String::new(), |(prefix, _)| format!("{prefix}."));
         let within = |names: Vec<&&'a str>| -> Vec<String> {
-            names
-                .iter()
-                .map(|name| format!("{}{name}", prefix(scope)))
-                .collect()
+            let names = names.iter().map(|name| format!("{prefix}{name}"));
+            names.collect()
         };
         let file = &world.scopes[scope];
         match kind {

@@ -618,7 +618,6 @@ fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &W
     if (least..=most).contains(&found) || cx.world.unsure {
         return;
     }
-    let kind = word_of(each.kind);
     let range = cx
         .world
         .sources
@@ -626,7 +625,16 @@ fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &W
         .trim_start_matches("expect")
         .trim()
         .to_owned();
-    let message = format!("this loop runs over {found} of kind {kind}; {range} expected");
+    let kind = word_of(each.kind);
+    let things = if found == 1 || kind.ends_with('s') {
+        kind.to_owned()
+    } else {
+        format!("{kind}s")
+    };
+    let message = format!(
+        "{} matched {found} {things}; {range} expected",
+        subject(each)
+    );
     let filters = cx.filter(&each.filters);
     let near = nearest_label(cx.world, &filters).filter(|_| found < least);
     let near = near
@@ -638,6 +646,20 @@ fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &W
             .help(format!("check the labels in the inventory{near}"))
             .subject(each.var.text.clone()),
     );
+}
+
+/// The policies that a loop applies, or the loop itself.
+fn subject(each: &ForEach) -> String {
+    let applied = each.body.iter().filter_map(|part| match part {
+        ForEachPart::Apply(apply) => Some(apply.policy.text.as_str()),
+        _ => None,
+    });
+    let applied: Vec<&str> = applied.collect();
+    if applied.is_empty() {
+        "this loop".to_owned()
+    } else {
+        applied.join(", ")
+    }
 }
 
 /// A label value that is written slightly differently, with how many services have it.

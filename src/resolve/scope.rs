@@ -1,7 +1,7 @@
 //! Owns what one file declares, by name, and which of its imports lead where. The same for all
 //! environments. Reports names declared twice (P0204) and files that may not be imported (P0207).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use indexmap::IndexMap;
 
@@ -34,7 +34,8 @@ type Table<'a, T> = IndexMap<&'a str, Declared<'a, T>>;
 /// One file: its declarations by name.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'a> {
-    /// Joined prefixes under which the plan sees it, with a dot at the end; empty for the plan.
+    /// The shortest joined prefix under which the plan sees it, with a dot at the end; empty for
+    /// the plan.
     pub(super) prefix: String,
     pub(super) sites: IndexMap<&'a str, &'a Word>,
     pub(super) devices: Table<'a, ast::Device>,
@@ -65,7 +66,8 @@ impl Scope<'_> {
     }
 }
 
-/// Tables of the plan and all files it imports.
+/// Tables of the plan and all files it imports, each file once: a device of a file that two others
+/// import is one device, and imports of imports cost what the files cost.
 pub(super) fn all<'a>(
     main: &'a Ast,
     imports: &'a BTreeMap<String, Ast>,
@@ -76,18 +78,52 @@ pub(super) fn all<'a>(
         imports,
         sources,
         out,
+        prefixes: prefixes(main, imports, sources),
         scopes: Vec::new(),
+        known: BTreeMap::new(),
         path: Vec::new(),
     };
     builder.file(main, String::new());
     builder.scopes
 }
 
+/// The shortest joined prefix of each imported file, in the order of the imports.
+fn prefixes(
+    main: &Ast,
+    imports: &BTreeMap<String, Ast>,
+    sources: &SourceMap,
+) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut waiting = VecDeque::from([(main, String::new())]);
+    while let Some((ast, above)) = waiting.pop_front() {
+        let from = sources.file(ast.file).path();
+        for item in &ast.items {
+            let ItemKind::Import { path, prefix } = &item.kind else {
+                continue;
+            };
+            let target = imports::relative(from, &path.text);
+            let Some(next) = imports
+                .get(&target)
+                .filter(|_| !found.contains_key(&target))
+            else {
+                continue;
+            };
+            let prefix = format!("{above}{}.", prefix.text);
+            found.insert(target, prefix.clone());
+            waiting.push_back((next, prefix));
+        }
+    }
+    found
+}
+
 struct Builder<'a, 'o> {
     imports: &'a BTreeMap<String, Ast>,
     sources: &'a SourceMap,
     out: &'o mut Diagnostics,
+    prefixes: BTreeMap<String, String>,
     scopes: Vec<Scope<'a>>,
+    /// Imported files that are read already.
+    known: BTreeMap<String, ScopeId>,
     /// Files being read, from the plan down.
     path: Vec<String>,
 }
@@ -170,10 +206,18 @@ impl<'a> Builder<'a, '_> {
             self.circle(path, &target);
             None
         } else {
-            let prefix = format!("{}{}.", scope.prefix, prefix.text);
-            self.imports.get(&target).map(|ast| self.file(ast, prefix))
+            let known = self.known.get(&target).copied();
+            known.or_else(|| self.imported(target))
         };
         scope.imports.insert(&prefix.text, id);
+    }
+
+    fn imported(&mut self, target: String) -> Option<ScopeId> {
+        let ast = self.imports.get(&target)?;
+        let prefix = self.prefixes.get(&target).cloned().unwrap_or_default();
+        let id = self.file(ast, prefix);
+        self.known.insert(target, id);
+        Some(id)
     }
 
     fn circle(&mut self, path: &Word, target: &str) {

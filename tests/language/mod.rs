@@ -1,5 +1,6 @@
 //! The language: the four plans, slips in them, formatting, hostile input.
 
+mod findings;
 mod formatting;
 mod hostile;
 mod large;
@@ -8,6 +9,7 @@ mod plans;
 mod resolve_plans;
 mod slips;
 mod structure;
+mod words;
 
 use planc::diagnostic::{Diagnostic, Diagnostics};
 use planc::source::FileId;

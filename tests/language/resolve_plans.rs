@@ -12,7 +12,7 @@ use planc::source::{SourceMap, Span};
 use super::large::large;
 
 /// Resolves files given as path and text, the plan first; findings as code and text.
-fn compile(files: &[(&str, &str)]) -> (Vec<ResolvedPlan>, Vec<(u16, String)>) {
+pub(super) fn compile(files: &[(&str, &str)]) -> (Vec<ResolvedPlan>, Vec<(u16, String)>) {
     let mut sources = SourceMap::new();
     let mut out = Diagnostics::new();
     let (mut imports, mut read) = (BTreeMap::new(), BTreeMap::new());

@@ -14,8 +14,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The text without the unit tests at its end.
+    /// The text without the unit tests at its end; nothing of a file of unit tests.
     pub(crate) fn production(&self) -> &str {
+        if self.path.ends_with("tests.rs") {
+            return "";
+        }
         self.text
             .find("#[cfg(test)]")
             .map_or(&self.text, |at| &self.text[..at])

@@ -1,3 +1,5 @@
+//! A folder as a device: written once, durable, and never mistaken for another.
+
 use super::*;
 
 fn folder() -> tempfile::TempDir {

@@ -1,9 +1,11 @@
 //! Owns YAML: text to a tree of our own in which every key and value has its place, and values
 //! of ours to text. The only file that knows the YAML library; opens nothing.
 //!
-//! The library reads; [`crate::yaml_places`] then walks text and tree together and adds what the
-//! library does not give: places, the spelling of numbers, duplicate keys. Anchors, aliases,
+//! The library reads; `places` then walks text and tree together and adds what the library does
+//! not give: places, the spelling of numbers, duplicate keys. Anchors, aliases,
 //! merge keys and tags are refused, because a reviewer of the file could not see what they do.
+
+mod places;
 
 use std::fmt;
 
@@ -12,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{FileId, Span};
-use crate::yaml_places;
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,7 @@ pub fn parse(file: FileId, text: &str, out: &mut Diagnostics) -> Option<Node> {
     };
     match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
         Ok(mut node) => {
-            yaml_places::locate(file, text, &mut node, out);
+            places::locate(file, text, &mut node, out);
             Some(node)
         }
         Err(error) => {
