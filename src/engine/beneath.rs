@@ -44,6 +44,18 @@ impl Beneath {
         })
     }
 
+    /// The folder itself, seen from within. Only its attributes may be set by this.
+    pub(super) fn itself(&self) -> Result<Place, EngineError> {
+        let parent = self
+            .folder(&[])
+            .map_err(|error| EngineError::io("open", &self.path)(error.into()))?;
+        Ok(Place {
+            parent,
+            name: b".".to_vec(),
+            path: self.path.clone(),
+        })
+    }
+
     /// Resolves all but the last component of an entry's path.
     pub(super) fn place(&self, path: &str) -> Result<Place, EngineError> {
         let mut names =

@@ -25,8 +25,12 @@ pub enum EntryKind {
     Fifo,
 }
 
+/// Path of the root itself, for a part that is a tree: a folder, at most once, before all others.
+pub const ROOT: &str = ".";
+
 /// Name and attributes of one file of a part. Paths are relative, `/`-separated, without `.` or
-/// `..`; bytes outside UTF-8 and `%` are percent-encoded.
+/// `..`, except [`ROOT`] for the folder that the tree hangs in; bytes outside UTF-8 and `%` are
+/// percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Path inside the part.

@@ -27,6 +27,7 @@ pub mod sqlite;
 
 mod beneath;
 mod identity;
+mod live;
 mod store;
 mod target;
 

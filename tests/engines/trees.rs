@@ -7,13 +7,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use planc::engine::entry::encode;
-use planc::engine::memory::{MemoryPart, StoredEntry};
+use planc::engine::memory::{MemoryLog, MemoryPart, StoredEntry};
 use planc::engine::{EndedBackup, Engine, Entry, EntryKind};
 use planc::graph::step::RecoveryTarget;
 use planc::resolve::plan::EngineKind;
 use proptest::prelude::*;
 
-use super::support::{full, restore, spec};
+use super::support::{Database, archive, full, notes, restore, spec};
 
 fn engine(root: &Path, state: &Path) -> Box<dyn Engine> {
     planc::engine::open(&spec(EngineKind::Files, root, state)).unwrap()
@@ -22,7 +22,7 @@ fn engine(root: &Path, state: &Path) -> Box<dyn Engine> {
 /// All that must come back: names, kinds, modes, times, content, link targets.
 pub(crate) fn picture(root: &Path) -> String {
     let mut lines = Vec::new();
-    for found in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
+    for found in walkdir::WalkDir::new(root).sort_by_file_name() {
         let found = found.unwrap();
         let meta = found.path().symlink_metadata().unwrap();
         let name = found
@@ -74,6 +74,9 @@ fn everything_a_tree_has_comes_back() {
     .unwrap();
     fs::set_permissions(root.join("a/nothing"), fs::Permissions::from_mode(0o640)).unwrap();
     fs::set_permissions(root.join("a"), fs::Permissions::from_mode(0o550)).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o2750)).unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    fs::File::open(&root).unwrap().set_modified(time).unwrap();
     let engine = engine(&root, &folder.path().join("state"));
     let copy = full(engine.as_ref(), 0);
     assert_eq!(copy.1.warnings, Vec::<String>::new());
@@ -105,6 +108,59 @@ fn holes_stay_holes() {
     assert_eq!(restored.len(), 64 << 20);
     assert!(restored.blocks() * 512 < 1 << 20);
     assert_eq!(picture(&session.result()), picture(&root));
+}
+
+#[test]
+fn a_database_that_is_a_service_of_its_own_is_left_out_and_keeps_its_locks() {
+    let database = Database::new();
+    database.add("first");
+    let sqlite = database.engine();
+    let copy = full(&sqlite, 0);
+    let mut log = MemoryLog::default();
+    fs::write(database.folder.path().join("beside"), "x").unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let files = engine(database.folder.path(), state.path());
+    let tree = full(files.as_ref(), 1);
+    let left_out = |name: &str| tree.1.warnings.iter().any(|said| said.starts_with(name));
+    for name in ["app.db ", "app.db-wal ", "app.db-shm "] {
+        assert!(left_out(name), "{:?}", tree.1.warnings);
+        assert!(tree.0.find(name.trim()).is_none());
+    }
+    assert!(tree.0.find("beside").is_some());
+    // another process cannot begin the log anew: the locks are still there
+    for note in ["second", "third"] {
+        database.add(note);
+        empty_from_another_process(&database.path);
+    }
+    assert_eq!(archive(&sqlite, 2, &mut log).broken, None);
+    let latest = RecoveryTarget::Latest;
+    let (_staging, session) = restore(&sqlite, &copy, &log.ranges, &latest).unwrap();
+    assert_eq!(notes(&sqlite, &session.result()).len(), 3);
+    drop(sqlite);
+    assert!(full(files.as_ref(), 3).0.find("app.db").is_some());
+}
+
+/// Locks of one process never stand in its own way, so this needs another one: this very test
+/// program, told by its environment what to do.
+fn empty_from_another_process(database: &Path) {
+    let program = std::env::current_exe().unwrap();
+    let name = "engines::trees::another_process_empties_the_log";
+    let ended = std::process::Command::new(program)
+        .args(["--exact", name, "--ignored"])
+        .env("PLANC_TEST_DATABASE", database)
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+#[test]
+#[ignore = "it is the other process of a test, and needs a database from it"]
+fn another_process_empties_the_log() {
+    let Some(path) = std::env::var_os("PLANC_TEST_DATABASE") else {
+        return;
+    };
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 #[test]
@@ -179,10 +235,12 @@ fn hostile_parts_are_refused() {
         ".",
     ] {
         assert!(hostile(vec![file(path)]), "{path}");
-        assert!(
-            hostile(vec![entry(path, EntryKind::Directory)]),
-            "folder {path}"
-        );
+        if path != planc::engine::entry::ROOT {
+            assert!(
+                hostile(vec![entry(path, EntryKind::Directory)]),
+                "folder {path}"
+            );
+        }
         assert!(hostile(vec![entry(path, EntryKind::Fifo)]), "pipe {path}");
         assert!(hostile(vec![link(path, "x")]), "link {path}");
         assert!(hostile(vec![hard("x", path)]), "hard link to {path}");
@@ -196,6 +254,8 @@ fn hostile_parts_are_refused() {
     ]));
     assert!(hostile(vec![link("a", "../../canary"), hard("b", "a")]));
     assert!(hostile(vec![file("twice"), file("twice")]));
+    let root = || entry(planc::engine::entry::ROOT, EntryKind::Directory);
+    assert!(hostile(vec![root(), root()]));
     assert!(hostile(vec![file("absent/child")]));
 }
 

@@ -12,7 +12,8 @@ use rustix::fs::{OFlags, SeekFrom as Place, seek};
 use rustix::io::Errno;
 
 use super::walk::{Found, entries};
-use crate::engine::entry::encode;
+use crate::engine::entry::{ROOT, encode};
+use crate::engine::live::Guarded;
 use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
 
 /// One reading of a tree.
@@ -21,6 +22,7 @@ pub(super) struct TreeSession {
     began: Timestamp,
     copied: bool,
     links: BTreeMap<(u64, u64), String>,
+    guarded: Guarded,
     warnings: Vec<String>,
 }
 
@@ -34,10 +36,12 @@ enum Opened {
 impl TreeSession {
     pub(super) fn new(root: &Path, now: Timestamp) -> Self {
         Self {
-            root: root.to_owned(),
+            // names are compared with those of databases in use, which have no links either
+            root: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
             began: now,
             copied: false,
             links: BTreeMap::new(),
+            guarded: Guarded::now(),
             warnings: Vec::new(),
         }
     }
@@ -50,6 +54,14 @@ impl TreeSession {
         };
         let kind = meta.file_type();
         if kind.is_file() {
+            if self.guarded.holds(path, &meta) {
+                self.warn(
+                    &name,
+                    "belongs to a database that planc holds open as a service of its own, \
+                     and was left out: restore that service beside this tree",
+                );
+                return Ok(());
+            }
             return self.file(path, name, &meta, sink);
         }
         let kind = if kind.is_dir() {
@@ -153,6 +165,9 @@ impl BackupSession for TreeSession {
             ));
         }
         let root = self.root.clone();
+        let meta = root.metadata().map_err(EngineError::io("examine", &root))?;
+        sink.entry(entry(ROOT.to_owned(), EntryKind::Directory, &meta))?;
+        sink.close()?;
         for found in entries(&root) {
             match found? {
                 Found::Entry(found) => self.take(found.path(), sink)?,

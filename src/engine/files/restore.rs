@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::beneath::Beneath;
-use crate::engine::entry::decode;
+use crate::engine::entry::{ROOT, decode};
 use crate::engine::{EndedBackup, EngineError, Entry, EntryKind, LogRange, RestoreSession};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -51,7 +51,12 @@ impl TreeRestore {
     }
 
     fn attributes(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        let warning = self.beneath.place(&entry.path)?.set_attributes(entry)?;
+        let place = if is_root(entry) {
+            self.beneath.itself()?
+        } else {
+            self.beneath.place(&entry.path)?
+        };
+        let warning = place.set_attributes(entry)?;
         self.warnings.extend(warning);
         Ok(())
     }
@@ -75,8 +80,24 @@ impl TreeRestore {
     }
 }
 
+fn is_root(entry: &Entry) -> bool {
+    entry.path == ROOT && entry.kind == EntryKind::Directory
+}
+
 impl RestoreSession for TreeRestore {
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        if is_root(entry) {
+            // it exists; its attributes come last, like those of every folder
+            if self.folders.iter().any(is_root) {
+                return Err(EngineError::refused(
+                    "restore an entry",
+                    "the root came twice",
+                ));
+            }
+            self.folders.insert(0, entry.clone());
+            self.open = Some((entry.clone(), None));
+            return Ok(());
+        }
         let place = self.beneath.place(&entry.path)?;
         let mut file = None;
         match entry.kind {

@@ -1,17 +1,47 @@
 //! Owns one call of `archive`: what is known, what is new, what is stored, and when the chain is
 //! said to be broken.
 
-use jiff::Timestamp;
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::chain::Chain;
-use super::checkpoint::Outcome;
+use super::checkpoint::frames;
 use super::connection::{journal_mode, open};
-use super::state::{LogState, Stamp};
+use super::state::LogState;
 use crate::engine::{Archived, EngineError, LogSink};
 use crate::facts::holdings::Position;
 
 /// What is known of the log: its state, or why there is none to go on from (none at first use).
 pub(super) type Known = Result<LogState, Option<String>>;
+
+/// One call of `archive`: when it began, and what the log held then. A writer that never stops
+/// cannot keep it from ending.
+pub(super) struct Call {
+    now: Timestamp,
+    clock: Instant,
+    last: u32,
+}
+
+impl Call {
+    fn begin(source: &Path, now: Timestamp) -> Result<Self, EngineError> {
+        Ok(Self {
+            now,
+            clock: Instant::now(),
+            last: frames(source)?,
+        })
+    }
+
+    /// The time now: of what was committed since the call began.
+    pub(super) fn time(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.clock.elapsed());
+        let time = passed
+            .ok()
+            .and_then(|passed| self.now.checked_add(passed).ok());
+        time.unwrap_or(self.now)
+    }
+}
 
 impl Chain {
     /// The stored state, if it belongs to this very database file.
@@ -33,7 +63,7 @@ impl Chain {
         })
     }
 
-    /// Ships everything committed so far.
+    /// Ships everything that was committed when it was called.
     pub(super) fn archive(
         &mut self,
         after: Option<&Position>,
@@ -45,14 +75,14 @@ impl Chain {
         if let Some(mode) = self.other_mode()? {
             return self.no_log(known.is_ok(), &mode);
         }
+        let call = Call::begin(&self.source, now)?;
         let known = known_after(known, after);
-        let (mut state, mut transactions) = self.resume(known, sink)?;
-        while let Err(reason) = self.ship(&mut state, now, limit, sink, &mut transactions)? {
-            state = self.restart(Err(Some(reason)))?;
+        let (mut state, mut transactions) = self.resume(known, &call, sink)?;
+        if let Err(reason) = self.ship(&mut state, &call, limit, sink, &mut transactions)? {
+            // a new history begins where the log ends now; the next call ships what follows
+            state = self.restart(Err(Some(reason)), &call)?;
         }
-        if !state.stamp.settled() && Stamp::of(&self.source)?.settled() {
-            self.save(&mut state)?;
-        }
+        self.settle_stamp(&mut state)?;
         Ok(Archived {
             position: Some(state.position(state.shipped)),
             transactions,
@@ -64,61 +94,59 @@ impl Chain {
     fn resume(
         &mut self,
         known: Known,
+        call: &Call,
         sink: &mut dyn LogSink,
     ) -> Result<(LogState, u64), EngineError> {
         let mut state = match known {
             Ok(state) => state,
-            missing => return Ok((self.restart(missing)?, 0)),
+            missing => return Ok((self.restart(missing, call)?, 0)),
         };
         let sent = match self.flush(&mut state, sink) {
             Ok(sent) => sent,
             Err(EngineError::Damaged { what, detail }) => {
                 let reason = format!("the waiting range {what} is damaged: {detail}");
-                return Ok((self.restart(Err(Some(reason)))?, 0));
+                return Ok((self.restart(Err(Some(reason)), call)?, 0));
             }
             Err(error) => return Err(error),
         };
         if self.anchor.is_none() {
-            state = self.restart(Ok(state))?;
+            state = self.restart(Ok(state), call)?;
         }
         Ok((state, sent))
     }
 
     /// Anchors at the end of the log, on the known history or on a new one.
-    fn restart(&mut self, known: Known) -> Result<LogState, EngineError> {
+    fn restart(&mut self, known: Known, call: &Call) -> Result<LogState, EngineError> {
         let ahead = match &known {
             Ok(state) => self.ahead(state)?,
             Err(_) => None,
         };
         let lock = self.lock()?;
-        let (state, _) = self.settle(known, ahead, &lock)?;
+        let (state, _) = self.settle(known, ahead, call.time(), &lock)?;
         lock.release();
         Ok(state)
     }
 
-    /// Captures and stores until nothing is left, then empties a long log. The inner error is the
-    /// reason why the chain is broken.
+    /// Captures and stores what the log held when the call began, then empties a long log. The
+    /// inner error is the reason why the chain is broken.
     fn ship(
         &mut self,
         state: &mut LogState,
-        now: Timestamp,
+        call: &Call,
         limit: u64,
         sink: &mut dyn LogSink,
         transactions: &mut u64,
     ) -> Result<Result<(), String>, EngineError> {
         loop {
-            match self.capture(state, now)? {
+            match self.capture(state, call.now, call.last)? {
                 Ok(true) => *transactions += self.flush(state, sink)?,
                 Ok(false) => break,
                 Err(reason) => return Ok(Err(reason)),
             }
         }
-        let outcome = self.checkpoint(state, limit, now)?;
+        let verdict = self.checkpoint(state, limit, call)?;
         *transactions += self.flush(state, sink)?;
-        Ok(match outcome {
-            Outcome::Broken(reason) => Err(reason),
-            Outcome::Nothing | Outcome::Done => Ok(()),
-        })
+        Ok(verdict)
     }
 
     /// The journal mode, when it is one that has no log to archive.

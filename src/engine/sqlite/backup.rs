@@ -148,7 +148,7 @@ impl Session {
                 if state.incarnation == position.incarnation && state.needs_full.is_some() =>
             {
                 state.needs_full = None;
-                chain.save(&mut state)
+                chain.save(&state)
             }
             _ => Ok(()),
         }
@@ -191,11 +191,11 @@ impl Chain {
             Err(_) => None,
         };
         let lock = self.lock()?;
-        let (mut state, ordinal) = self.settle(known, ahead, &lock)?;
+        let (mut state, ordinal) = self.settle(known, ahead, now, &lock)?;
         begin_read(reader, &self.source)?;
         lock.release();
         state.note_seen(ordinal, now);
-        self.save(&mut state)?;
+        self.save(&state)?;
         Ok((state, ordinal))
     }
 }

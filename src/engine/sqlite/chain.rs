@@ -11,14 +11,16 @@ use rusqlite::Connection;
 
 use super::connection::{begin_read, beside, failed, open};
 use super::payload::Builder;
-use super::state::{LogState, Place, Queued};
-use super::wal::{Next, WalReader};
+use super::state::{LogState, Place, Queued, Stamp};
+use super::wal::{Commit, Next, WalReader};
 use crate::engine::{EngineError, LogSink, identity};
 
-/// Payload bytes after which a range is closed.
-pub(super) const RANGE_BYTES: u64 = 8 << 20;
-/// Most bytes of one transaction; beyond it the chain is broken and a full takes over.
-pub(super) const TRANSACTION_BYTES: u64 = 1 << 30;
+/// Payload bytes after which a range is closed. Every range costs several syncs on every device,
+/// so one call ships few of them.
+pub(super) const RANGE_BYTES: u64 = 32 << 20;
+/// Most bytes of one transaction; beyond it the chain is broken and a full takes over. With
+/// [`RANGE_BYTES`] before it, it still fits into one object.
+pub(super) const TRANSACTION_BYTES: u64 = 900 << 20;
 
 type Reader = WalReader<BufReader<File>>;
 
@@ -27,9 +29,10 @@ pub(super) struct Anchor {
     _reader: Connection,
     incarnation: String,
     ordinal: u64,
-    /// Everything in the log had been copied to the database file when it began: then the log
-    /// may be begun anew once, right behind this snapshot.
-    backfilled: bool,
+    /// The database file, if everything in the log had been copied to it when the transaction
+    /// began. Then the log may be begun anew once, right behind this snapshot, and the file is
+    /// not written before the transaction ends. Otherwise the log cannot be begun anew.
+    copied: Option<Stamp>,
 }
 
 /// Holds the write lock: nobody commits until it is dropped. Nothing is written.
@@ -54,8 +57,8 @@ impl Chain {
         identity::of(&self.source, &self.state_dir)
     }
 
-    pub(super) fn save(&self, state: &mut LogState) -> Result<(), EngineError> {
-        state.save(&self.state_dir, &self.source)
+    pub(super) fn save(&self, state: &LogState) -> Result<(), EngineError> {
+        state.save(&self.state_dir)
     }
 
     /// Takes the write lock; waits for a writer that holds it.
@@ -85,28 +88,31 @@ impl Chain {
     /// The log behind what the state has captured, or the reason why there is no such thing.
     fn follow(&self, state: &LogState) -> Result<Result<Option<Reader>, String>, EngineError> {
         let found = self.reader()?;
-        let mark = match state.place {
-            Place::At(mark) => mark,
-            Place::Empty => return self.from_empty(state, found),
+        let Place::At(mark) = state.place else {
+            return self.from_empty(state, found);
         };
+        let anew = self.may_have_begun_anew(state)?;
         let Some(mut reader) = found else {
-            return Ok(Err(
-                "the write-ahead log is gone: the last user of the database \
-                 closed it, or somebody checkpointed and emptied it"
-                    .to_owned(),
-            ));
+            return Ok(if anew {
+                Ok(None)
+            } else {
+                Err(
+                    "the write-ahead log is gone: the last user of the database closed it, \
+                     or somebody checkpointed and emptied it"
+                        .to_owned(),
+                )
+            });
         };
         if reader.resume(mark).map_err(self.unreadable())? {
             return Ok(Ok(Some(reader)));
         }
         let next = reader.mark();
-        let expected = self.held(state).is_some_and(|anchor| anchor.backfilled);
-        Ok(if mark.is_followed_by(&next) && expected {
-            Ok(Some(reader))
-        } else if mark.same_generation(&next) {
+        Ok(if mark.same_generation(&next) {
             Err("the write-ahead log no longer holds what was archived: \
                  it was cut short or written anew"
                 .to_owned())
+        } else if anew && next.page_size == mark.page_size {
+            Ok(Some(reader))
         } else {
             Err(
                 "somebody else checkpointed the database, and the write-ahead log began anew"
@@ -115,25 +121,28 @@ impl Chain {
         })
     }
 
+    /// Whether another generation, or none, can only be the very next one: the anchor stands
+    /// where the state does, and what it forbids did not happen.
+    fn may_have_begun_anew(&self, state: &LogState) -> Result<bool, EngineError> {
+        let copied = self.held(state).and_then(|held| held.copied.as_ref());
+        copied.map_or(Ok(false), |stamp| stamp.has_same_content(&self.source))
+    }
+
     /// The log was empty: what came since continues it if nothing can have come and gone.
     fn from_empty(
         &self,
         state: &LogState,
         found: Option<Reader>,
     ) -> Result<Result<Option<Reader>, String>, EngineError> {
-        Ok(if self.is_quiet(state)? {
+        let quiet = match self.held(state) {
+            Some(_) => self.may_have_begun_anew(state)?,
+            None => state.stamp.proves_untouched(&self.source)?,
+        };
+        Ok(if quiet {
             Ok(found)
         } else {
             Err("the write-ahead log was empty and the database file was written since".to_owned())
         })
-    }
-
-    /// Whether nothing that was committed since can have left the log again.
-    fn is_quiet(&self, state: &LogState) -> Result<bool, EngineError> {
-        if self.held(state).is_some() {
-            return Ok(true);
-        }
-        state.stamp.proves_untouched(&self.source)
     }
 
     /// The anchor, if it stands exactly where the state does.
@@ -143,23 +152,29 @@ impl Chain {
             .filter(|held| held.incarnation == state.incarnation && held.ordinal == state.captured)
     }
 
-    /// Counts commits up to the end of the log.
-    pub(super) fn locate(&self, state: &LogState) -> Result<Located, EngineError> {
+    /// Whether the anchor stands exactly where the state does.
+    pub(super) fn is_held(&self, state: &LogState) -> bool {
+        self.held(state).is_some()
+    }
+
+    /// Counts commits up to the end of the log, or up to this frame.
+    pub(super) fn locate(&self, state: &LogState, last: u32) -> Result<Located, EngineError> {
         let reader = match self.follow(state)? {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(Located::End(state.place, state.captured)),
             Err(reason) => return Ok(Located::Broken(reason)),
         };
-        let (place, commits) = self.scan(reader)?;
+        let (place, commits) = self.scan(reader, last)?;
         Ok(match place {
             Some(place) => Located::End(place, state.captured + commits),
             None => Located::End(state.place, state.captured),
         })
     }
 
-    /// The state as if it had captured everything that is in the log now.
+    /// The state as if it had captured everything that is in the log when this is called.
     pub(super) fn ahead(&self, state: &LogState) -> Result<Option<LogState>, EngineError> {
-        Ok(match self.locate(state)? {
+        let last = super::checkpoint::frames(&self.source)?;
+        Ok(match self.locate(state, last)? {
             Located::Broken(_) => None,
             Located::End(place, captured) => Some(LogState {
                 place,
@@ -183,11 +198,14 @@ impl Chain {
         Ok(())
     }
 
-    /// The last commit behind the reader, and how many there are.
-    fn scan(&self, mut reader: Reader) -> Result<(Option<Place>, u64), EngineError> {
+    /// The last commit behind the reader and up to a frame, and how many there are.
+    fn scan(&self, mut reader: Reader, last: u32) -> Result<(Option<Place>, u64), EngineError> {
         let mut commits = 0;
         let mut place = None;
-        while let Next::Commit(commit) = reader.next(None).map_err(self.unreadable())? {
+        while reader.mark().frame < last {
+            let Next::Commit(commit) = reader.next(None).map_err(self.unreadable())? else {
+                break;
+            };
             commits += 1;
             place = Some(Place::At(commit.mark));
         }
@@ -200,7 +218,7 @@ impl Chain {
             return Ok(Place::Empty);
         };
         let start = Place::At(reader.mark());
-        Ok(self.scan(reader)?.0.unwrap_or(start))
+        Ok(self.scan(reader, u32::MAX)?.0.unwrap_or(start))
     }
 
     /// The state as it continues the stored one, and where the log ends now; a new history when
@@ -210,25 +228,65 @@ impl Chain {
         &mut self,
         known: Result<LogState, Option<String>>,
         ahead: Option<LogState>,
+        now: Timestamp,
         lock: &WriteLock,
     ) -> Result<(LogState, u64), EngineError> {
         let reason = match known {
-            Ok(state) => match self.locate(ahead.as_ref().unwrap_or(&state))? {
-                Located::End(_, ordinal) => {
-                    self.hold(&state.incarnation, ordinal, lock)?;
-                    return Ok((state, ordinal));
-                }
-                Located::Broken(reason) => Some(reason),
+            Ok(mut state) => match self.go_on(&mut state, ahead, now, lock)? {
+                Ok(ordinal) => return Ok((state, ordinal)),
+                Err(reason) => Some(reason),
             },
             Err(reason) => reason,
         };
         let place = self.end_of_log()?;
-        let mut state = LogState::begin(&self.identity()?, place, &self.source, reason)?;
+        let state = LogState::begin(&self.identity()?, place, &self.source, reason)?;
         self.anchor = None;
         self.hold(&state.incarnation, 0, lock)?;
         self.clear_spool()?;
-        self.save(&mut state)?;
+        self.save(&state)?;
         Ok((state, 0))
+    }
+
+    /// Anchors the known history at the end of the log, and answers where that is.
+    fn go_on(
+        &mut self,
+        state: &mut LogState,
+        ahead: Option<LogState>,
+        now: Timestamp,
+        lock: &WriteLock,
+    ) -> Result<Result<u64, String>, EngineError> {
+        let end = self.locate(ahead.as_ref().unwrap_or(state), u32::MAX)?;
+        let ordinal = match end {
+            Located::End(_, ordinal) => ordinal,
+            Located::Broken(reason) => return Ok(Err(reason)),
+        };
+        if let Err(reason) = self.enter(state)? {
+            return Ok(Err(reason));
+        }
+        self.hold(&state.incarnation, ordinal, lock)?;
+        let may_be_overwritten = self
+            .anchor
+            .as_ref()
+            .is_some_and(|anchor| anchor.is_copied() && anchor.ordinal > state.captured);
+        if may_be_overwritten {
+            // a writer may begin the log anew right behind this anchor
+            let captured = self.capture_all(state, now, u32::MAX)?;
+            return Ok(captured.map(|()| ordinal));
+        }
+        Ok(Ok(ordinal))
+    }
+
+    /// Says the same place in terms of the generation that the log is in now. From then on an
+    /// anchor further ahead protects it too.
+    pub(super) fn enter(&self, state: &mut LogState) -> Result<Result<(), String>, EngineError> {
+        Ok(match self.follow(state)? {
+            Ok(Some(reader)) => {
+                state.place = Place::At(reader.mark());
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(reason) => Err(reason),
+        })
     }
 
     /// Keeps a read transaction open at the end of the log, unless one of this history is kept.
@@ -253,64 +311,63 @@ impl Chain {
         _lock: &WriteLock,
     ) -> Result<Anchor, EngineError> {
         let reader = open(&self.source)?;
-        let backfilled = super::checkpoint::is_backfilled(&self.source)?;
         begin_read(&reader, &self.source)?;
+        // asked after the beginning: a checkpoint may have ended just before it
+        let copied = super::checkpoint::is_backfilled(&self.source)?;
+        let stamp = copied.then(|| Stamp::of(&self.source));
         Ok(Anchor {
             _reader: reader,
             incarnation: incarnation.to_owned(),
             ordinal,
-            backfilled,
+            copied: stamp.transpose()?,
         })
     }
 
-    /// Takes the next range out of the log into the outbox; false when there is none. The inner
-    /// error is the reason why the chain is broken.
+    /// Takes the next range out of the log into the outbox, nothing behind frame `last`; false
+    /// when there is none. The inner error is the reason why the chain is broken.
     pub(super) fn capture(
         &self,
         state: &mut LogState,
         now: Timestamp,
+        last: u32,
     ) -> Result<Result<bool, String>, EngineError> {
         let mut reader = match self.follow(state)? {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(Ok(false)),
             Err(reason) => return Ok(Err(reason)),
         };
-        let from = state.captured;
-        let mut builder = Builder::new(reader.mark().page_size);
-        let mut until = from;
-        let mut first_at = None;
-        let mut working = state.clone();
-        while builder.len() < RANGE_BYTES {
-            match reader
-                .next(Some(TRANSACTION_BYTES))
-                .map_err(self.unreadable())?
-            {
+        let mut range = Range::after(state, reader.mark().page_size);
+        while range.builder.len() < RANGE_BYTES && reader.mark().frame < last {
+            let next = reader.next(Some(TRANSACTION_BYTES));
+            match next.map_err(self.unreadable())? {
                 Next::End => break,
-                Next::TooLarge if builder.is_empty() => return Ok(Err(too_large())),
+                Next::TooLarge if range.builder.is_empty() => return Ok(Err(too_large())),
                 Next::TooLarge => break,
-                Next::Commit(commit) => {
-                    until += 1;
-                    let at = working.time_of(until, now);
-                    builder.push(until, at, commit.db_pages, &commit.pages);
-                    working.last_at = Some(at);
-                    first_at.get_or_insert(at);
-                }
+                Next::Commit(commit) => range.push(state, &commit, now),
             }
         }
-        let (Some(first_at), Some(last_at)) = (first_at, working.last_at) else {
+        let Some((queued, payload)) = range.finish(state) else {
             return Ok(Ok(false));
         };
-        let queued = Queued {
-            from,
-            until,
-            first_at,
-            last_at,
-            file: state.spool_name(from),
-        };
-        let place = Place::At(reader.mark());
-        state.queue(&self.state_dir, queued, &builder.finish(), place)?;
+        state.queue(&self.state_dir, queued, &payload, Place::At(reader.mark()))?;
         self.save(state)?;
         Ok(Ok(true))
+    }
+
+    /// Captures until nothing is left before frame `last`.
+    pub(super) fn capture_all(
+        &self,
+        state: &mut LogState,
+        now: Timestamp,
+        last: u32,
+    ) -> Result<Result<(), String>, EngineError> {
+        loop {
+            match self.capture(state, now, last)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(())),
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
     }
 
     /// Stores what is queued, oldest first; each range is forgotten only after the sink took it.
@@ -332,6 +389,47 @@ impl Chain {
     }
 }
 
+/// A range that is being built.
+struct Range {
+    builder: Builder,
+    until: u64,
+    first_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+}
+
+impl Range {
+    fn after(state: &LogState, page_size: u32) -> Self {
+        Self {
+            builder: Builder::new(page_size),
+            until: state.captured,
+            first_at: None,
+            last_at: state.last_at,
+        }
+    }
+
+    fn push(&mut self, state: &LogState, commit: &Commit, now: Timestamp) {
+        self.until += 1;
+        let at = state.time_of(self.until, now);
+        let at = self.last_at.map_or(at, |last| last.max(at));
+        self.builder
+            .push(self.until, at, commit.db_pages, &commit.pages);
+        self.first_at.get_or_insert(at);
+        self.last_at = Some(at);
+    }
+
+    /// What is queued, with its payload; none when nothing came.
+    fn finish(self, state: &LogState) -> Option<(Queued, Vec<u8>)> {
+        let queued = Queued {
+            from: state.captured,
+            until: self.until,
+            first_at: self.first_at?,
+            last_at: self.last_at?,
+            file: state.spool_name(state.captured),
+        };
+        Some((queued, self.builder.finish()))
+    }
+}
+
 fn too_large() -> String {
     format!("one transaction wrote more than {TRANSACTION_BYTES} bytes, more than one range may be")
 }
@@ -346,9 +444,9 @@ fn remove(path: &Path) -> Result<(), EngineError> {
 }
 
 impl Anchor {
-    /// Whether the log may be begun anew right behind this snapshot.
-    pub(super) fn is_backfilled(&self) -> bool {
-        self.backfilled
+    /// Whether everything in the log was in the database file when this snapshot was taken.
+    pub(super) fn is_copied(&self) -> bool {
+        self.copied.is_some()
     }
 }
 

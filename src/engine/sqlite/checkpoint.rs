@@ -4,15 +4,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::chain::Chain;
+use super::archive::Call;
+use super::chain::{Anchor, Chain, Located};
 use super::connection::{beside, failed, open};
-use super::state::{LogState, Place};
+use super::state::{LogState, Place, Stamp};
 use crate::engine::EngineError;
 
 /// How long the last, quick part waits for a writer before it leaves the log as it is.
 const SHORT: Duration = Duration::from_millis(200);
+
+/// Frames that are read while writers wait, rather than before, in a range of their own.
+const LITTLE: u32 = 256;
 
 /// What `PRAGMA wal_checkpoint` answers.
 struct Answer {
@@ -42,93 +44,89 @@ pub(super) fn is_backfilled(source: &Path) -> Result<bool, EngineError> {
     Ok(!answer.busy && answer.frames == answer.copied)
 }
 
+/// Number of frames that are committed in the log now. Changes nothing.
+pub(super) fn frames(source: &Path) -> Result<u32, EngineError> {
+    let answer = checkpoint(source, "NOOP", SHORT)?;
+    Ok(u32::try_from(answer.frames).unwrap_or(0))
+}
+
 /// Length of the log file.
 fn log_bytes(source: &Path) -> u64 {
     std::fs::metadata(beside(source, "-wal")).map_or(0, |meta| meta.len())
 }
 
-/// What a checkpoint found out on the way.
-pub(super) enum Outcome {
-    /// The log is short, or others still read it: nothing changed.
-    Nothing,
-    /// The log was copied, and emptied if nobody was faster.
-    Done,
-    /// The chain is broken.
-    Broken(String),
-}
+/// The inner error is the reason why the chain is broken.
+type Verdict = Result<(), String>;
 
 impl Chain {
-    /// Empties the log when it is longer than `limit` and everything in it is captured.
+    /// Empties the log when it is longer than `limit`. Captures everything in it first; it is
+    /// stored by the caller. Nothing changes when others still read the log.
     pub(super) fn checkpoint(
         &mut self,
         state: &mut LogState,
         limit: u64,
-        now: Timestamp,
-    ) -> Result<Outcome, EngineError> {
+        call: &Call,
+    ) -> Result<Verdict, EngineError> {
         if log_bytes(&self.source) < limit || state.place == Place::Empty {
-            return Ok(Outcome::Nothing);
+            return Ok(Ok(()));
         }
         // the long part: move the anchor to the end, then copy without any lock on writers
-        if let Some(reason) = self.move_anchor(state, now, false)? {
-            return Ok(Outcome::Broken(reason));
+        if let Err(reason) = self.advance(state)? {
+            return Ok(Err(reason));
         }
         checkpoint(&self.source, "PASSIVE", SHORT)?;
         // the short part: nobody commits while the rest is copied and the anchor is changed
-        if let Some(reason) = self.move_anchor(state, now, true)? {
-            return Ok(Outcome::Broken(reason));
+        if let Err(reason) = self.take_over(state, call)? {
+            return Ok(Err(reason));
         }
-        self.empty(state)
+        self.empty(state)?;
+        Ok(Ok(()))
     }
 
-    /// Captures the rest and anchors at the end, all under the write lock; with `copy` the rest
-    /// is copied to the database file as well, and the new anchor stands on a backfilled log.
-    fn move_anchor(
-        &mut self,
-        state: &mut LogState,
-        now: Timestamp,
-        copy: bool,
-    ) -> Result<Option<String>, EngineError> {
-        // most of it before writers have to wait
-        if let Err(reason) = self.capture_all(state, now)? {
-            return Ok(Some(reason));
-        }
+    /// Anchors at the end of the log, which may lie behind what is captured: what is between was
+    /// kept by the old anchor, so it is not copied, and the new one begins in the log itself.
+    fn advance(&mut self, state: &mut LogState) -> Result<Verdict, EngineError> {
+        let ahead = self.ahead(state)?;
         let lock = self.lock()?;
-        if let Err(reason) = self.capture_all(state, now)? {
-            return Ok(Some(reason));
+        if let Err(reason) = self.enter(state)? {
+            return Ok(Err(reason));
         }
-        self.anchor = Some(self.anchor_here(&state.incarnation, state.captured, &lock)?);
-        if copy {
-            checkpoint(&self.source, "PASSIVE", SHORT)?;
-            let second = self.anchor_here(&state.incarnation, state.captured, &lock)?;
-            self.anchor = Some(second);
-        }
+        let end = self.locate(ahead.as_ref().unwrap_or(state), u32::MAX)?;
+        let ordinal = match end {
+            Located::End(_, ordinal) => ordinal,
+            Located::Broken(reason) => return Ok(Err(reason)),
+        };
+        self.anchor = Some(self.anchor_here(&state.incarnation, ordinal, &lock)?);
         lock.release();
-        Ok(None)
+        Ok(Ok(()))
     }
 
-    fn capture_all(
-        &self,
-        state: &mut LogState,
-        now: Timestamp,
-    ) -> Result<Result<(), String>, EngineError> {
-        loop {
-            match self.capture(state, now)? {
-                Ok(true) => {}
-                Ok(false) => return Ok(Ok(())),
-                Err(reason) => return Ok(Err(reason)),
+    /// Captures the rest, copies it to the database file and anchors on the copied log, all under
+    /// the write lock.
+    fn take_over(&mut self, state: &mut LogState, call: &Call) -> Result<Verdict, EngineError> {
+        let last = frames(&self.source)?;
+        if state.place.is_behind(last, LITTLE) {
+            // most of it before writers have to wait
+            if let Err(reason) = self.capture_all(state, call.time(), last)? {
+                return Ok(Err(reason));
             }
         }
+        let lock = self.lock()?;
+        if let Err(reason) = self.capture_all(state, call.time(), u32::MAX)? {
+            return Ok(Err(reason));
+        }
+        self.anchor = Some(self.anchor_here(&state.incarnation, state.captured, &lock)?);
+        checkpoint(&self.source, "PASSIVE", SHORT)?;
+        self.anchor = Some(self.anchor_here(&state.incarnation, state.captured, &lock)?);
+        lock.release();
+        Ok(Ok(()))
     }
 
     /// Cuts the log to nothing. It fails harmlessly when a writer was faster: what that writer
     /// wrote cannot leave the log while the anchor is held.
-    fn empty(&mut self, state: &mut LogState) -> Result<Outcome, EngineError> {
-        if !self
-            .anchor
-            .as_ref()
-            .is_some_and(super::chain::Anchor::is_backfilled)
-        {
-            return Ok(Outcome::Nothing);
+    fn empty(&self, state: &mut LogState) -> Result<(), EngineError> {
+        if !self.anchor.as_ref().is_some_and(Anchor::is_copied) {
+            return Ok(());
         }
         let emptied = match checkpoint(&self.source, "TRUNCATE", SHORT) {
             Ok(answer) => !answer.busy,
@@ -137,8 +135,24 @@ impl Chain {
         };
         if emptied {
             state.place = Place::Empty;
+            // the anchor keeps everybody from writing the database file meanwhile
+            state.stamp = Stamp::settle(&self.source)?;
             self.save(state)?;
         }
-        Ok(Outcome::Done)
+        Ok(())
+    }
+
+    /// Notes that the file was left alone long enough since the log was emptied, on file systems
+    /// whose clock is coarse.
+    pub(super) fn settle_stamp(&self, state: &mut LogState) -> Result<(), EngineError> {
+        if state.place != Place::Empty || state.stamp.is_settled() || !self.is_held(state) {
+            return Ok(());
+        }
+        let now = Stamp::of(&self.source)?;
+        if now.is_settled() && state.stamp.has_same_content(&self.source)? {
+            state.stamp = now;
+            self.save(state)?;
+        }
+        Ok(())
     }
 }

@@ -79,7 +79,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::log::{Archived, LogRange, LogSink, TransactionSummary};
-use super::{BackupSession, Engine, EngineError, RestoreSession, SourceSpec, identity, target};
+use super::{
+    BackupSession, Engine, EngineError, RestoreSession, SourceSpec, identity, live, target,
+};
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
 use chain::Chain;
@@ -96,6 +98,7 @@ pub struct SqliteEngine {
     state_dir: PathBuf,
     checkpoint_bytes: u64,
     chain: Arc<Mutex<Chain>>,
+    _hold: live::Hold,
 }
 
 impl SqliteEngine {
@@ -111,6 +114,7 @@ impl SqliteEngine {
                 state_dir: spec.state_dir.clone(),
                 anchor: None,
             })),
+            _hold: live::Hold::new(&source),
             source,
             state_dir: spec.state_dir.clone(),
             checkpoint_bytes: CHECKPOINT_BYTES,

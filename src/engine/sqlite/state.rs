@@ -26,9 +26,21 @@ pub(super) enum Place {
     At(Mark),
 }
 
-/// What the database file looked like. Equal stamps prove that nothing was written to the file
-/// in between, if the first one was taken long enough after the last change (`settled`): a later
-/// write would then have moved the change time.
+impl Place {
+    /// Whether more than `few` frames lie between here and frame `last`.
+    pub(super) fn is_behind(&self, last: u32, few: u32) -> bool {
+        let at = match self {
+            Self::At(mark) if mark.frame <= last => mark.frame,
+            _ => 0,
+        };
+        last - at > few
+    }
+}
+
+/// What the database file looked like at a moment when it held everything that was committed.
+/// Nothing leaves the log without a write to this file, so an equal stamp proves that all later
+/// commits are in the log, if the first one was taken long enough after the last change
+/// (`settled`): a later write would then have moved the times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     inode: u64,
@@ -38,38 +50,63 @@ pub(super) struct Stamp {
     settled: bool,
 }
 
-/// Far above the grain of any file system's clock.
-const SETTLED: Duration = Duration::from_secs(2);
+/// Far above the grain of the clock of any file system.
+const COARSE: Duration = Duration::from_secs(2);
+/// Far above the grain of the clock of a file system that counts nanoseconds.
+const FINE: Duration = Duration::from_millis(50);
 
 impl Stamp {
     pub(super) fn of(path: &Path) -> Result<Self, EngineError> {
         let meta = fs::metadata(path).map_err(EngineError::io("examine", path))?;
-        let changed = u64::try_from(meta.ctime()).unwrap_or(u64::MAX);
-        let age = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .ok()
-            .and_then(|now| now.checked_sub(Duration::from_secs(changed)));
-        Ok(Self {
+        let mut stamp = Self {
             inode: meta.ino(),
             length: meta.len(),
             modified: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
-            settled: age.is_some_and(|age| age > SETTLED),
-        })
+            settled: false,
+        };
+        stamp.settled = stamp.age() > Some(stamp.grain());
+        Ok(stamp)
     }
 
-    pub(super) fn settled(&self) -> bool {
+    fn grain(&self) -> Duration {
+        let counts_nanoseconds = self.changed.1 % 1_000_000 != 0;
+        if counts_nanoseconds { FINE } else { COARSE }
+    }
+
+    /// Time since the last change of the file.
+    fn age(&self) -> Option<Duration> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = u64::try_from(self.changed.0).ok()?;
+        let changed = Duration::new(seconds, u32::try_from(self.changed.1).ok()?);
+        now.ok()?.checked_sub(changed)
+    }
+
+    /// A stamp of a file that surely nobody writes meanwhile; waits a moment, if that settles it.
+    pub(super) fn settle(path: &Path) -> Result<Self, EngineError> {
+        let first = Self::of(path)?;
+        if first.settled || first.grain() > FINE {
+            return Ok(first);
+        }
+        std::thread::sleep(FINE + Duration::from_millis(1));
+        Self::of(path)
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
         self.settled
     }
 
     /// Whether the file was surely not written since this stamp was taken.
     pub(super) fn proves_untouched(&self, path: &Path) -> Result<bool, EngineError> {
+        let same = self.changed == Self::of(path)?.changed;
+        Ok(self.settled && same && self.has_same_content(path)?)
+    }
+
+    /// Whether no write to the file shows since this stamp was taken.
+    pub(super) fn has_same_content(&self, path: &Path) -> Result<bool, EngineError> {
         let now = Self::of(path)?;
-        let same = self.inode == now.inode
-            && self.length == now.length
-            && self.modified == now.modified
-            && self.changed == now.changed;
-        Ok(self.settled && same)
+        let same_file = self.inode == now.inode && self.length == now.length;
+        Ok(same_file && self.modified == now.modified)
     }
 }
 
@@ -111,7 +148,7 @@ pub(super) struct LogState {
     pub(super) seen: Vec<Seen>,
     /// Why a fresh full is needed, until one was taken.
     pub(super) needs_full: Option<String>,
-    /// The database file when this was saved.
+    /// The database file when the log was empty; it matters only for [`Place::Empty`].
     pub(super) stamp: Stamp,
 }
 
@@ -141,8 +178,7 @@ impl LogState {
         store::load(state_dir, NAME)
     }
 
-    pub(super) fn save(&mut self, state_dir: &Path, source: &Path) -> Result<(), EngineError> {
-        self.stamp = Stamp::of(source)?;
+    pub(super) fn save(&self, state_dir: &Path) -> Result<(), EngineError> {
         store::save(state_dir, NAME, self)
     }
 

@@ -50,12 +50,6 @@ impl Mark {
         key(self) == key(other)
     }
 
-    /// Whether `next` is the generation that a reset of this one begins. The sequence number is
-    /// no help: every connection counts its own resets.
-    pub(super) fn is_followed_by(&self, next: &Self) -> bool {
-        next.salts.0 == self.salts.0.wrapping_add(1) && next.page_size == self.page_size
-    }
-
     fn frame_bytes(&self) -> u64 {
         FRAME_HEADER as u64 + u64::from(self.page_size)
     }

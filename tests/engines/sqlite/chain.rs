@@ -288,3 +288,133 @@ fn planc_leaves_the_log_of_a_closed_application() {
     assert!(path.with_extension("db-wal").exists());
     drop(folder);
 }
+
+#[test]
+fn a_log_that_planc_emptied_goes_on_in_the_next_process() {
+    let database = Database::new();
+    let engine = database.engine().with_checkpoint_at(1);
+    let copy = full(&engine, 0);
+    let mut log = MemoryLog::default();
+    database.add("first");
+    archive(&engine, 1, &mut log);
+    let length = std::fs::metadata(database.path.with_extension("db-wal")).unwrap();
+    assert_eq!(length.len(), 0);
+    drop(engine);
+    assert_eq!(archive(&database.engine(), 2, &mut log).broken, None);
+    database.add("second");
+    let engine = database.engine();
+    assert_eq!(archive(&engine, 3, &mut log).broken, None);
+    let latest = RecoveryTarget::Latest;
+    let (_folder, session) = restore(&engine, &copy, &log.ranges, &latest).unwrap();
+    assert_eq!(notes(&engine, &session.result()), ["first", "second"]);
+}
+
+#[test]
+fn an_emptied_log_that_others_wrote_and_checkpointed_is_broken() {
+    let database = Database::new();
+    let engine = database.engine().with_checkpoint_at(1);
+    full(&engine, 0);
+    let mut log = MemoryLog::default();
+    database.add("first");
+    archive(&engine, 1, &mut log);
+    drop(engine);
+    database.add("lost");
+    database
+        .writer
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    is_broken(&database, log, "was written since");
+}
+
+#[test]
+fn a_full_does_not_hide_what_was_checkpointed_after_the_log_was_emptied() {
+    let database = Database::new();
+    let engine = database.engine().with_checkpoint_at(1);
+    full(&engine, 0);
+    let mut log = MemoryLog::default();
+    database.add("first");
+    archive(&engine, 1, &mut log);
+    drop(engine);
+    let engine = database.engine();
+    database.add("never archived");
+    let checkpoint = |mode: &str| {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let _ = database.writer.execute_batch(&sql);
+    };
+    full(&engine, 2);
+    checkpoint("FULL");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    full(&engine, 3);
+    drop(engine);
+    checkpoint("RESTART");
+    database.add("over it");
+    is_broken(&database, log, "");
+}
+
+#[test]
+fn a_checkpointed_log_is_taken_out_before_it_can_be_overwritten() {
+    let database = Database::new();
+    let mut log = closed_chain(&database);
+    database.add("second");
+    database
+        .writer
+        .execute_batch("PRAGMA wal_checkpoint(FULL)")
+        .unwrap();
+    // the anchor of this full cannot keep a writer from beginning the log anew
+    let engine = database.engine();
+    full(&engine, 2);
+    database.add("third");
+    let archived = archive(&engine, 3, &mut log);
+    assert_eq!((archived.transactions, archived.broken), (2, None));
+}
+
+#[test]
+fn a_foreign_truncation_while_planc_watches_loses_nothing() {
+    let database = Database::new();
+    let engine = database.engine().with_checkpoint_at(1);
+    let copy = full(&engine, 0);
+    let mut log = MemoryLog::default();
+    for number in 0..6 {
+        database.add(&format!("row {number}"));
+        let other = connect(&database.path);
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        for mode in ["RESTART", "TRUNCATE", "FULL"] {
+            let _ = other.execute_batch(&format!("PRAGMA wal_checkpoint({mode})"));
+        }
+        assert_eq!(archive(&engine, number, &mut log).broken, None, "{number}");
+    }
+    let latest = RecoveryTarget::Latest;
+    let (_folder, session) = restore(&engine, &copy, &log.ranges, &latest).unwrap();
+    assert_eq!(notes(&engine, &session.result()).len(), 6);
+}
+
+/// A sink during whose every call another transaction is committed.
+struct Busy<'a>(&'a Database, MemoryLog);
+
+impl LogSink for Busy<'_> {
+    fn put(&mut self, range: LogRange) -> Result<(), EngineError> {
+        assert!(self.1.puts < 10, "the call does not end");
+        self.0.add("while it is stored");
+        self.1.put(range)
+    }
+}
+
+#[test]
+fn one_call_ships_few_ranges_and_ends_while_the_writer_goes_on() {
+    for limit in [u64::MAX, 1] {
+        let database = Database::new();
+        let engine = database.engine().with_checkpoint_at(limit);
+        full(&engine, 0);
+        let mut sink = Busy(&database, MemoryLog::default());
+        let mut after = archive(&engine, 1, &mut sink.1).position;
+        let mut puts = sink.1.puts;
+        for now in 2..5 {
+            (0..50).for_each(|_| database.add("before the call"));
+            let archived = engine.archive(after.as_ref(), at(now), &mut sink).unwrap();
+            assert_eq!(archived.broken, None);
+            assert!(archived.transactions >= 50);
+            assert!(sink.1.puts - puts <= 2, "{} ranges", sink.1.puts - puts);
+            (after, puts) = (archived.position, sink.1.puts);
+        }
+    }
+}

@@ -3,3 +3,4 @@
 mod chain;
 mod full;
 mod laws;
+mod storm;
