@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run};
-use crate::cli::run::print_graph;
-use crate::cli::site::{OnBusy, ShowArgs, Site};
+use crate::cli::run::{print_graph, resume};
+use crate::cli::site::{BusyArgs, ShowArgs, Site};
 use crate::graph::step::{Intent, StepGraph, StepKind};
+use crate::run::Family;
 
 /// Arguments of `planc recover`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The recovery's name in the plan.
-    scenario: String,
+    #[arg(required_unless_present = "resume")]
+    scenario: Option<String>,
     /// What the recovery asks for, as its `input` lines name it: `bad=4711`.
     #[arg(value_name = "NAME=VALUE", value_parser = pair)]
     inputs: Vec<(String, String)>,
@@ -27,12 +29,17 @@ pub struct Args {
     /// Print the steps that would run, and run none.
     #[arg(long)]
     dry_run: bool,
+    /// Go on with the newest recovery, when it did not end.
+    #[arg(long, conflicts_with_all = ["scenario", "to", "dry_run"])]
+    resume: bool,
     #[command(flatten)]
     plan: PlanArgs,
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
     show: ShowArgs,
+    #[command(flatten)]
+    busy: BusyArgs,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -44,6 +51,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// Runs a recovery.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    let Some(scenario) = &args.scenario else {
+        let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
+        return resume(&mut site, Family::Recovery, args.show);
+    };
     let mut inputs = BTreeMap::new();
     for (name, value) in &args.inputs {
         if inputs.insert(name.clone(), value.clone()).is_some() {
@@ -54,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     }
     let to = args.to.as_deref().map(absolute).transpose()?;
     let intent = Intent::Recover {
-        scenario: args.scenario.clone(),
+        scenario: scenario.clone(),
         inputs,
         to,
     };
@@ -62,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         let site = Site::look(&args.plan, args.now)?;
         return print_graph(&compile(&site, intent, args.now)?);
     }
-    let mut site = Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?;
+    let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
     let graph = compile(&site, intent, args.now)?;
     approved_run(&mut site, graph, args.yes, args.show)
 }

@@ -7,21 +7,23 @@ use jiff::Timestamp;
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, say};
-use crate::cli::site::{OnBusy, ShowArgs, Site, confirm};
+use crate::cli::run::{print_graph, resume, say};
+use crate::cli::site::{BusyArgs, ShowArgs, Site, confirm};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
 use crate::report::summary::summary;
+use crate::run::Family;
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The service.
-    service: String,
+    #[arg(required_unless_present = "resume")]
+    service: Option<String>,
     /// The file or folder that the restored copy becomes; it must not exist yet.
-    #[arg(long, value_name = "PATH")]
-    to: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "resume")]
+    to: Option<PathBuf>,
     /// Which state: `latest`, an instant, a transaction of `planc log list`, `before:TRANSACTION`,
     /// or `backup` for the newest copy without its log.
     #[arg(long, default_value = "latest", value_name = "STATE")]
@@ -35,12 +37,17 @@ pub struct Args {
     /// Print the steps that would run, and run none.
     #[arg(long)]
     dry_run: bool,
+    /// Go on with the newest restore, when it did not end.
+    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "dry_run"])]
+    resume: bool,
     #[command(flatten)]
     plan: PlanArgs,
     #[command(flatten)]
     now: NowArgs,
     #[command(flatten)]
     show: ShowArgs,
+    #[command(flatten)]
+    busy: BusyArgs,
 }
 
 /// Restores a service.
@@ -48,12 +55,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = if args.dry_run {
         Site::look(&args.plan, args.now)?
     } else {
-        Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?
+        Site::open(&args.plan, args.now, args.show, args.busy.into())?
+    };
+    let (Some(service), Some(to)) = (&args.service, &args.to) else {
+        return resume(&mut site, Family::Restore, args.show);
     };
     let intent = Intent::Restore(RestoreIntent {
-        service: args.service.clone(),
-        to: absolute(&args.to)?,
-        until: target(&site.holdings()?, &args.service, &args.at)?,
+        service: service.clone(),
+        to: absolute(to)?,
+        until: target(&site.holdings()?, service, &args.at)?,
         from: args.from.clone(),
     });
     let graph = site.compile(&intent, args.now.now())?;
@@ -63,22 +73,21 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     approved_run(&mut site, graph, args.yes, args.show)
 }
 
-/// Shows the steps, asks, runs them, and says what came of it.
+/// Refuses what cannot end well, shows the steps, asks, runs them, and says what came of it.
 pub(crate) fn approved_run(
     site: &mut Site,
     graph: StepGraph,
     yes: bool,
     show: ShowArgs,
 ) -> Result<Exit, CliError> {
-    if !yes {
-        say(show, &text::text(&graph))?;
-        if !confirm("go on?") {
-            let error = CliError::refused("nobody agreed to the steps; nothing was changed");
-            return Err(error.help("answer `yes` on a terminal, or add `--yes`"));
-        }
+    let context = site.ready(&graph)?;
+    say(show, &text::text(&graph))?;
+    if !yes && !confirm("go on?") {
+        let error = CliError::refused("nobody agreed to the steps; nothing was changed");
+        return Err(error.help("answer `yes` on a terminal, or add `--yes`"));
     }
     let graph = Arc::new(graph);
-    let report = site.execute(graph.clone())?;
+    let (_, report) = site.begin(graph.clone(), context)?;
     say(show, &summary(&graph, &report))?;
     Ok(report.verdict().into())
 }

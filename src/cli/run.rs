@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::site::{self, LogFormat, OnBusy, ShowArgs, Site};
+use crate::cli::site::{self, BusyArgs, LogFormat, ShowArgs, Site};
 use crate::cli::{load, watch};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{file, order, support};
 use crate::report::summary::summary;
 use crate::resolve::plan::ResolvedPlan;
-use crate::run::{self, Context, RunEnvironment, RunReport, Stop};
+use crate::run::{self, Context, Family, RunEnvironment, RunReport, Stop};
 
 /// Arguments of `planc run`.
 #[derive(Debug, clap::Args)]
@@ -43,9 +43,8 @@ pub struct Args {
     /// Stay in the foreground: ship logs and take backups when they are due, until a signal.
     #[arg(long, conflicts_with_all = ["dry_run", "graph"])]
     watch: bool,
-    /// Wait until another run of the plan has ended, instead of refusing.
-    #[arg(long)]
-    wait: bool,
+    #[command(flatten)]
+    busy: BusyArgs,
     /// Run this graph, as `planc show graph --format yaml` prints it.
     #[arg(long, value_name = "FILE", conflicts_with = "watch")]
     graph: Option<PathBuf>,
@@ -84,14 +83,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         let graph = Site::look(&which, args.now)?.compile(&intent, now)?;
         return print_graph(&graph);
     }
-    let busy = if args.wait {
-        OnBusy::Wait
-    } else {
-        OnBusy::Refuse
-    };
-    let mut site = Site::open(&which, args.now, args.show, busy)?;
+    let mut site = Site::open(&which, args.now, args.show, args.busy.into())?;
     if args.resume {
-        return resume(&mut site, args.show);
+        return resume(&mut site, Family::Work, args.show);
     }
     if args.watch {
         return watch::watch(&mut site);
@@ -151,8 +145,9 @@ pub(crate) fn fresh_fulls(plan: &ResolvedPlan, report: &RunReport) -> Vec<String
         .collect()
 }
 
-fn resume(site: &mut Site, show: ShowArgs) -> Result<Exit, CliError> {
-    let Some((graph, report)) = site.resume()? else {
+/// Goes on with the newest unfinished run of a family.
+pub(crate) fn resume(site: &mut Site, family: Family, show: ShowArgs) -> Result<Exit, CliError> {
+    let Some((graph, report)) = site.resume(family)? else {
         say(show, "no unfinished run\n")?;
         return Ok(Exit::Ok);
     };
@@ -163,7 +158,7 @@ fn resume(site: &mut Site, show: ShowArgs) -> Result<Exit, CliError> {
 /// A run that died is not gone on with silently, nor forgotten silently; what it left whole on the
 /// devices counts.
 fn hint_unfinished(site: &mut Site) -> Result<(), CliError> {
-    if let Some(unfinished) = site.unfinished()? {
+    if let Some(unfinished) = site.unfinished(Family::Work)? {
         let (run, began) = (&unfinished.graph.run, unfinished.began);
         writeln!(
             std::io::stderr().lock(),
@@ -214,12 +209,7 @@ fn run_of_plan(
     which: &PlanArgs,
     graph: &Arc<StepGraph>,
 ) -> Result<RunReport, CliError> {
-    let busy = if args.wait {
-        OnBusy::Wait
-    } else {
-        OnBusy::Refuse
-    };
-    let mut site = Site::open(which, args.now, args.show, busy)?;
+    let mut site = Site::open(which, args.now, args.show, args.busy.into())?;
     if graph.plan_hash != site.plan.plan().hash {
         let message = "the graph was compiled from another text of the plan";
         return Err(CliError::refused(message).help("compile it again: `planc show graph`"));
@@ -232,12 +222,7 @@ fn run_alone(args: &Args, graph: &Arc<StepGraph>, file: &Path) -> Result<RunRepo
     let stop = Stop::on_signals(Exit::Resumable.code())
         .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
     let state = file.with_file_name(".planc").join(&graph.plan);
-    let busy = if args.wait {
-        OnBusy::Wait
-    } else {
-        OnBusy::Refuse
-    };
-    let _lock = site::lock(&state, &stop, busy)?;
+    let _lock = site::lock(&state, &stop, args.busy.into())?;
     let (_, journal) = run::create(&state, graph).map_err(site::folder_error)?;
     let context = Context {
         stop,

@@ -23,7 +23,8 @@ use crate::report::events::JsonLog;
 use crate::report::progress::{Bars, Lines};
 use crate::run::open::{self, OpenError, Places};
 use crate::run::{
-    self, Clock, FolderError, Lock, LockError, Observer, RunEnvironment, RunError, RunReport, Stop,
+    self, Clock, Family, FolderError, Lock, LockError, Observer, RunEnvironment, RunError,
+    RunReport, Stop,
 };
 
 /// How a run is shown while it goes on.
@@ -54,6 +55,20 @@ pub(crate) enum OnBusy {
     Refuse,
     /// It waits.
     Wait,
+}
+
+/// What a command does while another run works.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct BusyArgs {
+    /// Wait until another run of the plan has ended, instead of refusing.
+    #[arg(long)]
+    wait: bool,
+}
+
+impl From<BusyArgs> for OnBusy {
+    fn from(args: BusyArgs) -> Self {
+        if args.wait { Self::Wait } else { Self::Refuse }
+    }
 }
 
 /// One plan in one environment, with its state.
@@ -150,7 +165,24 @@ impl Site {
         &mut self,
         graph: Arc<StepGraph>,
     ) -> Result<(PathBuf, RunReport), CliError> {
-        let context = self.context(&graph)?;
+        let context = self.ready(&graph)?;
+        self.begin(graph, context)
+    }
+
+    /// Opens what a graph needs, and refuses it when it can be seen that it would fail. Nothing is
+    /// written down yet.
+    pub(crate) fn ready(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
+        let context = self.context(graph)?;
+        run::preflight(graph, &context, &[]).map_err(|error| open_error(&error))?;
+        Ok(context)
+    }
+
+    /// Runs a graph that is ready to its end.
+    pub(crate) fn begin(
+        &mut self,
+        graph: Arc<StepGraph>,
+        context: run::Context,
+    ) -> Result<(PathBuf, RunReport), CliError> {
         let (folder, journal) = run::create(&self.places.state, &graph).map_err(folder_error)?;
         let environment = RunEnvironment {
             journal: Some(journal),
@@ -160,9 +192,12 @@ impl Site {
         Ok((folder, report))
     }
 
-    /// Goes on with the newest unfinished run; none when there is none.
-    pub(crate) fn resume(&mut self) -> Result<Option<(Arc<StepGraph>, RunReport)>, CliError> {
-        let Some(unfinished) = self.unfinished()? else {
+    /// Goes on with the newest run of a family, when it is unfinished; none when there is none.
+    pub(crate) fn resume(
+        &mut self,
+        family: Family,
+    ) -> Result<Option<(Arc<StepGraph>, RunReport)>, CliError> {
+        let Some(unfinished) = self.unfinished(family)? else {
             return Ok(None);
         };
         let graph = Arc::new(unfinished.graph);
@@ -177,6 +212,7 @@ impl Site {
         let opened = run::resume(&unfinished.folder).map_err(folder_error)?;
         let (journal, events) = opened;
         let found = run::survey(&graph, &events, &context);
+        run::preflight(&graph, &context, &found.done).map_err(|error| open_error(&error))?;
         for record in &found.records {
             record.apply(&mut self.catalog).map_err(catalog_error)?;
         }
@@ -190,10 +226,10 @@ impl Site {
         Ok(Some((graph, report)))
     }
 
-    /// The newest run of this plan and environment, when it is not finished.
-    pub(crate) fn unfinished(&self) -> Result<Option<run::Unfinished>, CliError> {
+    /// The newest run of a family of this plan and environment, when it is not finished.
+    pub(crate) fn unfinished(&self, family: Family) -> Result<Option<run::Unfinished>, CliError> {
         let plan = self.plan.plan();
-        run::newest_unfinished(&self.places.state, &plan.name, &plan.environment)
+        run::newest_unfinished(&self.places.state, &plan.name, &plan.environment, family)
             .map_err(folder_error)
     }
 

@@ -14,7 +14,8 @@ use crate::cli::site::{Site, graph_error};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::next_due;
 use crate::quantity::Duration;
-use crate::run::open;
+use crate::resolve::plan::ResolvedPlan;
+use crate::run::{Family, open};
 
 /// Arguments of `planc status`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ struct Status {
     logs: Vec<LogStatus>,
     jobs: Vec<JobStatus>,
     devices: Vec<DeviceStatus>,
-    unfinished: Option<String>,
+    unfinished: Vec<UnfinishedRun>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +59,13 @@ struct LogStatus {
 struct JobStatus {
     job: String,
     next: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct UnfinishedRun {
+    run: String,
+    began: Timestamp,
+    resume: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,15 +98,27 @@ fn gather(site: &mut Site, now: Timestamp) -> Result<Status, CliError> {
     let holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
-    let unfinished = site.unfinished()?.map(|run| run.graph.run);
     Ok(Status {
         format: "planc-status/1",
         components: components(site, &holdings),
         logs: logs(site, &holdings),
         jobs: jobs.collect(),
         devices: devices(site),
-        unfinished,
+        unfinished: unfinished(site)?,
     })
+}
+
+fn unfinished(site: &Site) -> Result<Vec<UnfinishedRun>, CliError> {
+    let mut runs = Vec::new();
+    for family in Family::ALL {
+        let found = site.unfinished(family)?;
+        runs.extend(found.map(|found| UnfinishedRun {
+            run: found.graph.run,
+            began: found.began,
+            resume: family.command(),
+        }));
+    }
+    Ok(runs)
 }
 
 /// Every component that a backup of the plan names.
@@ -152,7 +172,11 @@ fn logs(site: &Site, holdings: &Holdings) -> Vec<LogStatus> {
 
 fn devices(site: &mut Site) -> Vec<DeviceStatus> {
     let plan = site.plan.plan();
-    let used = plan.devices.iter().filter(|device| device.declared);
+    let used = used_devices(plan);
+    let used = plan
+        .devices
+        .iter()
+        .filter(|one| used.contains(one.name.as_str()));
     let (places, catalog) = (&site.places, &mut site.catalog);
     let statuses = used.map(|device| {
         let opened = open::device(plan, places, catalog, &device.name);
@@ -162,6 +186,25 @@ fn devices(site: &mut Site) -> Vec<DeviceStatus> {
         }
     });
     statuses.collect()
+}
+
+/// The devices on which the jobs of the plan keep copies, and those it declares.
+fn used_devices(plan: &ResolvedPlan) -> BTreeSet<&str> {
+    let backups = plan.backups.iter().map(|job| &job.keeping);
+    let keepings = backups.chain(plan.archives.iter().map(|job| &job.keeping));
+    let kept = keepings.flat_map(|keeping| {
+        let copies = keeping.copies.iter().map(|copy| copy.device);
+        keeping.store.iter().map(|store| store.value).chain(copies)
+    });
+    let logs = plan.archives.iter().flat_map(|job| {
+        let ships = job.ships.iter().map(|ship| ship.device);
+        ships.chain(job.streams.iter().map(|stream| stream.device))
+    });
+    let names = kept.chain(logs).map(|id| plan.device(id).name.as_str());
+    let declared = plan.devices.iter().filter(|device| device.declared);
+    names
+        .chain(declared.map(|device| device.name.as_str()))
+        .collect()
 }
 
 fn human(status: &Status, now: Timestamp) -> String {
@@ -201,9 +244,10 @@ fn human(status: &Status, now: Timestamp) -> String {
         let state = one.trouble.as_deref().unwrap_or("reachable");
         lines.push(format!("device {}: {state}", one.device));
     }
-    if let Some(run) = &status.unfinished {
+    for one in &status.unfinished {
+        let (run, began, resume) = (&one.run, one.began, one.resume);
         lines.push(format!(
-            "run {run} did not end: `planc run --resume` goes on with it"
+            "run {run}, begun {began}, did not end: `{resume}` goes on with it"
         ));
     }
     lines.join("\n") + "\n"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, say};
-use crate::cli::site::{OnBusy, ShowArgs, Site};
+use crate::cli::site::{BusyArgs, ShowArgs, Site};
 use crate::graph::step::Intent;
 use crate::report::summary::summary;
 
@@ -24,6 +24,8 @@ pub struct Args {
     now: NowArgs,
     #[command(flatten)]
     show: ShowArgs,
+    #[command(flatten)]
+    busy: BusyArgs,
 }
 
 /// Verifies copies; exit 1 when one is damaged.
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         let site = Site::look(&args.plan, args.now)?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let mut site = Site::open(&args.plan, args.now, args.show, OnBusy::Refuse)?;
+    let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
     let graph = Arc::new(site.compile(&intent, now)?);
     if graph.steps.is_empty() {
         say(args.show, "the catalog knows no copies to verify\n")?;

@@ -55,7 +55,7 @@ pub fn describe(step: &Step) -> String {
         StepKind::CopyPart { .. } => "copy",
         StepKind::EndBackup { .. } => "end backup of",
         StepKind::CommitPart { .. } => "commit",
-        StepKind::ArchiveLog { .. } => "archive log of",
+        StepKind::ArchiveLog { .. } => "archive",
         StepKind::CopyStored { .. } => "copy stored",
         StepKind::VerifyStored { .. } => "verify",
         StepKind::PrepareTarget { .. } => "prepare",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::progress::describe;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::quantity::Bytes;
-use crate::run::{RunReport, StepReport};
+use crate::run::{Family, RunReport, StepReport};
 use crate::schedule::Outcome;
 
 /// No more steps than this are listed one by one.
@@ -141,10 +141,11 @@ fn next(out: &mut String, graph: &StepGraph, report: &RunReport) {
         line(out, "next: `planc verify` shows how far the damage goes");
     }
     let (_, failed, skipped) = report.counts();
+    let resume = Family::of(&graph.intent).command();
     if report.cancelled && failed + skipped > 0 {
-        line(out, "next: `planc run --resume` goes on from here");
+        line(out, &format!("next: `{resume}` goes on from here"));
     } else if failed > 0 {
-        line(out, "next: cure the cause, then `planc run --resume`");
+        line(out, &format!("next: cure the cause, then `{resume}`"));
     }
     let contacts: BTreeSet<&str> = report.contacts.iter().map(String::as_str).collect();
     for contact in contacts {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::clock::Clock;
 use super::message::StepFailure;
+use super::open::OpenError;
 use super::programs::Programs;
 use super::sessions::{Sessions, lock};
 use super::stop::Stop;
@@ -20,6 +21,8 @@ use crate::resolve::plan::Codec;
 pub struct Context {
     /// Devices by name, identity checked.
     pub devices: BTreeMap<String, Arc<dyn Device>>,
+    /// Devices that are only read from and cannot be opened, with the cause.
+    pub away: BTreeMap<String, OpenError>,
     /// Engines by service.
     pub engines: BTreeMap<String, Arc<dyn Engine>>,
     /// Files of embedded databases by service, for steps that write into a live one.

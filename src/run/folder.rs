@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::event::{EventKind, RunEvent};
+use super::family::Family;
 use super::journal::{self, Journal, JournalError};
-use crate::graph::step::StepGraph;
+use crate::graph::step::{Intent, StepGraph};
 
 /// What goes wrong with a run's folder.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +97,7 @@ pub struct Unfinished {
     pub began: Timestamp,
 }
 
-/// The newest run of a plan and environment, when it did not end with every step done.
+/// The newest run of a family, plan and environment, when it did not end with every step done.
 /// A run whose journal is missing or empty counts as unfinished: the media tell what is done.
 ///
 /// # Errors
@@ -105,6 +106,7 @@ pub fn newest_unfinished(
     state: &Path,
     plan: &str,
     environment: &str,
+    family: Family,
 ) -> Result<Option<Unfinished>, FolderError> {
     let mut found = Vec::new();
     for folder in folders(state)? {
@@ -117,7 +119,10 @@ pub fn newest_unfinished(
     found.sort();
     while let Some((_, folder, began, finished)) = found.pop() {
         let graph = load(&folder.join("graph.json"))?;
-        if graph.plan == plan && graph.environment == environment {
+        let same = graph.plan == plan && graph.environment == environment;
+        // a verification that ended well makes up for nothing that came before it
+        let supersedes = !finished || !matches!(graph.intent, Intent::Verify { .. });
+        if same && supersedes && Family::of(&graph.intent) == family {
             let unfinished = Unfinished {
                 folder,
                 graph,

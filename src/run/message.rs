@@ -127,7 +127,7 @@ impl StepFailure {
     /// The step was asked to stop.
     #[must_use]
     pub fn stopped() -> Self {
-        Self::new("stopped on request").help("go on with `planc run --resume`")
+        Self::new("stopped on request").help("go on with `--resume`")
     }
 }
 

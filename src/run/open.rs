@@ -47,6 +47,19 @@ pub enum OpenError {
         /// Its kind.
         kind: &'static str,
     },
+    /// No device that holds an object is there.
+    #[error("no copy of {object} can be read: {causes}")]
+    Away {
+        /// Part or log.
+        object: String,
+        /// What keeps the devices that hold it.
+        causes: String,
+        /// What to do about the first of them.
+        help: String,
+    },
+    /// A restored copy cannot come to be there.
+    #[error(transparent)]
+    Target(EngineError),
     /// The inventory gives no path.
     #[error("device {0} has no `path` in the inventory")]
     NoPath(String),
@@ -65,6 +78,11 @@ impl OpenError {
             }
             Self::Catalog(_) => "run `planc catalog rebuild --from DEVICE`".to_owned(),
             Self::Kind { .. } => "take the device out of the plan, or name a folder".to_owned(),
+            Self::Away { help, .. } => help.clone(),
+            Self::Target(EngineError::Refused { .. }) => {
+                "name another place with `--to PATH`; nothing was changed".to_owned()
+            }
+            Self::Target(cause) => cause.help().to_owned(),
             Self::NoPath(device) => format!("add `path: FOLDER` to `{device}` in the inventory"),
         }
     }
@@ -99,8 +117,22 @@ pub fn device(
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
     let path = device_path(plan, places, name)?;
-    let device = DirectoryDevice::open(name, &path, None)?;
-    catalog.bind_device(name, &device.identity()?)?;
+    bound(DirectoryDevice::open(name, &path, None)?, catalog)
+}
+
+/// As [`device`], and proves that it can be written.
+fn writable_device(
+    plan: &ResolvedPlan,
+    places: &Places,
+    catalog: &mut Catalog,
+    name: &str,
+) -> Result<Arc<dyn Device>, OpenError> {
+    let path = device_path(plan, places, name)?;
+    bound(DirectoryDevice::open_writable(name, &path, None)?, catalog)
+}
+
+fn bound(device: DirectoryDevice, catalog: &mut Catalog) -> Result<Arc<dyn Device>, OpenError> {
+    catalog.bind_device(device.name(), &device.identity()?)?;
     Ok(Arc::new(device))
 }
 
@@ -173,8 +205,8 @@ pub fn log_devices(plan: &ResolvedPlan, service: &str) -> (BTreeSet<String>, BTr
     (needed, all)
 }
 
-/// Opens everything a graph needs; engines that are open already are used on. Devices that are only read from may be away; those that are
-/// written to must be there.
+/// Opens everything a graph needs; engines that are open already are used on. Devices that are
+/// only read from may be away; those that are written to must be there and take bytes.
 ///
 /// # Errors
 /// The first device or engine that is missing.
@@ -188,12 +220,14 @@ pub fn context(
     let needs = Needs::of(graph);
     let mut devices: BTreeMap<String, Arc<dyn Device>> = BTreeMap::new();
     for name in &needs.written {
-        let opened = device(plan, places, catalog, name)?;
+        let opened = writable_device(plan, places, catalog, name)?;
         devices.insert(name.clone(), opened);
     }
+    let mut away = BTreeMap::new();
     for name in needs.read.difference(&needs.written) {
-        if let Ok(opened) = device(plan, places, catalog, name) {
-            devices.insert(name.clone(), opened);
+        match device(plan, places, catalog, name) {
+            Ok(opened) => drop(devices.insert(name.clone(), opened)),
+            Err(error) => drop(away.insert(name.clone(), error)),
         }
     }
     for name in &needs.services {
@@ -203,6 +237,7 @@ pub fn context(
     }
     Ok(Context {
         devices,
+        away,
         engines: engines.clone(),
         live_files: live_files(plan, places),
         required: required(plan),

@@ -27,10 +27,18 @@ fn backup_log_and_restore_to_just_before_a_transaction() {
     assert_eq!(found, ["one", "two", "three", "four"]);
     site.good("restore shop --to new.db --yes");
     assert!(rows(&site.path("new.db")).is_empty());
-    site.good("restore docs --to papers --yes");
+    let text = site.good("restore docs --to papers --yes");
+    let (steps, result) = (text.find("prepare-target"), text.find(": done in"));
+    assert!(
+        steps.is_some() && steps < result,
+        "the steps come first: {text}"
+    );
+    assert!(text.contains("~2.9 KiB"), "with their estimate: {text}");
     let restored = std::fs::read_to_string(site.path("papers/a.txt")).expect("file");
     assert_eq!(restored.len(), 3_000);
-    let text = site.ends("restore docs --to papers --yes", 1);
+    let text = site.good("restore docs --to quietly --yes --quiet");
+    assert_eq!(text, "");
+    let text = site.ends("restore docs --to papers --yes", 2);
     assert!(text.contains("not empty"), "{text}");
 }
 

@@ -48,6 +48,7 @@ fn journal_records(folder: &Path) -> usize {
 /// Kills the command at every record in turn, resumes, and judges; returns how often it was hit.
 fn sweep(
     site: &Site,
+    resume: &str,
     line: impl Fn(usize) -> String,
     mut before: impl FnMut(usize),
     mut judge: impl FnMut(usize),
@@ -57,7 +58,7 @@ fn sweep(
         let known = journal_records(site.folder.path());
         let killed = kill_at(site, &line(record), known + record);
         if killed {
-            site.good("run --resume --now 2026-03-03T10:00:00Z");
+            site.good(resume);
         }
         judge(record);
         if !killed {
@@ -80,6 +81,7 @@ fn a_backup_killed_anywhere_resumes_to_the_same_catalog() {
     let before = |_| site.put_back(&kept);
     let kills = sweep(
         &site,
+        "run --resume --now 2026-03-03T10:00:00Z",
         |_| line.to_owned(),
         before,
         |record| {
@@ -103,6 +105,7 @@ fn an_archive_killed_anywhere_loses_nothing() {
     site.good(&format!("run --now {NOW}"));
     let kills = sweep(
         &site,
+        "run --resume --now 2026-03-03T10:00:00Z",
         |record| format!("run wal --now 2026-03-02T11:{:02}:00Z", record % 60),
         |_| site.sql("INSERT INTO t (x) VALUES ('more')"),
         |record| {
@@ -124,6 +127,7 @@ fn a_restore_killed_anywhere_is_finished_and_leaves_nothing_behind() {
     site.good(&format!("run --now {NOW}"));
     let kills = sweep(
         &site,
+        "restore --resume --now 2026-03-03T10:00:00Z",
         |record| format!("restore shop --to back{record}.db --yes"),
         |_| {},
         |record| {

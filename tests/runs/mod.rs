@@ -5,4 +5,5 @@ mod crash;
 mod execution;
 mod faults;
 mod make;
+mod refusals;
 mod site;

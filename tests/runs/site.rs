@@ -102,6 +102,36 @@ impl Site {
         command
     }
 
+    /// The command behind a program that starts it.
+    pub fn wrapped(&self, program: &[&str], line: &str) -> Command {
+        let inner = self.command(line);
+        let mut command = Command::new(program[0]);
+        command
+            .args(&program[1..])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// How many runs the state folder knows.
+    pub fn runs(&self) -> usize {
+        let runs = std::fs::read_dir(self.path("state/shop@test/runs"));
+        runs.map_or(0, Iterator::count)
+    }
+
+    /// How many staging folders lie about.
+    pub fn leftovers(&self) -> usize {
+        let names = std::fs::read_dir(self.folder.path()).expect("list");
+        let staging = names.filter(|entry| {
+            let name = entry.as_ref().expect("entry").file_name();
+            name.to_string_lossy().contains("planc-staging")
+        });
+        staging.count()
+    }
+
     pub fn planc(&self, line: &str) -> Output {
         self.command(line).output().expect("planc starts")
     }

@@ -1,0 +1,40 @@
+//! Owns which command goes on with a run. A restore writes where an operator said so; only a
+//! command that restores may take it up again.
+
+use crate::graph::step::Intent;
+
+/// Runs that the same command resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Backups, log, verification, graphs from files.
+    Work,
+    /// Ad-hoc restores.
+    Restore,
+    /// Recoveries of the plan.
+    Recovery,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Work, Self::Restore, Self::Recovery];
+
+    /// The family of an intent.
+    #[must_use]
+    pub fn of(intent: &Intent) -> Self {
+        match intent {
+            Intent::Restore(_) => Self::Restore,
+            Intent::Recover { .. } => Self::Recovery,
+            Intent::Due | Intent::Jobs { .. } | Intent::Verify { .. } | Intent::File => Self::Work,
+        }
+    }
+
+    /// The command that goes on.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Work => "planc run --resume",
+            Self::Restore => "planc restore --resume",
+            Self::Recovery => "planc recover --resume",
+        }
+    }
+}
