@@ -119,9 +119,9 @@ fn time(path: &Path) -> Result<(), Box<dyn Error>> {
     println!(
         "{}: read {read:.1?}, checked {:.1?}, scheduled {:.1?}, played {:.1?}, all {:.1?}",
         path.display(),
-        checked - read,
-        ready - checked,
-        began.elapsed() - ready,
+        checked.saturating_sub(read),
+        ready.saturating_sub(checked),
+        began.elapsed().saturating_sub(ready),
         began.elapsed(),
     );
     Ok(())

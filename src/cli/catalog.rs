@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Arguments of `planc catalog`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
 }

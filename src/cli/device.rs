@@ -12,7 +12,7 @@ use crate::run::open::{Places, device_path};
 
 /// Arguments of `planc device`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
 }

@@ -13,7 +13,7 @@ use crate::quantity::Bytes;
 
 /// Arguments of `planc list`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only copies of this component or service.
     #[arg(long, value_name = "NAME")]
     component: Option<String>,

@@ -18,7 +18,7 @@ use crate::run::open;
 
 /// Arguments of `planc log`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
 }

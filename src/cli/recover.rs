@@ -13,7 +13,7 @@ use crate::run::Family;
 
 /// Arguments of `planc recover`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The recovery's name in the plan.
     #[arg(required_unless_present = "resume")]
     scenario: Option<String>,

@@ -17,7 +17,7 @@ use crate::run::Family;
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The service.
     #[arg(required_unless_present = "resume")]
     service: Option<String>,

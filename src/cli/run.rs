@@ -23,7 +23,7 @@ use crate::run::{self, Context, Family, RunEnvironment, RunReport, Stop};
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command"
 )]
-pub struct Args {
+pub(crate) struct Args {
     /// Jobs to run now, whether due or not; none for all that is due. A first word that ends in
     /// `.plan` names the plan.
     #[arg(value_name = "JOB")]

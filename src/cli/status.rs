@@ -19,7 +19,7 @@ use crate::run::{Family, open};
 
 /// Arguments of `planc status`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The form of the answer.
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,

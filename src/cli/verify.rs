@@ -11,7 +11,7 @@ use crate::report::summary::summary;
 
 /// Arguments of `planc verify`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only copies on this device.
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,

@@ -20,12 +20,12 @@ use crate::run::{RunReport, Verdict};
 /// How often sizes and signals are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The longest wait after cycles that failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Works until a signal comes.
 pub(crate) fn watch(site: &mut Site) -> Result<Exit, CliError> {
     let mut watcher = Watcher::new(site);
-    watcher.greet(site)?;
+    greet(site)?;
     while !site.stop.asked() {
         if let Some(intent) = watcher.wanted(site)? {
             let exit = watcher.cycle(site, &intent)?;
@@ -38,9 +38,22 @@ pub(crate) fn watch(site: &mut Site) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
+fn greet(site: &Site) -> Result<(), CliError> {
+    let plan = &site.plan.plan().name;
+    say(site.show, &format!("watching {plan}; stop with Ctrl-C\n"))
+}
+
+/// When the next job is due by the clock.
+#[derive(Clone, Copy)]
+enum Next {
+    /// It was not asked since the last cycle.
+    Unknown,
+    At(Timestamp),
+    Never,
+}
+
 struct Watcher {
-    // when the next job is due by the clock; none before it was asked
-    next: Option<Option<Timestamp>>,
+    next: Next,
     sizes: Vec<SizeTrigger>,
     // the folder of the last finished cycle; only one is kept
     folder: Option<PathBuf>,
@@ -60,17 +73,12 @@ impl Watcher {
                 .flatten()
         });
         Self {
-            next: None,
+            next: Next::Unknown,
             sizes: triggers.collect(),
             folder: None,
             failures: 0,
             paused_until: None,
         }
-    }
-
-    fn greet(&self, site: &Site) -> Result<(), CliError> {
-        let plan = &site.plan.plan().name;
-        say(site.show, &format!("watching {plan}; stop with Ctrl-C\n"))
     }
 
     /// What is to be done now.
@@ -82,11 +90,12 @@ impl Watcher {
             return Ok(None);
         }
         let now = site.clock.now();
-        let next = match self.next {
-            Some(next) => next,
-            None => *self.next.insert(earliest(site, now)?),
-        };
-        if next.is_some_and(|next| next <= now) {
+        if let Next::Unknown = self.next {
+            self.next = earliest(site, now)?.map_or(Next::Never, Next::At);
+        }
+        if let Next::At(next) = self.next
+            && next <= now
+        {
             return Ok(Some(Intent::Due));
         }
         let grown = self.sizes.iter().filter(|trigger| trigger.is_reached());
@@ -95,7 +104,7 @@ impl Watcher {
     }
 
     fn cycle(&mut self, site: &mut Site, intent: &Intent) -> Result<Exit, CliError> {
-        self.next = None;
+        self.next = Next::Unknown;
         let now = site.clock.now();
         let graph = Arc::new(site.compile(intent, now)?);
         if graph.steps.is_empty() {

@@ -126,7 +126,7 @@ impl Totals {
 /// Bars on a terminal: one a lane, one for all.
 pub struct Bars {
     names: Names,
-    bars: MultiProgress,
+    screen: MultiProgress,
     lanes: BTreeMap<String, ProgressBar>,
     total: ProgressBar,
     totals: Totals,
@@ -136,8 +136,8 @@ impl Bars {
     /// Bars on standard error. Nothing is drawn when that is no terminal.
     #[must_use]
     pub fn new(graph: Arc<StepGraph>) -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let total = bars.add(ProgressBar::new(estimated_bytes(&graph)));
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let total = screen.add(ProgressBar::new(estimated_bytes(&graph)));
         total.set_style(style(
             "{elapsed:>6} {wide_bar} {bytes_per_sec:>12} left {eta:>4}  {msg}",
         ));
@@ -147,7 +147,7 @@ impl Bars {
         };
         Self {
             names: Names::new(graph),
-            bars,
+            screen,
             lanes: BTreeMap::new(),
             total,
             totals,
@@ -156,9 +156,9 @@ impl Bars {
 
     fn lane(&mut self, id: StepId) -> &ProgressBar {
         let name = self.names.lane(id);
-        let (bars, total) = (&self.bars, &self.total);
+        let (screen, total) = (&self.screen, &self.total);
         self.lanes.entry(name.clone()).or_insert_with(|| {
-            let bar = bars.insert_before(total, ProgressBar::new(0));
+            let bar = screen.insert_before(total, ProgressBar::new(0));
             bar.set_prefix(name);
             bar.set_style(style(
                 "  {prefix:<20} {bar:20} {bytes:>11} {bytes_per_sec:>12}  {msg}",
@@ -178,7 +178,7 @@ impl Bars {
 
     fn say(&self, line: &str) {
         // a terminal that is gone shows nothing; the run goes on
-        let _ = self.bars.println(line);
+        let _ = self.screen.println(line);
     }
 }
 

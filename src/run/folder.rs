@@ -190,7 +190,7 @@ fn is_finished(events: &[RunEvent]) -> bool {
 ///
 /// # Errors
 /// [`FolderError::Graph`].
-pub fn load(path: &Path) -> Result<StepGraph, FolderError> {
+pub(super) fn load(path: &Path) -> Result<StepGraph, FolderError> {
     let bytes = std::fs::read(path).map_err(|cause| io("read", path, cause))?;
     serde_json::from_slice(&bytes).map_err(|error| FolderError::Graph {
         path: path.to_owned(),

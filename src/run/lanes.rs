@@ -18,7 +18,7 @@ use crate::graph::step::{Step, StepGraph};
 const MOST_THREADS: usize = 256;
 
 /// A try of a step on its way to a worker.
-pub struct Job {
+pub(super) struct Job {
     /// Index of the step.
     pub step: usize,
     /// First try is 1.
@@ -34,7 +34,7 @@ struct Group {
 }
 
 /// The pools of a run.
-pub struct Lanes {
+pub(super) struct Lanes {
     groups: BTreeMap<String, Group>,
     messages: Receiver<Message>,
     capacity: usize,
@@ -45,7 +45,7 @@ impl Lanes {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(
+    pub(super) fn start(
         graph: &Arc<StepGraph>,
         context: &Arc<Context>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
@@ -74,12 +74,12 @@ impl Lanes {
 
     /// How many steps can be at work at once.
     #[must_use]
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.capacity.max(1)
     }
 
     /// Hands a step to its pool. False when there is none, which is a fault of this module.
-    pub fn send(&self, graph: &StepGraph, job: Job) -> bool {
+    pub(super) fn send(&self, graph: &StepGraph, job: Job) -> bool {
         let group = graph.steps.get(job.step).map(|step| group_of(graph, step));
         let group = group.and_then(|name| self.groups.get(name));
         group.is_some_and(|group| group.jobs.send(job).is_ok())
@@ -87,7 +87,7 @@ impl Lanes {
 
     /// What the workers tell.
     #[must_use]
-    pub fn messages(&self) -> &Receiver<Message> {
+    pub(super) fn messages(&self) -> &Receiver<Message> {
         &self.messages
     }
 }

@@ -48,7 +48,7 @@ impl Record {
 
 /// What a worker tells while it works and when it ends.
 #[derive(Debug)]
-pub enum Message {
+pub(super) enum Message {
     /// Something for journal and report.
     Fact(EventKind),
     /// Something for the catalog.

@@ -34,6 +34,6 @@ impl Programs {
 }
 
 /// Asks one group to stop; a group that is gone needs no signal.
-pub fn stop(group: Pid) {
+pub(super) fn stop(group: Pid) {
     let _ = kill_process_group(group, Signal::TERM);
 }

@@ -25,7 +25,7 @@ pub struct Resumed {
 /// True for steps whose effect outlives the process: they are made durable in the journal before
 /// anything that depends on them begins.
 #[must_use]
-pub fn is_durable(kind: &StepKind) -> bool {
+pub(super) fn is_durable(kind: &StepKind) -> bool {
     matches!(
         kind,
         StepKind::CommitPart { .. }

@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long to wait before try `attempt + 1`, or none when there is no further try.
 /// `attempt` is the number of tries so far, at least 1.
 #[must_use]
-pub fn wait(on_failure: OnFailure, retry: Retry, attempt: u32) -> Option<Duration> {
+pub(super) fn wait(on_failure: OnFailure, retry: Retry, attempt: u32) -> Option<Duration> {
     let OnFailure::Retry(more) = on_failure else {
         return None;
     };

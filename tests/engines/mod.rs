@@ -1,4 +1,5 @@
 //! Tests of engines.
+#![expect(clippy::unwrap_used, reason = "a test may fail at any line")]
 
 mod contract;
 mod sqlite;

@@ -47,7 +47,7 @@ recovery oops {
 }
 "#;
 
-const INVENTORY: &str = r#"inventory: 1
+const INVENTORY: &str = r"inventory: 1
 sites: {home: {}, away: {}}
 hosts: {pi: {site: home}, scratch: {site: home}}
 services:
@@ -57,7 +57,7 @@ devices:
   disk: {host: pi, path: backup/disk, read: 100 MiB/s, write: 50 MiB/s}
   cloud: {site: away, path: backup/cloud, read: 10 MiB/s, write: 10 MiB/s}
 contacts: {ops: {pager: ops}}
-"#;
+";
 
 fn stamp(text: &str) -> Timestamp {
     text.parse().expect("an instant")

@@ -119,7 +119,7 @@ fn deep_nesting_is_bounded() {
             // one for each line is the most that can be right: 20 000 empty backups are that many
             assert!(findings.len() <= 20_200, "{}", findings.len());
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{opening}");
+        assert!(began.elapsed() < Duration::from_mins(1), "{opening}");
     }
 }
 
@@ -138,6 +138,6 @@ fn huge_input_is_bounded() {
         let began = Instant::now();
         let (_, findings) = parse(&text);
         assert!(findings.len() <= 1000, "{}", findings.len());
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", &text[..40]);
+        assert!(began.elapsed() < Duration::from_mins(1), "{}", &text[..40]);
     }
 }

@@ -30,14 +30,25 @@ fn controldata(cluster: &Cluster) -> BTreeMap<String, String> {
 
 fn assert_same_control(cluster: &Cluster) {
     let (file, told) = (control_of(cluster), controldata(cluster));
+    for (name, value) in positions(&file).into_iter().chain(settings(&file)) {
+        assert_eq!(told.get(name), Some(&value), "{name}");
+    }
+    let segment = Segment::holding(file.timeline, file.redo, file.wal_segment_size);
+    assert_eq!(
+        told["Latest checkpoint's REDO WAL file"],
+        segment.name(file.wal_segment_size)
+    );
+}
+
+/// What the file says of versions and positions, as the server's own tool names it.
+fn positions(file: &ControlFile) -> Vec<(&'static str, String)> {
     let next = format!("{}:{}", file.next_xid >> 32, file.next_xid & 0xFFFF_FFFF);
     let (minimum, minimum_timeline) = match file.min_recovery {
         Some((lsn, timeline)) => (lsn, timeline.number()),
         None => (Lsn(0), 0),
     };
     let word = |yes: bool, on: &str, off: &str| (if yes { on } else { off }).to_owned();
-    let wal_level = ["minimal", "replica", "logical"][file.wal_level as usize];
-    for (name, value) in [
+    vec![
         (
             "pg_control version number",
             file.version.control_version.to_string(),
@@ -78,6 +89,13 @@ fn assert_same_control(cluster: &Cluster) {
             "End-of-backup record required",
             word(file.backup_end_required, "yes", "no"),
         ),
+    ]
+}
+
+/// What the file says of settings and sizes.
+fn settings(file: &ControlFile) -> Vec<(&'static str, String)> {
+    let wal_level = ["minimal", "replica", "logical"][file.wal_level as usize];
+    vec![
         ("wal_level setting", wal_level.to_owned()),
         ("max_connections setting", file.limits[0].to_string()),
         ("max_worker_processes setting", file.limits[1].to_string()),
@@ -97,14 +115,7 @@ fn assert_same_control(cluster: &Cluster) {
             "Data page checksum version",
             u32::from(file.checksums).to_string(),
         ),
-    ] {
-        assert_eq!(told.get(name), Some(&value), "{name}");
-    }
-    let segment = Segment::holding(file.timeline, file.redo, file.wal_segment_size);
-    assert_eq!(
-        told["Latest checkpoint's REDO WAL file"],
-        segment.name(file.wal_segment_size)
-    );
+    ]
 }
 
 #[test]

@@ -11,7 +11,7 @@ use planc::run::event::{EventKind, RunEvent};
 use planc::run::{Context, Observer, RunEnvironment, RunReport};
 
 /// A graph of steps with edges; lanes as given.
-pub fn graph(kinds: Vec<StepKind>, edges: &[(u32, u32, EdgeKind)]) -> StepGraph {
+pub(super) fn graph(kinds: Vec<StepKind>, edges: &[(u32, u32, EdgeKind)]) -> StepGraph {
     let steps = kinds.into_iter().zip(1u64..);
     StepGraph {
         format: FORMAT.to_owned(),
@@ -49,19 +49,19 @@ fn step(kind: StepKind, id: u64) -> Step {
 }
 
 /// A program and its arguments, separated by blanks.
-pub fn exec(line: &str) -> StepKind {
+pub(super) fn exec(line: &str) -> StepKind {
     let argv = line.split(' ').map(str::to_owned).collect();
     StepKind::Exec { argv }
 }
 
 /// A shell script.
-pub fn script(text: String) -> StepKind {
+pub(super) fn script(text: String) -> StepKind {
     let argv = vec!["sh".to_owned(), "-c".to_owned(), text];
     StepKind::Exec { argv }
 }
 
 /// Puts every step on one lane of this depth.
-pub fn on_lane(mut graph: StepGraph, name: &str, depth: u32) -> StepGraph {
+pub(super) fn on_lane(mut graph: StepGraph, name: &str, depth: u32) -> StepGraph {
     graph.lanes = vec![Lane {
         name: name.to_owned(),
         depth,
@@ -74,7 +74,7 @@ pub fn on_lane(mut graph: StepGraph, name: &str, depth: u32) -> StepGraph {
 
 /// The facts of a run in words, without what differs from run to run.
 #[derive(Clone, Default)]
-pub struct Log(pub Rc<RefCell<Vec<String>>>);
+pub(super) struct Log(pub Rc<RefCell<Vec<String>>>);
 
 impl Observer for Log {
     fn event(&mut self, event: &RunEvent) {
@@ -122,7 +122,7 @@ impl Observer for Log {
 }
 
 /// Runs a graph with nothing but a log.
-pub fn run(graph: StepGraph, context: Context) -> (RunReport, Vec<String>) {
+pub(super) fn run(graph: StepGraph, context: Context) -> (RunReport, Vec<String>) {
     let log = Log::default();
     let environment = RunEnvironment {
         observers: vec![Box::new(log.clone())],

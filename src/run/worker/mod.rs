@@ -26,7 +26,7 @@ use crate::media::part::Replaced;
 const PROGRESS_EVERY_MS: u64 = 100;
 
 /// What a worker has in hand.
-pub struct Task<'a> {
+pub(super) struct Task<'a> {
     /// What the run works with.
     pub context: &'a Context,
     /// The graph.
@@ -43,7 +43,7 @@ pub struct Task<'a> {
 
 /// True when the coordinator does the step itself, without a worker.
 #[must_use]
-pub fn is_inline(step: &Step) -> bool {
+pub(super) fn is_inline(step: &Step) -> bool {
     matches!(
         step.kind,
         StepKind::Barrier | StepKind::Approve { .. } | StepKind::Notify { .. }
@@ -54,7 +54,7 @@ pub fn is_inline(step: &Step) -> bool {
 ///
 /// # Errors
 /// Why it failed, and whether trying again can help.
-pub fn run(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+pub(super) fn run(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     if task.stop.asked() {
         return Err(StepFailure::stopped());
     }
