@@ -272,7 +272,7 @@ fn a_hole_damage_and_a_failing_device_are_errors_not_the_end() {
 struct Hanging;
 
 impl Device for Hanging {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "hanging"
     }
     fn identity(&self) -> Result<String, DeviceError> {

@@ -94,7 +94,7 @@ fn a_server_archives_and_recovers_through_the_commands() {
         Writer::rest();
         let acknowledged = writer.finish();
         // ends the segment and waits for the server's word that both devices hold it
-        let patience = std::time::Duration::from_secs(120);
+        let patience = std::time::Duration::from_mins(2);
         let spec = parts::spec(&source, "postgres", &[]);
         let archived = planc::engine::postgres::archive::switch(&spec, patience);
         assert!(archived.expect("archived").position.is_some());

@@ -6,6 +6,7 @@ mod backup;
 mod cluster;
 mod command;
 mod formats;
+mod inplace;
 mod ledger;
 mod parts;
 mod recover;

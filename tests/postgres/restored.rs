@@ -1,6 +1,6 @@
 //! Owns putting parts and archived log back together with the engine's restore session.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use planc::engine::postgres::lsn::{SegmentSize, Timeline, WalFile};
 use planc::engine::postgres::records::{self, Records};
@@ -123,19 +123,4 @@ pub(crate) fn running(
     cluster.start();
     assert_eq!(cluster.ask("select pg_is_in_recovery()"), "false");
     (cluster, replayed)
-}
-
-/// Files below a folder with their bytes and times of change, to see that nothing was touched.
-pub(crate) fn fingerprint(folder: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
-    let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.expect("an entry");
-        let about = entry.metadata().expect("metadata");
-        found.push((
-            entry.into_path(),
-            about.len(),
-            about.modified().expect("a time"),
-        ));
-    }
-    found
 }

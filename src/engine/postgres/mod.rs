@@ -24,12 +24,14 @@ pub mod connect;
 pub mod engine;
 pub mod fetch;
 pub mod files;
+pub mod inplace;
 pub mod notes;
 pub mod push;
 pub mod read;
 pub mod replay;
 pub mod restore;
 pub mod server;
+mod write;
 
 use std::collections::BTreeSet;
 use std::fmt;

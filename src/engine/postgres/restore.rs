@@ -5,9 +5,9 @@
 //! between them are relative, so the folder can be renamed as a whole), `log` (segments) and
 //! `scratch` (socket and log of the server that replays).
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Component as PathPart, Path, PathBuf};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::assemble::Assembly;
@@ -18,8 +18,9 @@ use super::notes::{LABEL, MAP, PartNotes};
 use super::records::Records;
 use super::replay::{self, Replay, Replayed};
 use super::target::Target;
+use super::write::Writer;
 use super::{FormatError, PostgresSpec, read};
-use crate::engine::{EndedBackup, EngineError, Entry, EntryKind, LogRange, RestoreSession};
+use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
@@ -33,8 +34,7 @@ const UNARCHIVED: &str = "\n# set by the recovery: run ALTER SYSTEM RESET archiv
 pub struct ClusterRestore {
     spec: PostgresSpec,
     root: PathBuf,
-    owner: Option<(u32, u32)>,
-    open: Option<(File, PathBuf, Entry)>,
+    writer: Writer,
     parts: Vec<(PartNotes, EndedBackup)>,
     until: RecoveryTarget,
     before: Option<(Lsn, Lsn)>,
@@ -57,11 +57,13 @@ impl ClusterRestore {
             let made = std::fs::create_dir_all(&folder);
             made.map_err(|error| cannot("create", &folder, error))?;
         }
+        let mut writer = Writer::new();
+        writer.map("", &root.join("cluster/data"));
+        writer.map("pg_tblspc", &root.join("cluster/tablespaces"));
         Ok(Self {
             spec,
             root,
-            owner: None,
-            open: None,
+            writer,
             parts: Vec::new(),
             until: RecoveryTarget::Latest,
             before: None,
@@ -94,34 +96,6 @@ impl ClusterRestore {
         self.root.join("cluster/data")
     }
 
-    /// Where an entry of a part goes. Names come from outside: nothing leaves the folder (R26).
-    fn place(&self, path: &str) -> Result<PathBuf, EngineError> {
-        let path = path.replace("%25", "%");
-        let normal = |part| matches!(part, PathPart::Normal(_));
-        if path.is_empty() || !Path::new(&path).components().all(normal) {
-            return Err(EngineError::Damaged {
-                what: format!("the name `{path}` of an entry"),
-                detail: "it leads out of the folder".to_owned(),
-            });
-        }
-        let tablespaces = self.root.join("cluster/tablespaces");
-        Ok(match path.strip_prefix("pg_tblspc/") {
-            Some(inside) => tablespaces.join(inside),
-            None => self.data_directory().join(path),
-        })
-    }
-
-    fn own(&self, path: &Path) -> Result<(), EngineError> {
-        let Some((uid, gid)) = self.owner else {
-            return Ok(());
-        };
-        if !rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
-        let done = std::os::unix::fs::chown(path, Some(uid), Some(gid));
-        done.map_err(|error| cannot("change the owner of", path, error))
-    }
-
     /// Writes what the parts need to be one cluster.
     fn assemble(&self, assembly: &Assembly) -> Result<(), EngineError> {
         let data = self.data_directory();
@@ -132,7 +106,7 @@ impl ClusterRestore {
                 .join(format!("cluster/tablespaces/{}", tablespace.oid));
             let made = std::fs::create_dir_all(&folder);
             made.map_err(|error| cannot("create", &folder, error))?;
-            self.own(&folder)?;
+            self.writer.own(&folder)?;
         }
         let map = assembly.map(|tablespace| format!("../../tablespaces/{}", tablespace.oid));
         if !map.is_empty() {
@@ -157,7 +131,7 @@ impl ClusterRestore {
             "log",
             "scratch",
         ] {
-            self.own(&self.root.join(folder))?;
+            self.writer.own(&self.root.join(folder))?;
         }
         Ok(())
     }
@@ -186,7 +160,7 @@ impl ClusterRestore {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
         std::fs::write(path, bytes).map_err(|error| cannot("write", path, error))?;
-        self.own(path)
+        self.writer.own(path)
     }
 
     /// Replays to the target and stops the server again.
@@ -252,46 +226,15 @@ impl ClusterRestore {
 
 impl RestoreSession for ClusterRestore {
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        let path = self.place(&entry.path)?;
-        self.owner.get_or_insert((entry.uid, entry.gid));
-        match entry.kind {
-            EntryKind::Directory => {
-                let made = std::fs::create_dir_all(&path);
-                made.map_err(|error| cannot("create", &path, error))?;
-                self.finish(&path, entry)
-            }
-            EntryKind::File => {
-                if let Some(folder) = path.parent() {
-                    let made = std::fs::create_dir_all(folder);
-                    made.map_err(|error| cannot("create", folder, error))?;
-                }
-                let file = OpenOptions::new().write(true).create_new(true).open(&path);
-                let file = file.map_err(|error| cannot("create", &path, error))?;
-                self.open = Some((file, path, entry.clone()));
-                Ok(())
-            }
-            _ => Err(EngineError::Damaged {
-                what: format!("the entry {}", entry.path),
-                detail: "a cluster has files and folders only".to_owned(),
-            }),
-        }
+        self.writer.entry(entry)
     }
 
     fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        let Some((file, path, _)) = &self.open else {
-            return Ok(());
-        };
-        let written = file.write_all_at(bytes, offset);
-        written.map_err(|error| cannot("write", path, error))
+        self.writer.data(offset, bytes)
     }
 
     fn close(&mut self, length: u64) -> Result<(), EngineError> {
-        let Some((file, path, entry)) = self.open.take() else {
-            return Ok(());
-        };
-        let done = file.set_len(length).and_then(|()| file.sync_all());
-        done.map_err(|error| cannot("write", &path, error))?;
-        self.finish(&path, &entry)
+        self.writer.close(length)
     }
 
     fn finish_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
@@ -346,13 +289,6 @@ impl RestoreSession for ClusterRestore {
 }
 
 impl ClusterRestore {
-    fn finish(&self, path: &Path, entry: &Entry) -> Result<(), EngineError> {
-        let mode = Permissions::from_mode(entry.mode);
-        let done = std::fs::set_permissions(path, mode);
-        done.map_err(|error| cannot("change", path, error))?;
-        self.own(path)
-    }
-
     /// Is the target surely inside what was given? A doubt asks for the next range.
     fn is_enough(&self, range: &LogRange, until: &RecoveryTarget) -> bool {
         let Ok(assembly) = Assembly::of(&self.parts) else {

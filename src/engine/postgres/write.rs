@@ -1,0 +1,169 @@
+//! Owns writing the entries of parts into folders: names from outside never lead out of them, no
+//! file is written over, owners and modes are those of the source (R26).
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Component as PathPart, Path, PathBuf};
+
+use super::files::cannot;
+use crate::engine::{EngineError, Entry, EntryKind};
+
+/// Writes entries; folders of the part are mapped to folders of this host.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    /// Folder of the part and its place here, the longest first.
+    places: Vec<(String, PathBuf)>,
+    owner: Option<(u32, u32)>,
+    open: Option<(File, PathBuf, Entry)>,
+    bytes: u64,
+}
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Entries below `folder` (empty for all) go to `place`.
+    pub(super) fn map(&mut self, folder: &str, place: &Path) {
+        self.places.push((folder.to_owned(), place.to_owned()));
+        self.places
+            .sort_by_key(|(folder, _)| usize::MAX - folder.len());
+    }
+
+    /// Bytes written so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Gives a path to the owner of the source's files, when this runs as root.
+    pub(super) fn own(&self, path: &Path) -> Result<(), EngineError> {
+        let Some((uid, gid)) = self.owner else {
+            return Ok(());
+        };
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let done = std::os::unix::fs::chown(path, Some(uid), Some(gid));
+        done.map_err(|error| cannot("change the owner of", path, error))
+    }
+
+    pub(super) fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let path = self.place(&entry.path)?;
+        self.owner.get_or_insert((entry.uid, entry.gid));
+        match entry.kind {
+            EntryKind::Directory => {
+                let made = std::fs::create_dir_all(&path);
+                made.map_err(|error| cannot("create", &path, error))?;
+                self.finish(&path, entry)
+            }
+            EntryKind::File => {
+                let file = OpenOptions::new().write(true).create_new(true).open(&path);
+                let file = file.map_err(|error| cannot("create", &path, error))?;
+                self.open = Some((file, path, entry.clone()));
+                Ok(())
+            }
+            _ => Err(EngineError::Damaged {
+                what: format!("the entry {}", entry.path),
+                detail: "a cluster has files and folders only".to_owned(),
+            }),
+        }
+    }
+
+    pub(super) fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        let Some((file, path, _)) = &self.open else {
+            return Ok(());
+        };
+        self.bytes += bytes.len() as u64;
+        let written = file.write_all_at(bytes, offset);
+        written.map_err(|error| cannot("write", path, error))
+    }
+
+    pub(super) fn close(&mut self, length: u64) -> Result<(), EngineError> {
+        let Some((file, path, entry)) = self.open.take() else {
+            return Ok(());
+        };
+        let done = file.set_len(length).and_then(|()| file.sync_all());
+        done.map_err(|error| cannot("write", &path, error))?;
+        self.finish(&path, &entry)
+    }
+
+    fn finish(&self, path: &Path, entry: &Entry) -> Result<(), EngineError> {
+        let mode = Permissions::from_mode(entry.mode);
+        let done = std::fs::set_permissions(path, mode);
+        done.map_err(|error| cannot("change", path, error))?;
+        self.own(path)
+    }
+
+    /// Where an entry goes.
+    fn place(&self, path: &str) -> Result<PathBuf, EngineError> {
+        let path = path.replace("%25", "%");
+        let normal = |part| matches!(part, PathPart::Normal(_));
+        let inside = !path.is_empty() && Path::new(&path).components().all(normal);
+        let found = self
+            .places
+            .iter()
+            .filter(|_| inside)
+            .find_map(|(folder, place)| {
+                if folder.is_empty() {
+                    return Some(place.join(&path));
+                }
+                let rest = path.strip_prefix(folder.as_str())?;
+                match rest.strip_prefix('/') {
+                    Some(rest) => Some(place.join(rest)),
+                    None => rest.is_empty().then(|| place.clone()),
+                }
+            });
+        found.ok_or_else(|| EngineError::Damaged {
+            what: format!("the name `{path}` of an entry"),
+            detail: "it leads out of the folder".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_outside_stay_inside() {
+        let mut writer = Writer::new();
+        writer.map("", Path::new("/data"));
+        writer.map("pg_tblspc", Path::new("/spaces"));
+        writer.map("pg_tblspc/7", Path::new("/seven"));
+        let place = |path: &str| writer.place(path).ok();
+        assert_eq!(place("base/5/1"), Some("/data/base/5/1".into()));
+        assert_eq!(place("pg_tblspc/9/PG/1"), Some("/spaces/9/PG/1".into()));
+        assert_eq!(place("pg_tblspc/7/PG/1"), Some("/seven/PG/1".into()));
+        assert_eq!(place("pg_tblspc/7"), Some("/seven".into()));
+        assert_eq!(place("pg_tblspc/77"), Some("/spaces/77".into()));
+        assert_eq!(place("a%25b"), Some("/data/a%b".into()));
+        for path in ["", "/etc/passwd", "../x", "a/../../x", "./a", "."] {
+            assert_eq!(place(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_declared_folders_take_entries_and_no_file_is_written_over() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut writer = Writer::new();
+        writer.map("pg_tblspc/7", folder.path());
+        let entry = |path: &str| Entry {
+            path: path.to_owned(),
+            kind: EntryKind::File,
+            mode: 0o600,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            mtime: (0, 0),
+        };
+        assert!(writer.entry(&entry("base/5/1")).is_err());
+        writer.entry(&entry("pg_tblspc/7/a")).expect("a file");
+        writer.data(2, b"xy").expect("bytes");
+        writer.close(6).expect("closed");
+        assert_eq!(
+            std::fs::read(folder.path().join("a")).expect("bytes"),
+            b"\0\0xy\0\0"
+        );
+        assert!(writer.entry(&entry("pg_tblspc/7/a")).is_err());
+        assert_eq!(writer.bytes(), 2);
+    }
+}
