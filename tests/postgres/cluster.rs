@@ -17,12 +17,26 @@ pub(crate) fn versions() -> Vec<u32> {
 
 /// A folder that the server's user owns and everyone may enter.
 pub(crate) fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("planc-pg-").tempdir();
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("planc-pg-");
+    let folder = match memory() {
+        Some(memory) => builder.tempdir_in(memory),
+        None => builder.tempdir(),
+    };
     let folder = folder.expect("temporary folder");
     let open = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("permissions");
     own(folder.path());
     folder
+}
+
+/// A file system in memory with room for all clusters at once: the tests restore thousands of
+/// files, each of them synced.
+fn memory() -> Option<&'static Path> {
+    const ROOM: u64 = 2 << 30;
+    let path = Path::new("/dev/shm");
+    let about = rustix::fs::statvfs(path).ok()?;
+    (about.f_bavail * about.f_frsize > ROOM).then_some(path)
 }
 
 /// Gives a path to the server's user, when the tests run as root.

@@ -377,7 +377,7 @@ mod tests {
         let bytes = segment(&[commit(0), commit(3 * PAGE)]);
         assert_eq!(Records::new(&bytes).expect("a segment").count(), 1);
         let mut bytes = segment(&[commit(0), commit(5), commit(6)]);
-        bytes[150] ^= 1;
+        bytes[100] ^= 1;
         assert_eq!(Records::new(&bytes).expect("a segment").count(), 1);
     }
 

@@ -59,7 +59,7 @@ impl ClusterRestore {
         }
         let mut writer = Writer::new();
         writer.map("", &root.join("cluster/data"));
-        writer.map("pg_tblspc", &root.join("cluster/tablespaces"));
+        writer.map("pg_tblspc/", &root.join("cluster/tablespaces"));
         Ok(Self {
             spec,
             root,

@@ -23,7 +23,8 @@ impl Writer {
         Self::default()
     }
 
-    /// Entries below `folder` (empty for all) go to `place`.
+    /// `folder` and what is below it (empty: everything; with a `/` at its end: only what is below
+    /// it) goes to `place`.
     pub(super) fn map(&mut self, folder: &str, place: &Path) {
         self.places.push((folder.to_owned(), place.to_owned()));
         self.places
@@ -108,6 +109,9 @@ impl Writer {
                     return Some(place.join(&path));
                 }
                 let rest = path.strip_prefix(folder.as_str())?;
+                if folder.ends_with('/') {
+                    return Some(place.join(rest));
+                }
                 match rest.strip_prefix('/') {
                     Some(rest) => Some(place.join(rest)),
                     None => rest.is_empty().then(|| place.clone()),
@@ -128,10 +132,11 @@ mod tests {
     fn names_from_outside_stay_inside() {
         let mut writer = Writer::new();
         writer.map("", Path::new("/data"));
-        writer.map("pg_tblspc", Path::new("/spaces"));
+        writer.map("pg_tblspc/", Path::new("/spaces"));
         writer.map("pg_tblspc/7", Path::new("/seven"));
         let place = |path: &str| writer.place(path).ok();
         assert_eq!(place("base/5/1"), Some("/data/base/5/1".into()));
+        assert_eq!(place("pg_tblspc"), Some("/data/pg_tblspc".into()));
         assert_eq!(place("pg_tblspc/9/PG/1"), Some("/spaces/9/PG/1".into()));
         assert_eq!(place("pg_tblspc/7/PG/1"), Some("/seven/PG/1".into()));
         assert_eq!(place("pg_tblspc/7"), Some("/seven".into()));
