@@ -9,6 +9,7 @@ mod store;
 
 use std::path::Path;
 
+pub use self::rebuild::Owner;
 use self::store::Store;
 use crate::media::DeviceError;
 

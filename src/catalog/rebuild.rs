@@ -1,65 +1,120 @@
 //! Owns rebuilding a catalog from what lies on devices. Never writes to a device (R16).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Catalog, CatalogError};
-use crate::media::manifest::Manifest;
+use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::{Device, DeviceError, log, name, part};
 
+/// Whose copies a catalog holds. Devices may be shared by several plans and environments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Name of the plan.
+    pub plan: String,
+    /// Environment; empty when the plan names none.
+    pub environment: String,
+}
+
+impl Owner {
+    fn has(&self, part: &PartHeader) -> bool {
+        part.plan == self.plan && part.environment == self.environment
+    }
+}
+
+/// Service and identity of sources.
+type Sources = BTreeSet<(String, String)>;
+
+/// A rebuild on its way.
+struct Rebuild<'a> {
+    catalog: Catalog,
+    owner: &'a Owner,
+    /// Sources that the owner has parts of.
+    own: Sources,
+    /// Sources that others have parts of.
+    foreign: Sources,
+    problems: Vec<String>,
+}
+
 impl Catalog {
-    /// Fills an empty catalog from what lies on the devices. Never writes to a device (R16).
-    /// A part counts only when its manifest is intact and its packs are there in full length.
-    /// Returns what could not be read, for people.
+    /// Fills an empty catalog with the owner's copies on the devices. Never writes to a device
+    /// (R16). A part counts only when its manifest is intact and its packs are there in full
+    /// length. A log belongs to a source, not to a plan: it is left out only when others have
+    /// parts of its source and the owner has none. Returns what could not be read, for people.
     ///
     /// # Errors
     /// When a device cannot be listed, SQLite fails, or the file holds copies already.
     pub fn rebuild(
         path: &Path,
         devices: &[Arc<dyn Device>],
+        owner: &Owner,
     ) -> Result<(Self, Vec<String>), CatalogError> {
-        let mut catalog = Self::open(path)?;
+        let catalog = Self::open(path)?;
         let holdings = catalog.holdings()?;
         if !holdings.parts.is_empty() || !holdings.logs.is_empty() {
             let detail = "it is not empty; move it away before it is rebuilt".to_owned();
             return Err(catalog.store.unusable(detail));
         }
-        let mut problems = Vec::new();
+        let mut rebuild = Rebuild {
+            catalog,
+            owner,
+            own: Sources::new(),
+            foreign: Sources::new(),
+            problems: Vec::new(),
+        };
         for device in devices {
-            catalog.bind_device(device.name(), &device.identity()?)?;
-            catalog.add_parts(device.as_ref(), &mut problems)?;
-            catalog.add_logs(device.as_ref(), &mut problems)?;
+            let identity = device.identity()?;
+            rebuild.catalog.bind_device(device.name(), &identity)?;
+            rebuild.add_parts(device.as_ref())?;
         }
-        Ok((catalog, problems))
+        for device in devices {
+            rebuild.add_logs(device.as_ref())?;
+        }
+        Ok((rebuild.catalog, rebuild.problems))
     }
+}
 
-    fn add_parts(
-        &mut self,
-        device: &dyn Device,
-        problems: &mut Vec<String>,
-    ) -> Result<(), CatalogError> {
+impl Rebuild<'_> {
+    fn add_parts(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
         for (object, _) in device.list(name::PARTS)? {
-            match part::read(device, &object).and_then(|manifest| whole(manifest, device)) {
-                Ok(manifest) => {
-                    if let Err(error) = self.record_part(&manifest, device.name()) {
-                        problems.push(conflict(error)?);
-                    }
-                }
-                Err(error) => problems.push(problem(error)?),
+            match part::read(device, &object) {
+                Ok(manifest) => self.add_part(manifest, device)?,
+                Err(error) => self.problems.push(problem(error)?),
             }
         }
         Ok(())
     }
 
-    fn add_logs(
-        &mut self,
-        device: &dyn Device,
-        problems: &mut Vec<String>,
-    ) -> Result<(), CatalogError> {
+    fn add_part(&mut self, manifest: Manifest, device: &dyn Device) -> Result<(), CatalogError> {
+        let header = &manifest.header;
+        let source = (header.service.clone(), header.identity.clone());
+        if !self.owner.has(header) {
+            self.foreign.insert(source);
+            return Ok(());
+        }
+        self.own.insert(source);
+        match whole(manifest, device) {
+            Ok(manifest) => {
+                if let Err(error) = self.catalog.record_part(&manifest, device.name()) {
+                    self.problems.push(conflict(error)?);
+                }
+            }
+            Err(error) => self.problems.push(problem(error)?),
+        }
+        Ok(())
+    }
+
+    fn add_logs(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
         for (object, _) in device.list(name::LOGS)? {
             match log::read(device, &object) {
-                Ok(read) => self.record_log(&read.record, device.name())?,
-                Err(error) => problems.push(problem(error)?),
+                Ok(read) => {
+                    let source = (read.record.service.clone(), read.record.identity.clone());
+                    if self.own.contains(&source) || !self.foreign.contains(&source) {
+                        self.catalog.record_log(&read.record, device.name())?;
+                    }
+                }
+                Err(error) => self.problems.push(problem(error)?),
             }
         }
         Ok(())
@@ -69,11 +124,12 @@ impl Catalog {
 /// Gives the manifest back when all its packs are there in full length.
 fn whole(manifest: Manifest, device: &dyn Device) -> Result<Manifest, DeviceError> {
     for pack in &manifest.packs {
-        let size = device.size(&pack.name)?;
+        let object = part::find(device, &pack.name)?;
+        let size = device.size(&object)?;
         if size != pack.length {
             return Err(DeviceError::Damaged {
                 device: device.name().to_owned(),
-                object: pack.name.clone(),
+                object,
                 detail: format!("it has {size} bytes instead of {}", pack.length),
             });
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Owner};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
@@ -65,7 +65,13 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     }
     let new = places.state.join("catalog.rebuilt");
     forget(&new)?;
-    let (catalog, unread) = Catalog::rebuild(&new, &devices).map_err(catalog_error)?;
+    let plan = loaded.plan.plan();
+    let owner = Owner {
+        plan: plan.name.clone(),
+        environment: plan.environment.clone(),
+    };
+    let rebuilt = Catalog::rebuild(&new, &devices, &owner);
+    let (catalog, unread) = rebuilt.map_err(catalog_error)?;
     let holdings = catalog.holdings().map_err(catalog_error)?;
     drop(catalog);
     replace(&new, &catalog_path(&places))?;

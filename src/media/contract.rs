@@ -94,6 +94,15 @@ fn an_object_appears_when_it_is_published(device: &dyn Device) -> Result<(), Str
         Err(DeviceError::Different { .. })
     );
     hold(refused, "publishing never replaces")?;
+    let put = works(writer.publish("packs/aa/y"))?;
+    hold(
+        put == Put::Created,
+        "what was refused can have another name",
+    )?;
+    hold(
+        works(device.get("packs/aa/y", None))? == b"other",
+        "it has its bytes there",
+    )?;
     let empty = works(works(device.create())?.publish("packs/aa/empty"))?;
     hold(empty == Put::Created, "an empty object can be published")
 }

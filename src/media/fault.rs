@@ -141,7 +141,7 @@ impl Write for FaultObject {
 }
 
 impl ObjectWriter for FaultObject {
-    fn publish(self: Box<Self>, name: &str) -> Result<Put, DeviceError> {
+    fn publish(&mut self, name: &str) -> Result<Put, DeviceError> {
         self.state.call("publish", name)?;
         self.inner.publish(name)
     }

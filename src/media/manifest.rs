@@ -1,5 +1,58 @@
 //! Owns the manifest: the commit marker of one part on one device, and the record of one log
 //! object. Must not read or write devices; `media::part` and `media::log` do.
+//!
+//! # Fields of a manifest
+//! The body of a sealed object ([`super::sealed`]) is one JSON object. Hashes are BLAKE3, 64 hex
+//! digits; moments are RFC 3339 with `Z`; numbers are unsigned 64-bit unless said otherwise, so a
+//! reader must not take them as floating point.
+//!
+//! ```text
+//! format        "planc-part/1"; a reader refuses others
+//! part          id of the part; the object's name is made of it
+//! component     what was copied: "<service>/<kind>/<name>"
+//! service       service in the plan
+//! engine        "postgresql", "mariadb", "sqlite" or "files"
+//! job           job in the plan
+//! run           id of the run that made it
+//! plan          name of the plan
+//! environment   environment of the plan, "" when it has none
+//! plan_hash     hash of the plan's texts
+//! method        how it was copied, e.g. "physical-full"
+//! identity      identity of the source
+//! base          part that this one builds on, or null
+//! ended         what the engine said at the end:
+//!   taken_at      the moment that the copy shows
+//!   from, until   positions in the source's log, or null: {"incarnation":…,"value":…}. Log from
+//!                 `from` to `until` is needed to make the copy consistent
+//!   warnings      sentences for people
+//!   notes         words of the engine by name
+//! codec         compression asked for: "none", "lz4" or {"zstd":<level>}; each frame says its own
+//! bytes         bytes of content
+//! stored_bytes  bytes of all packs
+//! packs         list of {"name":…,"length":…,"hash":…}: name (see [`super::pack`]), length and hash
+//! frames        list of rows in the order of the stream:
+//!                 [pack: index into packs, offset of the frame in the pack, length of the stored
+//!                 frame with its header, length of its plaintext, hash of its plaintext]
+//! entries       list of rows in the order of the stream, folders before what is in them:
+//!                 [path, kind, mode, uid, gid, [mtime: seconds, signed, nanoseconds], length, hash,
+//!                 extents]
+//! keys          ids of the keys needed; [] while copies are not encrypted, a reader refuses others
+//! more          words of later versions by name; left out when there are none
+//! ```
+//!
+//! *Path* is relative, `/`-separated, without `.` and `..`, `""` for the root of the part itself;
+//! `%` and bytes outside UTF-8 are written as `%` and two hex digits. *Kind* is `{"type":"file"}`,
+//! `{"type":"directory"}`, `{"type":"symlink","target":…}` (written as paths are),
+//! `{"type":"hardlink","target":…}` (an earlier path of the same part) or `{"type":"fifo"}`. All
+//! but files have length 0, hash `""` and no extents. *Mode* is the lower 12 bits.
+//!
+//! *Extents* of a file are rows [offset in the file, index into frames, offset in the frame's
+//! plaintext, length], by offset in the file; what they do not cover is zeros, and was a hole. An
+//! extent never crosses a border of 1 MiB of the file, and all extents of one such window lie in
+//! one frame. The frames of extents never go back: one forward pass restores everything. The
+//! hash of a file: [`super::content`].
+//!
+//! `examples/reader.py` is a reader made from these pages alone.
 
 use std::collections::BTreeMap;
 

@@ -94,8 +94,8 @@ impl Write for MemoryObject {
 }
 
 impl ObjectWriter for MemoryObject {
-    fn publish(self: Box<Self>, name: &str) -> Result<Put, DeviceError> {
-        self.device.put(name, self.bytes)
+    fn publish(&mut self, name: &str) -> Result<Put, DeviceError> {
+        self.device.put(name, self.bytes.clone())
     }
 }
 

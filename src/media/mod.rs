@@ -162,11 +162,12 @@ pub enum Put {
 
 /// An object that is being written; it has no name yet. Dropping it abandons the bytes.
 pub trait ObjectWriter: Write + Send {
-    /// Makes the bytes durable and then visible under `name`.
+    /// Makes the bytes durable and then visible under `name`. Nothing can be added afterwards.
     ///
     /// # Errors
-    /// [`DeviceError::Different`] when another object has the name.
-    fn publish(self: Box<Self>, name: &str) -> Result<Put, DeviceError>;
+    /// [`DeviceError::Different`] when another object has the name, or one that cannot be read;
+    /// the bytes may then be published under another name. Any other error is final.
+    fn publish(&mut self, name: &str) -> Result<Put, DeviceError>;
 }
 
 /// Something that stores copies. Names are relative, `/`-separated, of `[a-z0-9._-]`.

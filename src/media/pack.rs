@@ -38,9 +38,21 @@
 //!
 //! Frames are independent: each is decoded without the others. What does not shrink is stored as
 //! it is. Nothing in a pack depends on time, place or the number of threads, so equal content
-//! gives equal packs. The object's name is `packs/<first 2 hex digits>/<64 hex digits>` of the
-//! BLAKE3 of all its bytes, trailer included. Which file a frame belongs to stands in the
-//! manifest ([`super::sealed`], [`super::manifest`]).
+//! gives equal packs. An LZ4 block has no size before it; a Zstandard frame has its content size
+//! in its header, no checksum, and needs no dictionary.
+//!
+//! # Names
+//! The name of a pack is `packs/<first 2 hex digits>/<64 hex digits>` of the BLAKE3 of all its
+//! bytes, trailer included; the manifest says it, the same on every device. When a device holds a
+//! damaged object under that name, the pack stands there as `<name>.1`; when that is damaged too,
+//! as `<name>.2`, and so on without a gap up to `<name>.99`. A reader takes the object with the
+//! highest number; nothing that was written is ever overwritten.
+//!
+//! # Reading
+//! A reader of parts needs the frames only: the manifest says where each lies, how long it is and
+//! what hash its plaintext has ([`super::sealed`], [`super::manifest`]). The index repeats that
+//! for those who hold a pack alone. To check a pack: its length and the hash of all its bytes are
+//! those of the manifest, or, without one, those of its trailer and name.
 
 use super::frame::{FRAME, STORED};
 use super::manifest::FrameRef;

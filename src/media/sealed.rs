@@ -20,8 +20,17 @@
 //!        8        "PLANCEND"
 //! ```
 //!
-//! The body of a manifest is JSON (its fields: [`super::manifest::Manifest`]); the body of a log
-//! object is the engine's own encoding of the range.
+//! What does not shrink is stored as it is. A Zstandard body is one frame with a window of at most
+//! 8 MiB. A reader checks, in this order: the last 8 bytes, the length, the hash of all bytes before
+//! it, the first 8 bytes, version and cipher, that header and stored body fill the object, and
+//! after decompression the body's length and hash.
+//!
+//! - *Manifest* `parts/<part>.manifest`: the header is `{"format":…,"part":…}`; the body is JSON,
+//!   field by field in [`super::manifest`].
+//! - *Log object* `logs/<service>/<chain>/<where it begins, 20 digits>`: the header is a
+//!   [`LogRecord`](super::manifest::LogRecord); the body is the engine's own encoding of the range.
+//!
+//! Names are escaped as [`super::name`] says.
 
 use std::io::Read;
 

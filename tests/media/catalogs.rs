@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use planc::catalog::{Catalog, CatalogError};
+use planc::catalog::{Catalog, CatalogError, Owner};
 use planc::facts::holdings::JobHistory;
+use planc::media::log::LogSource;
+use planc::media::manifest::PartHeader;
 use planc::media::memory::MemoryDevice;
 use planc::media::{Device, log};
 use planc::resolve::plan::Codec;
 
-use super::fixture::{log_range, log_source, small, store};
+use super::fixture::{header, log_range, log_source, small, store, store_as};
 
 /// Fills devices and a catalog as a run does.
 fn filled(path: &Path, devices: &[Arc<dyn Device>]) -> Catalog {
@@ -32,6 +34,14 @@ fn filled(path: &Path, devices: &[Arc<dyn Device>]) -> Catalog {
     catalog
 }
 
+/// Whose parts the fixture makes.
+fn owner() -> Owner {
+    Owner {
+        plan: "plan".into(),
+        environment: "default".into(),
+    }
+}
+
 fn pair() -> (MemoryDevice, Vec<Arc<dyn Device>>) {
     let first = MemoryDevice::new("a");
     let second = MemoryDevice::new("b");
@@ -49,7 +59,8 @@ fn rebuilt_from_any_one_device_it_is_equal() {
     assert_eq!(dump.lines().count(), 6, "{dump}");
     for (index, device) in devices.iter().enumerate() {
         let only = std::slice::from_ref(device);
-        let (again, problems) = Catalog::rebuild(&path(&index.to_string()), only).unwrap();
+        let (again, problems) =
+            Catalog::rebuild(&path(&index.to_string()), only, &owner()).unwrap();
         assert_eq!(problems, [""; 0]);
         assert_eq!(again.canonical_dump().unwrap(), dump);
         assert_ne!(
@@ -57,7 +68,7 @@ fn rebuilt_from_any_one_device_it_is_equal() {
             catalog.dump_with_devices().unwrap()
         );
     }
-    let (both, _) = Catalog::rebuild(&path("both"), &devices).unwrap();
+    let (both, _) = Catalog::rebuild(&path("both"), &devices, &owner()).unwrap();
     assert_eq!(
         both.dump_with_devices().unwrap(),
         catalog.dump_with_devices().unwrap()
@@ -76,13 +87,13 @@ fn what_is_damaged_does_not_count_and_is_told() {
     let (log, _) = first.list("logs/").unwrap().remove(0);
     first.damage(&log, Vec::new());
     let only = &devices[..1];
-    let (catalog, problems) = Catalog::rebuild(&folder.path().join("one"), only).unwrap();
+    let (catalog, problems) = Catalog::rebuild(&folder.path().join("one"), only, &owner()).unwrap();
     assert_eq!(problems.len(), 2, "{problems:?}");
     let holdings = catalog.holdings().unwrap();
     assert_eq!((holdings.parts.len(), holdings.logs.len()), (1, 2));
     let (pack, _) = first.list("packs/").unwrap().remove(0);
     first.damage(&pack, b"short".to_vec());
-    let (catalog, _) = Catalog::rebuild(&folder.path().join("none"), only).unwrap();
+    let (catalog, _) = Catalog::rebuild(&folder.path().join("none"), only, &owner()).unwrap();
     assert_eq!(catalog.holdings().unwrap().parts, []);
 }
 
@@ -128,7 +139,7 @@ fn a_rebuild_never_fills_a_catalog_that_holds_something() {
     let path = folder.path().join("catalog");
     let (_, devices) = pair();
     filled(&path, &devices);
-    let answer = Catalog::rebuild(&path, &devices);
+    let answer = Catalog::rebuild(&path, &devices, &owner());
     assert!(matches!(answer, Err(CatalogError::Unusable { .. })));
 }
 
@@ -145,4 +156,60 @@ fn a_damaged_catalog_is_noticed() {
         Catalog::open(&path),
         Err(CatalogError::Unusable { .. })
     ));
+}
+
+/// Stores a part of its own plan, environment and source, with a range of its log.
+fn foreign(devices: &[Arc<dyn Device>], part: &str, owner: (&str, &str), source: &str) {
+    let header = PartHeader {
+        plan: owner.0.into(),
+        environment: owner.1.into(),
+        identity: source.into(),
+        ..header(part)
+    };
+    store_as(&small(), devices, header);
+    let source = LogSource {
+        identity: source.into(),
+        ..log_source()
+    };
+    for device in devices {
+        let range = log_range(0, 10, part.as_bytes());
+        log::put(device.as_ref(), &source, &range, Codec::Zstd(3)).unwrap();
+    }
+}
+
+#[test]
+fn on_a_shared_device_only_the_owners_copies_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (_, devices) = pair();
+    let catalog = filled(&path("first"), &devices);
+    foreign(&devices, "q-1", ("other", "default"), "source-2");
+    foreign(&devices, "q-2", ("plan", "test"), "source-3");
+    let rebuild = |name: &str, owner: &Owner| {
+        let (catalog, problems) = Catalog::rebuild(&path(name), &devices, owner).unwrap();
+        assert_eq!(problems, [""; 0]);
+        catalog.canonical_dump().unwrap()
+    };
+    assert_eq!(rebuild("own", &owner()), catalog.canonical_dump().unwrap());
+    let test = Owner {
+        environment: "test".into(),
+        ..owner()
+    };
+    let dump = rebuild("test", &test);
+    assert!(
+        dump.contains("q-2") && !dump.contains("q-1") && !dump.contains("p-1"),
+        "{dump}"
+    );
+    assert_eq!(
+        dump.lines()
+            .filter(|line| line.contains("source-3"))
+            .count(),
+        2,
+        "{dump}"
+    );
+    assert_eq!(
+        dump.matches("source-1").count() + dump.matches("source-2").count(),
+        0,
+        "{dump}"
+    );
 }

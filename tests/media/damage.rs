@@ -167,3 +167,38 @@ fn a_copy_is_taken_from_what_is_intact() {
         pair.bad.damage(&name, whole);
     }
 }
+
+#[test]
+fn a_damaged_pack_does_not_stand_in_the_way_of_a_good_one() {
+    let pair = Pair::new();
+    let of_bad = |name: &str| pair.bad.list(name).unwrap();
+    let (name, length) = of_bad("packs/").remove(0);
+    let rubbish = vec![7; usize::try_from(length).unwrap()];
+    for (round, names) in [(1, 2), (2, 3)] {
+        let (last, _) = of_bad("packs/").pop().unwrap();
+        pair.bad.damage(&last, rubbish.clone());
+        pair.check(&format!("round {round}"));
+        // written again from its source, or copied from another device
+        if round == 1 {
+            store(&small(), &[Arc::new(pair.bad.clone())], "p");
+        } else {
+            part::copy("p", &pair.holders, &pair.bad, &always).unwrap();
+        }
+        assert_eq!(of_bad("packs/").len(), names);
+        assert_eq!(
+            pair.bad.get(&name, None).unwrap(),
+            rubbish,
+            "nothing is overwritten"
+        );
+        pair.verify().unwrap();
+        let (files, replaced) = Pair::restore(&pair.holders[..1]).unwrap();
+        assert_eq!((files, replaced), (pair.exact.clone(), vec![]));
+    }
+    store(&small(), &[Arc::new(pair.bad.clone())], "p-2");
+    assert_eq!(
+        of_bad("packs/").len(),
+        3,
+        "a good object is not written again"
+    );
+    part::verify("p-2", &pair.bad, &always).unwrap();
+}

@@ -202,8 +202,13 @@ pub(super) fn ended() -> EndedBackup {
 
 /// Writes and commits a tree on all devices.
 pub(super) fn store(files: &Files, devices: &[Arc<dyn Device>], part: &str) -> Manifest {
+    store_as(files, devices, header(part))
+}
+
+/// As [`store`], under a header of the caller's.
+pub(super) fn store_as(files: &Files, devices: &[Arc<dyn Device>], header: PartHeader) -> Manifest {
     let written = write(files, devices, settings(2), 1 << 30).unwrap();
-    let manifest = part::manifest(&written, header(part), ended());
+    let manifest = part::manifest(&written, header, ended());
     for device in devices {
         part::commit(&manifest, device.as_ref()).unwrap();
     }

@@ -8,4 +8,5 @@ mod damage;
 mod faults;
 mod fixture;
 mod logs;
+mod reader;
 mod round_trip;

@@ -82,7 +82,7 @@ impl TempObject {
     }
 
     /// Makes the bytes durable, then visible, then the name durable.
-    pub(super) fn publish_as(mut self, name: &str) -> Result<Put, DeviceError> {
+    pub(super) fn publish_as(&mut self, name: &str) -> Result<Put, DeviceError> {
         self.tree.sync(&self.file, name)?;
         let folder = name.rfind('/').map_or("", |end| &name[..end]);
         let file = name.rsplit('/').next().unwrap_or(name);
@@ -114,12 +114,13 @@ impl TempObject {
         }
     }
 
-    /// Somebody was first: the same bytes are synced once more, others are refused (R2).
+    /// Somebody was first: the same bytes are synced once more, others are refused (R2), and so
+    /// is what cannot be read.
     fn compare(&self, name: &str) -> Result<Put, DeviceError> {
         let (there, size) = self.tree.open_object(name)?;
         let same = size == self.length
             && same_bytes(&self.file, &there, size)
-                .map_err(|cause| self.tree.read_failed(name, cause))?;
+                .map_err(|cause| self.tree.read_failed(TMP, cause))?;
         if !same {
             return Err(DeviceError::Different {
                 device: self.tree.device.clone(),
@@ -131,6 +132,7 @@ impl TempObject {
     }
 }
 
+/// Whether the right file gives the same bytes; an error is one of the left file.
 fn same_bytes(left: &File, right: &File, size: u64) -> io::Result<bool> {
     let mut at = 0;
     let (mut ours, mut theirs) = (vec![0; COMPARE], vec![0; COMPARE]);
@@ -138,8 +140,8 @@ fn same_bytes(left: &File, right: &File, size: u64) -> io::Result<bool> {
         // at most COMPARE
         let now = usize::try_from((size - at).min(COMPARE as u64)).unwrap_or(COMPARE);
         left.read_exact_at(&mut ours[..now], at)?;
-        right.read_exact_at(&mut theirs[..now], at)?;
-        if ours[..now] != theirs[..now] {
+        let read = right.read_exact_at(&mut theirs[..now], at);
+        if read.is_err() || ours[..now] != theirs[..now] {
             return Ok(false);
         }
         at += now as u64;
@@ -169,7 +171,7 @@ impl Write for TempObject {
 }
 
 impl ObjectWriter for TempObject {
-    fn publish(self: Box<Self>, name: &str) -> Result<Put, DeviceError> {
+    fn publish(&mut self, name: &str) -> Result<Put, DeviceError> {
         self.tree.check_name(name)?;
         self.publish_as(name)
     }

@@ -6,6 +6,7 @@ use super::commit::{commit, seal};
 use super::decode::FrameSource;
 use super::fetch::Fetch;
 use super::lane::write_error;
+use super::object;
 use super::restore::load_any;
 use super::{Progress, Replaced};
 use crate::media::manifest::{Manifest, PackRef};
@@ -116,7 +117,7 @@ impl PackCopy<'_> {
             return Err(self.wrong(holders));
         }
         self.write(&mut writer, &closed.tail)?;
-        writer.publish(&self.pack().name)?;
+        object::publish(writer.as_mut(), &self.pack().name)?;
         Ok(fetch.replaced())
     }
 

@@ -5,13 +5,14 @@
 //! rayon pool of its own decodes. At most [`AHEAD`] ranges are in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::Replaced;
 use super::decode::{Batch, Decoders, Frame, FrameSource};
+use super::object;
 use crate::media::manifest::Manifest;
 use crate::media::{Device, DeviceError};
 
@@ -39,6 +40,8 @@ struct Shared {
     manifest: Arc<Manifest>,
     holders: Vec<Arc<dyn Device>>,
     batches: Vec<Batch>,
+    /// The object of each pack on each holder, once it was looked for.
+    objects: Vec<Vec<OnceLock<String>>>,
     replaced: Mutex<Vec<Replaced>>,
     decoders: Decoders,
     keep_stored: bool,
@@ -181,9 +184,11 @@ impl Shared {
         range: std::ops::Range<usize>,
         keep_stored: bool,
     ) -> std::io::Result<Self> {
+        let unknown = || manifest.packs.iter().map(|_| OnceLock::new()).collect();
         Ok(Self {
             manifest: Arc::clone(manifest),
             holders: holders.to_vec(),
+            objects: holders.iter().map(|_| unknown()).collect(),
             batches: Batch::cut(&manifest.frames, range, BATCH),
             replaced: Mutex::default(),
             decoders: Decoders::start()?,
@@ -195,34 +200,42 @@ impl Shared {
         &self.manifest.packs[self.manifest.frames[frame].pack as usize].name
     }
 
-    /// Reads a range from `holder`, or from the next one that can. Returns whose bytes they are.
+    /// Reads a range from `holder`, or from the next one that can; notes who failed. Returns whose
+    /// bytes they are.
     fn read_batch(&self, batch: Batch, holder: usize) -> Result<(usize, Vec<u8>), DeviceError> {
         let range = batch.bytes(&self.manifest.frames);
-        self.try_all(self.pack(batch.first), holder, |device, object| {
-            device.get(object, Some(range.clone()))
-        })
-    }
-
-    /// Tries `holder` first, then the others in turn; notes who failed when one succeeds.
-    fn try_all<T>(
-        &self,
-        object: &str,
-        holder: usize,
-        attempt: impl Fn(&dyn Device, &str) -> Result<T, DeviceError>,
-    ) -> Result<(usize, T), DeviceError> {
-        let mut failed: Vec<(usize, DeviceError)> = Vec::new();
+        let mut failed = Vec::new();
         for turn in 0..self.holders.len() {
             let now = (holder + turn) % self.holders.len();
-            match attempt(self.holders[now].as_ref(), object) {
-                Ok(good) => {
-                    self.note(object, &failed, now);
-                    return Ok((now, good));
+            match self.get(batch.first, now, range.clone()) {
+                Ok(bytes) => {
+                    self.note(self.pack(batch.first), &failed, now);
+                    return Ok((now, bytes));
                 }
                 Err(error) => failed.push((now, error)),
             }
         }
         let last = failed.pop().map(|(_, error)| error);
         Err(last.unwrap_or_else(|| no_thread(std::io::Error::other("no device was named"))))
+    }
+
+    /// Reads a range of the pack of a frame from one holder.
+    fn get(
+        &self,
+        frame: usize,
+        holder: usize,
+        range: std::ops::Range<u64>,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let device = self.holders[holder].as_ref();
+        let known = &self.objects[holder][self.manifest.frames[frame].pack as usize];
+        let object = match known.get() {
+            Some(object) => object,
+            None => {
+                let found = object::find(device, self.pack(frame))?;
+                known.get_or_init(|| found)
+            }
+        };
+        device.get(object, Some(range))
     }
 
     fn note(&self, object: &str, failed: &[(usize, DeviceError)], by: usize) {
@@ -290,7 +303,7 @@ impl Shared {
         let mut failed = vec![(damaged, error)];
         for turn in 1..self.holders.len() {
             let now = (damaged + turn) % self.holders.len();
-            let read = self.holders[now].get(self.pack(number), Some(range.clone()));
+            let read = self.get(number, now, range.clone());
             match read.and_then(|stored| self.decode_frame(number, &stored, now)) {
                 Ok(good) => {
                     self.note(self.pack(number), &failed, now);

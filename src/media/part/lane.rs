@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::object;
 use super::slot::Slot;
 use crate::media::{Device, DeviceError, ObjectWriter, Put};
 
@@ -87,7 +88,7 @@ fn write(
             }
             Order::Bytes(bytes) => append(device, &mut open, &bytes)?,
             Order::Publish(name) => {
-                let (Put::Created | Put::Same) = open.publish(&name)?;
+                let (Put::Created | Put::Same) = object::publish(open.as_mut(), &name)?;
                 continue;
             }
         }

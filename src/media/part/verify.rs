@@ -5,6 +5,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::Progress;
 use super::commit::load;
 use super::decode::{Batch, Decoders, Frame, FrameSource};
+use super::object;
 use super::restore::Files;
 use crate::engine::EngineError;
 use crate::media::manifest::Manifest;
@@ -54,9 +55,20 @@ struct Packs<'a> {
     decoders: Decoders,
     batches: std::vec::IntoIter<Batch>,
     ready: std::vec::IntoIter<Frame>,
-    /// The pack that is being read; its hash so far, and how far it was read.
-    pack: Option<(usize, blake3::Hasher, u64)>,
+    open: Option<OpenPack>,
     read: u64,
+}
+
+/// The pack that is being read.
+struct OpenPack {
+    /// Index into the manifest's packs.
+    number: usize,
+    /// The object that holds it.
+    object: String,
+    /// Hash of what was read.
+    hash: blake3::Hasher,
+    /// How far it was read.
+    at: u64,
 }
 
 impl<'a> Packs<'a> {
@@ -68,55 +80,60 @@ impl<'a> Packs<'a> {
             decoders: Decoders::start()?,
             batches: Batch::cut(frames, 0..frames.len(), BATCH).into_iter(),
             ready: Vec::new().into_iter(),
-            pack: None,
+            open: None,
             read: 0,
         })
     }
 
-    /// Makes `pack` the one that is being read; the one before is read to its end.
-    fn turn_to(&mut self, pack: usize) -> Result<(), DeviceError> {
-        if self.pack.as_ref().is_some_and(|(open, _, _)| *open == pack) {
+    /// Makes pack `number` the one that is being read; the one before is read to its end.
+    fn turn_to(&mut self, number: usize) -> Result<(), DeviceError> {
+        if self.open.as_ref().is_some_and(|pack| pack.number == number) {
             return Ok(());
         }
         self.end_pack()?;
-        let expected = &self.manifest.packs[pack];
-        let size = self.device.size(&expected.name)?;
+        let expected = &self.manifest.packs[number];
+        let mut pack = OpenPack {
+            number,
+            object: object::find(self.device, &expected.name)?,
+            hash: blake3::Hasher::new(),
+            at: 0,
+        };
+        let size = self.device.size(&pack.object)?;
         if size != expected.length {
             let detail = format!("it has {size} bytes instead of {}", expected.length);
-            return Err(self.damaged(pack, detail));
+            return Err(self.damaged(&pack, detail));
         }
-        let mut hash = blake3::Hasher::new();
-        let header = self.get(pack, 0..crate::media::pack::HEADER as u64)?;
-        hash.update(&header);
-        self.pack = Some((pack, hash, header.len() as u64));
+        self.take(&mut pack, crate::media::pack::HEADER as u64)?;
+        self.open = Some(pack);
         Ok(())
     }
 
     fn end_pack(&mut self) -> Result<(), DeviceError> {
-        let Some((pack, mut hash, at)) = self.pack.take() else {
+        let Some(mut pack) = self.open.take() else {
             return Ok(());
         };
-        let expected = &self.manifest.packs[pack];
-        hash.update(&self.get(pack, at..expected.length)?);
-        if hash.finalize().to_hex().as_str() == expected.hash {
+        let expected = &self.manifest.packs[pack.number];
+        self.take(&mut pack, expected.length)?;
+        if pack.hash.finalize().to_hex().as_str() == expected.hash {
             Ok(())
         } else {
-            Err(self.damaged(pack, "its bytes do not have its hash".into()))
+            Err(self.damaged(&pack, "its bytes do not have its hash".into()))
         }
     }
 
-    fn get(&mut self, pack: usize, range: std::ops::Range<u64>) -> Result<Vec<u8>, DeviceError> {
-        let bytes = self
-            .device
-            .get(&self.manifest.packs[pack].name, Some(range))?;
+    /// Reads and hashes a pack up to `end`.
+    fn take(&mut self, pack: &mut OpenPack, end: u64) -> Result<(), DeviceError> {
+        let bytes = self.device.get(&pack.object, Some(pack.at..end))?;
+        pack.hash.update(&bytes);
+        pack.at = end;
         self.read += bytes.len() as u64;
-        Ok(bytes)
+        Ok(())
     }
 
-    fn damaged(&self, pack: usize, detail: String) -> DeviceError {
+    fn damaged(&self, pack: &OpenPack, detail: String) -> DeviceError {
         DeviceError::Damaged {
             device: self.device.name().to_owned(),
-            object: self.manifest.packs[pack].name.clone(),
+            object: pack.object.clone(),
             detail,
         }
     }
@@ -125,10 +142,14 @@ impl<'a> Packs<'a> {
     fn load(&mut self, batch: Batch) -> Result<Vec<Frame>, DeviceError> {
         let manifest = self.manifest;
         let frames = &manifest.frames;
-        let pack = frames[batch.first].pack as usize;
-        self.turn_to(pack)?;
+        self.turn_to(frames[batch.first].pack as usize)?;
+        let Some(pack) = &mut self.open else {
+            return Ok(Vec::new());
+        };
         let range = batch.bytes(frames);
-        let bytes = self.get(pack, range.clone())?;
+        let bytes = self.device.get(&pack.object, Some(range.clone()))?;
+        self.read += bytes.len() as u64;
+        pack.at = range.end;
         let (decoders, device) = (&self.decoders, self.device.name());
         let decode = |number: usize| {
             let stored = bytes.get(batch.inside(frames, number)).unwrap_or_default();
@@ -139,14 +160,10 @@ impl<'a> Packs<'a> {
                 stored: Vec::new(),
             })
         };
-        let Some((_, hash, at)) = &mut self.pack else {
-            return Ok(Vec::new());
-        };
-        *at = range.end;
         let all = batch.first..batch.end;
         let (_, decoded) = decoders.pool.install(|| {
             rayon::join(
-                || hash.update(&bytes),
+                || pack.hash.update(&bytes),
                 || all.into_par_iter().map(decode).collect(),
             )
         });

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Reads what planc stored, without planc: made from the documentation of the format alone
+(src/media: pack.rs, sealed.rs, manifest.rs, content.rs, name.rs).
+
+    reader.py DEVICE                  list the parts on a directory device
+    reader.py DEVICE MANIFEST FOLDER  restore a part of that list into a new folder
+
+Every hash is checked: quickly with the package `blake3`, slowly without. Zstandard comes from the
+package `zstandard` or from the command line tool `zstd`."""
+import io, json, os, re, struct, subprocess, sys
+from functools import lru_cache
+from pathlib import Path
+
+IV = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
+      0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19]
+ORDER = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
+MIXES = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+         (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
+
+def compress(chain, words, counter, length, flags):
+    """One block of BLAKE3."""
+    v = [*chain, *IV[:4], counter & 0xFFFFFFFF, counter >> 32, length, flags]
+    for _ in range(7):
+        for n, (a, b, c, d) in enumerate(MIXES):
+            for word, down, right in ((words[2 * n], 16, 12), (words[2 * n + 1], 8, 7)):
+                v[a] = v[a] + v[b] + word & 0xFFFFFFFF
+                v[d] = ((v[d] ^ v[a]) * 0x100000001 >> down) & 0xFFFFFFFF
+                v[c] = v[c] + v[d] & 0xFFFFFFFF
+                v[b] = ((v[b] ^ v[c]) * 0x100000001 >> right) & 0xFFFFFFFF
+        words = [words[n] for n in ORDER]
+    return [v[n] ^ v[n + 8] for n in range(8)]
+
+def tree(data, first=0, root=8):
+    """BLAKE3 of chunks, of which the first has the number `first`, as eight words."""
+    if len(data) > 1024:
+        left = 1024 << ((len(data) - 1) // 1024).bit_length() - 1
+        pair = tree(data[:left], first, 0) + tree(data[left:], first + left // 1024, 0)
+        return compress(IV, pair, 0, 64, 4 | root)
+    chain, last = IV, max(len(data) - 1, 0) // 64 * 64
+    for at in range(0, last + 1, 64):
+        block, flags = data[at:at + 64], (at == 0) | (2 | root if at == last else 0)
+        words = struct.unpack("<16I", block.ljust(64, b"\0"))
+        chain = compress(chain, words, first, len(block), flags)
+    return chain
+
+@lru_cache(8)  # a window of a large file is a whole frame, whose hash is known
+def blake(data):
+    try:
+        from blake3 import blake3
+        return blake3(data).digest()
+    except ImportError:
+        return struct.pack("<8I", *tree(data))
+
+def unzstd(data, length):
+    try:
+        import zstandard
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=length)
+    except ImportError:
+        return subprocess.run(["zstd", "-dcq"], input=data, capture_output=True).stdout
+
+def unlz4(data, _length):
+    out, file = bytearray(), io.BytesIO(data)
+    def count(start):
+        more = 255 if start == 15 else 0
+        while more == 255:
+            more = file.read(1)[0]
+            start += more
+        return start
+    while token := file.read(1):
+        out += file.read(count(token[0] >> 4))
+        if back := file.read(2):
+            for _ in range(count(token[0] & 15) + 4):
+                out.append(out[-int.from_bytes(back, "little")])
+    return bytes(out)
+
+def check(good, what):
+    if not good:
+        sys.exit(f"{what} is damaged or of another version")
+
+def plain(codec, data, length, digest, what):
+    out = [lambda data, _: data, unlz4, unzstd][codec](data, length)
+    check(len(out) == length and blake(out) == digest, what)
+    return out
+
+def manifest(path):
+    data = path.read_bytes()
+    length, digest, end = struct.unpack("<Q32s8s", data[-48:])
+    check(end == b"PLANCEND" and length == len(data) and digest == blake(data[:-40]), path)
+    magic, codec, cipher, head, size, stored, digest = struct.unpack_from("<10sBBIQQ32s", data)
+    check(magic == b"PLANCMAN\1\0" and cipher == 0, path)
+    found = json.loads(plain(codec, data[64 + head:64 + head + stored], size, digest, path))
+    check(found["format"] == "planc-part/1" and not found["keys"], path)
+    return found
+
+def read_frame(device, found, number):
+    pack, offset, stored, length, digest = found["frames"][number]
+    path = device / found["packs"][pack]["name"]
+    while (later := path.with_name(f"{path.stem}.{int(path.suffix[1:] or 0) + 1}")).exists():
+        path = later
+    with open(path, "rb") as file:
+        file.seek(offset)
+        data = file.read(stored)
+    magic, size, body, codec = struct.unpack_from("<4sIIB", data)
+    check(magic == b"FRM1" and size == length and body == len(data) - 48, path)
+    return plain(codec, data[48:], length, bytes.fromhex(digest), f"{path} at {offset}")
+
+def place(folder, name):
+    """Where a path of a manifest lies below the folder."""
+    check(not name.startswith("/") and not {"..", "."} & set(name.split("/")), name)
+    return os.path.join(os.fsencode(folder), unescape(name))
+
+def unescape(text):
+    return re.sub(rb"%(..)", lambda hit: bytes.fromhex(hit[1].decode()), text.encode())
+
+def restore_file(path, length, digest, extents, frame):
+    with open(path, "wb") as file:
+        for at, number, offset, size in extents:
+            file.seek(at)
+            file.write(frame(number)[offset:offset + size])
+        file.truncate(length)
+    with open(path, "rb") as file:
+        sums = [blake(window) for window in iter(lambda: file.read(1 << 20), b"")] or [blake(b"")]
+    check((sums[0] if len(sums) == 1 else blake(b"".join(sums))).hex() == digest, path)
+
+def restore(device, found, folder):
+    frame = lru_cache(1)(lambda number: read_frame(device, found, number))
+    os.mkdir(folder)
+    for name, kind, *_, length, digest, extents in found["entries"]:
+        path = place(folder, name)
+        match kind["type"]:
+            case "directory": os.makedirs(path, exist_ok=True)
+            case "symlink": os.symlink(unescape(kind["target"]), path)
+            case "hardlink": os.link(place(folder, kind["target"]), path)
+            case "fifo": os.mkfifo(path)
+            case _: restore_file(path, length, digest, extents, frame)
+    # folders last, since what is made in them changes their times
+    for name, kind, mode, _, _, (seconds, nanos), *_ in reversed(found["entries"]):
+        if kind["type"] in ("file", "directory"):
+            os.chmod(place(folder, name), mode)
+            os.utime(place(folder, name), ns=(0, seconds * 10**9 + nanos))
+
+device = Path(sys.argv[1])
+if len(sys.argv) == 4:
+    restore(device, manifest(device / sys.argv[2]), sys.argv[3])
+else:
+    for path in sorted(device.glob("parts/*.manifest")):
+        found = manifest(path)
+        at, size = found["ended"]["taken_at"], found["bytes"]
+        print(path.relative_to(device), found["component"], at, size, sep="\t")

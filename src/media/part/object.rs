@@ -1,0 +1,74 @@
+//! Owns under which name the object of a pack stands on a device: the name that the manifest
+//! says, or the same with a number, where a damaged object blocks the first. See
+//! [`crate::media::pack`].
+
+use crate::media::{Device, DeviceError, ObjectWriter, Put};
+
+/// Most numbers that are tried; more damage to one name is no accident.
+const MOST: u32 = 99;
+
+/// Publishes a pack. What stands under its name with other bytes is damaged, since the name is the
+/// hash of the bytes; it is left as it is (R2), and the next free number is taken.
+pub(super) fn publish(writer: &mut dyn ObjectWriter, name: &str) -> Result<Put, DeviceError> {
+    let mut answer = writer.publish(name);
+    for number in 1..=MOST {
+        match answer {
+            Err(DeviceError::Different { .. }) => answer = writer.publish(&numbered(name, number)),
+            answer => return answer,
+        }
+    }
+    answer
+}
+
+/// The object that holds a pack: the one with the highest number, which was written because those
+/// before it were damaged; the plain name when there is no other. It may be missing or damaged.
+pub(crate) fn find(device: &dyn Device, name: &str) -> Result<String, DeviceError> {
+    let mut found = name.to_owned();
+    for number in 1..=MOST {
+        let next = numbered(name, number);
+        match device.size(&next) {
+            Ok(_) => found = next,
+            Err(DeviceError::NotFound { .. }) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+fn numbered(name: &str, number: u32) -> String {
+    format!("{name}.{number}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::media::memory::MemoryDevice;
+
+    fn put(device: &MemoryDevice, bytes: &[u8]) -> Put {
+        let mut writer = device.create().unwrap();
+        writer.write_all(bytes).unwrap();
+        publish(writer.as_mut(), "packs/aa/x").unwrap()
+    }
+
+    #[test]
+    fn each_damaged_object_is_left_and_the_next_number_is_taken() {
+        let device = MemoryDevice::new("a");
+        for (name, damage) in [("packs/aa/x", &b"y"[..]), ("packs/aa/x.1", b"z")] {
+            assert_eq!(put(&device, b"x"), Put::Created);
+            assert_eq!(put(&device, b"x"), Put::Same);
+            assert_eq!(find(&device, "packs/aa/x").unwrap(), name);
+            device.damage(name, damage.to_vec());
+        }
+        assert_eq!(put(&device, b"x"), Put::Created);
+        assert_eq!(find(&device, "packs/aa/x").unwrap(), "packs/aa/x.2");
+        assert_eq!(device.get("packs/aa/x", None).unwrap(), b"y");
+        assert_eq!(device.get("packs/aa/x.1", None).unwrap(), b"z");
+    }
+
+    #[test]
+    fn a_name_without_an_object_is_found_as_it_is() {
+        let device = MemoryDevice::new("a");
+        assert_eq!(find(&device, "packs/aa/x").unwrap(), "packs/aa/x");
+    }
+}
