@@ -228,12 +228,11 @@ impl Shared {
     ) -> Result<Vec<u8>, DeviceError> {
         let device = self.holders[holder].as_ref();
         let known = &self.objects[holder][self.manifest.frames[frame].pack as usize];
-        let object = match known.get() {
-            Some(object) => object,
-            None => {
-                let found = object::find(device, self.pack(frame))?;
-                known.get_or_init(|| found)
-            }
+        let object = if let Some(object) = known.get() {
+            object
+        } else {
+            let found = object::find(device, self.pack(frame))?;
+            known.get_or_init(|| found)
         };
         device.get(object, Some(range))
     }
