@@ -44,12 +44,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         );
     }
     let name = args.name.clone().unwrap_or_else(|| name_from(&args.source));
+    let has_log = match args.engine {
+        Engine::Sqlite => is_in_wal_mode(&args.source)?,
+        Engine::Files => false,
+    };
     let source = absolute(&args.source)?;
     let device = absolute(&args.device)?;
     let inventory = inventory(args.engine, &name, &source, &device);
     write_new(
         &args.dir.join(format!("{name}.plan")),
-        &plan(args.engine, &name),
+        &plan(&name, has_log),
     )?;
     write_new(&args.dir.join(format!("{name}.yaml")), &inventory)?;
     let mut out = std::io::stdout().lock();
@@ -58,6 +62,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         "wrote {name}.plan and {name}.yaml in {}",
         args.dir.display()
     )?;
+    if matches!(args.engine, Engine::Sqlite) && !has_log {
+        writeln!(
+            out,
+            "note:  the database is not in WAL mode, so the plan archives no log;"
+        )?;
+        writeln!(
+            out,
+            "       run `PRAGMA journal_mode=WAL` in it once and init again to change that"
+        )?;
+    }
     writeln!(out, "next:  mkdir -p {}", args.device.display())?;
     writeln!(out, "       planc check {name}.plan")?;
     writeln!(out, "       planc device init --all")?;
@@ -85,16 +99,32 @@ fn name_from(source: &Path) -> String {
     }
 }
 
-fn plan(engine: Engine, name: &str) -> String {
-    let archive = match engine {
-        Engine::Sqlite => format!(
-            "\narchive log of {name} {{\n  ship every 10s or 1 MiB to disk\n  retain window 9d\n}}\n"
-        ),
-        Engine::Files => String::new(),
+/// True when the header of a SQLite file says that its log is a WAL (format versions of 2, in
+/// bytes 18 and 19 of <https://www.sqlite.org/fileformat.html>).
+fn is_in_wal_mode(source: &Path) -> Result<bool, CliError> {
+    let refused = |cause: &dyn std::fmt::Display| {
+        CliError::refused(format!(
+            "{} is no SQLite database: {cause}",
+            source.display()
+        ))
+        .help("name the database file, or `planc init files` for a folder")
     };
-    let rpo = match engine {
-        Engine::Sqlite => "1min",
-        Engine::Files => "25h",
+    let mut header = [0; 20];
+    let mut file = std::fs::File::open(source).map_err(|error| refused(&error))?;
+    std::io::Read::read_exact(&mut file, &mut header).map_err(|error| refused(&error))?;
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(refused(&"its first bytes say otherwise"));
+    }
+    Ok(header[18] == 2)
+}
+
+fn plan(name: &str, has_log: bool) -> String {
+    let (rpo, archive) = if has_log {
+        let ship = "ship every 10s or 1 MiB to disk";
+        let archive = format!("\narchive wal of {name} {{\n  {ship}\n  retain window 9d\n}}\n");
+        ("1min", archive)
+    } else {
+        ("25h", String::new())
     };
     format!(
         "planc 1\nplan {name}\ntimezone UTC\nenvironment here inventory \"{name}.yaml\"\n\n\
