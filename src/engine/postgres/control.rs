@@ -341,7 +341,9 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(mut bytes in prop::collection::vec(any::<u8>(), 8192..=8192), row in 0usize..3) {
+        fn no_bytes_panic(
+            mut bytes in prop::collection::vec(any::<u8>(), 8192..=8192), row in 0usize..3
+        ) {
             let version = &VERSIONS[row];
             put(&mut bytes, CONTROL_VERSION, &version.control_version.to_le_bytes());
             put(&mut bytes, CATALOG_VERSION, &version.catalog_version.to_le_bytes());

@@ -171,14 +171,13 @@ fn check_history(
     notes: &PartNotes,
     now: super::lsn::Timeline,
 ) -> Result<(), EngineError> {
-    let history = match now.number() {
-        1 => History::first(now),
-        _ => {
-            let path = data.join(format!("pg_wal/{now}.history"));
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|error| cannot("read", &path, error))?;
-            History::parse(now, &text).map_err(|error| error.of(path.display()))?
-        }
+    let history = if now.number() == 1 {
+        History::first(now)
+    } else {
+        let path = data.join(format!("pg_wal/{now}.history"));
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|error| cannot("read", &path, error))?;
+        History::parse(now, &text).map_err(|error| error.of(path.display()))?
     };
     if history.contains(notes.label.timeline, notes.label.start) {
         return Ok(());
