@@ -166,9 +166,9 @@ impl Place {
     pub(super) fn set_attributes(&self, entry: &Entry) -> Result<Option<String>, EngineError> {
         let (at, name) = (self.parent.as_fd(), self.name.as_slice());
         let link = matches!(entry.kind, super::EntryKind::Symlink { .. });
-        let owner = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
+        let (user, group) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let owned = match fs::chownat(at, name, Some(owner.0), Some(owner.1), flags) {
+        let owned = match fs::chownat(at, name, Some(user), Some(group), flags) {
             Ok(()) => true,
             Err(Errno::PERM | Errno::INVAL) => self.is_owned_by(entry)?,
             Err(error) => return Err(self.error("change the owner of")(error)),
@@ -181,7 +181,7 @@ impl Place {
         }
         fs::utimensat(at, name, &times(entry.mtime), flags)
             .map_err(self.error("set the time of"))?;
-        Ok((!owned).then(|| self.not_owned(entry)))
+        Ok((!owned).then(|| not_owned(entry)))
     }
 
     fn is_owned_by(&self, entry: &Entry) -> Result<bool, EngineError> {
@@ -191,13 +191,6 @@ impl Place {
         Ok(found.st_uid == entry.uid && found.st_gid == entry.gid)
     }
 
-    fn not_owned(&self, entry: &Entry) -> String {
-        format!(
-            "{}: owner {}:{} could not be set (not permitted)",
-            entry.path, entry.uid, entry.gid
-        )
-    }
-
     /// Length of the file that stands here, links not followed.
     pub(super) fn length(&self) -> Result<u64, EngineError> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
@@ -205,6 +198,13 @@ impl Place {
             .map(|found| u64::try_from(found.st_size).unwrap_or(0))
             .map_err(self.error("examine"))
     }
+}
+
+fn not_owned(entry: &Entry) -> String {
+    format!(
+        "{}: owner {}:{} could not be set (not permitted)",
+        entry.path, entry.uid, entry.gid
+    )
 }
 
 fn times(mtime: (i64, u32)) -> Timestamps {

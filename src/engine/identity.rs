@@ -22,7 +22,8 @@ const FORMER: usize = 32;
 /// What tells one inode from every other, now and after a reboot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Inode {
-    inode: u64,
+    #[serde(rename = "inode")]
+    number: u64,
     device: (u32, u32),
     filesystem: u64,
     born: Option<(i64, u32)>,
@@ -37,7 +38,7 @@ impl Inode {
             let has_birth = found.stx_mask & StatxFlags::BTIME.bits() != 0;
             let birth = (found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
             Ok(Self {
-                inode: found.stx_ino,
+                number: found.stx_ino,
                 device: (found.stx_dev_major, found.stx_dev_minor),
                 filesystem: statvfs(path)?.f_fsid,
                 born: has_birth.then_some(birth),
@@ -48,7 +49,7 @@ impl Inode {
 
     fn is(&self, other: &Self) -> bool {
         let place = self.device == other.device || self.filesystem == other.filesystem;
-        self.inode == other.inode && self.born == other.born && place
+        self.number == other.number && self.born == other.born && place
     }
 }
 
@@ -94,32 +95,35 @@ mod tests {
 
     #[test]
     fn the_same_file_keeps_its_id_and_a_new_file_gets_another() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("it works here");
         let state = folder.path().join("state");
         let path = folder.path().join("db");
-        fs::write(&path, "a").unwrap();
-        let first = of(&path, &state).unwrap();
-        fs::write(&path, "changed").unwrap();
-        assert_eq!(of(&path, &state).unwrap(), first);
+        fs::write(&path, "a").expect("it works here");
+        let first = of(&path, &state).expect("it works here");
+        fs::write(&path, "changed").expect("it works here");
+        assert_eq!(of(&path, &state).expect("it works here"), first);
         let moved = folder.path().join("elsewhere");
-        fs::rename(&state, &moved).unwrap();
-        assert_eq!(of(&path, &moved).unwrap(), first);
-        fs::remove_file(&path).unwrap();
+        fs::rename(&state, &moved).expect("it works here");
+        assert_eq!(of(&path, &moved).expect("it works here"), first);
+        fs::remove_file(&path).expect("it works here");
         std::thread::sleep(std::time::Duration::from_millis(20));
-        fs::write(&path, "a").unwrap();
-        let second = of(&path, &moved).unwrap();
+        fs::write(&path, "a").expect("it works here");
+        let second = of(&path, &moved).expect("it works here");
         assert_ne!(second, first);
-        fs::copy(&path, folder.path().join("copy")).unwrap();
-        assert_ne!(of(&folder.path().join("copy"), &moved).unwrap(), second);
+        fs::copy(&path, folder.path().join("copy")).expect("it works here");
+        assert_ne!(
+            of(&folder.path().join("copy"), &moved).expect("it works here"),
+            second
+        );
     }
 
     #[test]
     fn a_damaged_identity_is_an_error_not_a_new_source() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("it works here");
         let path = folder.path().join("db");
-        fs::write(&path, "a").unwrap();
-        of(&path, folder.path()).unwrap();
-        fs::write(folder.path().join(NAME), "{}").unwrap();
+        fs::write(&path, "a").expect("it works here");
+        of(&path, folder.path()).expect("it works here");
+        fs::write(folder.path().join(NAME), "{}").expect("it works here");
         assert!(matches!(
             of(&path, folder.path()),
             Err(EngineError::Damaged { .. })

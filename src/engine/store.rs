@@ -1,6 +1,7 @@
 //! Owns small documents in a state folder: replaced as a whole, durable when `save` returns, and
 //! never read when damaged. Must not know what they mean.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -90,7 +91,16 @@ pub(super) fn random_id() -> Result<String, EngineError> {
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(EngineError::io("read", "/dev/urandom"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
+}
+
+/// Bytes as hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // writing to a string never fails
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -99,27 +109,27 @@ mod tests {
 
     #[test]
     fn what_is_saved_is_loaded() {
-        let folder = tempfile::tempdir().unwrap();
-        save(folder.path(), "a", &vec![1, 2, 3]).unwrap();
-        save(folder.path(), "a", &vec![4]).unwrap();
-        let loaded: Option<Vec<u32>> = load(folder.path(), "a").unwrap();
+        let folder = tempfile::tempdir().expect("it works here");
+        save(folder.path(), "a", &vec![1, 2, 3]).expect("it works here");
+        save(folder.path(), "a", &vec![4]).expect("it works here");
+        let loaded: Option<Vec<u32>> = load(folder.path(), "a").expect("it works here");
         assert_eq!(loaded, Some(vec![4]));
-        let none: Option<Vec<u32>> = load(folder.path(), "b").unwrap();
+        let none: Option<Vec<u32>> = load(folder.path(), "b").expect("it works here");
         assert_eq!(none, None);
     }
 
     #[test]
     fn damage_at_every_byte_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        save(folder.path(), "a", &"hello").unwrap();
+        let folder = tempfile::tempdir().expect("it works here");
+        save(folder.path(), "a", &"hello").expect("it works here");
         let path = folder.path().join("a");
-        let good = fs::read(&path).unwrap();
+        let good = fs::read(&path).expect("it works here");
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;
-            fs::write(&path, &bad).unwrap();
+            fs::write(&path, &bad).expect("it works here");
             assert!(load::<String>(folder.path(), "a").is_err(), "byte {at}");
-            fs::write(&path, &good[..at]).unwrap();
+            fs::write(&path, &good[..at]).expect("it works here");
             assert!(load::<String>(folder.path(), "a").is_err(), "cut {at}");
         }
     }

@@ -95,25 +95,25 @@ mod tests {
 
     #[test]
     fn only_an_absent_or_empty_place_is_taken() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("it works here");
         let at = |name: &str| folder.path().join(name);
-        refuse_content(&at("new")).unwrap();
-        fs::create_dir(at("dir")).unwrap();
-        refuse_content(&at("dir")).unwrap();
-        fs::write(at("dir/file"), "x").unwrap();
+        refuse_content(&at("new")).expect("it works here");
+        fs::create_dir(at("dir")).expect("it works here");
+        refuse_content(&at("dir")).expect("it works here");
+        fs::write(at("dir/file"), "x").expect("it works here");
         assert!(refuse_content(&at("dir")).is_err());
         assert!(refuse_content(&at("dir/file")).is_err());
-        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("link")).expect("it works here");
         assert!(refuse_content(&at("link")).is_err());
     }
 
     #[test]
     fn the_source_and_its_surroundings_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("it works here");
         let source = folder.path().join("data");
-        fs::create_dir(&source).unwrap();
+        fs::create_dir(&source).expect("it works here");
         let link = folder.path().join("alias");
-        std::os::unix::fs::symlink(&source, &link).unwrap();
+        std::os::unix::fs::symlink(&source, &link).expect("it works here");
         for place in [&source, &source.join("a/b"), &link, &link.join("x")] {
             assert!(
                 refuse_inside(place, &source).is_err(),
@@ -123,6 +123,6 @@ mod tests {
         }
         assert!(refuse_inside(&source.join("x/../../data"), &source).is_err());
         assert!(refuse_inside(folder.path(), &source).is_err());
-        refuse_inside(&folder.path().join("data2"), &source).unwrap();
+        refuse_inside(&folder.path().join("data2"), &source).expect("it works here");
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn picture(root: &Path) -> String {
         let content = if meta.is_file() {
             blake3::hash(&fs::read(found.path()).unwrap()).to_string()
         } else if meta.is_symlink() {
-            format!("{:?}", fs::read_link(found.path()).unwrap())
+            encode(fs::read_link(found.path()).unwrap().as_os_str().as_bytes())
         } else {
             String::new()
         };

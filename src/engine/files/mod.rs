@@ -2,8 +2,8 @@
 //!
 //! # What is kept
 //! Regular files with holes, folders, symbolic links, hard links, named pipes; mode, owner, group
-//! and modification time of each. Sockets and device nodes are left out with a warning. What is
-//! mounted below the root belongs to the tree.
+//! and modification time of each, of the root too. Sockets and device nodes are left out with a
+//! warning. What is mounted below the root belongs to the tree.
 //!
 //! # Files that change while they are read
 //! A tree has no backup mode. The rule (R17): of each file the bytes up to the length it had when
@@ -13,7 +13,8 @@
 //! and named. A file or folder that cannot be read is an error, never an absence (R7).
 //!
 //! A live `SQLite` database in the tree is copied like any file, and may be torn: declare it as a
-//! service of its own.
+//! service of its own. One that is such a service of the same plan is left out with a warning:
+//! reading it here would drop the locks that protect its log.
 
 mod read;
 mod restore;

@@ -50,13 +50,28 @@ impl TreeRestore {
         }
     }
 
+    /// The root. Who is not privileged can only move a folder that he may write, and the result
+    /// is moved to its place when all is done.
+    fn root_attributes(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        const OWNER_WRITES: u32 = 0o200;
+        let mut entry = entry.clone();
+        if entry.mode & OWNER_WRITES == 0 && !rustix::process::geteuid().is_root() {
+            self.warnings.push(format!(
+                "the restored folder itself stays writable; its mode was {:o}",
+                entry.mode
+            ));
+            entry.mode |= OWNER_WRITES;
+        }
+        self.warnings
+            .extend(self.beneath.itself()?.set_attributes(&entry)?);
+        Ok(())
+    }
+
     fn attributes(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        let place = if is_root(entry) {
-            self.beneath.itself()?
-        } else {
-            self.beneath.place(&entry.path)?
-        };
-        let warning = place.set_attributes(entry)?;
+        if is_root(entry) {
+            return self.root_attributes(entry);
+        }
+        let warning = self.beneath.place(&entry.path)?.set_attributes(entry)?;
         self.warnings.extend(warning);
         Ok(())
     }

@@ -122,7 +122,7 @@ impl Chain {
             Err(_) => None,
         };
         let lock = self.lock()?;
-        let (state, _) = self.settle(known, ahead, call.time(), &lock)?;
+        let (state, _) = self.settle(known, ahead.as_ref(), call.time(), &lock)?;
         lock.release();
         Ok(state)
     }

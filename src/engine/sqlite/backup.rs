@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Copies the snapshot to a file of our own; then backup mode is over.
-    fn to_file(&mut self) -> Result<NamedTempFile, EngineError> {
+    fn copy_to_file(&mut self) -> Result<NamedTempFile, EngineError> {
         let Some(reader) = self.reader.take() else {
             return Err(EngineError::refused(
                 "copy",
@@ -157,7 +157,7 @@ impl Session {
 
 impl BackupSession for Session {
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
-        let mut copy = self.to_file()?;
+        let mut copy = self.copy_to_file()?;
         check_copy(copy.path(), &self.source.display().to_string())?;
         self.stream(&mut copy, sink)?;
         self.copied = true;
@@ -191,7 +191,7 @@ impl Chain {
             Err(_) => None,
         };
         let lock = self.lock()?;
-        let (mut state, ordinal) = self.settle(known, ahead, now, &lock)?;
+        let (mut state, ordinal) = self.settle(known, ahead.as_ref(), now, &lock)?;
         begin_read(reader, &self.source)?;
         lock.release();
         state.note_seen(ordinal, now);

@@ -89,7 +89,7 @@ impl Chain {
     fn follow(&self, state: &LogState) -> Result<Result<Option<Reader>, String>, EngineError> {
         let found = self.reader()?;
         let Place::At(mark) = state.place else {
-            return self.from_empty(state, found);
+            return self.after_empty(state, found);
         };
         let anew = self.may_have_begun_anew(state)?;
         let Some(mut reader) = found else {
@@ -129,7 +129,7 @@ impl Chain {
     }
 
     /// The log was empty: what came since continues it if nothing can have come and gone.
-    fn from_empty(
+    fn after_empty(
         &self,
         state: &LogState,
         found: Option<Reader>,
@@ -227,7 +227,7 @@ impl Chain {
     pub(super) fn settle(
         &mut self,
         known: Result<LogState, Option<String>>,
-        ahead: Option<LogState>,
+        ahead: Option<&LogState>,
         now: Timestamp,
         lock: &WriteLock,
     ) -> Result<(LogState, u64), EngineError> {
@@ -251,11 +251,11 @@ impl Chain {
     fn go_on(
         &mut self,
         state: &mut LogState,
-        ahead: Option<LogState>,
+        ahead: Option<&LogState>,
         now: Timestamp,
         lock: &WriteLock,
     ) -> Result<Result<u64, String>, EngineError> {
-        let end = self.locate(ahead.as_ref().unwrap_or(state), u32::MAX)?;
+        let end = self.locate(ahead.unwrap_or(state), u32::MAX)?;
         let ordinal = match end {
             Located::End(_, ordinal) => ordinal,
             Located::Broken(reason) => return Ok(Err(reason)),
@@ -340,9 +340,9 @@ impl Chain {
         while range.builder.len() < RANGE_BYTES && reader.mark().frame < last {
             let next = reader.next(Some(TRANSACTION_BYTES));
             match next.map_err(self.unreadable())? {
-                Next::End => break,
                 Next::TooLarge if range.builder.is_empty() => return Ok(Err(too_large())),
-                Next::TooLarge => break,
+                // what is too large begins the next range, and is told there
+                Next::End | Next::TooLarge => break,
                 Next::Commit(commit) => range.push(state, &commit, now),
             }
         }

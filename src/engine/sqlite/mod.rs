@@ -28,16 +28,25 @@
 //! begin when every frame was copied to the database file and no reader needs the old ones.
 //! - *While an engine value lives* (`planc run --watch`), it keeps a read transaction, the
 //!   anchor. If frames were not yet copied when the anchor began, it forbids a new generation. If
-//!   all were, one new generation may begin right behind the anchor's snapshot, and none of its
-//!   frames can be copied, hence none discarded, until planc moves the anchor. So the frames
-//!   after the anchor are all there, in this generation or in the very next one (first salt
-//!   one higher).
+//!   all were, one new generation may begin right behind the anchor's snapshot, or the file may
+//!   be cut to nothing; but nothing is copied to the database file, hence nothing discarded,
+//!   until planc moves the anchor. So the frames after the anchor are all there, in this
+//!   generation or in the very next one. As a second proof, the database file must look as it
+//!   did when the anchor began; if it does not, the chain is broken.
+//! - *What lies before a new anchor* is captured before the write lock is dropped if the log was
+//!   all copied: a writer may overwrite it then. Otherwise the anchor itself keeps it.
 //! - *Between processes* nothing is held. The chain continues if the log file is still of the
 //!   same generation and still holds the frame planc stopped at (same salts and checksum), or if
-//!   the log was empty (planc may have emptied it) and the database file was provably not written since. Otherwise it is broken.
+//!   planc had emptied the log and the database file was provably not written since: then
+//!   everything that was committed is still in the log. Otherwise it is broken, for example by
+//!   an application that closed its last connection, because that empties the log into the
+//!   database file. `planc run --watch` is the way to archive without such breaks.
 //! - *Broken* means: a new incarnation begins, and every call of `archive` says why, until a full
 //!   of the new incarnation was taken. It is broken too when the file was replaced, the journal
 //!   mode switched, planc's own record is lost, or the copies hold less than that record says.
+//! - *The locks of the anchor belong to the process*, and closing any descriptor of the database
+//!   or its `-shm` would drop them. `engine::live` lists these files, and the engine for trees
+//!   of files leaves them out.
 //!
 //! # Checkpoints
 //! When the log is long, planc empties it: store everything, move the anchor to the end, copy
@@ -45,17 +54,19 @@
 //! outbox, copy it, anchor on the now fully copied log, release, truncate. If a writer comes
 //! between the last two, the truncation fails and nothing is lost: the anchor covers it.
 //! Applications may keep their own automatic checkpoints; while planc watches they cannot discard
-//! the log. `wal_checkpoint(RESTART)` and `TRUNCATE` of others answer "busy" meanwhile.
+//! log that is not captured. `wal_checkpoint(RESTART)` and `TRUNCATE` of others may answer "busy"
+//! meanwhile.
 //!
 //! # Storing a range
-//! A range goes durably into the outbox in the state folder, then the state counts it, then the
-//! sink stores it, then it is struck off. After a crash the same bytes are stored again under the
-//! same beginning, which is harmless; a range is never built twice. The log format has no commit
-//! times: a transaction's time is the call at which planc first saw it committed, so its grain is
-//! the interval of calls, and it never goes back.
+//! A call ships what was committed when it began, in ranges of up to 32 MiB; a writer that never
+//! stops cannot keep it from ending. A range goes durably into the outbox in the state folder,
+//! then the state counts it, then the sink stores it, then it is struck off. After a crash the
+//! same bytes are stored again under the same beginning, which is harmless; a range is never
+//! built twice. The log format has no commit times: a transaction's time is the moment at which
+//! planc first saw it committed, so its grain is the interval of calls, and it never goes back.
 //!
 //! # Limits
-//! A transaction of more than 1 GiB breaks the chain. Overwriting the file in place (`cp backup
+//! A transaction of more than 900 MiB breaks the chain. Overwriting the file in place (`cp backup
 //! live`) is noticed by the log that no longer fits, not by the identity. Network file systems
 //! without working locks are not supported, as `SQLite` itself says of WAL mode.
 

@@ -197,15 +197,15 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut builder = Builder::new(512);
         let pages = BTreeMap::from([(1, vec![7; 512]), (9, vec![8; 512])]);
-        builder.push(3, Timestamp::new(-5, -7).unwrap(), 9, &pages);
-        builder.push(4, Timestamp::new(5, 7).unwrap(), 9, &pages);
+        builder.push(3, Timestamp::new(-5, -7).expect("it works here"), 9, &pages);
+        builder.push(4, Timestamp::new(5, 7).expect("it works here"), 9, &pages);
         builder.finish()
     }
 
     #[test]
     fn what_is_built_is_decoded() {
         let bytes = sample();
-        let payload = decode(&bytes).unwrap();
+        let payload = decode(&bytes).expect("it works here");
         assert_eq!(payload.page_size, 512);
         let ordinals: Vec<u64> = payload.transactions.iter().map(|one| one.ordinal).collect();
         assert_eq!(ordinals, [3, 4]);

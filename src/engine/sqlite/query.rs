@@ -6,8 +6,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 
 use super::connection::{beside, failed, open_copy, open_used};
-use crate::engine::EngineError;
 use crate::engine::entry::encode;
+use crate::engine::{EngineError, store};
 
 /// Most rows that are answered.
 const MAX_ROWS: usize = 100_000;
@@ -66,6 +66,6 @@ fn text(value: ValueRef<'_>) -> Option<String> {
             Ok(text) => text.to_owned(),
             Err(_) => encode(bytes),
         }),
-        ValueRef::Blob(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02X}")).collect()),
+        ValueRef::Blob(bytes) => Some(store::hex(bytes).to_uppercase()),
     }
 }

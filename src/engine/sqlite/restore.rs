@@ -107,7 +107,7 @@ impl Restore {
         &mut self,
         payload: &Payload<'_>,
         until: &RecoveryTarget,
-        position: Position,
+        position: &Position,
     ) -> Result<bool, EngineError> {
         let start = position.value;
         let new = payload
@@ -132,37 +132,36 @@ impl Restore {
         }
         Ok(false)
     }
+}
 
-    /// Whether the copy already stands at the target, before any further transaction.
-    fn reached(&self, at: &Position, until: &RecoveryTarget) -> Result<bool, EngineError> {
-        let (target, wanted) = match until {
-            RecoveryTarget::Backup => return Ok(true),
-            RecoveryTarget::Latest | RecoveryTarget::Instant(_) => return Ok(false),
-            RecoveryTarget::Transaction(target) => (target, target.value),
-            RecoveryTarget::Before(target) => (target, target.value.saturating_sub(1)),
-        };
-        if target.incarnation != at.incarnation {
-            return Err(EngineError::NotReached(format!(
-                "transaction {} belongs to incarnation {}, the copy to {}",
-                target.value, target.incarnation, at.incarnation
-            )));
-        }
-        if wanted < at.value {
-            return Err(EngineError::NotReached(format!(
-                "the copy already holds transaction {}, the target is the state after {wanted}",
-                at.value
-            )));
-        }
-        Ok(wanted == at.value)
+/// Whether the copy already stands at the target, before any further transaction.
+fn reached(at: &Position, until: &RecoveryTarget) -> Result<bool, EngineError> {
+    let (target, wanted) = match until {
+        RecoveryTarget::Backup => return Ok(true),
+        RecoveryTarget::Latest | RecoveryTarget::Instant(_) => return Ok(false),
+        RecoveryTarget::Transaction(target) => (target, target.value),
+        RecoveryTarget::Before(target) => (target, target.value.saturating_sub(1)),
+    };
+    if target.incarnation != at.incarnation {
+        return Err(EngineError::NotReached(format!(
+            "transaction {} belongs to incarnation {}, the copy to {}",
+            target.value, target.incarnation, at.incarnation
+        )));
     }
+    if wanted < at.value {
+        return Err(EngineError::NotReached(format!(
+            "the copy already holds transaction {}, the target is the state after {wanted}",
+            at.value
+        )));
+    }
+    Ok(wanted == at.value)
 }
 
 fn verdict(until: &RecoveryTarget, next: &Transaction<'_>) -> Verdict {
     let last = match until {
-        RecoveryTarget::Latest => return Verdict::Apply,
         RecoveryTarget::Backup => return Verdict::Stop,
         RecoveryTarget::Instant(instant) if next.at > *instant => return Verdict::Stop,
-        RecoveryTarget::Instant(_) => return Verdict::Apply,
+        RecoveryTarget::Latest | RecoveryTarget::Instant(_) => return Verdict::Apply,
         RecoveryTarget::Transaction(target) => target.value,
         RecoveryTarget::Before(target) => target.value.saturating_sub(1),
     };
@@ -239,7 +238,7 @@ impl RestoreSession for Restore {
 
     fn apply(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         let position = self.joint(range)?;
-        if self.reached(&position, until)? {
+        if reached(&position, until)? {
             self.missing = None;
             return Ok(true);
         }
@@ -248,7 +247,9 @@ impl RestoreSession for Restore {
             RecoveryTarget::Before(target) => {
                 Some(format!("the state before transaction {}", target.value))
             }
-            _ => None,
+            // only a later transaction proves that none is missing before the moment
+            RecoveryTarget::Instant(at) => Some(format!("the moment {at}")),
+            RecoveryTarget::Latest | RecoveryTarget::Backup => None,
         };
         if range.until.value <= position.value {
             return Ok(false);
@@ -260,7 +261,7 @@ impl RestoreSession for Restore {
                 payload.page_size, self.page_size
             )));
         }
-        self.replay(&payload, until, position)
+        self.replay(&payload, until, &position)
     }
 
     fn position(&self) -> Option<Position> {

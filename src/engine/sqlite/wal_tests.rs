@@ -10,25 +10,25 @@ use super::wal::{Next, WalReader};
 
 /// A log of four commits, the last of which shrinks nothing and adds pages.
 fn real_log() -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works here");
     let path = folder.path().join("db");
-    let connection = Connection::open(&path).unwrap();
+    let connection = Connection::open(&path).expect("it works here");
     connection
         .execute_batch(
             "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;
              CREATE TABLE t(x); INSERT INTO t VALUES(1); INSERT INTO t VALUES(2);
              INSERT INTO t VALUES(zeroblob(3000));",
         )
-        .unwrap();
-    std::fs::read(beside(&path, "-wal")).unwrap()
+        .expect("it works here");
+    std::fs::read(beside(&path, "-wal")).expect("it works here")
 }
 
 fn commits(bytes: &[u8]) -> Vec<(u32, usize)> {
-    let Some(mut reader) = WalReader::open(Cursor::new(bytes)).unwrap() else {
+    let Some(mut reader) = WalReader::open(Cursor::new(bytes)).expect("it works here") else {
         return Vec::new();
     };
     let mut found = Vec::new();
-    while let Next::Commit(commit) = reader.next(Some(1 << 20)).unwrap() {
+    while let Next::Commit(commit) = reader.next(Some(1 << 20)).expect("it works here") {
         found.push((commit.db_pages, commit.pages.len()));
     }
     found
@@ -55,26 +55,42 @@ fn every_truncation_gives_a_prefix() {
 #[test]
 fn resuming_needs_the_very_frame() {
     let bytes = real_log();
-    let mut reader = WalReader::open(Cursor::new(&bytes)).unwrap().unwrap();
-    reader.next(None).unwrap();
-    reader.next(None).unwrap();
+    let mut reader = WalReader::open(Cursor::new(&bytes))
+        .expect("it works here")
+        .expect("it works here");
+    reader.next(None).expect("it works here");
+    reader.next(None).expect("it works here");
     let mark = reader.mark();
-    let mut again = WalReader::open(Cursor::new(&bytes)).unwrap().unwrap();
-    assert!(again.resume(mark).unwrap());
-    assert!(matches!(again.next(None).unwrap(), Next::Commit(_)));
-    let cut = &bytes[..usize::try_from(mark.offset()).unwrap() - 530];
-    let mut short = WalReader::open(Cursor::new(cut)).unwrap().unwrap();
-    assert!(!short.resume(mark).unwrap());
+    let mut again = WalReader::open(Cursor::new(&bytes))
+        .expect("it works here")
+        .expect("it works here");
+    assert!(again.resume(mark).expect("it works here"));
+    assert!(matches!(
+        again.next(None).expect("it works here"),
+        Next::Commit(_)
+    ));
+    let cut = &bytes[..usize::try_from(mark.offset()).expect("it works here") - 530];
+    let mut short = WalReader::open(Cursor::new(cut))
+        .expect("it works here")
+        .expect("it works here");
+    assert!(!short.resume(mark).expect("it works here"));
     let other = real_log();
-    let mut other = WalReader::open(Cursor::new(&other)).unwrap().unwrap();
-    assert!(!other.resume(mark).unwrap());
+    let mut other = WalReader::open(Cursor::new(&other))
+        .expect("it works here")
+        .expect("it works here");
+    assert!(!other.resume(mark).expect("it works here"));
 }
 
 #[test]
 fn a_transaction_over_the_limit_is_told() {
     let bytes = real_log();
-    let mut reader = WalReader::open(Cursor::new(&bytes)).unwrap().unwrap();
-    assert_eq!(reader.next(Some(512)).unwrap(), Next::TooLarge);
+    let mut reader = WalReader::open(Cursor::new(&bytes))
+        .expect("it works here")
+        .expect("it works here");
+    assert_eq!(
+        reader.next(Some(512)).expect("it works here"),
+        Next::TooLarge
+    );
 }
 
 proptest! {

@@ -15,7 +15,9 @@ fn a_full_and_the_log_give_every_state() {
     let copy = full(&engine, 0);
     let mut log = MemoryLog::default();
     for (round, pair) in [["one", "two"], ["three", "four"]].iter().enumerate() {
-        pair.iter().for_each(|note| database.add(note));
+        for note in pair {
+            database.add(note);
+        }
         let now = 5 * (i64::try_from(round).unwrap() + 1);
         assert_eq!(archive(&engine, now, &mut log).transactions, 2);
     }
@@ -42,9 +44,13 @@ fn a_full_and_the_log_give_every_state() {
             "{until:?}"
         );
     }
-    let beyond = RecoveryTarget::Transaction(place(5));
-    let error = restore(&engine, &copy, &log.ranges, &beyond).err().unwrap();
-    assert!(matches!(error, EngineError::NotReached(_)), "{error}");
+    for beyond in [
+        RecoveryTarget::Transaction(place(5)),
+        RecoveryTarget::Instant(at(10)),
+    ] {
+        let error = restore(&engine, &copy, &log.ranges, &beyond).err().unwrap();
+        assert!(matches!(error, EngineError::NotReached(_)), "{error}");
+    }
     let gap = restore(&engine, &copy, &log.ranges[1..], &RecoveryTarget::Latest);
     assert!(matches!(
         gap.err().unwrap(),
@@ -409,7 +415,9 @@ fn one_call_ships_few_ranges_and_ends_while_the_writer_goes_on() {
         let mut after = archive(&engine, 1, &mut sink.1).position;
         let mut puts = sink.1.puts;
         for now in 2..5 {
-            (0..50).for_each(|_| database.add("before the call"));
+            for _ in 0..50 {
+                database.add("before the call");
+            }
             let archived = engine.archive(after.as_ref(), at(now), &mut sink).unwrap();
             assert_eq!(archived.broken, None);
             assert!(archived.transactions >= 50);

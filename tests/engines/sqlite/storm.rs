@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use planc::engine::Engine;
 use planc::engine::memory::MemoryLog;
 use planc::facts::holdings::Position;
 use planc::graph::step::RecoveryTarget;
