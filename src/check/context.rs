@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::check::found::{ScenarioId, Scope};
 use crate::check::job::Job;
+use crate::check::promise::{self, Promise};
+use crate::estimate::Known;
 use crate::resolve::plan::{
     Action, ActionKind, Archive, ArchiveId, Backup, BackupId, ComponentId, JobId, Objectives,
     Origin, ResolvedPlan, Scenario, Schedule, ServiceId, Target,
@@ -24,6 +26,10 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) now: Timestamp,
     /// False when earlier stages found errors: then absence proves nothing.
     pub(in crate::check) whole: bool,
+    /// Sizes and rates as far as they are stated or measured.
+    pub(in crate::check) known: &'a Known,
+    /// How the promises come out; filled once the indexes stand.
+    pub(in crate::check) promises: Vec<Promise>,
     backups_of_component: Vec<Vec<BackupId>>,
     backups_of_service: Vec<Vec<BackupId>>,
     archives_of_service: Vec<Vec<ArchiveId>>,
@@ -37,6 +43,7 @@ impl<'a> Context<'a> {
         sources: &'a SourceMap,
         now: Timestamp,
         whole: bool,
+        known: &'a Known,
     ) -> Self {
         let services = plan.services.len();
         let mut context = Self {
@@ -44,12 +51,15 @@ impl<'a> Context<'a> {
             sources,
             now,
             whole,
+            known,
+            promises: Vec::new(),
             backups_of_component: vec![Vec::new(); plan.components.len()],
             backups_of_service: vec![Vec::new(); services],
             archives_of_service: vec![Vec::new(); services],
             objectives_of_service: vec![Vec::new(); services],
         };
         context.index_jobs();
+        context.promises = promise::all(&context);
         context
     }
 

@@ -95,12 +95,6 @@ impl Found {
         self.list.push((scope.into(), finding));
     }
 
-    /// How many findings disprove a promise: those that carry the sum.
-    pub(in crate::check) fn broken(&self) -> usize {
-        let disproved = self.list.iter().filter(|(_, f)| f.proof.is_some());
-        disproved.count()
-    }
-
     /// The findings with their scopes, in the order they were made.
     pub(in crate::check) fn into_list(self) -> Vec<(Scope, Diagnostic)> {
         self.list

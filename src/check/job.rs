@@ -7,7 +7,7 @@ use crate::check::context::{services_of, subject};
 use crate::resolve::plan::{
     DeviceId, JobId, Keeping, Origin, ResolvedPlan, Retain, Schedule, ServiceId, Tier, Verify,
 };
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 
 /// A backup or archive seen alike.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,21 @@ impl<'a> Job<'a> {
     /// Its name, with the service it was expanded for.
     pub(in crate::check) fn subject(&self) -> String {
         subject(self.name, self.origin)
+    }
+
+    /// The end of the line that says where it stores first: the place for a further `copy to`.
+    pub(in crate::check) fn line_end(&self, sources: &SourceMap) -> Option<Span> {
+        let archive = match self.id {
+            JobId::Archive(id) => Some(&self.plan.archives[id.index()]),
+            JobId::Backup(_) => None,
+        };
+        let ships = archive.into_iter().flat_map(|archive| &archive.ships);
+        let mut spans = ships.map(|ship| ship.span);
+        let span = spans.next().or(self.keeping.store.map(|at| at.span))?;
+        let text = sources.file(span.file).text();
+        let end = span.end as usize;
+        let rest = text.get(end..)?.find('\n')?;
+        Some(Span::new(span.file, end + rest, end + rest))
     }
 
     /// The devices it writes to before any copy is made.

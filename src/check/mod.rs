@@ -4,10 +4,14 @@
 //! merges what several environments and policy instances have in common, and gives out plans
 //! only when no error stands against them. Pure: `now` is an argument.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::resolve::plan::{Objectives, ResolvedPlan};
+use crate::estimate::Known;
+use crate::facts::facts_file::MeasuredFacts;
+use crate::resolve::plan::ResolvedPlan;
 use crate::source::SourceMap;
 use crate::syntax::ast::Ast;
 
@@ -19,6 +23,7 @@ mod found;
 mod job;
 mod merge;
 pub mod plan;
+mod promise;
 pub mod rule;
 pub mod rules;
 mod words;
@@ -35,6 +40,8 @@ use found::Found;
 pub struct Input<'a> {
     /// One resolved plan an environment.
     pub plans: Vec<ResolvedPlan>,
+    /// What was measured, by environment.
+    pub facts: &'a BTreeMap<String, MeasuredFacts>,
     /// The texts of all files that were read.
     pub sources: &'a SourceMap,
     /// The trees of the plan and of the files it imports.
@@ -69,6 +76,15 @@ pub struct Promises {
     pub unknown: usize,
 }
 
+impl Promises {
+    /// Adds the counts of another environment.
+    fn add(&mut self, other: Self) {
+        self.proved += other.proved;
+        self.broken += other.broken;
+        self.unknown += other.unknown;
+    }
+}
+
 /// Runs every rule on every environment.
 #[must_use]
 pub fn check(input: Input<'_>) -> Checked {
@@ -83,13 +99,13 @@ pub fn check(input: Input<'_>) -> Checked {
     }
     let mut promises = Promises::default();
     for plan in &input.plans {
-        let context = Context::new(plan, input.sources, input.now, whole);
+        let known = Known::of(plan, input.facts.get(&plan.environment));
+        let context = Context::new(plan, input.sources, input.now, whole, &known);
         let mut found = Found::new(plan);
         for rule in rules::checks() {
             rule(&context, &mut found);
         }
-        promises.broken += found.broken();
-        promises.unknown += promised(plan).saturating_sub(found.broken());
+        promises.add(promise::count(&context.promises));
         findings.extend(allowances.apply(&context, found));
     }
     findings.extend(allowances.judge(whole));
@@ -109,16 +125,6 @@ pub fn check(input: Input<'_>) -> Checked {
         plans,
         promises,
     }
-}
-
-/// How many promises the objectives of a plan make.
-fn promised(plan: &ResolvedPlan) -> usize {
-    let of = |o: &Objectives| {
-        let single = [o.window.is_some(), o.log_space.is_some(), o.drill.is_some()];
-        let single = single.iter().filter(|said| **said).count();
-        o.rpos.len() + o.rtos.len() + o.copies.len() + single
-    };
-    plan.objectives.iter().map(of).sum()
 }
 
 /// True for an error that no allowance silences.

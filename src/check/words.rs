@@ -18,6 +18,22 @@ pub(in crate::check) fn loss_words(loss: &LossKind) -> String {
     }
 }
 
+/// `a site loss`, `a mistake`: the loss as the subject of a sentence.
+pub(in crate::check) fn a_loss(loss: &LossKind) -> String {
+    let of = |kind: &str, name: &Option<String>| match name {
+        Some(name) => format!("the loss of {kind} {name}"),
+        None => format!("a {kind} loss"),
+    };
+    match loss {
+        LossKind::Disk => "a disk loss".to_owned(),
+        LossKind::Host => "a host loss".to_owned(),
+        LossKind::Site(name) => of("site", name),
+        LossKind::Device(name) => of("device", name),
+        LossKind::HumanError => "a human error".to_owned(),
+        LossKind::Corruption => "corruption".to_owned(),
+    }
+}
+
 /// The words of a query in lower case, in order; what stands in quotes or comments is left out.
 pub(in crate::check) fn sql_words(query: &str) -> Vec<String> {
     let mut words = Vec::new();

@@ -10,9 +10,12 @@ use crate::check::rule;
 use crate::cli::args::{CodePrefix, Format, NowArgs, OutputFile};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::{fix, load, output};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::report::findings::{self, Judged};
 use crate::report::render::Style;
+
+/// A promise that needs a fact nobody stated or measured.
+const CANNOT_PROVE: Code = Code(611);
 
 /// Arguments of `planc check`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,9 @@ pub(crate) struct Args {
     /// End with 1 when a finding is at least this grave.
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
+    /// Count a promise that cannot be proved for want of a fact as an error.
+    #[arg(long)]
+    strict_facts: bool,
     /// Show only these codes or groups of codes, for example `P06,P0704`.
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     select: Vec<CodePrefix>,
@@ -85,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     report(args, &judged)?;
     let findings = judged.iter().flat_map(|plan| &plan.findings);
     let fails = |finding: &Diagnostic| {
-        finding.allowed.is_none() && args.fail_on.includes(rule::severity(finding.code))
+        finding.allowed.is_none() && args.fail_on.includes(args.level(finding.code))
     };
     Ok(if findings.into_iter().any(fails) {
         Exit::Findings
@@ -98,6 +104,15 @@ impl Args {
     fn shows(&self, finding: &Diagnostic) -> bool {
         let named = |list: &[CodePrefix]| list.iter().any(|code| code.matches(finding.code));
         (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
+    }
+
+    /// How grave a code is under these arguments.
+    fn level(&self, code: Code) -> Severity {
+        if self.strict_facts && code == CANNOT_PROVE {
+            Severity::Error
+        } else {
+            rule::severity(code)
+        }
     }
 
     fn environment(&self) -> Option<&str> {

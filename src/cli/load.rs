@@ -11,12 +11,13 @@ use crate::check::{self, CheckedPlan, is_error};
 use crate::cli::args::{NowArgs, PlanArgs, read_stdin};
 use crate::cli::exit::CliError;
 use crate::cli::output;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::facts::facts_file::{self, MeasuredFacts};
 use crate::facts::inventory::{self, Inventory};
 use crate::report::findings::{self, Judged};
 use crate::resolve;
 use crate::resolve::plan::ResolvedPlan;
-use crate::source::{FileId, SourceMap};
+use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{
     self,
     ast::{Ast, ItemKind},
@@ -74,6 +75,7 @@ pub fn compile_text(
     known_environment(&ast, environment)?;
     let imports = reader.imports(&ast);
     let inventories = reader.inventories(&ast, environment);
+    let facts = reader.facts(&inventories);
     let Reader { sources, mut found } = reader;
     let input = resolve::Input {
         main: &ast,
@@ -89,6 +91,7 @@ pub fn compile_text(
     let asts: Vec<Ast> = std::iter::once(ast).chain(imports.into_values()).collect();
     let checked = check::check(check::Input {
         plans,
+        facts: &facts,
         sources: &sources,
         asts: &asts,
         found,
@@ -239,6 +242,13 @@ pub(crate) fn cause(error: &std::io::Error) -> String {
     }
 }
 
+fn unreadable_facts(written: &str, span: Span, error: &std::io::Error) -> Diagnostic {
+    let message = format!("cannot read the facts `{written}`: {}", cause(error));
+    Diagnostic::new(Code(1101), message, span, "named here")
+        .subject(written)
+        .help("make the file readable, or run `planc survey`")
+}
+
 fn known_environment(ast: &Ast, asked: Option<&str>) -> Result<(), CliError> {
     let Some(asked) = asked else { return Ok(()) };
     let known: Vec<String> = resolve::inventories_of(ast)
@@ -333,6 +343,31 @@ impl Reader {
             }
         }
         inventories
+    }
+
+    /// The measured facts beside the inventories. A file that is not there yet says nothing: the
+    /// first survey writes it.
+    fn facts(
+        &mut self,
+        inventories: &BTreeMap<String, Inventory>,
+    ) -> BTreeMap<String, MeasuredFacts> {
+        let mut facts = BTreeMap::new();
+        for (name, inventory) in inventories {
+            let (Some(own), Some((written, span))) = (inventory.file, &inventory.facts) else {
+                continue;
+            };
+            let path = resolve::relative(self.sources.file(own).path(), written);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let file = self.sources.add(path, text);
+                    let text = self.sources.file(file).text();
+                    facts.insert(name.clone(), facts_file::read(file, text, &mut self.found));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => self.found.push(unreadable_facts(written, *span, &error)),
+            }
+        }
+        facts
     }
 
     /// An inventory that another environment has read already.

@@ -24,6 +24,14 @@ macro_rules! notes {
             "  spare: {host: cellar, path: /srv/copies}\n",
             "  far: {host: depot, path: /srv/copies}\n",
             "contacts: {owner: {mail: owner@example.org}}\n",
+            "facts: facts.yaml\n",
+            "--- facts.yaml\n",
+            "services: {notes: {log_rate: 4 MiB/h, log_peak: 1 MiB/s}}\n",
+            "devices:\n",
+            "  near: {write: 200 MiB/s, read: 200 MiB/s}\n",
+            "  twin: {write: 200 MiB/s, read: 200 MiB/s}\n",
+            "  spare: {write: 200 MiB/s, read: 200 MiB/s}\n",
+            "  far: {write: 50 MiB/s, read: 50 MiB/s}\n",
         )
     };
 }
@@ -48,9 +56,21 @@ macro_rules! orders {
             "devices:\n",
             "  nvme: {host: bk1, path: /srv/backup, append: true}\n",
             "  local: {host: pg1, disk: d3, path: /srv/backup}\n",
+            "  vault: {host: bk2, path: /srv/vault, immutable: true}\n",
             "  tapes: {host: bk2, volumes: 24, volume_size: 6 TiB}\n",
             "  bucket: {site: dub, s3: {endpoint: https://s3.example.org, bucket: orders}}\n",
             "contacts: {owner: {mail: owner@example.org}}\n",
+            "facts: facts.yaml\n",
+            "--- facts.yaml\n",
+            "components:\n",
+            "  orders_db/base/base: {size: 20 GiB, change: 2%/day}\n",
+            "  orders_db/tablespace/hot: {size: 900 GiB, change: 6%/day}\n",
+            "services: {orders_db: {log_rate: 4 GiB/h, log_peak: 30 GiB/h}}\n",
+            "devices:\n",
+            "  nvme: {write: 2 GiB/s, read: 3 GiB/s}\n",
+            "  vault: {write: 500 MiB/s, read: 500 MiB/s}\n",
+            "  tapes: {write: 300 MiB/s, read: 280 MiB/s}\n",
+            "  bucket: {write: 250 MiB/s, read: 250 MiB/s}\n",
         )
     };
 }

@@ -56,16 +56,28 @@ mod p0511_covered_twice_alike;
 mod p0512_change_cannot_be_told;
 // P06 promises
 mod p0601_no_log_archive;
+mod p0602_rpo_broken_by_log_interval;
+mod p0604_too_few_copies;
+mod p0605_copies_share_the_loss;
 mod p0606_copies_share_failure_domain;
+mod p0607_no_offline_copy;
+mod p0608_log_retention_gap;
+mod p0609_data_here_log_elsewhere;
 mod p0610_rpo_without_archive;
+mod p0611_cannot_prove;
 mod p0612_no_objectives;
+mod p0615_recovery_window_kept_nowhere;
+mod p0616_one_chain_one_device;
+mod p0618_archive_slower_than_log;
 // P07 retention and rotation
 mod p0701_retention_shorter_than_chain;
 mod p0702_expires_before_copied;
+mod p0705_nothing_leaves_the_site;
 mod p0706_volumes_return_too_soon;
 mod p0708_tier_without_runs;
 mod p0710_no_retention;
 mod p0711_two_retentions;
+mod p0712_retention_below_time_to_notice;
 // P08 devices and graph
 mod p0801_device_its_own_source;
 mod p0802_circle_of_jobs;
@@ -189,15 +201,46 @@ const TABLE: &[Row] = &[
     // P06 promises
     rule(&p0601_no_log_archive::RULE, p0601_no_log_archive::check),
     rule(
+        &p0602_rpo_broken_by_log_interval::RULE,
+        p0602_rpo_broken_by_log_interval::check,
+    ),
+    rule(&p0604_too_few_copies::RULE, p0604_too_few_copies::check),
+    rule(
+        &p0605_copies_share_the_loss::RULE,
+        p0605_copies_share_the_loss::check,
+    ),
+    rule(
         &p0606_copies_share_failure_domain::RULE,
         p0606_copies_share_failure_domain::check,
+    ),
+    rule(&p0607_no_offline_copy::RULE, p0607_no_offline_copy::check),
+    rule(
+        &p0608_log_retention_gap::RULE,
+        p0608_log_retention_gap::check,
+    ),
+    rule(
+        &p0609_data_here_log_elsewhere::RULE,
+        p0609_data_here_log_elsewhere::check,
     ),
     rule(
         &p0610_rpo_without_archive::RULE,
         p0610_rpo_without_archive::check,
     ),
+    rule(&p0611_cannot_prove::RULE, p0611_cannot_prove::check),
     rule(&p0612_no_objectives::RULE, p0612_no_objectives::check),
     // P07 retention and rotation
+    rule(
+        &p0615_recovery_window_kept_nowhere::RULE,
+        p0615_recovery_window_kept_nowhere::check,
+    ),
+    rule(
+        &p0616_one_chain_one_device::RULE,
+        p0616_one_chain_one_device::check,
+    ),
+    rule(
+        &p0618_archive_slower_than_log::RULE,
+        p0618_archive_slower_than_log::check,
+    ),
     rule(
         &p0701_retention_shorter_than_chain::RULE,
         p0701_retention_shorter_than_chain::check,
@@ -205,6 +248,10 @@ const TABLE: &[Row] = &[
     rule(
         &p0702_expires_before_copied::RULE,
         p0702_expires_before_copied::check,
+    ),
+    rule(
+        &p0705_nothing_leaves_the_site::RULE,
+        p0705_nothing_leaves_the_site::check,
     ),
     rule(
         &p0706_volumes_return_too_soon::RULE,
@@ -217,6 +264,10 @@ const TABLE: &[Row] = &[
     rule(&p0710_no_retention::RULE, p0710_no_retention::check),
     rule(&p0711_two_retentions::RULE, p0711_two_retentions::check),
     // P08 devices and graph
+    rule(
+        &p0712_retention_below_time_to_notice::RULE,
+        p0712_retention_below_time_to_notice::check,
+    ),
     rule(
         &p0801_device_its_own_source::RULE,
         p0801_device_its_own_source::check,

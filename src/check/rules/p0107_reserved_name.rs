@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
         "\
 window full every day 01:00..05:00
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day at 03:30
@@ -30,7 +30,7 @@ backup nightly of service notes {
         "\
 window night every day 01:00..05:00
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during night

@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule {
     bad: notes!(
         "\
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during near
@@ -29,7 +29,7 @@ backup nightly of service notes {
         "\
 window night every day 04:00..06:00
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during night

@@ -18,7 +18,7 @@ pub(super) static RULE: Rule = Rule {
 window night every day 04:00..06:00
 window night every day 05:00..06:00
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during night
@@ -31,7 +31,7 @@ backup nightly of service notes {
         "\
 window night every day 04:00..06:00
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during night

@@ -20,7 +20,7 @@ timezone Europe/Berlin
 environment prod inventory \"inventory.yaml\"
 import \"rules.plan\" as rules
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during rules.night
@@ -59,7 +59,7 @@ timezone Europe/Berlin
 environment prod inventory \"inventory.yaml\"
 import \"rules.plan\" as rules
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during rules.night

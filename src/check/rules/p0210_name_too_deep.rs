@@ -19,7 +19,7 @@ timezone Europe/Berlin
 environment prod inventory \"inventory.yaml\"
 import \"rules.plan\" as rules
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during rules.times.night
@@ -56,7 +56,7 @@ timezone Europe/Berlin
 environment prod inventory \"inventory.yaml\"
 import \"times.plan\" as times
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 backup nightly of service notes {
   physical full every day during times.night

@@ -21,7 +21,7 @@ assume {
   log rate 4 GiB/h
 }
 objectives of orders_db {
-  rpo 5min for loss of host
+  rpo 6min for loss of host
 }
 backup all of base, tablespace hot {
   physical full every sun at 04:00
@@ -40,7 +40,7 @@ assume {
   log rate 4 GiB/h
 }
 objectives of orders_db {
-  rpo 5min for loss of host
+  rpo 6min for loss of host
 }
 backup all of base, tablespace hot {
   physical full every sun at 04:00

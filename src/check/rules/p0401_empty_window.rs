@@ -19,7 +19,7 @@ pub(super) static RULE: Rule = Rule {
     bad: notes!(
         "\
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 window night every day 01:00..01:00
 backup nightly of service notes {
@@ -32,7 +32,7 @@ backup nightly of service notes {
     good: notes!(
         "\
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 window night every day 01:00..05:00
 backup nightly of service notes {

@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     bad: notes!(
         "\
 objectives of notes {
-  rpo 7d for loss of disk
+  rpo 8d for loss of disk
 }
 window weekend every sat 22:00..sun 09:00
 backup weekly of service notes {
@@ -34,7 +34,7 @@ backup weekly of service notes {
     good: notes!(
         "\
 objectives of notes {
-  rpo 7d for loss of disk
+  rpo 8d for loss of disk
 }
 window weekend every sat 22:00..sun 09:00
 backup weekly of service notes {

@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     bad: notes!(
         "\
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 window night every day 01:00..05:30
 backup nightly of service notes {
@@ -34,7 +34,7 @@ backup nightly of service notes {
     good: notes!(
         "\
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
 }
 window night every day 01:00..05:30
 backup nightly of service notes {

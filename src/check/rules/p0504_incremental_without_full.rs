@@ -27,6 +27,7 @@ objectives of orders_db {
 backup all of base, tablespace hot {
   physical incremental every sun at 04:00
   store on nvme
+  verify every 1d
   retain window 15d
 }
 archive wal of orders_db {
@@ -44,6 +45,7 @@ backup all of base, tablespace hot {
   physical full every sun at 04:00
   physical incremental every mon..sat at 04:00
   store on nvme
+  verify every 1d
   retain window 15d
 }
 archive wal of orders_db {

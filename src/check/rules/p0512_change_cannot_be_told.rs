@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
         "\
 service shop is mariadb
 objectives of shop {
-  rpo 5min for loss of host
+  rpo 5min for human error
 }
 backup all of service shop {
   physical full every sun at 04:00 when changed
@@ -38,7 +38,7 @@ archive binlog of shop {
         "\
 service shop is mariadb
 objectives of shop {
-  rpo 5min for loss of host
+  rpo 5min for human error
 }
 backup all of service shop {
   physical full every sun at 04:00

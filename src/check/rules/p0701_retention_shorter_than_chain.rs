@@ -31,6 +31,7 @@ backup all of base, tablespace hot {
   physical full every sun at 04:00
   physical incremental every mon..sat at 04:00
   store on nvme
+  verify every 1d
   retain window 5d
 }
 archive wal of orders_db {
@@ -48,6 +49,7 @@ backup all of base, tablespace hot {
   physical full every sun at 04:00
   physical incremental every mon..sat at 04:00
   store on nvme
+  verify every 1d
   retain window 9d
 }
 archive wal of orders_db {

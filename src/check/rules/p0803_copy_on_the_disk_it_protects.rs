@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     bad: orders!(
         "\
 objectives of orders_db {
-  rpo 5min for loss of host
+  rpo 5min for human error
 }
 backup all of base, tablespace hot {
   physical full every sun at 04:00
@@ -37,7 +37,7 @@ archive wal of orders_db {
     good: orders!(
         "\
 objectives of orders_db {
-  rpo 5min for loss of host
+  rpo 5min for human error
 }
 backup all of base, tablespace hot {
   physical full every sun at 04:00

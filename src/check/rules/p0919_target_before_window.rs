@@ -29,7 +29,7 @@ objectives of notes {
 backup nightly of service notes {
   physical full every day at 04:30
   store on near
-  retain daily 7
+  retain daily 8
 }
 archive changes of service notes {
   ship every 1min to near
@@ -51,7 +51,7 @@ objectives of notes {
 backup nightly of service notes {
   physical full every day at 04:30
   store on near
-  retain daily 7
+  retain daily 8
 }
 archive changes of service notes {
   ship every 1min to near

@@ -52,9 +52,24 @@ pub fn tally(judged: &[Judged]) -> String {
         [one] => format!("plan {}", one.plan),
         many => format!("{} plans", many.len()),
     };
-    if said.is_empty() {
+    let findings = if said.is_empty() {
         format!("{subject}: no findings\n")
     } else {
         format!("{subject}: {}\n", said.join(", "))
+    };
+    findings + &promises(judged)
+}
+
+/// How the promises came out; nothing when none is made.
+fn promises(judged: &[Judged]) -> String {
+    let sum = |count: fn(&Judged) -> usize| judged.iter().map(count).sum::<usize>();
+    let (proved, broken) = (
+        sum(|plan| plan.promises.proved),
+        sum(|plan| plan.promises.broken),
+    );
+    let unknown = sum(|plan| plan.promises.unknown);
+    if proved + broken + unknown == 0 {
+        return String::new();
     }
+    format!("promises: {proved} proved, {broken} broken, {unknown} unknown\n")
 }

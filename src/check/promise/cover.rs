@@ -1,0 +1,118 @@
+//! Owns which backups can bring a component back, and on which devices their copies lie.
+//! Must not judge how old the copies are.
+
+use std::collections::BTreeMap;
+
+use crate::check::context::Context;
+use crate::facts::capability;
+use crate::resolve::plan::{
+    Backup, BackupId, Component, ComponentId, ComponentKind, CopyScope, DeviceId, Method, ServiceId,
+};
+
+/// Components that the same backups cover: what holds for one holds for all of them.
+#[derive(Debug)]
+pub(in crate::check) struct Class {
+    /// One of the components.
+    pub(in crate::check) example: ComponentId,
+    /// The backups that cover them, each once, in order; never empty.
+    pub(in crate::check) backups: Vec<BackupId>,
+}
+
+/// The classes of a service's components. Components that nothing covers are left out: another
+/// rule speaks of them, and no promise about them can be proved.
+pub(in crate::check) fn classes(context: &Context<'_>, service: ServiceId) -> Vec<Class> {
+    let whole = Whole::of(context, service);
+    let mut classes: BTreeMap<Vec<BackupId>, ComponentId> = BTreeMap::new();
+    for id in context.plan.components_of(service) {
+        let mut backups: Vec<BackupId> = context.backups_of(id).map(|(id, _)| id).collect();
+        backups.extend(whole.covering(context.plan.component(id)));
+        backups.sort_unstable();
+        backups.dedup();
+        if !backups.is_empty() {
+            classes.entry(backups).or_insert(id);
+        }
+    }
+    let classes = classes.into_iter();
+    classes
+        .map(|(backups, example)| Class { example, backups })
+        .collect()
+}
+
+/// True when some component of the service is in no backup.
+pub(in crate::check) fn has_gaps(context: &Context<'_>, service: ServiceId) -> bool {
+    let whole = Whole::of(context, service);
+    // a base that nobody copies is left out on purpose where all else is copied logically
+    context.plan.components_of(service).any(|id| {
+        let part = context.plan.component(id);
+        part.kind != ComponentKind::Base
+            && context.backups_of(id).next().is_none()
+            && whole.covering(part).next().is_none()
+    })
+}
+
+/// Backups of a service's base and of its databases, which cover what lies inside them.
+struct Whole<'a> {
+    base: Vec<BackupId>,
+    databases: BTreeMap<&'a str, Vec<BackupId>>,
+    parts: bool,
+}
+
+impl<'a> Whole<'a> {
+    fn of(context: &Context<'a>, service: ServiceId) -> Self {
+        let engine = context.plan.service(service).engine;
+        let mut whole = Self {
+            base: Vec::new(),
+            databases: BTreeMap::new(),
+            parts: capability::of(engine).parts,
+        };
+        for id in context.plan.components_of(service) {
+            let part = context.plan.component(id);
+            let named = context.backups_of(id);
+            match part.kind {
+                ComponentKind::Base => {
+                    let physical = named.filter(|(_, backup)| is_physical(backup));
+                    whole.base.extend(physical.map(|(id, _)| id));
+                }
+                ComponentKind::Database => {
+                    let ids = named.map(|(id, _)| id).collect();
+                    whole.databases.insert(&part.name, ids);
+                }
+                _ => {}
+            }
+        }
+        whole
+    }
+
+    fn covering(&self, part: &Component) -> impl Iterator<Item = BackupId> {
+        let base: &[BackupId] = match part.kind {
+            ComponentKind::Tablespace if self.parts => &[],
+            ComponentKind::Base => &[],
+            _ => &self.base,
+        };
+        let around = match part.kind {
+            ComponentKind::Group | ComponentKind::Table => part.database.as_deref(),
+            _ => None,
+        };
+        let database = around.and_then(|name| self.databases.get(name));
+        base.iter().chain(database.into_iter().flatten()).copied()
+    }
+}
+
+/// True when the backup takes physical copies, onto which log can be replayed.
+pub(in crate::check) fn is_physical(backup: &Backup) -> bool {
+    let mut takes = backup.takes.iter();
+    takes.any(|take| take.method != Method::Logical)
+}
+
+/// The devices that hold whole copies of a backup, each with the deadline after the run: those
+/// that get fulls. `None` when no deadline is stated.
+pub(in crate::check) fn holders(
+    backup: &Backup,
+) -> impl Iterator<Item = (DeviceId, Option<crate::quantity::Duration>)> {
+    let store = backup.keeping.store.iter();
+    let store = store.map(|at| (at.value, Some(crate::quantity::Duration(0))));
+    let whole = |scope: CopyScope| matches!(scope, CopyScope::All | CopyScope::Full);
+    let copies = backup.keeping.copies.iter();
+    let copies = copies.filter(move |copy| whole(copy.scope));
+    store.chain(copies.map(|copy| (copy.device, copy.within)))
+}

@@ -1,0 +1,359 @@
+//! Owns how much work a loss can cost a service: for each component the best copy that is left,
+//! for the service the worst component. Formulas are in `estimate::exposure`.
+
+use crate::check::cadence::{joint_gap, longest_gap};
+use crate::check::context::Context;
+use crate::check::promise::cover::{self, Class};
+use crate::check::promise::{Broken, Verdict};
+use crate::estimate::Figure;
+use crate::estimate::exposure::{Shipping, TOO_SLOW, shipped, streamed};
+use crate::estimate::known::throttled;
+use crate::estimate::survive::{self, Case, Survival};
+use crate::facts::capability;
+use crate::quantity::Duration;
+use crate::resolve::plan::{
+    Archive, BackupId, ComponentId, CopyScope, DeviceId, Every, LossKind, ServiceId, Ship,
+};
+use crate::source::Span;
+
+/// A way back, with the age of what it brings back, in seconds.
+#[derive(Debug, Clone)]
+pub(in crate::check) struct Candidate {
+    /// The age with its terms.
+    pub(in crate::check) age: Figure,
+    /// By what.
+    pub(in crate::check) via: Via,
+}
+
+/// What a way back rests on.
+#[derive(Debug, Clone)]
+pub(in crate::check) enum Via {
+    /// The original is left.
+    Original,
+    /// Log of an archive on a device, by this clause; the interval when it is shipped.
+    Log(DeviceId, Span, Option<Duration>),
+    /// Copies of a backup on a device.
+    Copies(BackupId, DeviceId),
+}
+
+/// A component of which nothing is left.
+#[derive(Debug, Clone)]
+pub(in crate::check) struct Lost {
+    /// The component.
+    pub(in crate::check) component: ComponentId,
+    /// The case that takes it.
+    pub(in crate::check) case: Case,
+    /// The backups that cover it.
+    pub(in crate::check) backups: Vec<BackupId>,
+}
+
+/// Judges one promise: the worst verdict over all cases of the loss and all components.
+pub(in crate::check) fn judge(
+    context: &Context<'_>,
+    service: ServiceId,
+    loss: &LossKind,
+    limit: Duration,
+) -> Verdict {
+    let classes = cover::classes(context, service);
+    if classes.is_empty() || cover::has_gaps(context, service) {
+        return Verdict::Open;
+    }
+    let mut worst: Option<Verdict> = None;
+    for case in survive::cases(context.plan, service, loss) {
+        let ways = Ways::new(context, service, &case);
+        for class in &classes {
+            let verdict = ways.verdict(class, limit.as_secs());
+            worst = Some(match worst {
+                Some(old) if rank(&old) >= rank(&verdict) => old,
+                _ => verdict,
+            });
+        }
+    }
+    worst.unwrap_or(Verdict::Open)
+}
+
+/// Worse verdicts rank higher; among equal ones the larger figure.
+fn rank(verdict: &Verdict) -> (u8, u64) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates; only compared"
+    )]
+    let millis = |figure: &Figure| (figure.total() * 1000.0) as u64;
+    match verdict {
+        Verdict::Proved(figure) => (0, millis(figure)),
+        Verdict::Open => (1, 0),
+        Verdict::Unknown(_) => (2, 0),
+        Verdict::Broken(Broken::Exposed(candidate)) => (3, millis(&candidate.age)),
+        Verdict::Broken(_) => (4, 0),
+    }
+}
+
+/// All ways back after one case.
+pub(in crate::check) struct Ways<'c, 'a> {
+    context: &'c Context<'a>,
+    service: ServiceId,
+    case: &'c Case,
+    original: Survival,
+    /// Log on devices that may be left, with how sure that is.
+    logs: Vec<(Survival, Candidate)>,
+}
+
+impl<'c, 'a> Ways<'c, 'a> {
+    /// Looks at the archives of the service once.
+    pub(in crate::check) fn new(
+        context: &'c Context<'a>,
+        service: ServiceId,
+        case: &'c Case,
+    ) -> Self {
+        let mut ways = Self {
+            context,
+            service,
+            case,
+            original: survive::original(context.plan, service, case),
+            logs: Vec::new(),
+        };
+        for (_, archive) in context.service_archives(service) {
+            ways.add_log(archive);
+        }
+        ways
+    }
+
+    fn left(&self, device: DeviceId) -> Survival {
+        survive::device(self.context.plan, device, self.case)
+    }
+
+    fn verdict(&self, class: &Class, limit: f64) -> Verdict {
+        let sure = self.of(class, Survival::Yes);
+        let bounds = sure.iter().filter(|way| way.age.within(limit));
+        if let Some(best) = bounds.min_by(|a, b| a.age.total().total_cmp(&b.age.total())) {
+            return Verdict::Proved(best.age.clone());
+        }
+        let hoped = self.of(class, Survival::Maybe);
+        let mut open = hoped.iter().filter(|way| !way.age.beyond(limit)).peekable();
+        if open.peek().is_some() {
+            // a log that never catches up breaks every promise; its own rule says so
+            let open = open.find(|way| way.age.missing.as_deref() != Some(TOO_SLOW));
+            let shown = Verdict::Broken(Broken::Elsewhere);
+            return open.map_or(shown, |open| self.unknown(open));
+        }
+        let least = hoped.into_iter();
+        let least = least.min_by(|a, b| a.age.total().total_cmp(&b.age.total()));
+        Verdict::Broken(match least {
+            Some(way) => Broken::Exposed(way),
+            None => Broken::Lost(Lost {
+                component: class.example,
+                case: self.case.clone(),
+                backups: class.backups.clone(),
+            }),
+        })
+    }
+
+    fn unknown(&self, way: &Candidate) -> Verdict {
+        let plan = self.context.plan;
+        match (&way.via, &way.age.missing) {
+            (Via::Copies(..), Some(_)) => Verdict::Open,
+            (_, Some(missing)) => Verdict::Unknown(missing.clone()),
+            (Via::Log(device, ..) | Via::Copies(_, device), None) => {
+                let device = &plan.device(*device).name;
+                Verdict::Unknown(format!("the place of {device} or of what it protects"))
+            }
+            (Via::Original, None) => {
+                let service = &plan.service(self.service).name;
+                Verdict::Unknown(format!("the site of {service}"))
+            }
+        }
+    }
+
+    fn of(&self, class: &Class, sure: Survival) -> Vec<Candidate> {
+        if self.original >= sure {
+            return vec![Candidate {
+                age: Figure::of("the original is left", 0.0),
+                via: Via::Original,
+            }];
+        }
+        let mut ways = Vec::new();
+        let mut base = false;
+        for id in &class.backups {
+            let backup = &self.context.plan.backups[id.index()];
+            for (device, within) in cover::holders(backup) {
+                if self.left(device) < sure {
+                    continue;
+                }
+                base |= cover::is_physical(backup);
+                ways.push(self.copies(*id, device, within));
+            }
+        }
+        if base {
+            let logs = self.logs.iter().filter(|(left, _)| *left >= sure);
+            ways.extend(logs.map(|(_, way)| way.clone()));
+        }
+        // a hot copy without its log is no way back
+        let engine = self.context.plan.service(self.service).engine;
+        if !capability::of(engine).self_contained {
+            let physical =
+                |id: &BackupId| cover::is_physical(&self.context.plan.backups[id.index()]);
+            ways.retain(|way| !matches!(&way.via, Via::Copies(id, _) if physical(id)));
+        }
+        ways
+    }
+
+    /// Age of the copies themselves: the gap between runs, the run, and the way to the device.
+    fn copies(&self, id: BackupId, device: DeviceId, within: Option<Duration>) -> Candidate {
+        let backup = &self.context.plan.backups[id.index()];
+        let gap = joint_gap(backup.takes.iter().map(|take| &take.schedule));
+        let mut age = match gap {
+            Some(gap) => Figure::of("between two copies", gap.as_secs()),
+            None => Figure::unknown("a regular time of copies"),
+        };
+        for take in &backup.takes {
+            if let Some(window) = &take.schedule.during {
+                let window = self.context.plan.window(window.value);
+                age = age.plus(
+                    format!("a start anywhere in window {}", window.name),
+                    window_seconds(window),
+                );
+                break;
+            }
+        }
+        match within {
+            Some(Duration(0)) => {}
+            Some(within) => {
+                let name = &self.context.plan.device(device).name;
+                age = age.plus(format!("copied to {name}"), within.as_secs());
+            }
+            None => age = age.lacks("a deadline of the copy"),
+        }
+        let age = self.travel(age, device).and(self.run_time(id));
+        Candidate {
+            age,
+            via: Via::Copies(id, device),
+        }
+    }
+
+    /// How long one run takes, from volume and rates.
+    fn run_time(&self, id: BackupId) -> Figure {
+        let backup = &self.context.plan.backups[id.index()];
+        let known = self.context.known;
+        let Some(store) = &backup.keeping.store else {
+            return Figure::unknown("where it is stored");
+        };
+        let sizes = backup.targets.iter().map(|id| known.size(*id));
+        let Some(volume) = sizes.sum::<Option<f64>>() else {
+            return Figure::unknown(format!("size of what `{}` copies", backup.name));
+        };
+        let device = self.context.plan.device(store.value);
+        let limits = backup.keeping.throttle.iter().chain(&device.throttle);
+        match least(known.write(store.value), throttled(limits)) {
+            Some(rate) if rate > 0.0 => Figure::of("one run", volume / rate),
+            _ => Figure::unknown(format!("write speed of {}", device.name)),
+        }
+    }
+
+    fn travel(&self, age: Figure, device: DeviceId) -> Figure {
+        let Some(rotation) = survive::travels(self.context.plan, device, self.case) else {
+            return age;
+        };
+        match longest_gap(&rotation.schedule) {
+            Some(gap) => age.plus(
+                format!("until it travels to {}", rotation.to),
+                gap.as_secs(),
+            ),
+            None => age.lacks("a regular time of the rotation"),
+        }
+    }
+
+    fn add_log(&mut self, archive: &Archive) {
+        let mut first: Vec<(DeviceId, Figure, Span, Option<Duration>)> = Vec::new();
+        for stream in &archive.streams {
+            let known = self.context.known;
+            let (service, device) = self.names(stream.device);
+            let mean = known.log_mean_low(self.service);
+            let age = streamed(stream.lag, mean, &service, &device);
+            first.push((stream.device, age, stream.span, None));
+        }
+        for ship in &archive.ships {
+            let (age, interval) = self.shipped(archive, ship);
+            first.push((ship.device, age, ship.span, interval));
+        }
+        let source = first.iter().min_by(|a, b| {
+            let key = |age: &Figure| (!age.is_bound(), age.total());
+            let (a, b) = (key(&a.1), key(&b.1));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        let mut all = first.clone();
+        if let Some((_, age, span, interval)) = source {
+            for copy in &archive.keeping.copies {
+                if !matches!(copy.scope, CopyScope::All | CopyScope::Log) {
+                    continue;
+                }
+                let (_, device) = self.names(copy.device);
+                let age = match copy.within {
+                    Some(within) => age
+                        .clone()
+                        .plus(format!("copied to {device}"), within.as_secs()),
+                    None => age
+                        .clone()
+                        .lacks(format!("a deadline of the copy to {device}")),
+                };
+                all.push((copy.device, age, *span, *interval));
+            }
+        }
+        let live = matches!(self.case, Case::HumanError) && point_in_time(self);
+        for (device, age, span, interval) in all {
+            let age = if live {
+                // the log itself is not touched, and replay stops before the mistake
+                Figure::of("log is replayed up to the mistake", 0.0)
+            } else {
+                self.travel(age, device)
+            };
+            let via = Via::Log(device, span, interval);
+            self.logs.push((self.left(device), Candidate { age, via }));
+        }
+    }
+
+    fn shipped(&self, archive: &Archive, ship: &Ship) -> (Figure, Option<Duration>) {
+        let (service, device) = self.names(ship.device);
+        let interval = longest_gap(&ship.schedule);
+        let size = match &ship.schedule.every {
+            Every::Interval(_, size) => *size,
+            Every::Size(size) => Some(*size),
+            Every::Hour | Every::Days(_) => None,
+        };
+        let known = self.context.known;
+        let limits = &self.context.plan.device(ship.device).throttle;
+        let limits = archive.keeping.throttle.iter().chain(limits);
+        let shipping = Shipping {
+            interval,
+            size,
+            peak: known.log_peak(self.service),
+            rate: least(known.write(ship.device), throttled(limits)),
+        };
+        (shipped(shipping, &service, &device), interval)
+    }
+
+    fn names(&self, device: DeviceId) -> (String, String) {
+        let plan = self.context.plan;
+        (
+            plan.service(self.service).name.clone(),
+            plan.device(device).name.clone(),
+        )
+    }
+}
+
+fn point_in_time(ways: &Ways<'_, '_>) -> bool {
+    let engine = ways.context.plan.service(ways.service).engine;
+    capability::of(engine).point_in_time
+}
+
+/// The slower of a device and a limit; the device has to be known, a limit need not be there.
+fn least(device: Option<f64>, limit: Option<f64>) -> Option<f64> {
+    device.map(|rate| limit.map_or(rate, |limit| rate.min(limit)))
+}
+
+fn window_seconds(window: &crate::resolve::plan::Window) -> f64 {
+    let seconds =
+        |time: jiff::civil::Time| f64::from(time.hour()) * 3600.0 + f64::from(time.minute()) * 60.0;
+    let days = f64::from(window.days_later) * 86_400.0;
+    (seconds(window.until) + days - seconds(window.from)).max(0.0)
+}

@@ -1,0 +1,205 @@
+//! Owns the facts that proofs stand on: what the plan and the inventory state, and what was
+//! measured. Of two values the one that makes a promise harder counts, so that a proof holds
+//! for both.
+
+use std::collections::BTreeMap;
+
+use crate::facts::facts_file::MeasuredFacts;
+use crate::quantity::{Bytes, BytesPerSecond};
+use crate::resolve::plan::{
+    AssumptionKind, ComponentId, DeviceId, ResolvedPlan, ServiceId, Throttle,
+};
+
+/// Facts of one environment by id. Sizes in bytes, rates in bytes a second.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    sizes: Vec<Option<f64>>,
+    changes: Vec<Option<f64>>,
+    log_low: Vec<Option<f64>>,
+    log_high: Vec<Option<f64>>,
+    log_peak: Vec<Option<f64>>,
+    reads: Vec<Option<f64>>,
+    writes: Vec<Option<f64>>,
+    replays: BTreeMap<String, f64>,
+}
+
+impl Known {
+    /// Joins what is stated with what was measured.
+    #[must_use]
+    pub fn of(plan: &ResolvedPlan, measured: Option<&MeasuredFacts>) -> Self {
+        let (parts, services) = (plan.components.len(), plan.services.len());
+        let mut known = Self {
+            sizes: vec![None; parts],
+            changes: vec![None; parts],
+            log_low: vec![None; services],
+            log_high: vec![None; services],
+            log_peak: vec![None; services],
+            reads: plan.devices.iter().map(|d| d.read.map(|r| r.0)).collect(),
+            writes: plan.devices.iter().map(|d| d.write.map(|r| r.0)).collect(),
+            replays: BTreeMap::new(),
+        };
+        for (name, host) in &plan.hosts {
+            if let Some(rate) = host.replay {
+                known.replays.insert(name.clone(), rate.0);
+            }
+        }
+        known.state(plan);
+        if let Some(measured) = measured {
+            known.measure(plan, measured);
+        }
+        known
+    }
+
+    fn state(&mut self, plan: &ResolvedPlan) {
+        for assumed in &plan.assumptions {
+            match assumed.kind {
+                AssumptionKind::Size(size) => {
+                    for id in stated_parts(plan, &assumed.of, assumed.service) {
+                        larger(&mut self.sizes[id.index()], bytes(size));
+                    }
+                }
+                AssumptionKind::Change(share) => {
+                    for id in stated_parts(plan, &assumed.of, assumed.service) {
+                        larger(&mut self.changes[id.index()], share);
+                    }
+                }
+                AssumptionKind::LogRate(rate) => {
+                    if let Some(id) = stated_service(plan, assumed.service) {
+                        self.log_rate(id, rate);
+                    }
+                }
+                AssumptionKind::LogPeak(rate) => {
+                    if let Some(id) = stated_service(plan, assumed.service) {
+                        larger(&mut self.log_peak[id.index()], rate.0);
+                    }
+                }
+                AssumptionKind::Growth(_) => {}
+            }
+        }
+    }
+
+    fn measure(&mut self, plan: &ResolvedPlan, measured: &MeasuredFacts) {
+        for at in 0..plan.components.len() {
+            let key = plan.component_key(ComponentId::from_index(at));
+            if let Some((size, change, _)) = measured.components.get(&key) {
+                each(size.map(bytes), |size| larger(&mut self.sizes[at], size));
+                each(*change, |share| larger(&mut self.changes[at], share));
+            }
+        }
+        for (at, service) in plan.services.iter().enumerate() {
+            if let Some((mean, peak)) = measured.services.get(&service.name) {
+                each(*mean, |rate| self.log_rate(ServiceId::from_index(at), rate));
+                each(*peak, |rate| larger(&mut self.log_peak[at], rate.0));
+            }
+        }
+        for (at, device) in plan.devices.iter().enumerate() {
+            if let Some((write, read)) = measured.devices.get(&device.name) {
+                each(*write, |rate| smaller(&mut self.writes[at], rate.0));
+                each(*read, |rate| smaller(&mut self.reads[at], rate.0));
+            }
+        }
+        for (host, rate) in &measured.hosts {
+            each(*rate, |rate| {
+                let slowest = self.replays.entry(host.clone()).or_insert(rate.0);
+                *slowest = slowest.min(rate.0);
+            });
+        }
+    }
+
+    fn log_rate(&mut self, id: ServiceId, rate: BytesPerSecond) {
+        smaller(&mut self.log_low[id.index()], rate.0);
+        larger(&mut self.log_high[id.index()], rate.0);
+    }
+
+    /// Bytes of a component, at most.
+    #[must_use]
+    pub fn size(&self, id: ComponentId) -> Option<f64> {
+        self.sizes[id.index()]
+    }
+
+    /// Share of a component that changes in a day, at most.
+    #[must_use]
+    pub fn change(&self, id: ComponentId) -> Option<f64> {
+        self.changes[id.index()]
+    }
+
+    /// Mean rate of a service's log, at least: an amount of log is this much time, at most.
+    #[must_use]
+    pub fn log_mean_low(&self, id: ServiceId) -> Option<f64> {
+        self.log_low[id.index()]
+    }
+
+    /// Mean rate of a service's log, at most.
+    #[must_use]
+    pub fn log_mean_high(&self, id: ServiceId) -> Option<f64> {
+        self.log_high[id.index()]
+    }
+
+    /// Peak rate of a service's log, at most.
+    #[must_use]
+    pub fn log_peak(&self, id: ServiceId) -> Option<f64> {
+        self.log_peak[id.index()]
+    }
+
+    /// Read rate of a device, at least.
+    #[must_use]
+    pub fn read(&self, id: DeviceId) -> Option<f64> {
+        self.reads[id.index()]
+    }
+
+    /// Write rate of a device, at least.
+    #[must_use]
+    pub fn write(&self, id: DeviceId) -> Option<f64> {
+        self.writes[id.index()]
+    }
+
+    /// Rate at which a host replays log, at least.
+    #[must_use]
+    pub fn replay(&self, host: &str) -> Option<f64> {
+        self.replays.get(host).copied()
+    }
+}
+
+/// The lowest of the limits that may hold, in bytes a second.
+#[must_use]
+pub fn throttled<'a>(throttles: impl IntoIterator<Item = &'a Throttle>) -> Option<f64> {
+    let rates = throttles.into_iter().map(|throttle| throttle.rate.0);
+    rates.min_by(f64::total_cmp)
+}
+
+fn stated_parts(
+    plan: &ResolvedPlan,
+    of: &[ComponentId],
+    service: Option<ServiceId>,
+) -> Vec<ComponentId> {
+    match (of, service) {
+        // the size of a whole service says something of a part only when there is just one
+        ([], Some(service)) if plan.service(service).components.1 == 1 => {
+            plan.components_of(service).collect()
+        }
+        (of, _) => of.to_vec(),
+    }
+}
+
+/// A fact that names no service is about the only one.
+fn stated_service(plan: &ResolvedPlan, service: Option<ServiceId>) -> Option<ServiceId> {
+    service.or_else(|| (plan.services.len() == 1).then_some(ServiceId(0)))
+}
+
+fn bytes(size: Bytes) -> f64 {
+    crate::facts::measured::float(size.0)
+}
+
+fn each<T>(value: Option<T>, take: impl FnOnce(T)) {
+    if let Some(value) = value {
+        take(value);
+    }
+}
+
+fn larger(slot: &mut Option<f64>, value: f64) {
+    *slot = Some(slot.map_or(value, |old| old.max(value)));
+}
+
+fn smaller(slot: &mut Option<f64>, value: f64) {
+    *slot = Some(slot.map_or(value, |old| old.min(value)));
+}
