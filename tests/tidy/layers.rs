@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "check",
         &[
             "diagnostic",
+            "estimate",
             "facts",
             "quantity",
             "resolve",
