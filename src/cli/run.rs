@@ -19,10 +19,6 @@ use crate::run::{self, Context, Family, RunEnvironment, RunReport, Stop};
 
 /// Arguments of `planc run`.
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command"
-)]
 pub(crate) struct Args {
     /// Jobs to run now, whether due or not; none for all that is due. A first word that ends in
     /// `.plan` names the plan.

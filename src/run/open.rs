@@ -71,7 +71,6 @@ impl OpenError {
     pub fn help(&self) -> String {
         match self {
             Self::Device(error) => error.help().to_owned(),
-            Self::Engine { cause, .. } => cause.help().to_owned(),
             Self::Catalog(CatalogError::OtherDevice { .. }) => {
                 "mount the device that was there before, or give the new one another name"
                     .to_owned()
@@ -82,7 +81,7 @@ impl OpenError {
             Self::Target(EngineError::Refused { .. }) => {
                 "name another place with `--to PATH`; nothing was changed".to_owned()
             }
-            Self::Target(cause) => cause.help().to_owned(),
+            Self::Engine { cause, .. } | Self::Target(cause) => cause.help().to_owned(),
             Self::NoPath(device) => format!("add `path: FOLDER` to `{device}` in the inventory"),
         }
     }

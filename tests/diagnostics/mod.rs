@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+mod fixes;
 mod formats;
 
 const FENCE: &str = "```";

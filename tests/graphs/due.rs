@@ -55,7 +55,9 @@ fn zone(name: &str) -> TimeZone {
 
 fn days(names: &[usize]) -> Days {
     let mut week = [false; 7];
-    names.iter().for_each(|day| week[*day] = true);
+    for day in names {
+        week[*day] = true;
+    }
     Days::Week(week)
 }
 

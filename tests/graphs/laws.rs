@@ -77,9 +77,9 @@ fn play(case: &Case) -> Played {
         (ends[*step], began[*step]) = (vec![Outcome::Done], true);
     }
     let skip = |ends: &mut Vec<Vec<Outcome>>, steps: &[usize]| {
-        steps
-            .iter()
-            .for_each(|step| ends[*step].push(Outcome::Skipped));
+        for step in steps {
+            ends[*step].push(Outcome::Skipped);
+        }
     };
     skip(&mut ends, schedule.skipped_at_start());
     let mut running: Vec<usize> = Vec::new();

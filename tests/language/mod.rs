@@ -1,5 +1,6 @@
 //! The language: the four plans, slips in them, formatting, hostile input.
 
+mod compiled;
 mod findings;
 mod formatting;
 mod hostile;

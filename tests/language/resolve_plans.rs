@@ -2,6 +2,7 @@
 //! inventories that were damaged.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use planc::diagnostic::Diagnostics;
 use planc::facts::inventory;
@@ -19,7 +20,10 @@ pub(super) fn compile(files: &[(&str, &str)]) -> (Vec<ResolvedPlan>, Vec<(u16, S
     let mut main = None;
     for (path, text) in files {
         let id = sources.add(*path, *text);
-        if path.ends_with(".yaml") {
+        if Path::new(path)
+            .extension()
+            .is_some_and(|ending| ending == "yaml")
+        {
             read.insert((*path).to_owned(), inventory::read(id, text, &mut out));
         } else {
             let ast = planc::syntax::parse(id, text, &mut out);

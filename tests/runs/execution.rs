@@ -145,6 +145,5 @@ fn steps_without_device_work_cost_microseconds() {
     let report = execute(Arc::new(graph), Arc::default(), environment).expect("the run ends");
     let each = began.elapsed() / count;
     assert_eq!(report.counts(), (10_000, 0, 0));
-    println!("{each:?} a step");
     assert!(each < Duration::from_micros(200), "{each:?} a step");
 }

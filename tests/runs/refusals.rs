@@ -50,7 +50,7 @@ fn spoil_objects(site: &Site, device: &str, folder: &str, how: impl Fn(&mut Vec<
     }
 }
 
-fn flip(bytes: &mut Vec<u8>) {
+fn flip(bytes: &mut [u8]) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
 }

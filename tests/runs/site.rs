@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// The moment all runs of these tests take for now.
-pub const NOW: &str = "2026-03-02T10:00:00Z";
+pub(crate) const NOW: &str = "2026-03-02T10:00:00Z";
 
 const PLAN: &str = r#"planc 1
 plan shop "A shop"
@@ -53,7 +53,7 @@ state: state
 ";
 
 /// The folder; removed at the end.
-pub struct Site {
+pub(crate) struct Site {
     pub folder: TempDir,
     // the application: as long as it is there, nobody else takes the log away
     application: rusqlite::Connection,
@@ -61,7 +61,7 @@ pub struct Site {
 
 impl Site {
     /// A new site with claimed devices and some rows.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("folder");
         for name in ["data", "docs/sub", "devices/disk", "devices/nas"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("folder");
@@ -83,16 +83,16 @@ impl Site {
         site
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs statements on the live database.
-    pub fn sql(&self, text: &str) {
+    pub(crate) fn sql(&self, text: &str) {
         self.application.execute_batch(text).expect("statements");
     }
 
-    pub fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_planc"));
         command
             .args(line.split(' '))
@@ -103,7 +103,7 @@ impl Site {
     }
 
     /// The command behind a program that starts it.
-    pub fn wrapped(&self, program: &[&str], line: &str) -> Command {
+    pub(crate) fn wrapped(&self, program: &[&str], line: &str) -> Command {
         let inner = self.command(line);
         let mut command = Command::new(program[0]);
         command
@@ -117,13 +117,13 @@ impl Site {
     }
 
     /// How many runs the state folder knows.
-    pub fn runs(&self) -> usize {
+    pub(crate) fn runs(&self) -> usize {
         let runs = std::fs::read_dir(self.path("state/shop@test/runs"));
         runs.map_or(0, Iterator::count)
     }
 
     /// How many staging folders lie about.
-    pub fn leftovers(&self) -> usize {
+    pub(crate) fn leftovers(&self) -> usize {
         let names = std::fs::read_dir(self.folder.path()).expect("list");
         let staging = names.filter(|entry| {
             let name = entry.as_ref().expect("entry").file_name();
@@ -132,17 +132,17 @@ impl Site {
         staging.count()
     }
 
-    pub fn planc(&self, line: &str) -> Output {
+    pub(crate) fn planc(&self, line: &str) -> Output {
         self.command(line).output().expect("planc starts")
     }
 
     /// Runs a command that must succeed; returns what it printed.
-    pub fn good(&self, line: &str) -> String {
+    pub(crate) fn good(&self, line: &str) -> String {
         self.ends(line, 0)
     }
 
     /// Runs a command that must end with this code; returns both outputs.
-    pub fn ends(&self, line: &str, code: i32) -> String {
+    pub(crate) fn ends(&self, line: &str, code: i32) -> String {
         let output = self.planc(line);
         let text = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
@@ -152,7 +152,7 @@ impl Site {
 
     /// Keeps state and devices as they are now; the sources stay where they are, because a copied
     /// source is another source.
-    pub fn keep(&self) -> TempDir {
+    pub(crate) fn keep(&self) -> TempDir {
         let kept = tempfile::tempdir().expect("folder");
         for name in ["state", "devices"] {
             copy(&self.path(name), &kept.path().join(name));
@@ -161,7 +161,7 @@ impl Site {
     }
 
     /// Puts state and devices back.
-    pub fn put_back(&self, kept: &TempDir) {
+    pub(crate) fn put_back(&self, kept: &TempDir) {
         for name in ["state", "devices"] {
             std::fs::remove_dir_all(self.path(name)).expect("removed");
             copy(&kept.path().join(name), &self.path(name));
@@ -175,7 +175,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Rows of the table in a database file.
-pub fn rows(path: &Path) -> Vec<(i64, String)> {
+pub(crate) fn rows(path: &Path) -> Vec<(i64, String)> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = rusqlite::Connection::open_with_flags(path, flags).expect("open");
     let mut query = database
