@@ -1,5 +1,4 @@
 //! Tests of engines.
-#![expect(clippy::unwrap_used, reason = "a test may fail at any line")]
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
