@@ -82,42 +82,87 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
 }
 
 fn human(holdings: &Holdings) -> String {
-    let mut text = String::new();
-    let mut add = |line: String| {
-        text += &line;
-        text.push('\n');
-    };
-    let mut component = "";
+    if holdings.parts.is_empty() && holdings.logs.is_empty() {
+        return "no copies\n".to_owned();
+    }
     let mut parts: Vec<&PartHolding> = holdings.parts.iter().collect();
     parts.sort_by_key(|part| (&part.component, part.taken_at));
-    for part in parts {
-        if component != part.component {
-            component = &part.component;
-            add(component.to_owned());
-        }
-        let (bytes, stored) = (Bytes(part.bytes), Bytes(part.stored_bytes));
-        let devices = part.devices.join(", ");
-        let at = part.taken_at;
-        add(format!(
-            "  {at}  {bytes} stored as {stored}  on {devices}  part {}",
-            part.part
-        ));
+    let mut text = String::new();
+    let head = ["COMPONENT", "TAKEN AT", "SIZE", "STORED", "DEVICES", "PART"];
+    columns(&mut text, head, parts.into_iter().map(part_cells));
+    if !holdings.parts.is_empty() && !holdings.logs.is_empty() {
+        text.push('\n');
     }
-    let mut service = "";
-    for log in &holdings.logs {
-        if service != log.service {
-            service = &log.service;
-            add(format!("log of {service}"));
-        }
-        let (from, until) = (log.from.value, log.until.value);
-        let (first, last) = (log.first_at, log.last_at);
-        let (stored, devices) = (Bytes(log.stored_bytes), log.devices.join(", "));
-        add(format!(
-            "  {from} to {until}  {first} to {last}  {stored}  on {devices}"
-        ));
-    }
-    if text.is_empty() {
-        text += "no copies\n";
-    }
+    let head = ["LOG OF", "FROM", "UNTIL", "TIMES", "STORED", "DEVICES"];
+    columns(&mut text, head, holdings.logs.iter().map(log_cells));
     text
+}
+
+fn part_cells(part: &PartHolding) -> [String; 6] {
+    [
+        part.component.clone(),
+        part.taken_at.to_string(),
+        Bytes(part.bytes).to_string(),
+        Bytes(part.stored_bytes).to_string(),
+        part.devices.join(", "),
+        part.part.clone(),
+    ]
+}
+
+/// Positions are written as `--at` takes them.
+fn log_cells(log: &LogHolding) -> [String; 6] {
+    [
+        log.service.clone(),
+        format!("{}:{}", log.from.incarnation, log.from.value),
+        log.until.value.to_string(),
+        format!("{} to {}", log.first_at, log.last_at),
+        Bytes(log.stored_bytes).to_string(),
+        log.devices.join(", "),
+    ]
+}
+
+/// Lines with columns of equal width; nothing without rows.
+fn columns<const N: usize>(
+    text: &mut String,
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
+    let rows: Vec<[String; N]> = rows.collect();
+    if rows.is_empty() {
+        return;
+    }
+    let length = |cell: &str| cell.chars().count();
+    let mut widths = head.map(length);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = length(cell).max(*width);
+        }
+    }
+    let mut line = |cells: [&str; N]| {
+        let cells = cells.iter().zip(widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        text.push_str(padded.join("  ").trim_end());
+        text.push('\n');
+    };
+    line(head);
+    for row in &rows {
+        line(std::array::from_fn(|index| row[index].as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut text = String::new();
+        columns(&mut text, ["A", "LONG"], std::iter::empty());
+        assert_eq!(text, "", "no head without rows");
+        let rows = [["größer", "x"], ["a", ""]].map(|row| row.map(str::to_owned));
+        columns(&mut text, ["A", "LONG"], rows.into_iter());
+        assert_eq!(text, "A       LONG\ngrößer  x\na\n");
+    }
 }

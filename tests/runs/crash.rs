@@ -1,7 +1,6 @@
 //! SIGKILL at every record of the journal: after `--resume` the catalog is that of an unbroken
 //! run, and what is restored is exact.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use super::site::{NOW, Site, rows};
 
 /// Kills a command when the journals below the state folder have this many records; true when it
 /// was killed before it ended.
-fn kill_at(site: &Site, line: &str, records: usize) -> bool {
+pub(super) fn kill_at(site: &Site, line: &str, records: usize) -> bool {
     let mut child = site
         .command(line)
         .stdout(Stdio::null())
@@ -21,7 +20,7 @@ fn kill_at(site: &Site, line: &str, records: usize) -> bool {
         if child.try_wait().expect("wait").is_some() {
             break false;
         }
-        if journal_records(site.folder.path()) >= records {
+        if site.journal_records() >= records {
             child.kill().expect("kill");
             break true;
         }
@@ -30,19 +29,6 @@ fn kill_at(site: &Site, line: &str, records: usize) -> bool {
     };
     child.wait().expect("wait");
     killed
-}
-
-/// Records of all journals.
-fn journal_records(folder: &Path) -> usize {
-    let runs = folder.join("state/shop@test/runs");
-    let Ok(entries) = std::fs::read_dir(runs) else {
-        return 0;
-    };
-    let journals = entries.filter_map(|entry| {
-        let text = std::fs::read(entry.ok()?.path().join("journal")).ok()?;
-        Some(text.split(|byte| *byte == b'\n').count() - 1)
-    });
-    journals.sum()
 }
 
 /// Kills the command at every record in turn, resumes, and judges; returns how often it was hit.
@@ -55,7 +41,7 @@ fn sweep(
 ) -> usize {
     for record in 1..200 {
         before(record);
-        let known = journal_records(site.folder.path());
+        let known = site.journal_records();
         let killed = kill_at(site, &line(record), known + record);
         if killed {
             site.good(resume);

@@ -1,7 +1,9 @@
 //! Tests of runs: graphs to their end, with fakes and with the real binary.
 
+mod chains;
 mod commands;
 mod crash;
+mod engine_faults;
 mod execution;
 mod faults;
 mod make;

@@ -35,6 +35,15 @@ backup papers of service docs {
   retain window 7d
   encrypt none
 }
+
+recovery oops {
+  for human error
+  given victim: table, bad: transaction
+  restore service shop to scratch
+  replay log until before $bad
+  probe shop "select count(*) from t" > 0
+  extract table $victim into service shop as "found"
+}
 "#;
 
 const INVENTORY: &str = r"inventory: 1
@@ -120,6 +129,34 @@ impl Site {
     pub(crate) fn runs(&self) -> usize {
         let runs = std::fs::read_dir(self.path("state/shop@test/runs"));
         runs.map_or(0, Iterator::count)
+    }
+
+    /// Records of all journals.
+    pub fn journal_records(&self) -> usize {
+        let journals = self.journals().into_iter().filter_map(|(_, path)| {
+            let text = std::fs::read(path).ok()?;
+            Some(text.split(|byte| *byte == b'\n').count() - 1)
+        });
+        journals.sum()
+    }
+
+    /// Removes the journal that was written last.
+    pub fn remove_newest_journal(&self) {
+        let newest = self.journals().pop().expect("a journal");
+        std::fs::remove_file(newest.1).expect("removed");
+    }
+
+    fn journals(&self) -> Vec<(std::time::SystemTime, PathBuf)> {
+        let runs = std::fs::read_dir(self.path("state/shop@test/runs"));
+        let entries = runs.into_iter().flatten();
+        let journals = entries.filter_map(|entry| {
+            let path = entry.ok()?.path().join("journal");
+            let at = std::fs::metadata(&path).and_then(|data| data.modified());
+            Some((at.ok()?, path))
+        });
+        let mut journals: Vec<_> = journals.collect();
+        journals.sort();
+        journals
     }
 
     /// How many staging folders lie about.

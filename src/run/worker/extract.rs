@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Task, probe};
+use super::{Task, probe, schema};
 use crate::graph::step::StepKind;
 use crate::resolve::plan::EngineKind;
 use crate::run::message::{StepDone, StepFailure};
@@ -43,36 +44,120 @@ pub(super) fn extract(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         StepFailure::new(format!("cannot extract into {place}: {error}"))
             .help("nothing was changed there: all tables come in one transaction")
     })?;
-    Ok(StepDone::default().says(copied.join(", ")))
+    for lost in copied.lost {
+        task.warn(format!("was not made anew: {lost}"));
+    }
+    Ok(StepDone::default().says(copied.tables.join(", ")))
 }
 
-/// Copies each table `t` as `PREFIX_t`; returns what came to be with row counts.
-fn copy(
-    restored: &Path,
-    live: &Path,
-    tables: &[String],
-    prefix: &str,
-) -> rusqlite::Result<Vec<String>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
-    let mut to = Connection::open_with_flags(live, flags)?;
-    to.busy_timeout(BUSY_WAIT)?;
+/// What came to be in the live database.
+#[derive(Debug, Default)]
+struct Copied {
+    // the new tables, in words
+    tables: Vec<String>,
+    // indexes and triggers that could not be made, with the cause
+    lost: Vec<String>,
+}
+
+/// Copies each table `t` as `PREFIX_t`.
+fn copy(restored: &Path, live: &Path, tables: &[String], prefix: &str) -> rusqlite::Result<Copied> {
+    let mut to = open_live(live)?;
     to.execute("ATTACH DATABASE ?1 AS restored", [uri(restored)])?;
     let transaction = to.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let mut copied = Vec::new();
+    let mut copied = Copied::default();
     for table in tables {
-        let new = format!("{prefix}_{table}");
-        let rows = transaction.execute_batch(&format!(
-            "CREATE TABLE main.{} AS SELECT * FROM restored.{}",
-            quoted(&new),
-            quoted(table)
-        ));
-        rows?;
-        let count = format!("SELECT count(*) FROM main.{}", quoted(&new));
-        let rows: i64 = transaction.query_row(&count, [], |row| row.get(0))?;
-        copied.push(format!("{new} ({rows} rows)"));
+        copy_table(&transaction, table, prefix, &mut copied)?;
     }
     transaction.commit()?;
     Ok(copied)
+}
+
+/// Opens the live database. Its log must stay as it is: a checkpoint that planc did not plan
+/// would break the chain of the archived log.
+fn open_live(live: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
+    let to = Connection::open_with_flags(live, flags)?;
+    to.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    to.busy_timeout(BUSY_WAIT)?;
+    to.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // a row may refer to another one that is gone; it comes back as it was
+    to.pragma_update(None, "foreign_keys", false)?;
+    Ok(to)
+}
+
+/// Makes the table by its own statement, fills it, then makes its indexes and triggers.
+fn copy_table(
+    to: &Connection,
+    table: &str,
+    prefix: &str,
+    copied: &mut Copied,
+) -> rusqlite::Result<()> {
+    let new = format!("{prefix}_{table}");
+    let made = schema::renamed(to, table, prefix, &new)?;
+    to.execute_batch(&made.table)?;
+    let columns = columns(to, table)?;
+    let (into, from) = (schema::quoted(&new), schema::quoted(table));
+    let sql = format!("INSERT INTO main.{into} ({columns}) SELECT {columns} FROM restored.{from}");
+    let rows = to.execute(&sql, [])?;
+    let mut with = Vec::new();
+    copied.lost.extend(made.lost);
+    for other in made.others {
+        let done = to
+            .execute_batch(&other.sql)
+            .and_then(|()| usable(to, &new, &other, prefix));
+        match done {
+            Ok(()) => with.push(format!("{} {prefix}_{}", other.kind, other.name)),
+            Err(cause) => {
+                let (kind, name) = (other.kind, other.name);
+                copied.lost.push(format!("{kind} {name}: {cause}"));
+            }
+        }
+    }
+    with.insert(0, format!("{rows} rows"));
+    copied.tables.push(format!("{new} ({})", with.join(", ")));
+    Ok(())
+}
+
+/// A trigger may name tables that the live database has not: it would spoil every change of the
+/// new table, and is taken away again.
+fn usable(
+    to: &Connection,
+    table: &str,
+    made: &schema::Other,
+    prefix: &str,
+) -> rusqlite::Result<()> {
+    if made.kind != "trigger" {
+        return Ok(());
+    }
+    let into = schema::quoted(table);
+    let column: String = to.query_row(
+        "SELECT name FROM pragma_table_info(?1, 'main') LIMIT 1",
+        [table],
+        |row| row.get(0),
+    )?;
+    let column = schema::quoted(&column);
+    let changes = [
+        format!("INSERT INTO main.{into} DEFAULT VALUES"),
+        format!("UPDATE main.{into} SET {column} = {column}"),
+        format!("DELETE FROM main.{into}"),
+    ];
+    let tried = changes.iter().try_for_each(|sql| to.prepare(sql).map(drop));
+    if tried.is_err() {
+        let name = schema::quoted(&format!("{prefix}_{}", made.name));
+        to.execute_batch(&format!("DROP TRIGGER main.{name}"))?;
+    }
+    tried
+}
+
+/// The columns that hold values of their own: computed ones compute themselves.
+fn columns(to: &Connection, table: &str) -> rusqlite::Result<String> {
+    let sql = "SELECT name FROM pragma_table_xinfo(?1, 'restored') WHERE hidden = 0";
+    let mut query = to.prepare(sql)?;
+    let names = query.query_map([table], |row| row.get::<_, String>(0))?;
+    let names: rusqlite::Result<Vec<String>> = names
+        .map(|name| name.map(|name| schema::quoted(&name)))
+        .collect();
+    Ok(names?.join(", "))
 }
 
 /// The file as a read-only URI; characters that mean something in a URI are encoded.
@@ -91,10 +176,6 @@ fn uri(path: &Path) -> String {
         }
     }
     text + "?mode=ro"
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -117,12 +198,53 @@ mod tests {
         made(&live);
         let table = ["a\"b".to_owned()];
         let copied = copy(&restored, &live, &table, "old").expect("copied");
-        assert_eq!(copied, ["old_a\"b (2 rows)"]);
+        assert_eq!(copied.tables, ["old_a\"b (2 rows)"]);
         copy(&restored, &live, &table, "old").expect_err("the name is taken");
         let both = ["nothing".to_owned(), table[0].clone()];
         copy(&restored, &live, &both, "new").expect_err("no such table");
         let database = Connection::open(&live).expect("open");
         let count = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
         assert_eq!(count, Ok(2i64));
+    }
+
+    #[test]
+    fn a_table_keeps_its_rules_its_indexes_and_its_triggers() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (restored, live) = (folder.path().join("old.db"), folder.path().join("live.db"));
+        let sql = "CREATE TABLE log (what TEXT);
+            CREATE TABLE gone (what TEXT);
+            CREATE TABLE t (
+              id INTEGER PRIMARY KEY AUTOINCREMENT, up INTEGER REFERENCES t (id),
+              n INTEGER NOT NULL DEFAULT 7 CHECK (t.n > 0),
+              twice INTEGER AS (n * 2) STORED, UNIQUE (n)
+            ) STRICT;
+            CREATE UNIQUE INDEX [by n] ON t (n DESC) WHERE n > 1;
+            CREATE TRIGGER told AFTER INSERT ON t BEGIN INSERT INTO log VALUES (NEW.n); END;
+            CREATE TRIGGER lost AFTER DELETE ON t BEGIN INSERT INTO gone VALUES (OLD.n); END;
+            INSERT INTO t (id, up, n) VALUES (5, NULL, 1), (9, 5, 2);";
+        Connection::open(&restored)
+            .and_then(|database| database.execute_batch(sql))
+            .expect("made");
+        let database = Connection::open(&live).expect("open");
+        let sql = "PRAGMA journal_mode = wal; CREATE TABLE log (what TEXT);";
+        database.execute_batch(sql).expect("made");
+        let copied = copy(&restored, &live, &["t".to_owned()], "old").expect("copied");
+        let said = &copied.tables[0];
+        for part in ["old_t (2 rows", "index old_by n", "trigger old_told"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let sum = "SELECT sum(twice), (SELECT count(*) FROM log) FROM old_t";
+        let sum = database.query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(sum, Ok((6i64, 0i64)), "rows come without their triggers");
+        for bad in ["(n) VALUES (0)", "(n) VALUES (2)", "(n) VALUES ('x')"] {
+            let sql = format!("INSERT INTO old_t {bad}");
+            database.execute_batch(&sql).expect_err(bad);
+        }
+        assert_eq!(copied.lost.len(), 1, "{:?}", copied.lost);
+        assert!(copied.lost[0].contains("trigger lost"), "{:?}", copied.lost);
+        let sql = "INSERT INTO old_t (n) VALUES (3); DELETE FROM old_t WHERE n = 3;";
+        database.execute_batch(sql).expect("the table is usable");
+        let next = database.query_row("SELECT seq FROM sqlite_sequence", [], |row| row.get(0));
+        assert_eq!(next, Ok(10i64));
     }
 }

@@ -8,6 +8,7 @@ mod exec;
 mod extract;
 mod probe;
 mod restore;
+mod schema;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
