@@ -8,9 +8,22 @@ use jiff::Timestamp;
 use planc::check::rule::{self, Rule, split_example};
 use planc::check::rules::RULES;
 use planc::cli::load;
+use planc::diagnostic::Diagnostic;
+use planc::source::SourceMap;
+
+mod repairs;
+
+/// The codes and messages of an example's open findings.
+fn findings(example: &str) -> Vec<(String, String)> {
+    let (_, findings) = judged(example);
+    let findings = findings.into_iter();
+    findings
+        .map(|finding| (finding.code.to_string(), finding.message))
+        .collect()
+}
 
 /// Writes an example to a folder of its own, compiles it and gives its open findings.
-fn findings(example: &str) -> Vec<(String, String)> {
+fn judged(example: &str) -> (SourceMap, Vec<Diagnostic>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let files = split_example(example);
     for (name, text) in &files {
@@ -22,14 +35,12 @@ fn findings(example: &str) -> Vec<(String, String)> {
     compile(&main)
 }
 
-fn compile(main: &Path) -> Vec<(String, String)> {
+fn compile(main: &Path) -> (SourceMap, Vec<Diagnostic>) {
     let now: Timestamp = "2026-03-01T00:00:00Z".parse().expect("an instant");
-    let compiled = load::compile(main, None, now).expect("readable");
-    let findings = compiled.judged.findings.iter();
-    findings
-        .filter(|finding| finding.allowed.is_none())
-        .map(|finding| (finding.code.to_string(), finding.message.clone()))
-        .collect()
+    let judged = load::compile(main, None, now).expect("readable").judged;
+    let findings = judged.findings.into_iter();
+    let open = findings.filter(|finding| finding.allowed.is_none());
+    (judged.sources, open.collect())
 }
 
 fn complaints(example: fn(&Rule) -> &str, expected: fn(&Rule) -> Vec<String>) -> Vec<String> {

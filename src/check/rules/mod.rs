@@ -100,6 +100,7 @@ mod p0916_switched_and_uncovered;
 mod p0918_no_time_limit;
 mod p0919_target_before_window;
 mod p0920_step_order;
+mod p1001_key_beside_its_ciphertext;
 // P10 keys and secrets
 mod p1002_key_lost_with_site;
 mod p1003_secret_in_clear_text;
@@ -320,6 +321,10 @@ const TABLE: &[Row] = &[
     ),
     rule(&p0920_step_order::RULE, p0920_step_order::check),
     // P10 keys and secrets
+    rule(
+        &p1001_key_beside_its_ciphertext::RULE,
+        p1001_key_beside_its_ciphertext::check,
+    ),
     rule(
         &p1002_key_lost_with_site::RULE,
         p1002_key_lost_with_site::check,

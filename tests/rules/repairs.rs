@@ -1,0 +1,77 @@
+//! A repair that a finding proposes cures it: the changed plan is compiled again.
+
+use planc::check::rule;
+use planc::diagnostic::{Code, Diagnostic};
+use planc::source::SourceMap;
+
+use super::judged;
+
+/// The bad plan of a rule, and its finding with the texts it points into.
+fn broken(code: u16) -> (String, Diagnostic, SourceMap) {
+    let rule = rule::find(Code(code)).expect("a rule");
+    let (sources, mut findings) = judged(rule.bad);
+    (
+        rule.bad.to_owned(),
+        findings.pop().expect("a finding"),
+        sources,
+    )
+}
+
+fn codes(example: &str) -> Vec<String> {
+    let (_, findings) = judged(example);
+    findings
+        .iter()
+        .map(|found| found.code.to_string())
+        .collect()
+}
+
+/// Applies the edits of a finding; examples begin with the plan, so places are those of the file.
+fn applied(code: u16) -> String {
+    let (mut text, finding, sources) = broken(code);
+    let fix = finding.fix.expect("an edit");
+    for edit in fix.edits.iter().rev() {
+        assert!(text.starts_with(sources.file(edit.span.file).text()));
+        let range = edit.span.start as usize..edit.span.end as usize;
+        text.replace_range(range, &edit.text);
+    }
+    text
+}
+
+#[test]
+fn the_computed_interval_keeps_the_rpo_and_is_the_longest_that_does() {
+    let cured = applied(602);
+    assert!(cured.contains("ship every 599s or 64 MiB"), "{cured}");
+    assert_eq!(codes(&cured), [""; 0]);
+    let longer = cured.replace("every 599s", "every 600s");
+    assert_eq!(codes(&longer), ["P0602"]);
+}
+
+#[test]
+fn the_further_copy_is_enough() {
+    assert_eq!(codes(&applied(604)), [""; 0]);
+}
+
+#[test]
+fn the_computed_rate_keeps_up_with_the_log() {
+    let (text, finding, _) = broken(618);
+    let help = finding.help.expect("a rate");
+    let rate = help.strip_prefix("allow at least ").expect("a rate");
+    let rate = rate.split(',').next().expect("a rate");
+    let cured = text.replace("throttle 6 MiB/s", &format!("throttle {rate}"));
+    assert_eq!(codes(&cured), [""; 0]);
+}
+
+#[test]
+fn keeping_as_long_as_the_help_says_gives_the_window() {
+    let (text, finding, _) = broken(615);
+    let help = finding.help.expect("a span");
+    assert!(help.contains("window 35d"), "{help}");
+    assert_eq!(codes(&text.replace("window 15d", "window 35d")), [""; 0]);
+}
+
+#[test]
+fn what_is_not_known_is_neither_proved_nor_broken() {
+    let rule = rule::find(Code(602)).expect("a rule");
+    let without = rule.good.replace("facts: facts.yaml\n", "");
+    assert_eq!(codes(&without), ["P0611"]);
+}
