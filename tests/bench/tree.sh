@@ -53,3 +53,19 @@ PREPARE="bash $work/prepare" python3 tests/bench/measure.py "$rounds" \
     "planc-one=cd $work; $planc run one.plan tree --quiet" \
     "planc-two=cd $work; $planc run two.plan tree --quiet"
 du -sm "$work/last.zst" "$work/two-a" "$work/two-b"
+
+# Reading it back: verification beside `zstd -t`, restore from one device and from two beside
+# `zstd -d`.
+cat > "$work/prepare" <<PREPARE
+rm -rf $work/restored $work/plain
+sync
+cat $work/last.zst $work/two-a/packs/*/* $work/two-b/packs/*/* > /dev/null
+PREPARE
+restore="cd $work; $planc restore tree --plan two.plan --to $work/restored --yes --quiet"
+PREPARE="bash $work/prepare" python3 tests/bench/measure.py "$rounds" \
+    "zstd-d=zstd -dqf $work/last.zst -o $work/plain; sync $work/plain" \
+    "zstd-t=zstd -tq $work/last.zst" \
+    "planc-verify-one=cd $work; $planc verify --plan two.plan --device a --quiet" \
+    "planc-restore-one=$restore --from a" \
+    "planc-restore-two=$restore"
+diff -r "$work/tree-$mib" "$work/restored"
