@@ -96,6 +96,7 @@ mod p0911_probe_writes;
 mod p0912_trivial_probe;
 mod p0913_scenario_never_drilled;
 mod p0914_no_fencing;
+mod p0915_switchover_loses_more_than_rpo;
 mod p0916_switched_and_uncovered;
 mod p0918_no_time_limit;
 mod p0919_target_before_window;
@@ -310,6 +311,10 @@ const TABLE: &[Row] = &[
         p0913_scenario_never_drilled::check,
     ),
     rule(&p0914_no_fencing::RULE, p0914_no_fencing::check),
+    rule(
+        &p0915_switchover_loses_more_than_rpo::RULE,
+        p0915_switchover_loses_more_than_rpo::check,
+    ),
     rule(
         &p0916_switched_and_uncovered::RULE,
         p0916_switched_and_uncovered::check,
