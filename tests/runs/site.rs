@@ -132,7 +132,7 @@ impl Site {
     }
 
     /// Records of all journals.
-    pub fn journal_records(&self) -> usize {
+    pub(crate) fn journal_records(&self) -> usize {
         let journals = self.journals().into_iter().filter_map(|(_, path)| {
             let text = std::fs::read(path).ok()?;
             Some(text.split(|byte| *byte == b'\n').count() - 1)
@@ -141,7 +141,7 @@ impl Site {
     }
 
     /// Removes the journal that was written last.
-    pub fn remove_newest_journal(&self) {
+    pub(crate) fn remove_newest_journal(&self) {
         let newest = self.journals().pop().expect("a journal");
         std::fs::remove_file(newest.1).expect("removed");
     }
