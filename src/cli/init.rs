@@ -50,10 +50,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let source = absolute(&args.source)?;
     let device = absolute(&args.device)?;
-    let inventory = inventory(args.engine, &name, &source, &device);
+    let apart = file_system(&source) != file_system(&device);
+    let inventory = inventory(args.engine, &name, (&source, &device), apart);
     write_new(
         &args.dir.join(format!("{name}.plan")),
-        &plan(&name, has_log),
+        &plan(&name, has_log, apart),
     )?;
     write_new(&args.dir.join(format!("{name}.yaml")), &inventory)?;
     let mut out = std::io::stdout().lock();
@@ -72,11 +73,28 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
             "       run `PRAGMA journal_mode=WAL` in it once and init again to change that"
         )?;
     }
+    if !apart {
+        writeln!(
+            out,
+            "note:  source and copies lie on one file system, so the plan promises"
+        )?;
+        writeln!(
+            out,
+            "       nothing for the loss of that disk; choose another `--device`"
+        )?;
+    }
     writeln!(out, "next:  mkdir -p {}", args.device.display())?;
     writeln!(out, "       planc check {name}.plan")?;
     writeln!(out, "       planc device init --all")?;
     writeln!(out, "       planc run")?;
     Ok(Exit::Ok)
+}
+
+/// The file system that a path lies on, or will lie on once it is made.
+fn file_system(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let there = path.ancestors().find_map(|path| path.metadata().ok());
+    there.map(|there| there.dev())
 }
 
 /// A planc name from a file name: letters, digits, `_` and `-`, beginning with a letter.
@@ -118,34 +136,48 @@ fn is_in_wal_mode(source: &Path) -> Result<bool, CliError> {
     Ok(header[18] == 2)
 }
 
-fn plan(name: &str, has_log: bool) -> String {
-    let (rpo, archive) = if has_log {
+fn plan(name: &str, has_log: bool, apart: bool) -> String {
+    let loss = if apart { "loss of disk" } else { "human error" };
+    let (rpo, assume, archive) = if has_log {
         let ship = "ship every 10s or 1 MiB to disk";
         let archive = format!("\narchive wal of {name} {{\n  {ship}\n  retain window 9d\n}}\n");
-        ("1min", archive)
+        let assume = format!(
+            "assume {{\n  log peak {name} 1 GiB/h  # state what yours writes at its busiest\n}}\n\n"
+        );
+        ("1min", assume, archive)
     } else {
-        ("25h", String::new())
+        ("25h", String::new(), String::new())
     };
     format!(
         "planc 1\nplan {name}\ntimezone UTC\nenvironment here inventory \"{name}.yaml\"\n\n\
-         objectives of {name} {{\n  rpo {rpo} for loss of disk\n  recovery window 7d\n}}\n\n\
+         {assume}objectives of {name} {{\n  rpo {rpo} for {loss}\n  recovery window 7d\n}}\n\n\
          backup nightly of service {name} {{\n  physical full every day at 03:30\n  \
          store on disk\n  retain window 7d, monthly 3\n}}\n{archive}"
     )
 }
 
-fn inventory(engine: Engine, name: &str, source: &Path, device: &Path) -> String {
+fn inventory(engine: Engine, name: &str, paths: (&Path, &Path), apart: bool) -> String {
     let engine = match engine {
         Engine::Sqlite => "sqlite",
         Engine::Files => "files",
     };
     let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
+    let (source, device) = (quoted(paths.0), quoted(paths.1));
+    // disks are named only where the two file systems differ: else nothing is known of them
+    let (disks, source_disk, device_disk) = if apart {
+        (
+            ", disks: {source: {}, copies: {}}",
+            ", disk: source",
+            ", disk: copies",
+        )
+    } else {
+        ("", "", "")
+    };
     format!(
-        "inventory: 1\nsites: {{here: {{}}}}\nhosts: {{localhost: {{site: here}}}}\nservices:\n  \
-         {name}: {{engine: {engine}, host: localhost, path: {}}}\ndevices:\n  \
-         disk: {{host: localhost, path: {}}}\n",
-        quoted(source),
-        quoted(device),
+        "inventory: 1\nsites: {{here: {{}}}}\nhosts: {{localhost: {{site: here{disks}}}}}\n\
+         services:\n  {name}: {{engine: {engine}, host: localhost{source_disk}, path: {source}}}\n\
+         devices:\n  disk: {{host: localhost{device_disk}, path: {device}, write: 50 MiB/s}}  \
+         # state what yours writes\n"
     )
 }
 

@@ -6,6 +6,10 @@ plan shop "A small shop: one database, three devices, two sites"
 timezone UTC
 environment demo inventory "inventory.yaml"
 
+assume {
+  log peak shop 4 GiB/h  # stated until it is measured; the promises are proved from it
+}
+
 # ---- what we promise ------------------------------------------------------------
 objectives of shop {
   rpo 10s for loss of disk
@@ -56,8 +60,8 @@ hosts:
 services:
   shop: {engine: sqlite, host: till, path: data/shop.db}
 devices:
-  disk: {host: bk1, path: devices/disk}
-  nas: {host: bk3, path: devices/nas}
-  cellar: {host: bk2, path: devices/cellar}
+  disk: {host: bk1, path: devices/disk, write: 50 MiB/s}
+  nas: {host: bk3, path: devices/nas, write: 50 MiB/s}
+  cellar: {host: bk2, path: devices/cellar, write: 50 MiB/s}
 state: state
 ";
