@@ -68,27 +68,27 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
         let (Claim::Rpo(_, loss) | Claim::Rto(loss)) = &promise.claim else {
             continue;
         };
-        let Verdict::Broken(Broken::Lost(lost)) = &promise.verdict else {
+        let Verdict::Broken(Broken::Lost(gone)) = &promise.verdict else {
             continue;
         };
         // without any archive P0601 speaks of the log already
-        let log = data_is_left(context, lost);
+        let log = data_is_left(context, gone);
         let spoken = log && context.service_archives(promise.service).next().is_none();
         if !spoken && seen.insert((promise.service, loss)) {
-            let finding = finding(context, promise, (loss, lost), log);
+            let finding = finding(context, promise, (loss, gone), log);
             out.push(Scope::Objectives(promise.at), finding);
         }
     }
 }
 
 /// True when copies are left, so that it is their log that is lost.
-fn data_is_left(context: &Context<'_>, lost: &Lost) -> bool {
-    let mut devices = holders(context, lost).into_iter();
-    devices.any(|id| survive::device(context.plan, id, &lost.case) != Survival::No)
+fn data_is_left(context: &Context<'_>, gone: &Lost) -> bool {
+    let mut devices = holders(context, gone).into_iter();
+    devices.any(|id| survive::device(context.plan, id, &gone.case) != Survival::No)
 }
 
-fn holders(context: &Context<'_>, lost: &Lost) -> BTreeSet<DeviceId> {
-    let backups = lost.backups.iter();
+fn holders(context: &Context<'_>, gone: &Lost) -> BTreeSet<DeviceId> {
+    let backups = gone.backups.iter();
     let backups = backups.map(|id| &context.plan.backups[id.index()]);
     backups
         .flat_map(|backup| cover::holders(backup).map(|(id, _)| id))
@@ -98,24 +98,24 @@ fn holders(context: &Context<'_>, lost: &Lost) -> BTreeSet<DeviceId> {
 fn finding(
     context: &Context<'_>,
     promise: &Promise,
-    (loss, lost): (&LossKind, &Lost),
+    (loss, gone): (&LossKind, &Lost),
     log: bool,
 ) -> Diagnostic {
     let plan = context.plan;
     let service = &plan.service(promise.service).name;
-    let part = &plan.component(lost.component).name;
+    let part = &plan.component(gone.component).name;
     let words = loss_words(loss);
     let message = if log {
         format!("{words} takes {service} and all log that its copies need")
     } else {
-        let names = holders(context, lost)
+        let names = holders(context, gone)
             .into_iter()
             .map(|id| &*plan.device(id).name);
         let names = names.collect::<Vec<_>>().join(", ");
         format!("{words} takes `{part}` and every copy of it: {names}")
     };
     let spared = (0..plan.devices.len()).map(DeviceId::from_index);
-    let mut spared = spared.filter(|id| survive::device(plan, *id, &lost.case) == Survival::Yes);
+    let mut spared = spared.filter(|id| survive::device(plan, *id, &gone.case) == Survival::Yes);
     let help = match spared.next() {
         Some(id) => format!("add `copy to {} within 1h`", plan.device(id).name),
         None => "add a device that this loss spares".to_owned(),
@@ -127,7 +127,7 @@ fn finding(
         for (_, archive) in context.service_archives(promise.service).take(1) {
             finding = finding.related("the log goes here only", archive.span, "");
         }
-    } else if let Some(id) = lost.backups.first() {
+    } else if let Some(id) = gone.backups.first() {
         let backup = &plan.backups[id.index()];
         finding = finding.related("the copies are made here", backup.span, "");
     }

@@ -84,14 +84,12 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
             if logs.contains_key(&device) {
                 continue;
             }
-            if let Some((data, span)) = rolled_forward(context, id, device) {
-                if data > longest {
-                    let at = (device, where_kept);
-                    out.push(
-                        Scope::Backup(id),
-                        finding(context, id, at, (data, longest, span)),
-                    );
-                }
+            if let Some((data, span)) = rolled_forward(context, id, device)
+                && data > longest
+            {
+                let at = (device, where_kept);
+                let finding = finding(context, id, at, (data, longest, span));
+                out.push(Scope::Backup(id), finding);
             }
         }
     }
