@@ -245,6 +245,7 @@ fn stock_device(
         volumes: entry.and_then(|entry| entry.volumes),
         append: entry.is_some_and(|entry| entry.append),
         immutable: entry.is_some_and(|entry| entry.immutable),
+        reduces: entry.is_some_and(|entry| entry.reduces),
         rotate: None,
         retain: Vec::new(),
         throttle: Vec::new(),

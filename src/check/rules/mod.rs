@@ -46,6 +46,7 @@ mod p0401_empty_window;
 mod p0402_never_in_window;
 mod p0403_outside_window;
 mod p0408_daylight_saving;
+mod p0409_too_many_starts;
 mod p0411_copy_after_next_run;
 // P05 coverage
 mod p0501_never_backed_up;
@@ -86,6 +87,7 @@ mod p0804_device_cannot;
 mod p0806_throttle_without_effect;
 mod p0807_parallel_on_one_disk;
 mod p0809_plan_and_inventory_disagree;
+mod p0810_compressed_after_encryption;
 // P09 recovery, drills, switchover
 mod p0901_no_such_copy;
 mod p0905_part_to_earlier_time;
@@ -180,6 +182,7 @@ const TABLE: &[Row] = &[
     rule(&p0402_never_in_window::RULE, p0402_never_in_window::check),
     rule(&p0403_outside_window::RULE, p0403_outside_window::check),
     rule(&p0408_daylight_saving::RULE, p0408_daylight_saving::check),
+    rule(&p0409_too_many_starts::RULE, p0409_too_many_starts::check),
     rule(
         &p0411_copy_after_next_run::RULE,
         p0411_copy_after_next_run::check,
@@ -291,6 +294,10 @@ const TABLE: &[Row] = &[
     rule(
         &p0809_plan_and_inventory_disagree::RULE,
         p0809_plan_and_inventory_disagree::check,
+    ),
+    rule(
+        &p0810_compressed_after_encryption::RULE,
+        p0810_compressed_after_encryption::check,
     ),
     // P09 recovery, drills, switchover
     rule(&p0901_no_such_copy::RULE, p0901_no_such_copy::check),

@@ -115,6 +115,8 @@ pub struct InventoryDevice {
     pub append: bool,
     /// True when it forbids deletion.
     pub immutable: bool,
+    /// True when it compresses or deduplicates by itself.
+    pub reduces: bool,
     /// Its name in the file.
     pub span: Span,
 }

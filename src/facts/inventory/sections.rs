@@ -56,6 +56,7 @@ const DEVICE: &[&str] = &[
     "drives",
     "append",
     "immutable",
+    "reduces",
     "note",
 ];
 const S3: &[&str] = &["endpoint", "bucket"];
@@ -265,6 +266,7 @@ fn device(entry: &Entry, reader: &mut Reader<'_>) -> InventoryDevice {
         volumes: volumes.map(|count| (count, volume_size)),
         append: fields.flag("append", reader),
         immutable: fields.flag("immutable", reader),
+        reduces: fields.flag("reduces", reader),
         span: entry.key_span,
     }
 }

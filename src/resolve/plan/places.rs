@@ -76,6 +76,10 @@ impl DeviceKind {
 
 /// A device: plan and inventory together.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the inventory"
+)]
 pub struct Device {
     /// Its name, with the import prefix if it has one.
     pub name: String,
@@ -105,6 +109,8 @@ pub struct Device {
     pub append: bool,
     /// True when the device forbids deletion.
     pub immutable: bool,
+    /// True when the device compresses or deduplicates by itself.
+    pub reduces: bool,
     /// Rotation to another site.
     pub rotate: Option<Rotation>,
     /// Retention said at the device.
