@@ -86,13 +86,16 @@ struct Totals {
     // bytes of ended steps, and of running ones so far
     ended: u64,
     running: BTreeMap<StepId, u64>,
+    // bytes that running steps will move, as far as they know
+    wanted: BTreeMap<StepId, u64>,
 }
 
 impl Totals {
     fn take(&mut self, event: &EventKind) {
         match event {
-            EventKind::Progressed { step, bytes, .. } => {
+            EventKind::Progressed { step, bytes, total } => {
                 self.running.insert(*step, *bytes);
+                self.wanted.extend(total.map(|total| (*step, total)));
             }
             EventKind::StepEnded {
                 step,
@@ -101,6 +104,7 @@ impl Totals {
                 ..
             } => {
                 self.running.remove(step);
+                self.wanted.remove(step);
                 self.ended += bytes;
                 self.done += u64::from(*outcome == Outcome::Done);
                 self.failed += u64::from(*outcome == Outcome::Failed);
@@ -111,6 +115,11 @@ impl Totals {
 
     fn bytes(&self) -> u64 {
         self.ended + self.running.values().sum::<u64>()
+    }
+
+    /// Bytes moved when what runs now has ended; at least [`Totals::bytes`].
+    fn expected(&self) -> u64 {
+        (self.ended + self.wanted.values().sum::<u64>()).max(self.bytes())
     }
 
     fn text(&self) -> String {
@@ -209,7 +218,7 @@ impl Observer for Bars {
             self.say(&line);
         }
         let moved = self.totals.bytes();
-        let length = self.total.length().unwrap_or(0).max(moved);
+        let length = self.total.length().unwrap_or(0).max(self.totals.expected());
         self.total.set_length(length);
         self.total.set_position(moved);
         self.total.set_message(self.totals.text());
