@@ -173,10 +173,7 @@ impl<'a> Context<'a> {
 
 /// A name, with the service it was expanded for when it comes from a policy.
 pub(in crate::check) fn subject(name: &str, origin: &Origin) -> String {
-    match &origin.instance {
-        Some(instance) => format!("{instance}/{name}"),
-        None => name.to_owned(),
-    }
+    origin.full_name(name)
 }
 
 /// Backups with their ids.

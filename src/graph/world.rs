@@ -300,10 +300,7 @@ fn carries(scope: CopyScope, method: Option<Method>) -> bool {
 /// The name under which a job is run, shown and recorded: `instance/name` for jobs of a policy.
 #[must_use]
 pub fn full_name(origin: &Origin, name: &str) -> String {
-    match &origin.instance {
-        Some(instance) => format!("{instance}/{name}"),
-        None => name.to_owned(),
-    }
+    origin.full_name(name)
 }
 
 /// [`full_name`] of a job.

@@ -16,6 +16,18 @@ pub struct Origin {
     pub instance: Option<String>,
 }
 
+impl Origin {
+    /// The name under which a block of the plan is run, shown and recorded: `instance/name` when
+    /// it was expanded from a policy.
+    #[must_use]
+    pub fn full_name(&self, name: &str) -> String {
+        match &self.instance {
+            Some(instance) => format!("{instance}/{name}"),
+            None => name.to_owned(),
+        }
+    }
+}
+
 /// Compression of new copies.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
