@@ -24,6 +24,7 @@ mod job;
 mod merge;
 pub mod plan;
 mod promise;
+pub mod proof;
 pub mod rule;
 pub mod rules;
 mod words;
@@ -63,6 +64,10 @@ pub struct Checked {
     pub plans: Vec<CheckedPlan>,
     /// How the promises of all environments came out.
     pub promises: Promises,
+    /// The same one by one: environment by environment, in the order of the objectives.
+    pub proofs: Vec<proof::Row>,
+    /// The environments against which an error stands. They can be shown, not compiled.
+    pub refused: Vec<ResolvedPlan>,
 }
 
 /// How promises came out. Each ends in exactly one of the three.
@@ -98,6 +103,7 @@ pub fn check(input: Input<'_>) -> Checked {
         allowances.apply_by_place(finding);
     }
     let mut promises = Promises::default();
+    let mut proofs = Vec::new();
     for plan in &input.plans {
         let known = Known::of(plan, input.facts.get(&plan.environment));
         let context = Context::new(plan, input.sources, input.now, whole, &known);
@@ -106,24 +112,23 @@ pub fn check(input: Input<'_>) -> Checked {
             rule(&context, &mut found);
         }
         promises.add(promise::count(&context.promises));
+        proofs.extend(proof::rows(&context));
         findings.extend(allowances.apply(&context, found));
     }
     findings.extend(allowances.judge(whole));
     let names: Vec<&str> = input.plans.iter().map(|plan| &*plan.environment).collect();
     let findings = merge::merge(findings, &names);
     let plans = input.plans.into_iter();
-    let plans = plans
-        .filter(|plan| {
-            !findings
-                .iter()
-                .any(|f| stands_against(f, &plan.environment))
-        })
-        .map(CheckedPlan::new)
-        .collect();
+    let (refused, good): (Vec<_>, Vec<_>) = plans.partition(|plan| {
+        let mut against = findings.iter();
+        against.any(|finding| stands_against(finding, &plan.environment))
+    });
     Checked {
         findings,
-        plans,
+        plans: good.into_iter().map(CheckedPlan::new).collect(),
         promises,
+        proofs,
+        refused,
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Compiled {
     pub main: FileId,
     /// Environments against which no error stands.
     pub plans: Vec<CheckedPlan>,
+    /// Environments against which an error stands; they can be shown, not compiled.
+    pub refused: Vec<ResolvedPlan>,
+    /// What was measured, by environment.
+    pub facts: BTreeMap<String, MeasuredFacts>,
 }
 
 impl Compiled {
@@ -103,11 +107,14 @@ pub fn compile_text(
         sources,
         findings: checked.findings,
         promises: checked.promises,
+        proofs: checked.proofs,
     };
     Ok(Compiled {
         judged,
         main,
         plans: checked.plans,
+        refused: checked.refused,
+        facts,
     })
 }
 

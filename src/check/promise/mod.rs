@@ -14,7 +14,7 @@ use crate::check::context::{Context, scenario_services};
 use crate::check::words::loss_words;
 use crate::diagnostic::Proof;
 use crate::estimate::Figure;
-use crate::quantity::Duration;
+use crate::quantity::{Bytes, Duration};
 use crate::resolve::plan::{CopiesPromise, LossKind, ServiceId};
 use crate::source::Span;
 
@@ -39,11 +39,11 @@ pub(in crate::check) enum Claim {
     /// At most this much work is lost.
     Rpo(Duration, LossKind),
     /// Back within this time.
-    Rto(LossKind),
+    Rto(Duration, LossKind),
     /// Any instant back to here.
     Window(Duration),
     /// Log takes at most this much space.
-    LogSpace,
+    LogSpace(Bytes),
     /// So many copies.
     Copies(CopiesPromise),
     /// Drilled so often.
@@ -101,16 +101,16 @@ pub(in crate::check) fn all(context: &Context<'_>) -> Vec<Promise> {
             let verdict = rpo::judge(context, service, &loss.kind, *limit);
             add(Claim::Rpo(*limit, loss.kind.clone()), *span, verdict);
         }
-        for (_, loss, _, span) in &objectives.rtos {
+        for (limit, loss, _, span) in &objectives.rtos {
             let verdict = anything_left(context, service, &loss.kind);
-            add(Claim::Rto(loss.kind.clone()), *span, verdict);
+            add(Claim::Rto(*limit, loss.kind.clone()), *span, verdict);
         }
         if let Some(window) = objectives.window {
             let verdict = reach::judge(context, service, window.value);
             add(Claim::Window(window.value), window.span, verdict);
         }
         if let Some(space) = objectives.log_space {
-            add(Claim::LogSpace, space.span, Verdict::Open);
+            add(Claim::LogSpace(space.value), space.span, Verdict::Open);
         }
         for promise in &objectives.copies {
             let verdict = copies::judge(context, service, promise);
@@ -137,11 +137,31 @@ impl Claim {
     pub(in crate::check) fn words(&self) -> String {
         match self {
             Self::Rpo(limit, loss) => format!("rpo {limit} for {}", loss_words(loss)),
-            Self::Rto(loss) => format!("rto for {}", loss_words(loss)),
+            Self::Rto(limit, loss) => format!("rto {limit} for {}", loss_words(loss)),
             Self::Window(span) => format!("recovery window {span}"),
-            Self::LogSpace => "log space".to_owned(),
+            Self::LogSpace(limit) => format!("log space <= {limit}"),
             Self::Copies(promise) => format!("copies >= {}", promise.count),
             Self::Drill => "drill".to_owned(),
+        }
+    }
+
+    /// What kind of promise it is, as `claim` of a proof.
+    pub(in crate::check) fn name(&self) -> &'static str {
+        match self {
+            Self::Rpo(..) => "rpo",
+            Self::Rto(..) => "rto",
+            Self::Window(_) => "recovery window",
+            Self::LogSpace(_) => "log space",
+            Self::Copies(_) => "copies",
+            Self::Drill => "drill",
+        }
+    }
+
+    /// The loss it is for.
+    pub(in crate::check) fn loss(&self) -> Option<&LossKind> {
+        match self {
+            Self::Rpo(_, loss) | Self::Rto(_, loss) => Some(loss),
+            Self::Window(_) | Self::LogSpace(_) | Self::Copies(_) | Self::Drill => None,
         }
     }
 }

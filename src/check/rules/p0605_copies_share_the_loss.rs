@@ -65,7 +65,7 @@ archive wal of orders_db {
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     let mut seen = BTreeSet::new();
     for promise in &context.promises {
-        let (Claim::Rpo(_, loss) | Claim::Rto(loss)) = &promise.claim else {
+        let (Claim::Rpo(_, loss) | Claim::Rto(_, loss)) = &promise.claim else {
             continue;
         };
         let Verdict::Broken(Broken::Lost(gone)) = &promise.verdict else {

@@ -64,7 +64,7 @@ archive wal of orders_db {
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     let mut seen = BTreeSet::new();
     for promise in &context.promises {
-        let (Claim::Rpo(_, LossKind::HumanError) | Claim::Rto(LossKind::HumanError)) =
+        let (Claim::Rpo(_, LossKind::HumanError) | Claim::Rto(_, LossKind::HumanError)) =
             &promise.claim
         else {
             continue;

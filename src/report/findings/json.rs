@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::check::proof::{Row, Unit};
 use crate::check::{Promises, rule};
 use crate::diagnostic::{Allowed, Diagnostic, Fix, Proof, Related};
 use crate::report::findings::{Judged, Tally};
@@ -18,6 +19,7 @@ struct Document {
     environments: Vec<String>,
     summary: Summary,
     diagnostics: Vec<Value>,
+    proofs: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +58,7 @@ pub fn json(judged: &[Judged]) -> String {
             promises,
         },
         diagnostics: judged.iter().flat_map(diagnostics).collect(),
+        proofs: judged.iter().flat_map(proofs).collect(),
     };
     let text = serde_json::to_string_pretty(&document);
     text.expect("invariant: the document has only text keys") + "\n"
@@ -169,5 +172,37 @@ fn proof(proof: &Proof) -> Value {
         limit: proof.limit,
         found: proof.found,
         "terms": proof.terms,
+    })
+}
+
+fn proofs(judged: &Judged) -> Vec<Value> {
+    let rows = judged.proofs.iter();
+    rows.map(|row| promise(judged, row)).collect()
+}
+
+/// One promise with its verdict. Seconds end in `_s`, as in the proofs of findings.
+fn promise(judged: &Judged, row: &Row) -> Value {
+    let (limit, found) = match row.unit {
+        Unit::Seconds => ("limit_s", "found_s"),
+        Unit::Bytes | Unit::Count => ("limit", "found"),
+    };
+    let place = |span: Span| {
+        let sources = &judged.sources;
+        json!({"file": path(sources, span), "range": range(sources, span)})
+    };
+    json!({
+        "plan": judged.plan,
+        "environment": row.environment,
+        "service": row.service,
+        "claim": row.claim,
+        "words": row.words,
+        "verdict": row.verdict,
+        "reason": row.reason,
+        "unit": row.unit,
+        limit: row.limit,
+        found: row.found,
+        "terms": row.terms,
+        "promised": place(row.span),
+        "because": row.because.map(place),
     })
 }

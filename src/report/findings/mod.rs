@@ -1,7 +1,7 @@
 //! Findings for machines and terse terminals: `json` is the source of all other forms.
 //! Must not judge; a finding's level is read from the table of rules.
 
-use crate::check::{Promises, rule};
+use crate::check::{Promises, proof, rule};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::SourceMap;
 
@@ -30,6 +30,8 @@ pub struct Judged {
     pub findings: Vec<Diagnostic>,
     /// How the promises came out, over all environments.
     pub promises: Promises,
+    /// The same one by one.
+    pub proofs: Vec<proof::Row>,
 }
 
 /// Numbers of findings; allowed ones are counted apart.
