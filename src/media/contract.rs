@@ -12,6 +12,7 @@ pub fn check(device: &dyn Device) -> Result<(), String> {
     an_object_appears_when_it_is_published(device)?;
     ranges_are_exact(device)?;
     lists_are_whole(device)?;
+    what_is_deleted_is_gone(device)?;
     names_stay_inside(device)
 }
 
@@ -148,6 +149,33 @@ fn lists_are_whole(device: &dyn Device) -> Result<(), String> {
     hold(
         works(device.list("logs/s/c/2"))?[0].1 == 2,
         "a list knows lengths",
+    )
+}
+
+fn what_is_deleted_is_gone(device: &dyn Device) -> Result<(), String> {
+    works(device.put_if_absent("tombs/x", b"first"))?;
+    works(device.put_if_absent("tombs/x1", b"stays"))?;
+    hold(
+        works(device.delete("tombs/x"))?,
+        "an object that is there is deleted",
+    )?;
+    hold(
+        !works(device.delete("tombs/x"))?,
+        "an object that is not there is not deleted",
+    )?;
+    hold(
+        is_absent(&device.get("tombs/x", None)) && is_absent(&device.size("tombs/x")),
+        "a deleted object is not found",
+    )?;
+    hold(
+        works(device.list("tombs/"))? == [("tombs/x1".to_owned(), 5)],
+        "a deleted object is not listed, others are",
+    )?;
+    let put = works(device.put_if_absent("tombs/x", b"second"))?;
+    hold(put == Put::Created, "a deleted name is free again")?;
+    hold(
+        works(device.get("tombs/x", None))? == b"second",
+        "it has its new bytes",
     )
 }
 

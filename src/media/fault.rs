@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Device, DeviceError, ObjectWriter, Put};
 
 /// What goes wrong.
@@ -187,6 +189,21 @@ impl Device for FaultDevice {
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.state.call("read", name)?;
         self.inner.size(name)
+    }
+
+    fn delete(&self, name: &str) -> Result<bool, DeviceError> {
+        self.state.call("delete", name)?;
+        self.inner.delete(name)
+    }
+
+    fn written_at(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        self.state.call("read", name)?;
+        self.inner.written_at(name)
+    }
+
+    fn locked_until(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        self.state.call("read", name)?;
+        self.inner.locked_until(name)
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {

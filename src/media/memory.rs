@@ -141,6 +141,10 @@ impl Device for MemoryDevice {
         self.read(name, |bytes| Ok(bytes.len() as u64))
     }
 
+    fn delete(&self, name: &str) -> Result<bool, DeviceError> {
+        Ok(self.objects().remove(name).is_some())
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
         let objects = self.objects();
         let all = objects.iter().filter(|(name, _)| name.starts_with(prefix));

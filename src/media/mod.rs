@@ -26,6 +26,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::engine::Retry;
 
 /// What goes wrong on a device. Texts are lowercase fragments.
@@ -103,6 +105,16 @@ pub enum DeviceError {
         /// The system's answer.
         cause: std::io::Error,
     },
+    /// The device does not let go of an object: it is locked, or this writer may not delete.
+    #[error("device {device} does not let go of {object}: {detail}")]
+    Locked {
+        /// The device.
+        device: String,
+        /// The object.
+        object: String,
+        /// Until when, or why.
+        detail: String,
+    },
     /// The run was cancelled while the device worked.
     #[error("cancelled")]
     Cancelled,
@@ -145,6 +157,9 @@ impl DeviceError {
             }
             Self::Io { .. } => {
                 "look at the device and the system log, then run again with `--resume`"
+            }
+            Self::Locked { .. } => {
+                "wait until the lock ends, or run `planc expire` where deleting is allowed"
             }
             Self::Cancelled => "run again with `--resume`",
         }
@@ -210,4 +225,27 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// A listing that may be partial is an error, never a short answer.
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError>;
+
+    /// Removes an object for good; true when it was there. Only steps of retention call it:
+    /// writers need no right to it.
+    ///
+    /// # Errors
+    /// [`DeviceError::Locked`] while the device, or the right of this writer, forbids it.
+    fn delete(&self, name: &str) -> Result<bool, DeviceError>;
+
+    /// When an object came to be, by the device's own clock; none when the device has none.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotFound`].
+    fn written_at(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        self.size(name).map(|_| None)
+    }
+
+    /// Until when the device forbids that an object is deleted; none when it does not.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotFound`].
+    fn locked_until(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        self.size(name).map(|_| None)
+    }
 }

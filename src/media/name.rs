@@ -19,6 +19,9 @@ pub const PARTS: &str = "parts/";
 /// Folder of all log objects.
 pub const LOGS: &str = "logs/";
 
+/// Folder of all tombstones: objects that say which others are to be deleted.
+pub const TOMBS: &str = "tombs/";
+
 /// Ends the name of a manifest.
 pub const MANIFEST: &str = ".manifest";
 
@@ -65,6 +68,17 @@ pub fn log_of_id(id: &str) -> Option<String> {
     let service = words.next()?;
     let name = format!("{LOGS}{service}/{chain}/{from:020}");
     is_valid(&name).then_some(name)
+}
+
+/// The tombstone of a part or log range.
+#[must_use]
+pub fn tomb(object: &str) -> String {
+    let name = format!("{TOMBS}{}", escape(object));
+    if is_valid(&name) {
+        return name;
+    }
+    // the longest ids do not fit a component; the tombstone says the id itself
+    format!("{TOMBS}{}", blake3::hash(object.as_bytes()).to_hex())
 }
 
 /// Makes a component of a name from any text; different texts give different components.

@@ -299,6 +299,10 @@ impl Device for Hanging {
     fn list(&self, _prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
         Ok(Vec::new())
     }
+
+    fn delete(&self, _name: &str) -> Result<bool, DeviceError> {
+        Ok(false)
+    }
 }
 
 #[test]

@@ -73,6 +73,11 @@ impl Device for Failing {
         self.count()?;
         self.inner.list(prefix)
     }
+
+    fn delete(&self, name: &str) -> Result<bool, DeviceError> {
+        self.count()?;
+        self.inner.delete(name)
+    }
 }
 
 /// The bracket of one part of a file tree on two devices.

@@ -16,6 +16,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use self::temp::TempObject;
 use self::tree::Tree;
 use super::{Device, DeviceError, ObjectWriter, Put, name};
@@ -151,6 +153,20 @@ impl Device for DirectoryDevice {
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.object(name).map(|(_, size)| size)
+    }
+
+    fn delete(&self, name: &str) -> Result<bool, DeviceError> {
+        self.tree.check_name(name)?;
+        // "not there" must not be said of a mount that vanished
+        self.identity()?;
+        self.tree.remove_object(name)
+    }
+
+    fn written_at(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        let (file, _) = self.object(name)?;
+        let stat = rustix::fs::fstat(&file);
+        let stat = stat.map_err(|errno| self.tree.read_failed(name, errno.into()))?;
+        Ok(Timestamp::from_second(stat.st_mtime).ok())
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {

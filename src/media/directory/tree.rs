@@ -156,6 +156,31 @@ impl Tree {
             .map_err(|errno| self.write_failed("make durable", object, errno.into()))
     }
 
+    /// Removes a file and makes its absence durable; true when it was there. A file that a crash
+    /// brings back is harmless: it is removed again.
+    pub(super) fn remove_object(&self, object: &str) -> Result<bool, DeviceError> {
+        let (folder, file) = object.rsplit_once('/').unwrap_or(("", object));
+        let opened = match self.open_folder(folder) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
+            Err(errno) => return Err(self.errno(folder, errno)),
+        };
+        match rustix::fs::unlinkat(&opened, file, AtFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno @ (Errno::PERM | Errno::ACCESS)) => {
+                return Err(DeviceError::Locked {
+                    device: self.device.clone(),
+                    object: object.to_owned(),
+                    detail: io::Error::from(errno).to_string(),
+                });
+            }
+            Err(errno) => return Err(self.write_failed("delete", object, errno.into())),
+        }
+        self.sync(&opened, folder)?;
+        Ok(true)
+    }
+
     /// Names in a folder, sorted.
     pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, DeviceError> {
         let mut names: Vec<String> = self.read_folder(folder)?.into_iter().map(|e| e.0).collect();
