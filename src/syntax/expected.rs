@@ -46,8 +46,9 @@ pub(super) fn following(place: Place, beginning: &str) -> Vec<String> {
     for token in look.tokens {
         let is_word = token.len() > 1 && token.chars().all(|c| c.is_ascii_lowercase());
         let quoted = format!("`{token}`");
+        let older = super::words::today(&token) != token;
         let told = names.iter().any(|name| name.contains(&quoted));
-        if !told && (is_word || matches!(token.as_str(), "," | "{" | ":" | "=" | "..")) {
+        if !told && !older && (is_word || matches!(token.as_str(), "," | "{" | ":" | "=" | "..")) {
             tokens.insert(quoted);
         }
     }
@@ -153,6 +154,7 @@ macro_rules! phrases {
             | Rule::table
             | Rule::input
             | Rule::part
+            | Rule::older
             | Rule::rate
             | Rule::otherwise
             | Rule::method

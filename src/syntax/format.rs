@@ -1,14 +1,17 @@
-//! Owns the one style of a plan: tokens and depth in, the same tokens with other blanks out.
-//! Must not change, move or drop a token. Lines that could not be read stay as they are.
+//! Owns the one style of a plan: tokens and depth in, the same tokens with other blanks out, and
+//! older spellings of words in today's. Must not change anything else, nor move or drop a token.
+//! Lines that could not be read stay as they are.
 //!
 //! The style: two blanks a level, single blanks between words, two before a trailing comment, at
 //! most one empty line, lists longer than 100 columns broken after a comma.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::parser;
 use super::scan::{Token, TokenKind, tokens};
 use super::structure;
+use super::words::{OLDER, today};
 
 /// Lines are broken to fit this many columns where a list allows it.
 const COLUMNS: usize = 100;
@@ -32,6 +35,35 @@ pub enum FormatError {
 /// # Errors
 /// When braces or quotes are uneven, or (a bug) when the result would not read as the same plan.
 pub fn format(text: &str) -> Result<String, FormatError> {
+    lay_out(&spelled_today(text)?)
+}
+
+/// The text with today's words for older spellings.
+fn spelled_today(text: &str) -> Result<Cow<'_, str>, FormatError> {
+    let may_be = OLDER.iter().any(|(older, _)| text.contains(older));
+    if !may_be || !structure::is_even(&tokens(text)) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut new = String::with_capacity(text.len());
+    let mut at = 0;
+    for word in parser::older_words(text) {
+        new.push_str(&text[at..word.start]);
+        new.push_str(today(&text[word.clone()]));
+        at = word.end;
+    }
+    new.push_str(&text[at..]);
+    if parser::shape(text) == parser::shape(&new) {
+        Ok(Cow::Owned(new))
+    } else {
+        Err(FormatError::Changed)
+    }
+}
+
+/// The text with the blanks of the canonical one; every word stays as it is spelt.
+///
+/// # Errors
+/// Those of [`format()`].
+pub fn lay_out(text: &str) -> Result<String, FormatError> {
     let before = tokens(text);
     if !structure::is_even(&before) {
         return Err(FormatError::Uneven);
@@ -305,6 +337,15 @@ mod tests {
         let want = "planc 1  # first\n\nsite fra, dub\nbackup a of b {\n  store on x  #y\n  \
                     # own\n}\n";
         assert_eq!(formatted(text), want);
+    }
+
+    #[test]
+    fn older_words_are_written_as_today_and_only_where_they_are_words() {
+        let text = "backup keep of b {\n  keep on keep  daily 7  # keep\n}\n";
+        let want = "backup keep of b {\n  retain on keep daily 7  # keep\n}\n";
+        assert_eq!(formatted(text), want);
+        let kept = want.replace("retain", "keep");
+        assert_eq!(lay_out(text), Ok(kept));
     }
 
     #[test]

@@ -240,7 +240,7 @@ impl Case<'_> {
         let page = Place::ALL
             .iter()
             .find_map(|place| words::clause(place.block(), self.line));
-        page.filter(|page| page.first() == self.word(0))
+        page.filter(|page| page.first() == words::today(self.word(0)))
     }
 
     // ---- the first word ----------------------------------------------------------------------
@@ -618,7 +618,7 @@ fn synonym(word: &str) -> Option<&'static str> {
         "destination" | "target" | "repo" | "repository" | "storage" => {
             "`store on DEVICE`, and `copy to DEVICE within 6h` for further copies"
         }
-        "keep" | "expire" | "retention" | "prune" => "`retain`, for example `retain window 35d`",
+        "expire" | "retention" | "prune" => "`retain`, for example `retain window 35d`",
         "pitr" | "recover_until" => "`replay log until`, and promises it with `recovery window`",
         "compression" => "`compress`, for example `compress zstd 3`",
         "encryption" | "cipher" => "`encrypt with KEY`",

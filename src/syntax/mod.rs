@@ -23,7 +23,7 @@ mod scan;
 mod structure;
 mod vocabulary;
 
-pub use format::{FormatError, format};
+pub use format::{FormatError, format, lay_out};
 
 use crate::diagnostic::Diagnostics;
 use crate::source::FileId;

@@ -46,12 +46,12 @@ pub(super) fn parse(file: FileId, repaired: &Repaired, out: &mut Diagnostics) ->
 }
 
 /// The rules of a text in the order of its tree, for comparing two texts; `None` when some of it
-/// cannot be read at all.
+/// cannot be read at all. Older and newer spellings of a word are the same.
 pub(super) fn shape(text: &str) -> Option<Vec<Rule>> {
     let mut rules = Vec::new();
     for piece in pieces(text) {
         let pairs = PlanParser::parse(Rule::file, text.get(piece)?).ok()?;
-        let kept = |rule: &Rule| !matches!(rule, Rule::EOI | Rule::file);
+        let kept = |rule: &Rule| !matches!(rule, Rule::EOI | Rule::file | Rule::older);
         rules.extend(pairs.flatten().map(|pair| pair.as_rule()).filter(kept));
     }
     Some(rules)
@@ -59,17 +59,31 @@ pub(super) fn shape(text: &str) -> Option<Vec<Rule>> {
 
 /// The lines that only recovery could take, as ranges of the text.
 pub(super) fn bad_lines(text: &str) -> Vec<std::ops::Range<usize>> {
+    ranges(text, Rule::junk, |piece| Some(piece))
+}
+
+/// The words of older spelling, as ranges of the text.
+pub(super) fn older_words(text: &str) -> Vec<std::ops::Range<usize>> {
+    ranges(text, Rule::older, |_| None)
+}
+
+/// Where a rule applies in the text; `unreadable` gives what stands for a piece without a tree.
+fn ranges(
+    text: &str,
+    rule: Rule,
+    unreadable: impl Fn(std::ops::Range<usize>) -> Option<std::ops::Range<usize>>,
+) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     for piece in pieces(text) {
         let base = piece.start;
         let part = text.get(piece.clone()).unwrap_or_default();
         match PlanParser::parse(Rule::file, part) {
             Ok(pairs) => {
-                let junk = pairs.flatten().filter(|pair| pair.as_rule() == Rule::junk);
-                let spans = junk.map(|pair| pair.as_span());
+                let nodes = pairs.flatten().filter(|pair| pair.as_rule() == rule);
+                let spans = nodes.map(|pair| pair.as_span());
                 found.extend(spans.map(|span| base + span.start()..base + span.end()));
             }
-            Err(_) => found.push(piece),
+            Err(_) => found.extend(unreadable(piece)),
         }
     }
     found

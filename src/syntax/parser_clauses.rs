@@ -8,6 +8,8 @@ use super::ast::{
 use super::mistakes::Place;
 use super::parser::{Builder, Node, Parts, Rule};
 use super::parser_phrases::{COUNT, VALUE, compare, kind};
+use super::words;
+use crate::diagnostic::{Code, Diagnostic};
 
 impl Builder<'_> {
     /// The clauses of a body. Bad ones are reported and kept.
@@ -27,6 +29,7 @@ impl Builder<'_> {
                 span: bad.span,
             };
         }
+        self.older_word(&node);
         let kind = match node.as_rule() {
             Rule::database => self.database(node),
             Rule::r#override => self.overriding(node, place),
@@ -36,6 +39,22 @@ impl Builder<'_> {
             kind: kind.unwrap_or(ClauseKind::Bad { keyword: None }),
             span,
         }
+    }
+
+    /// A clause in an older spelling is read as it was meant, and the word of today is named.
+    fn older_word(&mut self, node: &Node<'_>) {
+        if node.as_rule() != Rule::retain {
+            return;
+        }
+        let Some(older) = Parts::of(node.clone()).take(Rule::older) else {
+            return;
+        };
+        let (word, span) = (older.as_str(), self.span(&older));
+        let today = words::today(word);
+        let message = format!("`{word}` is now `{today}`");
+        let finding = Diagnostic::new(Code(1205), message, span, "older spelling").subject(word);
+        let help = format!("write `{today}`; `planc check --fix` does it");
+        self.out.push(finding.help(help).fix(true, span, today));
     }
 
     fn database(&mut self, node: Node<'_>) -> Option<ClauseKind> {
@@ -136,6 +155,7 @@ impl Builder<'_> {
     }
 
     fn retain(&self, parts: &mut Parts<'_>) -> Option<ClauseKind> {
+        parts.take(Rule::older);
         let on = parts.take(Rule::names);
         let tiers = parts.all(Rule::tier).into_iter();
         Some(ClauseKind::Retain {

@@ -29,9 +29,21 @@ impl WordPage {
     }
 }
 
+/// Older spellings that are still read, each with the word that has taken its place. The grammar's
+/// rule `older` has the same list.
+pub const OLDER: &[(&str, &str)] = &[("keep", "retain")];
+
+/// The word that stands for an older spelling now; any other word as it is.
+#[must_use]
+pub fn today(word: &str) -> &str {
+    let found = OLDER.iter().find(|(older, _)| *older == word);
+    found.map_or(word, |(_, today)| today)
+}
+
 /// The page of a word, looked up as `planc explain` gives it: whole, or by its first word.
 #[must_use]
 pub fn page(word: &str) -> Option<&'static WordPage> {
+    let word = today(word);
     let whole = WORDS.iter().find(|page| page.word == word);
     whole.or_else(|| WORDS.iter().find(|page| page.first() == word))
 }
@@ -45,7 +57,7 @@ pub(super) fn of_block(block: &str) -> impl Iterator<Item = &'static WordPage> {
 
 /// The page of the clause of `block` that begins with `first`; the longest that fits `line`.
 pub(super) fn clause(block: &str, line: &str) -> Option<&'static WordPage> {
-    let first = line.split([' ', '\t']).next().unwrap_or(line);
+    let first = today(line.split([' ', '\t']).next().unwrap_or(line));
     let fits = |page: &&WordPage| page.first() == first;
     let whole = of_block(block)
         .filter(fits)
@@ -55,7 +67,9 @@ pub(super) fn clause(block: &str, line: &str) -> Option<&'static WordPage> {
 
 fn starts_with(line: &str, words: &str) -> bool {
     let mut have = line.split([' ', '\t']).filter(|word| !word.is_empty());
-    words.split(' ').all(|word| have.next() == Some(word))
+    words
+        .split(' ')
+        .all(|word| have.next().map(today) == Some(word))
 }
 
 /// True when a statement at the top of a file begins with this word.

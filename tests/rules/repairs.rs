@@ -75,3 +75,9 @@ fn what_is_not_known_is_neither_proved_nor_broken() {
     let without = rule.good.replace("facts: facts.yaml\n", "");
     assert_eq!(codes(&without), ["P0611"]);
 }
+
+#[test]
+fn todays_word_takes_the_place_of_the_older_one() {
+    let rule = rule::find(Code(1205)).expect("a rule");
+    assert_eq!(applied(1205), rule.good);
+}

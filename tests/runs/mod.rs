@@ -9,3 +9,4 @@ mod faults;
 mod make;
 mod refusals;
 mod site;
+mod terminal;

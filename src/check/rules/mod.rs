@@ -121,6 +121,7 @@ pub(in crate::check) mod p1201_allowance_unused;
 pub(in crate::check) mod p1202_allowance_expired;
 pub(in crate::check) mod p1203_allowance_not_permitted;
 pub(in crate::check) mod p1204_not_formatted;
+mod p1205_older_spelling;
 
 /// What a rule does with one environment of a plan.
 pub(in crate::check) type Check = fn(&Context<'_>, &mut Found);
@@ -359,6 +360,7 @@ const TABLE: &[Row] = &[
     page(&p1202_allowance_expired::RULE),
     page(&p1203_allowance_not_permitted::RULE),
     page(&p1204_not_formatted::RULE),
+    page(&p1205_older_spelling::RULE),
 ];
 
 /// The pages of all rules, sorted by code.
