@@ -91,7 +91,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn take(&mut self, event: &EventKind) {
+    fn take(&mut self, event: &EventKind, names: &Names) {
         match event {
             EventKind::Progressed { step, bytes, total } => {
                 self.running.insert(*step, *bytes);
@@ -105,7 +105,11 @@ impl Totals {
             } => {
                 self.running.remove(step);
                 self.wanted.remove(step);
-                self.ended += bytes;
+                // a commit tells the size of what the copy has moved already
+                let commits = |step: &Step| matches!(step.kind, StepKind::CommitPart { .. });
+                if !names.step(*step).is_some_and(commits) {
+                    self.ended += bytes;
+                }
                 self.done += u64::from(*outcome == Outcome::Done);
                 self.failed += u64::from(*outcome == Outcome::Failed);
             }
@@ -193,7 +197,7 @@ impl Bars {
 
 impl Observer for Bars {
     fn event(&mut self, event: &RunEvent) {
-        self.totals.take(&event.kind);
+        self.totals.take(&event.kind, &self.names);
         match &event.kind {
             EventKind::StepBegan { step, .. } => self.begin(*step),
             EventKind::Progressed { step, bytes, total } => {
@@ -297,7 +301,7 @@ impl<W: Write> Lines<W> {
 
 impl<W: Write> Observer for Lines<W> {
     fn event(&mut self, event: &RunEvent) {
-        self.totals.take(&event.kind);
+        self.totals.take(&event.kind, &self.names);
         let line = trouble(&self.names, &event.kind).or_else(|| self.ended(&event.kind));
         if let Some(line) = line {
             self.say(&line);

@@ -41,7 +41,11 @@ fn slow_site() -> Site {
     site
 }
 
-/// The text between the control sequences, line by line.
+/// Columns of the terminal.
+const WIDTH: usize = 120;
+
+/// The text between the control sequences, line by line as the terminal shows it: full lines are
+/// drawn without an end.
 fn drawn(raw: &str) -> Vec<String> {
     let mut text = String::new();
     let mut letters = raw.chars();
@@ -56,8 +60,10 @@ fn drawn(raw: &str) -> Vec<String> {
             other => text.push(other),
         }
     }
-    let lines = text.lines().map(str::trim_end);
-    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    let letters: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+    let rows = letters.iter().flat_map(|line| line.chunks(WIDTH));
+    let rows = rows.map(|row| row.iter().collect::<String>().trim_end().to_owned());
+    rows.filter(|row| !row.is_empty()).collect()
 }
 
 /// The words before `/s` in a line, for example `1.02 MiB`.
@@ -99,6 +105,8 @@ fn a_terminal_sees_a_line_a_lane_and_one_with_total_rate_and_time_left() {
         .filter(|count| count.contains(" of 4 steps, "))
         .collect();
     assert!(counts.len() > 2, "the total moves: {shown}");
+    let last = totals.last().expect("a total");
+    assert!(last.ends_with("4 of 4 steps, 4 MiB"), "no byte counts twice: {last}");
     let done = lines.iter().any(|line| line.contains(": done in "));
     assert!(done, "the summary stands behind the bars: {shown}");
 }
