@@ -117,16 +117,27 @@ fn older_spellings_are_those_of_the_grammar_and_mean_the_same() {
     let listed: Vec<&str> = OLDER.iter().map(|(older, _)| *older).collect();
     assert_eq!(words, listed);
     for (older, today) in OLDER {
-        let page = WORDS.iter().find(|page| page.word == *today).expect("a page");
+        let page = WORDS
+            .iter()
+            .find(|page| page.word == *today)
+            .expect("a page");
         // blanks make up for the length, so that all places are the same
         let padded = format!("{older:width$}", width = today.len());
         for block in page.blocks {
             let new = format!("planc 1\n{}", inside(block, page.example));
             let old = new.replacen(today, &padded, 1);
             let ((meant, _), (read, findings)) = (parse(&new), parse(&old));
-            assert_eq!(format!("{read:?}"), format!("{meant:?}"), "{older} in {block}");
+            assert_eq!(
+                format!("{read:?}"),
+                format!("{meant:?}"),
+                "{older} in {block}"
+            );
             let codes: Vec<u16> = findings.iter().map(|finding| finding.code.0).collect();
-            assert_eq!(codes.iter().filter(|code| **code == 1205).count(), 1, "{codes:?}");
+            assert_eq!(
+                codes.iter().filter(|code| **code == 1205).count(),
+                1,
+                "{codes:?}"
+            );
         }
     }
 }

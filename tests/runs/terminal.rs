@@ -76,7 +76,12 @@ fn rate(line: &str) -> Option<f64> {
 /// Seconds behind `left`.
 fn left(line: &str) -> Option<u64> {
     let (_, after) = line.split_once(" left ")?;
-    after.split_whitespace().next()?.strip_suffix('s')?.parse().ok()
+    after
+        .split_whitespace()
+        .next()?
+        .strip_suffix('s')?
+        .parse()
+        .ok()
 }
 
 #[test]
@@ -84,19 +89,25 @@ fn a_terminal_sees_a_line_a_lane_and_one_with_total_rate_and_time_left() {
     let site = slow_site();
     let line = format!("run papers --now {NOW}");
     let mut command = site.wrapped(&["python3", "-c", TERMINAL], &line);
-    let output = command.env("TERM", "xterm").output().expect("python3 starts");
+    let output = command
+        .env("TERM", "xterm")
+        .output()
+        .expect("python3 starts");
     let raw = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(0), "{raw}");
     let lines = drawn(&raw);
     let shown = lines.join("\n");
 
-    let lane = |line: &&String| line.contains("copy docs/files/tree -> disk, nas");
-    let lanes: Vec<&String> = lines.iter().filter(lane).collect();
+    let copies = |line: &&String| line.contains("copy docs/files/tree -> disk, nas");
+    let copying: Vec<&String> = lines.iter().filter(copies).collect();
     let named = |line: &&String| line.trim_start().starts_with("source/docs");
-    assert!(lanes.iter().any(|line| named(line)), "{shown}");
-    assert!(lanes.iter().any(|line| rate(line) > Some(0.0)), "{shown}");
+    assert!(copying.iter().any(named), "{shown}");
+    assert!(copying.iter().any(|line| rate(line) > Some(0.0)), "{shown}");
 
-    let totals: Vec<&String> = lines.iter().filter(|line| line.contains(" left ")).collect();
+    let totals: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.contains(" left "))
+        .collect();
     let rated = |line: &&&String| rate(line) > Some(0.0) && left(line) > Some(0);
     assert!(totals.iter().any(|line| rated(&line)), "{shown}");
     let counts: BTreeSet<&str> = totals
@@ -106,7 +117,10 @@ fn a_terminal_sees_a_line_a_lane_and_one_with_total_rate_and_time_left() {
         .collect();
     assert!(counts.len() > 2, "the total moves: {shown}");
     let last = totals.last().expect("a total");
-    assert!(last.ends_with("4 of 4 steps, 4 MiB"), "no byte counts twice: {last}");
+    assert!(
+        last.ends_with("4 of 4 steps, 4 MiB"),
+        "no byte counts twice: {last}"
+    );
     let done = lines.iter().any(|line| line.contains(": done in "));
     assert!(done, "the summary stands behind the bars: {shown}");
 }
@@ -118,6 +132,9 @@ fn no_terminal_sees_plain_lines() {
     assert!(!text.contains('\u{1b}') && !text.contains('\r'), "{text:?}");
     let told = |line: &str| text.lines().any(|own| own.starts_with(line));
     assert!(told("done: copy docs/files/tree -> disk, nas ("), "{text}");
-    assert!(told("done: commit docs/files/tree on disk, nas ("), "{text}");
+    assert!(
+        told("done: commit docs/files/tree on disk, nas ("),
+        "{text}"
+    );
     assert!(!text.contains(" left "), "{text}");
 }
