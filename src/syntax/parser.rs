@@ -59,7 +59,7 @@ pub(super) fn shape(text: &str) -> Option<Vec<Rule>> {
 
 /// The lines that only recovery could take, as ranges of the text.
 pub(super) fn bad_lines(text: &str) -> Vec<std::ops::Range<usize>> {
-    ranges(text, Rule::junk, |piece| Some(piece))
+    ranges(text, Rule::junk, Some)
 }
 
 /// The words of older spelling, as ranges of the text.
