@@ -146,8 +146,10 @@ pub struct Diagnostic {
     pub proof: Option<Proof>,
     /// Set by `check` when the plan allows the finding.
     pub allowed: Option<Allowed>,
-    /// How many further instances of one policy clause were folded into this finding.
+    /// How many further findings of the same cause were folded into this one.
     pub folded: usize,
+    /// Set when the caller judges this finding otherwise than the table of rules does.
+    pub level: Option<Severity>,
 }
 
 impl Diagnostic {
@@ -173,6 +175,7 @@ impl Diagnostic {
             proof: None,
             allowed: None,
             folded: 0,
+            level: None,
         }
     }
 

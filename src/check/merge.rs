@@ -1,10 +1,10 @@
-//! Owns how findings of several environments and policy instances become few lines to read.
-//! The same finding in several environments is one finding that names them; the same clause
-//! failing for many instances of a policy is one finding with a count and three examples.
+//! Owns how findings of several environments become one list: the same finding in several
+//! environments is one finding that names them. Must not fold what differs; `fold` does that.
 
+use crate::check::fold;
 use crate::diagnostic::Diagnostic;
 
-/// Merges environments, folds policy instances, and sorts by place and code.
+/// Merges environments, and sorts by place and code.
 /// `environments` are all that were checked; a finding that holds in all of them names none.
 pub(in crate::check) fn merge(
     mut findings: Vec<Diagnostic>,
@@ -21,8 +21,8 @@ pub(in crate::check) fn merge(
     for finding in &mut merged {
         forget_when_all(finding, environments);
     }
-    merged.sort_by(|a, b| fold_key(a).cmp(&fold_key(b)));
-    fold(merged)
+    merged.sort_by(|a, b| fold::key(a).cmp(&fold::key(b)));
+    merged
 }
 
 fn merge_key(finding: &Diagnostic) -> impl Ord + use<'_> {
@@ -31,15 +31,6 @@ fn merge_key(finding: &Diagnostic) -> impl Ord + use<'_> {
         finding.code,
         &finding.message,
         &finding.subject,
-        finding.allowed.as_ref().map(|allowed| allowed.span),
-    )
-}
-
-fn fold_key(finding: &Diagnostic) -> impl Ord + use<'_> {
-    (
-        finding.span(),
-        finding.code,
-        &finding.environments,
         finding.allowed.as_ref().map(|allowed| allowed.span),
     )
 }
@@ -65,52 +56,6 @@ fn forget_when_all(finding: &mut Diagnostic, environments: &[&str]) {
     }
 }
 
-/// Folds neighbours that say the same of different subjects.
-fn fold(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut folded: Vec<Diagnostic> = Vec::with_capacity(findings.len());
-    let mut examples: Vec<String> = Vec::new();
-    for finding in findings {
-        match folded.last_mut() {
-            Some(last) if alike(last, &finding) => {
-                last.folded += 1;
-                if examples.len() < 3 {
-                    examples.push(finding.subject);
-                }
-            }
-            last => {
-                if let Some(last) = last {
-                    tell(last, &examples);
-                }
-                examples.clear();
-                folded.push(finding);
-            }
-        }
-    }
-    if let Some(last) = folded.last_mut() {
-        tell(last, &examples);
-    }
-    folded
-}
-
-fn alike(a: &Diagnostic, b: &Diagnostic) -> bool {
-    fold_key(a) == fold_key(b) && !a.subject.is_empty() && a.subject != b.subject
-}
-
-/// Says in the message how many more there are.
-fn tell(finding: &mut Diagnostic, examples: &[String]) {
-    if finding.folded == 0 {
-        return;
-    }
-    let names: Vec<String> = examples.iter().map(|name| format!("`{name}`")).collect();
-    let more = if finding.folded > names.len() {
-        ", …"
-    } else {
-        ""
-    };
-    let suffix = format!(" (and {} more: {}{more})", finding.folded, names.join(", "));
-    finding.message.push_str(&suffix);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,15 +75,5 @@ mod tests {
         let merged = merge(found, &["prod", "staging"]);
         assert_eq!(merged.len(), 1);
         assert!(merged[0].environments.is_empty());
-    }
-
-    #[test]
-    fn instances_fold_to_a_count_and_three_examples() {
-        let found = ["a", "b", "c", "d", "e", "f"].map(|name| finding("prod", name));
-        let merged = merge(found.into(), &["prod", "staging"]);
-        assert_eq!(merged.len(), 1);
-        assert_eq!(merged[0].folded, 5);
-        assert_eq!(merged[0].message, "of a (and 5 more: `b`, `c`, `d`, …)");
-        assert_eq!(merged[0].environments, ["prod"]);
     }
 }

@@ -19,6 +19,7 @@ mod allowance;
 mod cadence;
 mod context;
 mod coverage;
+mod fold;
 mod found;
 mod job;
 mod merge;
@@ -29,6 +30,7 @@ pub mod rule;
 pub mod rules;
 mod words;
 
+pub use fold::fold;
 pub use plan::CheckedPlan;
 
 use rules::p1204_not_formatted;
@@ -58,7 +60,7 @@ pub struct Input<'a> {
 #[derive(Debug)]
 pub struct Checked {
     /// All findings, earlier ones included, by place and code. Allowed ones are marked, not
-    /// removed.
+    /// removed; what one cause brought about many times is not yet folded ([`fold`]).
     pub findings: Vec<Diagnostic>,
     /// The environments against which no error stands.
     pub plans: Vec<CheckedPlan>,

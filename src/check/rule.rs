@@ -2,7 +2,7 @@
 //! Must not check anything; each rule does that in its own file under `rules`.
 
 use crate::check::rules::RULES;
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 
 /// A rule: one page of `planc explain`, one row of `planc explain --list`.
 ///
@@ -50,6 +50,12 @@ pub fn split_example(text: &str) -> Vec<(String, String)> {
 pub fn find(code: Code) -> Option<&'static Rule> {
     let at = RULES.binary_search_by_key(&code, |rule| rule.code).ok()?;
     RULES.get(at).copied()
+}
+
+/// How grave a finding is: as its caller judges it, or else as the table says.
+#[must_use]
+pub fn level(finding: &Diagnostic) -> Severity {
+    finding.level.unwrap_or_else(|| severity(finding.code))
 }
 
 /// How grave a code is. A code without a page counts as an error, so that it cannot be overlooked.

@@ -48,6 +48,8 @@ pub enum Format {
     Sarif,
     /// Commands of GitHub workflows.
     Github,
+    /// JUnit XML.
+    Junit,
 }
 
 /// `FORMAT=FILE` of `--output`.

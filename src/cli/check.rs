@@ -11,7 +11,7 @@ use crate::cli::args::{CodePrefix, Format, NowArgs, OutputFile};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::{fix, load, output};
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::report::findings::{self, Judged};
+use crate::report::findings::{self, Baseline, Judged};
 use crate::report::render::Style;
 
 /// A promise that needs a fact nobody stated or measured.
@@ -44,6 +44,15 @@ pub(crate) struct Args {
     /// Leave these codes or groups of codes out.
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     ignore: Vec<CodePrefix>,
+    /// Leave out the findings that this file knows by their fingerprints; they do not count.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write all present findings to this file as a baseline, and leave them out.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "select", "ignore"])]
+    write_baseline: Option<PathBuf>,
+    /// Show every finding, also the many that one cause brought about.
+    #[arg(long)]
+    expand_findings: bool,
     /// Draw at most this many findings.
     #[arg(long, value_name = "N", default_value_t = 50)]
     max: usize,
@@ -87,17 +96,44 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut judged = judge(args, &files)?;
     for plan in &mut judged {
         plan.findings.retain(|finding| args.shows(finding));
+        args.raise(&mut plan.findings);
+    }
+    known(args, &mut judged)?;
+    let mut findings = judged.iter().flat_map(|plan| &plan.findings);
+    let bad = findings.any(|finding| args.fails(finding));
+    if !args.expand_findings {
+        judged.iter_mut().for_each(Judged::fold);
     }
     report(args, &judged)?;
-    let findings = judged.iter().flat_map(|plan| &plan.findings);
-    let fails = |finding: &Diagnostic| {
-        finding.allowed.is_none() && args.fail_on.includes(args.level(finding.code))
+    Ok(if bad { Exit::Findings } else { Exit::Ok })
+}
+
+/// Leaves out what a baseline knows, and says when it knows too much.
+fn known(args: &Args, judged: &mut [Judged]) -> Result<(), CliError> {
+    if let Some(path) = &args.write_baseline {
+        let now = Baseline::of(judged);
+        write_file(path, &now.to_text())?;
+        now.subtract(judged);
+    } else if let Some(path) = &args.baseline {
+        let gone = baseline(path)?.subtract(judged);
+        if gone > 0 && args.shows_all() {
+            let path = path.display();
+            writeln!(
+                std::io::stderr().lock(),
+                "{gone} entries of {path} are cured; write it anew with `--write-baseline {path}`"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn baseline(path: &Path) -> Result<Baseline, CliError> {
+    let refused = |cause: String| {
+        let message = format!("cannot read the baseline {}: {cause}", path.display());
+        CliError::refused(message).help("make one with `planc check --write-baseline FILE`")
     };
-    Ok(if findings.into_iter().any(fails) {
-        Exit::Findings
-    } else {
-        Exit::Ok
-    })
+    let text = std::fs::read_to_string(path).map_err(|error| refused(load::cause(&error)))?;
+    Baseline::from_text(&text).map_err(|error| refused(error.to_string()))
 }
 
 impl Args {
@@ -106,13 +142,22 @@ impl Args {
         (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
     }
 
-    /// How grave a code is under these arguments.
-    fn level(&self, code: Code) -> Severity {
-        if self.strict_facts && code == CANNOT_PROVE {
-            Severity::Error
-        } else {
-            rule::severity(code)
+    /// Sets the level of what these arguments judge otherwise than the table of rules.
+    fn raise(&self, findings: &mut [Diagnostic]) {
+        let raised = findings.iter_mut();
+        for finding in raised.filter(|f| self.strict_facts && f.code == CANNOT_PROVE) {
+            finding.level = Some(Severity::Error);
         }
+    }
+
+    /// True for a finding that makes the command end with 1.
+    fn fails(&self, finding: &Diagnostic) -> bool {
+        finding.allowed.is_none() && self.fail_on.includes(rule::level(finding))
+    }
+
+    /// True when nothing narrows what is looked at.
+    fn shows_all(&self) -> bool {
+        self.select.is_empty() && self.ignore.is_empty() && self.environment().is_none()
     }
 
     fn environment(&self) -> Option<&str> {
@@ -167,12 +212,12 @@ fn repair(args: &Args, files: &[PathBuf]) -> Result<(), CliError> {
 fn report(args: &Args, judged: &[Judged]) -> Result<(), CliError> {
     let style = output::style(&std::io::stdout());
     let mut out = std::io::stdout().lock();
-    write!(out, "{}", written(args.format, judged, style, args.max))?;
+    write!(out, "{}", written(args, args.format, judged, style))?;
     if args.format == Format::Human {
         write!(out, "{}", findings::tally(judged))?;
     }
     for file in &args.output {
-        let mut text = written(file.format, judged, Style::default(), usize::MAX);
+        let mut text = written(args, file.format, judged, Style::default());
         if file.format == Format::Human {
             text.push_str(&findings::tally(judged));
         }
@@ -186,13 +231,14 @@ fn report(args: &Args, judged: &[Judged]) -> Result<(), CliError> {
     Ok(())
 }
 
-fn written(format: Format, judged: &[Judged], style: Style, max: usize) -> String {
+fn written(args: &Args, format: Format, judged: &[Judged], style: Style) -> String {
     match format {
-        Format::Human => findings::human(judged, style, max),
+        Format::Human => findings::human(judged, style, args.max),
         Format::Short => findings::short(judged),
         Format::Json => findings::json(judged),
         Format::Sarif => findings::sarif(judged),
         Format::Github => findings::github(judged),
+        Format::Junit => findings::junit(judged, &|finding| args.fails(finding)),
     }
 }
 

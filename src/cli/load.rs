@@ -108,6 +108,7 @@ pub fn compile_text(
         findings: checked.findings,
         promises: checked.promises,
         proofs: checked.proofs,
+        known: 0,
     };
     Ok(Compiled {
         judged,
@@ -151,6 +152,7 @@ pub fn loaded(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
     let mut compiled = compile(&path, environment, now.now())?;
     if compiled.has_errors() {
         let style = output::style(&std::io::stderr());
+        compiled.judged.fold();
         let drawn = findings::human(std::slice::from_ref(&compiled.judged), style, usize::MAX);
         write!(std::io::stderr().lock(), "{drawn}")?;
         let message = format!("{} has errors; nothing was started", path.display());

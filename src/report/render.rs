@@ -126,7 +126,7 @@ fn title(finding: &Diagnostic) -> String {
 }
 
 fn severity(finding: &Diagnostic) -> miette::Severity {
-    match rule::severity(finding.code) {
+    match rule::level(finding) {
         _ if finding.allowed.is_some() => miette::Severity::Advice,
         Severity::Error => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,

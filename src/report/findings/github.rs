@@ -1,37 +1,60 @@
-//! Commands of GitHub workflows: annotations at the lines, and a step summary with everything,
+//! Commands of GitHub workflows: annotations at the lines, and a step summary with the rest,
 //! because a host shows at most ten annotations of a level for a step.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use crate::check::{Promises, rule};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::report::findings::{Judged, tally};
+use crate::report::findings::{Judged, sentence, tally};
 
 const PER_LEVEL: usize = 10;
+/// A host refuses a summary of more than 1 MiB; this leaves room for what else a step says.
+const SUMMARY_BYTES: usize = 900 * 1024;
 
 /// Annotations, errors first, at most ten of a level. Allowed findings are left out.
 #[must_use]
 pub fn github(judged: &[Judged]) -> String {
-    let levels = [
+    let mut out = String::new();
+    let mut left = 0;
+    for (severity, command) in [
         (Severity::Error, "error"),
         (Severity::Warning, "warning"),
         (Severity::Advice, "notice"),
-    ];
-    let mut out = String::new();
-    for (severity, command) in levels {
-        let all = open(judged).filter(|(_, f)| rule::severity(f.code) == severity);
-        for (plan, finding) in all.take(PER_LEVEL) {
+    ] {
+        let all = open(judged).into_iter();
+        let all: Vec<_> = all.filter(|(_, f)| rule::level(f) == severity).collect();
+        left += all.len().saturating_sub(PER_LEVEL);
+        for (plan, finding) in all.into_iter().take(PER_LEVEL) {
             out.push_str(&annotation(plan, finding, command));
         }
+    }
+    if left > 0 {
+        // writing to a string cannot fail
+        let _ = writeln!(out, "{left} more findings stand in the summary of this step");
     }
     out
 }
 
-fn open(judged: &[Judged]) -> impl Iterator<Item = (&Judged, &Diagnostic)> {
-    judged.iter().flat_map(|plan| {
-        let open = plan.findings.iter().filter(|f| f.allowed.is_none());
-        open.map(move |finding| (plan, finding))
-    })
+/// What no `allow` silences: gravest first, and of these the promise that is missed most.
+fn open(judged: &[Judged]) -> Vec<(&Judged, &Diagnostic)> {
+    let open = judged
+        .iter()
+        .flat_map(|plan| plan.open().map(move |finding| (plan, finding)));
+    let mut open: Vec<_> = open.collect();
+    open.sort_by(|(_, a), (_, b)| {
+        let worst = || excess(b).partial_cmp(&excess(a)).unwrap_or(Ordering::Equal);
+        rule::level(a).cmp(&rule::level(b)).then_with(worst)
+    });
+    open
+}
+
+/// How many times the promised bound is passed; 0 for what is no promise. For a promise of at
+/// least so much the share that is kept is turned round.
+fn excess(finding: &Diagnostic) -> f64 {
+    let Some(proof) = &finding.proof else { return 0.0 };
+    let (limit, found) = (proof.limit.max(f64::MIN_POSITIVE), proof.found);
+    (found / limit).max(limit / found.max(f64::MIN_POSITIVE))
 }
 
 fn annotation(judged: &Judged, finding: &Diagnostic, command: &str) -> String {
@@ -43,22 +66,11 @@ fn annotation(judged: &Judged, finding: &Diagnostic, command: &str) -> String {
     );
     let path = property(file.path());
     let (line, column, end_line) = (start.line, start.column, end.line);
-    let text = data(&text(finding));
+    let text = data(&sentence(finding));
     let code = finding.code;
     format!(
         "::{command} file={path},line={line},endLine={end_line},col={column},title={code}::{text}\n"
     )
-}
-
-fn text(finding: &Diagnostic) -> String {
-    let mut text = finding.message.clone();
-    if !finding.environments.is_empty() {
-        text = format!("{text} [env {}]", finding.environments.join(", "));
-    }
-    match &finding.help {
-        Some(help) => format!("{text}\nhelp: {help}"),
-        None => text,
-    }
 }
 
 /// Escapes the text after `::`.
@@ -73,11 +85,30 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Markdown with every finding and how the promises came out.
+/// Markdown with how the promises came out and with the findings, gravest first.
 #[must_use]
 pub fn step_summary(judged: &[Judged]) -> String {
     let mut out = format!("### planc: {}\n", tally(judged));
-    out.push_str("| plan | proved | broken | unknown |\n|---|---|---|---|\n");
+    out.push_str(&promises(judged));
+    let all = open(judged);
+    if !all.is_empty() {
+        out.push_str("\n| level | code | place | finding |\n|---|---|---|---|\n");
+    }
+    for (at, (plan, finding)) in all.iter().enumerate() {
+        let row = row(plan, finding);
+        if out.len() + row.len() > SUMMARY_BYTES {
+            let left = all.len() - at;
+            let _ = writeln!(out, "\n{left} more; `planc check --format short` lists all");
+            break;
+        }
+        out.push_str(&row);
+    }
+    out
+}
+
+/// One row a plan.
+fn promises(judged: &[Judged]) -> String {
+    let mut out = String::from("| plan | proved | broken | unknown |\n|---|---|---|---|\n");
     for plan in judged {
         let Promises {
             proved,
@@ -88,20 +119,15 @@ pub fn step_summary(judged: &[Judged]) -> String {
         // writing to a string cannot fail
         let _ = writeln!(out, "| {name} | {proved} | {broken} | {unknown} |");
     }
-    if open(judged).next().is_some() {
-        out.push_str("\n| level | code | place | finding |\n|---|---|---|---|\n");
-    }
-    let mut rows: Vec<_> = open(judged).collect();
-    rows.sort_by_key(|(_, finding)| rule::severity(finding.code));
-    for (plan, finding) in rows {
-        let place = plan.sources.place(finding.span());
-        let path = cell(plan.sources.file(finding.span().file).path());
-        let (level, code) = (rule::severity(finding.code), finding.code);
-        let text = cell(&text(finding));
-        let line = place.line;
-        let _ = writeln!(out, "| {level} | {code} | {path}:{line} | {text} |");
-    }
     out
+}
+
+fn row(plan: &Judged, finding: &Diagnostic) -> String {
+    let line = plan.sources.place(finding.span()).line;
+    let path = cell(plan.sources.file(finding.span().file).path());
+    let (level, code) = (rule::level(finding), finding.code);
+    let text = cell(&sentence(finding));
+    format!("| {level} | {code} | {path}:{line} | {text} |\n")
 }
 
 /// Text that cannot end a cell of a table.

@@ -9,15 +9,14 @@ use crate::report::render::{self, Style};
 /// Draws at most `max` findings; says how many were left out. Allowed findings are only counted.
 #[must_use]
 pub fn human(judged: &[Judged], style: Style, max: usize) -> String {
-    let open = judged.iter().flat_map(|plan| {
-        let open = plan.findings.iter().filter(|f| f.allowed.is_none());
-        open.map(move |finding| (plan, finding))
-    });
+    let open = judged
+        .iter()
+        .flat_map(|plan| plan.open().map(move |finding| (plan, finding)));
     let mut shown: Vec<_> = open.collect();
     let total = shown.len();
     if total > max {
         // when some have to be left out, these are not the gravest
-        shown.sort_by_key(|(_, finding)| rule::severity(finding.code));
+        shown.sort_by_key(|(_, finding)| rule::level(finding));
         shown.truncate(max);
     }
     let mut out = String::new();
@@ -36,12 +35,13 @@ pub fn human(judged: &[Judged], style: Style, max: usize) -> String {
 /// The last line: `2 plans: 1 error, 2 warnings, 1 allowed`.
 #[must_use]
 pub fn tally(judged: &[Judged]) -> String {
-    let tally = Tally::of(judged.iter().flat_map(|plan| &plan.findings));
+    let tally = Tally::of(judged);
     let counts = [
         (tally.error, "error", "errors"),
         (tally.warning, "warning", "warnings"),
         (tally.advice, "piece of advice", "pieces of advice"),
         (tally.allowed, "allowed", "allowed"),
+        (tally.known, "known", "known"),
     ];
     let said: Vec<String> = counts
         .iter()

@@ -54,7 +54,7 @@ pub fn json(judged: &[Judged]) -> String {
         planc: env!("CARGO_PKG_VERSION"),
         environments,
         summary: Summary {
-            tally: Tally::of(judged.iter().flat_map(|plan| &plan.findings)),
+            tally: Tally::of(judged),
             promises,
         },
         diagnostics: judged.iter().flat_map(diagnostics).collect(),
@@ -95,7 +95,7 @@ fn diagnostic(judged: &Judged, finding: &Diagnostic, fingerprint: &str) -> Value
     json!({
         "code": finding.code,
         "name": rule::find(finding.code).map(|rule| rule.name),
-        "severity": rule::severity(finding.code),
+        "severity": rule::level(finding),
         "plan": judged.plan,
         "environments": finding.environments,
         "message": finding.message,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::check::rule::{self, Rule};
 use crate::check::rules::RULES;
 use crate::diagnostic::{Diagnostic, Edit, Fix, Severity};
-use crate::report::findings::Judged;
 use crate::report::findings::json::fingerprints;
+use crate::report::findings::{Judged, sentence};
 use crate::source::{SourceMap, Span};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -74,8 +74,8 @@ fn result(sources: &SourceMap, finding: &Diagnostic, fingerprint: &str) -> Value
         .collect();
     let mut result = json!({
         "ruleId": finding.code,
-        "level": level(rule::severity(finding.code)),
-        "message": {"text": text(finding)},
+        "level": level(rule::level(finding)),
+        "message": {"text": sentence(finding)},
         "locations": [{"physicalLocation": location(sources, finding.span())}],
         "relatedLocations": related,
         "partialFingerprints": {"planc/v1": fingerprint},
@@ -94,17 +94,6 @@ fn result(sources: &SourceMap, finding: &Diagnostic, fingerprint: &str) -> Value
         }]);
     }
     result
-}
-
-fn text(finding: &Diagnostic) -> String {
-    let mut text = finding.message.clone();
-    if !finding.environments.is_empty() {
-        text = format!("{text} [env {}]", finding.environments.join(", "));
-    }
-    match &finding.help {
-        Some(help) => format!("{text}\nhelp: {help}"),
-        None => text,
-    }
 }
 
 fn related_location(sources: &SourceMap, id: usize, text: &str, span: Span) -> Value {

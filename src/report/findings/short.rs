@@ -10,11 +10,11 @@ use crate::report::findings::Judged;
 pub fn short(judged: &[Judged]) -> String {
     let mut out = String::new();
     for plan in judged {
-        for finding in plan.findings.iter().filter(|f| f.allowed.is_none()) {
+        for finding in plan.open() {
             let span = finding.span();
             let place = plan.sources.place(span);
             let path = plan.sources.file(span.file).path();
-            let level = rule::severity(finding.code);
+            let level = rule::level(finding);
             let tag = match &*finding.environments {
                 [] => String::new(),
                 names => format!(" [env {}]", names.join(", ")),
