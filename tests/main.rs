@@ -1,5 +1,6 @@
 //! The one integration binary. A file below `tests/` that is not declared here fails `tidy`.
 
+mod ci;
 mod demo;
 mod diagnostics;
 mod engines;

@@ -146,7 +146,10 @@ mod tests {
     #[test]
     fn ten_thousand_findings_of_one_cause_are_one() {
         let names: Vec<String> = (0..10_000).map(|n| format!("s{n:05}")).collect();
-        let found = names.iter().enumerate().map(|(at, name)| finding(at * 10, name));
+        let found = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| finding(at * 10, name));
         let own = Diagnostic::new(Code(201), "something else", finding(7, "").span(), "");
         let mut all: Vec<Diagnostic> = found.collect();
         all.insert(1, own);

@@ -27,6 +27,7 @@ mod output;
 mod recover;
 mod restore;
 mod run;
+mod schema;
 mod show;
 mod site;
 mod status;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Show the steps of an intent as text, data or drawing.
     Show(show::Args),
+    /// Print the JSON Schema of what machines read from planc or write for it.
+    Schema(schema::Args),
     /// Watch a real database being backed up, destroyed and recovered to an exact transaction.
     Demo(demo::Args),
     /// Write a first plan for a SQLite file or a folder.
@@ -105,6 +108,7 @@ impl Command {
             Self::Device(args) => device::run(&args),
             Self::Catalog(args) => catalog::run(&args),
             Self::Show(args) => show::run(&args),
+            Self::Schema(args) => schema::run(&args),
             Self::Demo(args) => demo::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Completions(args) => manual::completions(&args),

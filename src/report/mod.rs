@@ -4,4 +4,5 @@ pub mod events;
 pub mod findings;
 pub mod progress;
 pub mod render;
+pub mod schema;
 pub mod summary;

@@ -121,6 +121,12 @@ pub struct InventoryDevice {
     pub span: Span,
 }
 
+/// The names of all fields, by what has them: `host`, `device` …, for schemas and editors.
+#[must_use]
+pub fn field_tables() -> &'static [(&'static str, &'static [&'static str])] {
+    sections::TABLES
+}
+
 /// Reads an inventory; what cannot be understood becomes a finding and is left out.
 #[must_use]
 pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> Inventory {

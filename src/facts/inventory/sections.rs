@@ -62,6 +62,19 @@ const DEVICE: &[&str] = &[
 const S3: &[&str] = &["endpoint", "bucket"];
 const CONTACT: &[&str] = &["pager", "group", "mail", "phone", "chat", "url", "note"];
 
+/// Every table of fields, by what has them.
+pub(super) const TABLES: &[(&str, &[&str])] = &[
+    ("inventory", ROOT),
+    ("site", SITE),
+    ("host", HOST),
+    ("disk", DISK),
+    ("service", SERVICE),
+    ("connect", CONNECT),
+    ("device", DEVICE),
+    ("s3", S3),
+    ("contact", CONTACT),
+];
+
 /// The whole file.
 pub(super) fn root(node: &Node, reader: &mut Reader<'_>) -> Inventory {
     let fields = reader.fields(node, "an inventory", ROOT);

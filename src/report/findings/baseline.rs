@@ -80,7 +80,11 @@ impl Baseline {
     /// Takes the known findings out of what was found, and counts them there. Gives the number
     /// of entries about these plans that nothing matched: they are cured.
     pub fn subtract(&self, judged: &mut [Judged]) -> usize {
-        let known: BTreeSet<&str> = self.findings.iter().map(|k| k.fingerprint.as_str()).collect();
+        let known: BTreeSet<&str> = self
+            .findings
+            .iter()
+            .map(|k| k.fingerprint.as_str())
+            .collect();
         let mut met: BTreeSet<String> = BTreeSet::new();
         for plan in judged.iter_mut() {
             let mut prints = fingerprints(plan).into_iter();
@@ -95,7 +99,10 @@ impl Baseline {
             });
         }
         let plans: BTreeSet<&str> = judged.iter().map(|plan| plan.plan.as_str()).collect();
-        let about = self.findings.iter().filter(|k| plans.contains(k.plan.as_str()));
+        let about = self
+            .findings
+            .iter()
+            .filter(|k| plans.contains(k.plan.as_str()));
         about.filter(|k| !met.contains(&k.fingerprint)).count()
     }
 }

@@ -31,7 +31,10 @@ pub fn github(judged: &[Judged]) -> String {
     }
     if left > 0 {
         // writing to a string cannot fail
-        let _ = writeln!(out, "{left} more findings stand in the summary of this step");
+        let _ = writeln!(
+            out,
+            "{left} more findings stand in the summary of this step"
+        );
     }
     out
 }
@@ -52,7 +55,9 @@ fn open(judged: &[Judged]) -> Vec<(&Judged, &Diagnostic)> {
 /// How many times the promised bound is passed; 0 for what is no promise. For a promise of at
 /// least so much the share that is kept is turned round.
 fn excess(finding: &Diagnostic) -> f64 {
-    let Some(proof) = &finding.proof else { return 0.0 };
+    let Some(proof) = &finding.proof else {
+        return 0.0;
+    };
     let (limit, found) = (proof.limit.max(f64::MIN_POSITIVE), proof.found);
     (found / limit).max(limit / found.max(f64::MIN_POSITIVE))
 }

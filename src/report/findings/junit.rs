@@ -12,7 +12,9 @@ use crate::report::findings::{Judged, sentence};
 #[must_use]
 pub fn junit(judged: &[Judged], fails: &dyn Fn(&Diagnostic) -> bool) -> String {
     let suites: String = judged.iter().map(|plan| suite(plan, fails)).collect();
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"planc\">\n{suites}</testsuites>\n")
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"planc\">\n{suites}</testsuites>\n"
+    )
 }
 
 fn suite(plan: &Judged, fails: &dyn Fn(&Diagnostic) -> bool) -> String {
