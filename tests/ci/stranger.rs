@@ -100,7 +100,11 @@ fn the_fence_holds() {
         "{:?}",
         started.status
     );
-    std::fs::write(at.join("notes.plan"), STRANGE.replace("  store", "    store")).expect("written");
+    std::fs::write(
+        at.join("notes.plan"),
+        STRANGE.replace("  store", "    store"),
+    )
+    .expect("written");
     let formatted = fenced(at, &[PLANC, "fmt", "notes.plan"]);
     assert!(
         was_killed(&formatted),

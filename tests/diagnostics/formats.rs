@@ -138,7 +138,8 @@ fn github_annotates_lines_and_writes_a_summary() {
             summary.contains("| error | P0610 | notes.plan:7 |"),
             "{summary}"
         );
-        assert!(summary.contains("| notes | 0 | 2 | 0 |"), "{summary}");
+        let promise = "| broken | notes (prod) | rpo 5min for loss of disk | 1d |";
+        assert!(summary.contains(promise), "{summary}");
     });
 }
 

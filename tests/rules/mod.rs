@@ -37,7 +37,8 @@ fn judged(example: &str) -> (SourceMap, Vec<Diagnostic>) {
 
 fn compile(main: &Path) -> (SourceMap, Vec<Diagnostic>) {
     let now: Timestamp = "2026-03-01T00:00:00Z".parse().expect("an instant");
-    let judged = load::compile(main, None, now).expect("readable").judged;
+    let mut judged = load::compile(main, None, now).expect("readable").judged;
+    judged.fold();
     let findings = judged.findings.into_iter();
     let open = findings.filter(|finding| finding.allowed.is_none());
     (judged.sources, open.collect())

@@ -1,16 +1,19 @@
 //! Commands of GitHub workflows: annotations at the lines, and a step summary with the rest,
 //! because a host shows at most ten annotations of a level for a step.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::fmt::Write as _;
 
-use crate::check::{Promises, rule};
+use crate::check::proof::Row;
+use crate::check::rule;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::report::findings::{Judged, sentence, tally};
 
 const PER_LEVEL: usize = 10;
 /// A host refuses a summary of more than 1 MiB; this leaves room for what else a step says.
 const SUMMARY_BYTES: usize = 900 * 1024;
+/// Promises of a summary; a fleet makes more than anybody reads.
+const PROMISES: usize = 200;
 
 /// Annotations, errors first, at most ten of a level. Allowed findings are left out.
 #[must_use]
@@ -111,18 +114,37 @@ pub fn step_summary(judged: &[Judged]) -> String {
     out
 }
 
-/// One row a plan.
+/// One row a promise, broken ones first; without a promise nothing.
 fn promises(judged: &[Judged]) -> String {
-    let mut out = String::from("| plan | proved | broken | unknown |\n|---|---|---|---|\n");
-    for plan in judged {
-        let Promises {
-            proved,
-            broken,
-            unknown,
-        } = plan.promises;
-        let name = cell(&plan.plan);
+    let rows = judged.iter().flat_map(|plan| &plan.proofs);
+    let mut rows: Vec<&Row> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    rows.sort_by_key(|row| Reverse(row.verdict));
+    let mut out =
+        String::from("| verdict | service | promise | found | why |\n|---|---|---|---|---|\n");
+    let total = rows.len();
+    for row in rows.into_iter().take(PROMISES) {
+        let service = match row.environment.as_str() {
+            "" => cell(&row.service),
+            environment => cell(&format!("{} ({environment})", row.service)),
+        };
+        let found = row
+            .found
+            .map(|found| row.unit.words(found))
+            .unwrap_or_default();
+        let (verdict, words) = (row.verdict.word(), cell(&row.words));
+        let reason = cell(&row.reason);
         // writing to a string cannot fail
-        let _ = writeln!(out, "| {name} | {proved} | {broken} | {unknown} |");
+        let _ = writeln!(
+            out,
+            "| {verdict} | {service} | {words} | {found} | {reason} |"
+        );
+    }
+    if total > PROMISES {
+        let left = total - PROMISES;
+        let _ = writeln!(out, "\n{left} more promises; `--format json` lists all");
     }
     out
 }
