@@ -19,6 +19,7 @@ const CANNOT_PROVE: Code = Code(611);
 
 /// Arguments of `planc check`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 pub(crate) struct Args {
     /// Plans; `-` is standard input. Without any: every `*.plan` below the current folder.
     #[arg(value_name = "FILE")]

@@ -26,14 +26,14 @@ fn hosts() -> String {
 
 #[test]
 fn one_cause_is_one_finding_unless_all_are_asked_for() {
-    let folder = site();
+    let at = site();
     let shown = |args: &[&str]| {
         let args = [
             args,
             &["--select", "P1101", "--format", "short", "notes.plan"],
         ]
         .concat();
-        let (shown, code) = check(folder.path(), &args);
+        let (shown, code) = check(at.path(), &args);
         assert_eq!(code, 1);
         shown
     };

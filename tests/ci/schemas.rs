@@ -47,7 +47,7 @@ fn json_fits_its_printed_schema() {
     let folder = site(true);
     let schema = printed(folder.path(), "schema.json", &["schema", "diagnostics"]);
     each_output("json", |document| {
-        assert_eq!(validate(&schema, document), "")
+        assert_eq!(validate(&schema, document), "");
     });
 }
 
@@ -79,7 +79,7 @@ fn the_schema_of_findings_refuses_what_is_broken() {
 fn sarif_fits_the_official_schema() {
     let schema = official("sarif-2.1.0.json");
     each_output("sarif", |document| {
-        assert_eq!(validate(&schema, document), "")
+        assert_eq!(validate(&schema, document), "");
     });
 }
 
