@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::check::found::{ScenarioId, Scope};
 use crate::check::job::Job;
 use crate::check::promise::{self, Promise};
-use crate::estimate::Known;
+use crate::estimate::{Agenda, Known};
 use crate::resolve::plan::{
     Action, ActionKind, Archive, ArchiveId, Backup, BackupId, ComponentId, JobId, Objectives,
     Origin, ResolvedPlan, Scenario, Schedule, ServiceId, Target,
@@ -28,6 +28,8 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) whole: bool,
     /// Sizes and rates as far as they are stated or measured.
     pub(in crate::check) known: &'a Known,
+    /// The runs of the weeks ahead; none when the zone is unknown, or the plan is not whole.
+    pub(in crate::check) agenda: Option<Agenda<'a>>,
     /// How the promises come out; filled once the indexes stand.
     pub(in crate::check) promises: Vec<Promise>,
     backups_of_component: Vec<Vec<BackupId>>,
@@ -52,6 +54,7 @@ impl<'a> Context<'a> {
             now,
             whole,
             known,
+            agenda: Agenda::of(plan, known, now).filter(|_| whole),
             promises: Vec::new(),
             backups_of_component: vec![Vec::new(); plan.components.len()],
             backups_of_service: vec![Vec::new(); services],

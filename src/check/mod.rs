@@ -20,6 +20,8 @@ mod cadence;
 mod context;
 mod coverage;
 mod fold;
+mod edit;
+mod fit;
 mod found;
 mod job;
 mod merge;

@@ -20,7 +20,9 @@ pub struct Known {
     log_peak: Vec<Option<f64>>,
     reads: Vec<Option<f64>>,
     writes: Vec<Option<f64>>,
+    growths: Vec<Option<f64>>,
     replays: BTreeMap<String, f64>,
+    disk_reads: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl Known {
@@ -36,12 +38,17 @@ impl Known {
             log_peak: vec![None; services],
             reads: plan.devices.iter().map(|d| d.read.map(|r| r.0)).collect(),
             writes: plan.devices.iter().map(|d| d.write.map(|r| r.0)).collect(),
+            growths: vec![None; parts],
             replays: BTreeMap::new(),
+            disk_reads: BTreeMap::new(),
         };
         for (name, host) in &plan.hosts {
             if let Some(rate) = host.replay {
                 known.replays.insert(name.clone(), rate.0);
             }
+            let disks = host.disks.iter();
+            let reads = disks.filter_map(|(disk, facts)| Some((disk.clone(), facts.read?.0)));
+            known.disk_reads.insert(name.clone(), reads.collect());
         }
         known.state(plan);
         if let Some(measured) = measured {
@@ -73,7 +80,11 @@ impl Known {
                         larger(&mut self.log_peak[id.index()], rate.0);
                     }
                 }
-                AssumptionKind::Growth(_) => {}
+                AssumptionKind::Growth(share) => {
+                    for id in stated_parts(plan, &assumed.of, assumed.service) {
+                        larger(&mut self.growths[id.index()], share);
+                    }
+                }
             }
         }
     }
@@ -81,7 +92,8 @@ impl Known {
     fn measure(&mut self, plan: &ResolvedPlan, measured: &MeasuredFacts) {
         for at in 0..plan.components.len() {
             let key = plan.component_key(ComponentId::from_index(at));
-            if let Some((size, change, _)) = measured.components.get(&key) {
+            if let Some((size, change, growth)) = measured.components.get(&key) {
+                each(*growth, |share| larger(&mut self.growths[at], share));
                 each(size.map(bytes), |size| larger(&mut self.sizes[at], size));
                 each(*change, |share| larger(&mut self.changes[at], share));
             }
@@ -121,6 +133,18 @@ impl Known {
     #[must_use]
     pub fn change(&self, id: ComponentId) -> Option<f64> {
         self.changes[id.index()]
+    }
+
+    /// Share by which a component grows in a day, at most.
+    #[must_use]
+    pub fn growth(&self, id: ComponentId) -> Option<f64> {
+        self.growths[id.index()]
+    }
+
+    /// Read rate of a source disk, at least.
+    #[must_use]
+    pub fn disk_read(&self, host: &str, disk: &str) -> Option<f64> {
+        self.disk_reads.get(host)?.get(disk).copied()
     }
 
     /// Mean rate of a service's log, at least: an amount of log is this much time, at most.
@@ -172,7 +196,7 @@ fn stated_parts(
     of: &[ComponentId],
     service: Option<ServiceId>,
 ) -> Vec<ComponentId> {
-    match (of, service) {
+    match (of, stated_service(plan, service)) {
         // the size of a whole service says something of a part only when there is just one
         ([], Some(service)) if plan.service(service).components.1 == 1 => {
             plan.components_of(service).collect()

@@ -2,14 +2,23 @@
 //! take as long as is known.
 //!
 //! A formula gives a [`Figure`] with its terms. It is an upper bound when nothing is missing;
-//! only then may a promise be called proved.
+//! only then may a promise be called proved. Stated facts and measured ones meet in [`Known`].
 
+pub mod agenda;
+pub mod calendar;
 pub mod exposure;
 mod figure;
+pub mod growth;
+pub mod horizon;
 pub mod known;
+pub mod load;
+pub mod makespan;
+pub mod pace;
 mod simulate;
 pub mod survive;
+pub mod volume;
 
+pub use agenda::Agenda;
 pub use figure::Figure;
 pub use known::Known;
-pub use simulate::{Simulation, simulate};
+pub use simulate::{Bar, Simulation, play, simulate};

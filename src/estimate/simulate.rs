@@ -1,11 +1,19 @@
-//! Owns the simulated run of a graph: the real schedule, played with estimates for time.
+//! Owns the simulated run of a graph: the executor's own schedule, played with estimates for time.
+//! Must not know what steps do, nor judge how good the schedule is; `makespan` bounds it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::graph::render::svg::Bar;
-use crate::graph::step::StepGraph;
-use crate::schedule::{Outcome, Schedule};
+use crate::schedule::{Outcome, Outline, Schedule};
+
+/// When a step is expected to run, in seconds after the beginning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    /// Beginning.
+    pub start: f64,
+    /// End.
+    pub end: f64,
+}
 
 /// What a run would look like if everything went well.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,19 +30,26 @@ pub struct Simulation {
 
 /// Plays the schedule. `default_seconds` stands in for what is not known: 0 gives a lower bound.
 #[must_use]
-pub fn simulate(graph: &StepGraph, default_seconds: f64) -> Simulation {
-    let mut schedule = Schedule::new(graph, &[]);
+pub fn simulate<'a>(graph: impl Into<Outline<'a>>, default_seconds: f64) -> Simulation {
+    let graph = graph.into();
+    play(&graph, default_seconds)
+}
+
+/// As [`simulate`], of an outline that is still needed.
+#[must_use]
+pub fn play(graph: &Outline<'_>, default_seconds: f64) -> Simulation {
+    let mut schedule = Schedule::of(graph, &[]);
     let mut bars: Vec<Option<Bar>> = vec![None; graph.steps.len()];
     let mut busy = vec![0.0; graph.lanes.len()];
     let mut ends: BinaryHeap<Reverse<Moment>> = BinaryHeap::new();
     let mut now = 0.0;
     loop {
         while let Some(step) = schedule.take() {
-            let seconds = graph.steps[step].estimate.seconds;
+            let seconds = graph.steps[step].seconds;
             let seconds = seconds.unwrap_or(default_seconds).max(0.0);
             let end = now + seconds;
             bars[step] = Some(Bar { start: now, end });
-            for lane in &graph.steps[step].lanes {
+            for lane in graph.steps[step].lanes {
                 if let Some(busy) = busy.get_mut(*lane as usize) {
                     *busy += seconds;
                 }
@@ -47,10 +62,7 @@ pub fn simulate(graph: &StepGraph, default_seconds: f64) -> Simulation {
         now = at;
         schedule.finish(step, Outcome::Done);
     }
-    let unknown = graph
-        .steps
-        .iter()
-        .filter(|step| step.estimate.seconds.is_none());
+    let unknown = graph.steps.iter().filter(|step| step.seconds.is_none());
     Simulation {
         makespan: now,
         busy,
@@ -85,58 +97,39 @@ impl PartialOrd for Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::step::{
-        Edge, EdgeKind, Estimate, FORMAT, Intent, Lane, OnFailure, Step, StepId, StepKind,
-    };
+    use crate::schedule::{EdgeKind, LaneShape, Link, Role, StepShape};
 
-    fn graph(seconds: &[Option<f64>], lanes: &[u32], edges: &[(u32, u32)]) -> StepGraph {
-        let step = |(index, seconds): (usize, &Option<f64>)| Step {
-            id: StepId(index as u64 + 1),
-            kind: StepKind::Barrier,
-            subject: String::new(),
-            lanes: lanes.to_vec(),
-            estimate: Estimate {
-                seconds: *seconds,
-                bytes: None,
-            },
-            why: String::new(),
-            on_failure: OnFailure::Abort,
-        };
-        StepGraph {
-            format: FORMAT.into(),
-            plan: String::new(),
-            environment: String::new(),
-            plan_hash: String::new(),
-            run: String::new(),
-            intent: Intent::File,
-            now: jiff::Timestamp::UNIX_EPOCH,
-            lanes: vec![Lane {
-                name: "device/nas".into(),
+    fn graph<'a>(seconds: &[Option<f64>], lanes: &'a [u32], edges: &[(u32, u32)]) -> Outline<'a> {
+        let steps = seconds.iter().map(|seconds| StepShape {
+            seconds: *seconds,
+            lanes,
+            role: Role::Plain,
+        });
+        let edges = edges.iter().map(|(from, to)| Link {
+            from: *from,
+            to: *to,
+            kind: EdgeKind::Success,
+        });
+        Outline {
+            lanes: vec![LaneShape {
                 depth: 2,
+                bracket: false,
             }],
-            steps: seconds.iter().enumerate().map(step).collect(),
-            edges: edges
-                .iter()
-                .map(|(from, to)| Edge {
-                    from: *from,
-                    to: *to,
-                    kind: EdgeKind::Success,
-                    why: "".into(),
-                })
-                .collect(),
+            steps: steps.collect(),
+            edges: edges.collect(),
         }
     }
 
     #[test]
     fn lanes_and_edges_stretch_the_run() {
         let seconds = [Some(3.0), Some(2.0), Some(2.0), None];
-        let free = simulate(&graph(&seconds, &[], &[]), 0.0);
+        let free = simulate(graph(&seconds, &[], &[]), 0.0);
         assert!((free.makespan - 3.0).abs() < 1e-9);
         assert_eq!(free.unknown, 1);
-        let two_drives = simulate(&graph(&seconds, &[0], &[]), 0.0);
+        let two_drives = simulate(graph(&seconds, &[0], &[]), 0.0);
         assert!((two_drives.makespan - 4.0).abs() < 1e-9);
         assert!((two_drives.busy[0] - 7.0).abs() < 1e-9);
-        let chain = simulate(&graph(&seconds, &[0], &[(0, 1), (1, 2), (2, 3)]), 1.0);
+        let chain = simulate(graph(&seconds, &[0], &[(0, 1), (1, 2), (2, 3)]), 1.0);
         assert!((chain.makespan - 8.0).abs() < 1e-9);
         assert_eq!(chain.bars[3].map(|bar| bar.start), Some(7.0));
     }

@@ -6,7 +6,6 @@
 
 mod backup;
 mod build;
-pub mod calendar;
 mod chain;
 mod draft;
 pub mod due;
@@ -15,6 +14,7 @@ pub mod file;
 pub mod ids;
 mod inputs;
 pub mod order;
+mod outline;
 mod recover;
 pub mod render;
 mod restore;
@@ -24,6 +24,7 @@ pub mod support;
 mod verify;
 mod world;
 
+pub use crate::estimate::calendar;
 pub use build::{build, next_due};
 pub use error::GraphError;
 pub use world::{calendar, full_name, job_name};

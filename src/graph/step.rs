@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::Codec;
+pub use crate::schedule::EdgeKind;
 
 /// Version of the serialised form.
 pub const FORMAT: &str = "planc-graph/1";
@@ -365,27 +366,6 @@ pub enum StepKind {
     },
     /// Does nothing but join.
     Barrier,
-}
-
-/// When an edge lets its target run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EdgeKind {
-    /// After success.
-    #[default]
-    Success,
-    /// After failure only; skipped otherwise.
-    Failure,
-    /// After success, failure, and cancellation.
-    Always,
-}
-
-impl EdgeKind {
-    /// True for the default.
-    #[must_use]
-    pub fn is_success(&self) -> bool {
-        *self == Self::Success
-    }
 }
 
 /// An edge between two steps, by index into [`StepGraph::steps`].

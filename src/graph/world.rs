@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::calendar::Calendar;
 use super::draft::Draft;
@@ -40,14 +39,13 @@ pub(super) struct World<'a> {
 /// # Errors
 /// When the zone is not known on this machine.
 pub fn calendar(plan: &ResolvedPlan) -> Result<Calendar<'_>, GraphError> {
-    let name = &plan.timezone.value;
-    let zone = TimeZone::get(name).map_err(|_| {
+    Calendar::of(plan).ok_or_else(|| {
+        let name = &plan.timezone.value;
         GraphError::new(
             format!("time zone `{name}` is not known on this machine"),
             "install the system's time zone data (package `tzdata`), or correct `timezone`",
         )
-    })?;
-    Ok(Calendar::new(zone, &plan.windows))
+    })
 }
 
 impl<'a> World<'a> {

@@ -3,6 +3,7 @@
 
 use super::cx::Cx;
 use super::plan::{Allow, At, Codec, CopyTo, Encrypt, Keeping, Retain, Throttle, Tier, Verify};
+use super::value::value_span;
 use crate::diagnostic::Code;
 use crate::source::Span;
 use crate::syntax::ast::{self, Clause, ClauseKind, ThrottleRate, TierKind, Word};
@@ -140,8 +141,14 @@ impl Cx<'_, '_> {
                 None => Some(None),
                 Some(word) => self.window(word).map(Some),
             };
+            let rate_span = value_span(&rate.rate);
             if let (Some(rate), Some(window)) = (self.rate(&rate.rate), window) {
-                throttles.push(Throttle { rate, window, span });
+                throttles.push(Throttle {
+                    rate,
+                    window,
+                    span,
+                    rate_span,
+                });
             }
         }
         throttles

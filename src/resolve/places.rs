@@ -20,18 +20,16 @@ use crate::syntax::ast::{self, ClauseKind, Word};
 /// Sites, hosts and contacts; nothing here depends on other names.
 pub(super) fn locations(world: &mut World<'_>) {
     if let Some(inventory) = world.inventory {
-        let sites = inventory.sites.iter();
-        let sites = sites.map(|(name, span)| (name.clone(), Site { span: *span }));
-        world.plan.sites = sites.collect();
+        world.plan.sites.clone_from(&inventory.sites);
         world.plan.hosts.clone_from(&inventory.hosts);
         world.plan.contacts.clone_from(&inventory.contacts);
     }
     for scope in world.scopes {
         for (name, word) in &scope.sites {
-            world
-                .plan
-                .sites
-                .insert((*name).to_owned(), Site { span: word.span });
+            let sites = &mut world.plan.sites;
+            let link = sites.get(*name).and_then(|site| site.link);
+            let span = word.span;
+            sites.insert((*name).to_owned(), Site { link, span });
         }
     }
 }

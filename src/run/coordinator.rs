@@ -45,7 +45,7 @@ impl<'a> Coordinator<'a> {
         context: Arc<Context>,
         environment: RunEnvironment<'a>,
     ) -> Result<Self, RunError> {
-        let schedule = Schedule::new(&graph, &environment.done);
+        let schedule = Schedule::new(&*graph, &environment.done);
         let lanes = Lanes::start(&graph, &context)?;
         let collector = Collector::new(&graph, &environment.done);
         Ok(Self {

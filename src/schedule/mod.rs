@@ -1,4 +1,4 @@
-//! A step graph to a schedule: a state machine without threads, clock or IO.
+//! The outline of a graph to a schedule: a state machine without threads, clock or IO.
 //!
 //! # When a step runs
 //! Every edge into it must let go. A success-edge lets go when its source is done, a failure-edge
@@ -10,8 +10,10 @@
 //! when backup mode was never entered.
 
 pub mod outcome;
+pub mod outline;
 mod ready;
 mod state;
 
 pub use outcome::Outcome;
+pub use outline::{EdgeKind, LaneShape, Link, Outline, Role, StepShape};
 pub use state::Schedule;

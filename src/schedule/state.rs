@@ -4,11 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Outcome;
+use super::outline::{EdgeKind, Link, Outline, Role};
 use super::ready::{Ready, index32};
-use crate::graph::step::{Edge, EdgeKind, StepGraph, StepKind};
-
-/// Lanes of this prefix are held from the step that enters backup mode to the one that leaves it.
-const BRACKET: &str = "backup-mode/";
 
 /// Seconds that a step without an estimate counts for.
 const UNKNOWN_SECONDS: f64 = 1.0;
@@ -59,7 +56,13 @@ impl Schedule {
     /// Never. Edges and lanes that do not exist are ignored and steps on a circle are skipped;
     /// `graph::order::check` refuses such graphs before.
     #[must_use]
-    pub fn new(graph: &StepGraph, done: &[usize]) -> Self {
+    pub fn new<'a>(graph: impl Into<Outline<'a>>, done: &[usize]) -> Self {
+        Self::of(&graph.into(), done)
+    }
+
+    /// As [`Self::new`], of an outline that is still needed.
+    #[must_use]
+    pub fn of(graph: &Outline<'_>, done: &[usize]) -> Self {
         let count = graph.steps.len();
         let (starts, edges) = by_source(count, &graph.edges);
         let mut open_inputs = vec![0; count];
@@ -330,8 +333,8 @@ fn lets_go(kind: EdgeKind, outcome: Outcome) -> bool {
 }
 
 /// Edges grouped by source, in their given order.
-fn by_source(count: usize, edges: &[Edge]) -> (Vec<u32>, Vec<(u32, EdgeKind)>) {
-    let valid = |edge: &&Edge| (edge.from as usize) < count && (edge.to as usize) < count;
+fn by_source(count: usize, edges: &[Link]) -> (Vec<u32>, Vec<(u32, EdgeKind)>) {
+    let valid = |edge: &&Link| (edge.from as usize) < count && (edge.to as usize) < count;
     let mut starts = vec![0u32; count + 1];
     for edge in edges.iter().filter(valid) {
         starts[edge.from as usize + 1] += 1;
@@ -371,7 +374,7 @@ fn topological(starts: &[u32], edges: &[(u32, EdgeKind)], inputs: &[u32]) -> Vec
 
 /// All steps, the one with the longest remaining path first, ties by index.
 fn by_urgency(
-    graph: &StepGraph,
+    graph: &Outline<'_>,
     starts: &[u32],
     edges: &[(u32, EdgeKind)],
     order: &[u32],
@@ -380,10 +383,7 @@ fn by_urgency(
     for step in order.iter().rev().map(|step| *step as usize) {
         let out = &edges[starts[step] as usize..starts[step + 1] as usize];
         let after = out.iter().map(|(to, _)| rest[*to as usize]);
-        let own = graph.steps[step]
-            .estimate
-            .seconds
-            .unwrap_or(UNKNOWN_SECONDS);
+        let own = graph.steps[step].seconds.unwrap_or(UNKNOWN_SECONDS);
         rest[step] = own.max(0.0) + after.fold(0.0, f64::max);
     }
     let mut steps: Vec<u32> = (0..index32(graph.steps.len())).collect();
@@ -396,29 +396,27 @@ fn by_urgency(
 }
 
 /// What each step claims when it is taken, and which steps keep or return lanes of a bracket.
-fn claims(graph: &StepGraph) -> (Vec<Box<[u32]>>, BTreeMap<usize, Bracket>) {
-    let bracket: Vec<bool> = (graph.lanes.iter())
-        .map(|lane| lane.name.starts_with(BRACKET))
-        .collect();
-    let in_bracket = |lane: &u32| bracket.get(*lane as usize) == Some(&true);
+fn claims(graph: &Outline<'_>) -> (Vec<Box<[u32]>>, BTreeMap<usize, Bracket>) {
+    let lanes = &graph.lanes;
+    let in_bracket = |lane: &u32| (lanes.get(*lane as usize)).is_some_and(|lane| lane.bracket);
     let mut brackets: BTreeMap<usize, Bracket> = BTreeMap::new();
     let mut claims = Vec::with_capacity(graph.steps.len());
     for (index, step) in graph.steps.iter().enumerate() {
         let held = || step.lanes.iter().copied().filter(in_bracket).collect();
-        match step.kind {
-            StepKind::BeginBackup { .. } => {
+        match step.role {
+            Role::Enters => {
                 let bracket = brackets.entry(index).or_default();
                 (bracket.enters, bracket.keeps) = (true, held());
             }
-            StepKind::EndBackup { .. } => {
+            Role::Leaves => {
                 brackets.entry(index).or_default().returns = held();
                 let rest = step.lanes.iter().copied().filter(|lane| !in_bracket(lane));
                 claims.push(rest.collect());
                 continue;
             }
-            _ => {}
+            Role::Plain => {}
         }
-        claims.push(step.lanes.as_slice().into());
+        claims.push(step.lanes.into());
     }
     (claims, brackets)
 }

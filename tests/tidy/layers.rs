@@ -47,17 +47,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    (
-        "estimate",
-        &["facts", "graph", "quantity", "resolve", "schedule"],
-    ),
+    ("estimate", &["facts", "quantity", "resolve", "schedule"]),
     (
         "graph",
         &[
-            "check", "facts", "quantity", "resolve", "schedule", "similar", "yaml",
+            "check", "estimate", "facts", "quantity", "resolve", "schedule", "similar", "yaml",
         ],
     ),
-    ("schedule", &["graph"]),
+    ("schedule", &[]),
     ("engine", &["facts", "graph", "media", "resolve"]),
     ("media", &["engine", "facts", "resolve"]),
     ("catalog", &["facts", "media"]),

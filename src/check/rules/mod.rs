@@ -45,8 +45,13 @@ mod p0311_parameter_of_another_type;
 mod p0401_empty_window;
 mod p0402_never_in_window;
 mod p0403_outside_window;
+mod p0404_window_too_short;
+mod p0405_window_nearly_full;
+mod p0406_runs_overlap;
+mod p0407_next_run_before_last_ends;
 mod p0408_daylight_saving;
 mod p0409_too_many_starts;
+mod p0410_copy_deadline;
 mod p0411_copy_after_next_run;
 // P05 coverage
 mod p0501_never_backed_up;
@@ -84,8 +89,10 @@ mod p0801_device_its_own_source;
 mod p0802_circle_of_jobs;
 mod p0803_copy_on_the_disk_it_protects;
 mod p0804_device_cannot;
+mod p0805_more_writers_than_drives;
 mod p0806_throttle_without_effect;
 mod p0807_parallel_on_one_disk;
+mod p0808_link_too_thin;
 mod p0809_plan_and_inventory_disagree;
 mod p0810_compressed_after_encryption;
 // P09 recovery, drills, switchover
@@ -182,8 +189,19 @@ const TABLE: &[Row] = &[
     rule(&p0401_empty_window::RULE, p0401_empty_window::check),
     rule(&p0402_never_in_window::RULE, p0402_never_in_window::check),
     rule(&p0403_outside_window::RULE, p0403_outside_window::check),
+    rule(&p0404_window_too_short::RULE, p0404_window_too_short::check),
+    rule(
+        &p0405_window_nearly_full::RULE,
+        p0405_window_nearly_full::check,
+    ),
+    rule(&p0406_runs_overlap::RULE, p0406_runs_overlap::check),
+    rule(
+        &p0407_next_run_before_last_ends::RULE,
+        p0407_next_run_before_last_ends::check,
+    ),
     rule(&p0408_daylight_saving::RULE, p0408_daylight_saving::check),
     rule(&p0409_too_many_starts::RULE, p0409_too_many_starts::check),
+    rule(&p0410_copy_deadline::RULE, p0410_copy_deadline::check),
     rule(
         &p0411_copy_after_next_run::RULE,
         p0411_copy_after_next_run::check,
@@ -285,6 +303,10 @@ const TABLE: &[Row] = &[
     ),
     rule(&p0804_device_cannot::RULE, p0804_device_cannot::check),
     rule(
+        &p0805_more_writers_than_drives::RULE,
+        p0805_more_writers_than_drives::check,
+    ),
+    rule(
         &p0806_throttle_without_effect::RULE,
         p0806_throttle_without_effect::check,
     ),
@@ -292,6 +314,7 @@ const TABLE: &[Row] = &[
         &p0807_parallel_on_one_disk::RULE,
         p0807_parallel_on_one_disk::check,
     ),
+    rule(&p0808_link_too_thin::RULE, p0808_link_too_thin::check),
     rule(
         &p0809_plan_and_inventory_disagree::RULE,
         p0809_plan_and_inventory_disagree::check,

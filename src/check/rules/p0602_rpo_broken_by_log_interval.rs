@@ -2,12 +2,13 @@
 
 use crate::check::context::Context;
 use crate::check::coverage::Coverage;
+use crate::check::edit::quantity_after;
 use crate::check::found::{Found, Scope};
 use crate::check::promise::rpo::{Candidate, Via};
 use crate::check::promise::{Broken, Claim, Promise, Verdict, proof};
 use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
-use crate::check::words::{a_loss, loss_words};
+use crate::check::words::{a_loss, lasting, loss_words};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::estimate::exposure::longest_interval;
 use crate::quantity::Duration;
@@ -94,7 +95,7 @@ fn broken(
     way: &Candidate,
 ) -> Diagnostic {
     let name = &context.plan.service(promise.service).name;
-    let (found, words) = (seconds(way.age.total()), loss_words(loss));
+    let (found, words) = (lasting(way.age.total()), loss_words(loss));
     let what = a_loss(loss);
     let message = format!("{what} could cost {found} of work; the objective allows {limit}");
     let label = format!("promised here: {limit}");
@@ -119,7 +120,7 @@ fn broken(
 /// `15min between shipments + 6s to send the last of it to bucket`
 fn sum(way: &Candidate) -> String {
     let terms = way.age.terms.iter();
-    let terms = terms.map(|(name, value)| format!("{} {name}", seconds(*value)));
+    let terms = terms.map(|(name, value)| format!("{} {name}", lasting(*value)));
     terms.collect::<Vec<_>>().join(" + ")
 }
 
@@ -136,41 +137,15 @@ fn repaired(
         let name = &context.plan.device(device).name;
         let help = format!(
             "shorten the way to {name}, or promise {}",
-            seconds(way.age.total())
+            lasting(way.age.total())
         );
         return finding.help(help);
     };
     let finding = finding.help(format!(
         "ship at least every {longest}, or `stream` to a device that the loss spares"
     ));
-    match interval_text(context, span) {
+    match quantity_after(context.sources, span, "every ") {
         Some(at) => finding.fix(false, at, format!("{}s", longest.0 / 1000)),
         None => finding,
-    }
-}
-
-/// Where `5min` stands in `ship every 5min or 64 MiB to bucket`; a parameter is not replaced.
-fn interval_text(context: &Context<'_>, span: Span) -> Option<Span> {
-    let text = context.sources.text(span);
-    let start = text.find("every ")? + "every ".len();
-    let word = text[start..].split_whitespace().next()?;
-    let quantity =
-        word.starts_with(|c: char| c.is_ascii_digit()) && !word.ends_with(char::is_numeric);
-    let begin = span.start as usize + start;
-    quantity.then(|| Span::new(span.file, begin, begin + word.len()))
-}
-
-/// Seconds as a duration, rounded up: a loss is never said to be smaller than it can be.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "not negative; saturates"
-)]
-fn seconds(value: f64) -> Duration {
-    let millis = (value * 1000.0).ceil() as u64;
-    if millis >= 1000 {
-        Duration::from_secs(millis.div_ceil(1000))
-    } else {
-        Duration(millis)
     }
 }

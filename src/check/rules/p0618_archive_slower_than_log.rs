@@ -5,6 +5,7 @@ use crate::check::found::{Found, Scope};
 use crate::check::job::Job;
 use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
+use crate::check::words::rate_at_least;
 use crate::diagnostic::{Code, Diagnostic, Proof, Severity};
 use crate::quantity::BytesPerSecond;
 use crate::resolve::plan::{Archive, ArchiveId, DeviceId, JobId};
@@ -105,7 +106,7 @@ fn finding(
         .subject(format!("{}:{device}", subject(name, &archive.origin)))
         .help(format!(
             "allow at least {}, or use a faster device",
-            rounded_up(peak)
+            rate_at_least(peak)
         ));
     finding.proof = Some(Proof {
         claim: "archive rate".to_owned(),
@@ -115,14 +116,4 @@ fn finding(
         terms: vec![("log peak".to_owned(), peak)],
     });
     finding
-}
-
-/// A rate to write in a plan that is not below the given one.
-fn rounded_up(rate: f64) -> String {
-    let mib = rate / (1024.0 * 1024.0);
-    if mib > 1.0 {
-        format!("{:.0} MiB/s", mib.ceil())
-    } else {
-        format!("{:.0} KiB/s", (rate / 1024.0).ceil())
-    }
 }

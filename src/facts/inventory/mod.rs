@@ -3,7 +3,7 @@
 //!
 //! ```yaml
 //! inventory: 1
-//! sites:    {fra: {city: Frankfurt}}
+//! sites:    {fra: {city: Frankfurt, link: 1 Gbit/s}}
 //! hosts:    {bk1: {site: fra, address: bk1.example.org, disks: {d3: {free: 3 TiB}}}}
 //! services: {notes: {engine: sqlite, host: here, path: data/notes.db, labels: {tier: gold}}}
 //! devices:  {disk: {host: here, path: backup/disk, capacity: 20 TiB, write: 2 GiB/s}}
@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostics;
 use crate::quantity::{Bytes, BytesPerSecond};
-use crate::resolve::plan::{At, DeviceKind, EngineKind, Host};
+use crate::resolve::plan::{At, DeviceKind, EngineKind, Host, Site};
 use crate::source::{FileId, Span};
 use crate::yaml;
 use fields::Reader;
@@ -35,7 +35,7 @@ pub struct Inventory {
     /// The file it was read from; none for the empty inventory of a plan without environments.
     pub file: Option<FileId>,
     /// Places, by name.
-    pub sites: IndexMap<String, Span>,
+    pub sites: IndexMap<String, Site>,
     /// Machines, by name.
     pub hosts: IndexMap<String, Host>,
     /// Services, by name.

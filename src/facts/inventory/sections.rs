@@ -7,7 +7,7 @@ use super::fields::{Fields, Reader};
 use super::secret;
 use super::{Inventory, InventoryDevice, InventoryService, Placed};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::resolve::plan::{At, DeviceKind, Disk, EngineKind, Host};
+use crate::resolve::plan::{At, DeviceKind, Disk, EngineKind, Host, Site};
 use crate::similar;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Value};
@@ -22,7 +22,7 @@ const ROOT: &[&str] = &[
     "facts",
     "state",
 ];
-const SITE: &[&str] = &["city", "note"];
+const SITE: &[&str] = &["city", "link", "note"];
 const HOST: &[&str] = &[
     "site", "address", "disks", "replay", "free", "write", "read", "note",
 ];
@@ -82,8 +82,11 @@ pub(super) fn root(node: &Node, reader: &mut Reader<'_>) -> Inventory {
     Inventory {
         file: None,
         sites: named(fields, "sites", reader, |entry, reader| {
-            reader.fields(&entry.value, "a site", SITE);
-            entry.key_span
+            let fields = reader.fields(&entry.value, "a site", SITE);
+            Site {
+                link: fields.rate("link", reader),
+                span: entry.key_span,
+            }
         }),
         hosts: named(fields, "hosts", reader, host),
         services: named(fields, "services", reader, service),

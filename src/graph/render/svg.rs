@@ -8,16 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{duration, kind_word, subject};
+pub use crate::estimate::Bar;
 use crate::graph::step::{EdgeKind, StepGraph};
-
-/// When a step is expected to run, in seconds after the beginning.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bar {
-    /// Beginning.
-    pub start: f64,
-    /// End.
-    pub end: f64,
-}
 
 /// From this many steps on a drawing is made of groups.
 const MANY: usize = 300;

@@ -92,6 +92,8 @@ pub struct Throttle {
     pub window: Option<WindowId>,
     /// The clause.
     pub span: Span,
+    /// The rate within the clause.
+    pub rate_span: Span,
 }
 
 /// When stored copies are read back.

@@ -10,6 +10,8 @@ use crate::source::Span;
 /// A place.
 #[derive(Debug, Clone)]
 pub struct Site {
+    /// How much its line to other sites carries.
+    pub link: Option<BytesPerSecond>,
     /// Where it is declared.
     pub span: Span,
 }

@@ -9,7 +9,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 
-use crate::resolve::plan::{Days, Every, Schedule, Window};
+use crate::resolve::plan::{Days, Every, ResolvedPlan, Schedule, Window};
 
 /// One occurrence of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,13 @@ impl<'a> Calendar<'a> {
     #[must_use]
     pub fn new(zone: TimeZone, windows: &'a [Window]) -> Self {
         Self { zone, windows }
+    }
+
+    /// The calendar of a plan; none when its zone is not known on this machine.
+    #[must_use]
+    pub fn of(plan: &'a ResolvedPlan) -> Option<Self> {
+        let zone = TimeZone::get(&plan.timezone.value).ok()?;
+        Some(Self::new(zone, &plan.windows))
     }
 
     /// The latest occurrence that began at or before `now`; none for schedules without a place
@@ -132,6 +139,12 @@ impl<'a> Calendar<'a> {
     #[must_use]
     pub fn date(&self, at: Timestamp) -> Date {
         at.to_zoned(self.zone.clone()).date()
+    }
+
+    /// What a clock in the plan's zone shows at an instant.
+    #[must_use]
+    pub fn clock(&self, at: Timestamp) -> DateTime {
+        at.to_zoned(self.zone.clone()).datetime()
     }
 
     /// The instant of a clock time in the plan's zone.

@@ -1,0 +1,100 @@
+//! Owns how fast bytes go from a source to a device: the slowest thing on the way (Q3).
+//! Must not know volumes or schedules; the moment comes in.
+
+use jiff::Timestamp;
+
+use crate::estimate::Known;
+use crate::estimate::calendar::Calendar;
+use crate::resolve::plan::{DeviceId, ResolvedPlan, Throttle};
+use crate::source::Span;
+
+/// What holds a copy up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Limit {
+    /// A rate that the plan sets, by the place of the rate.
+    Throttle(Span),
+    /// A device.
+    Device(DeviceId),
+    /// The line of a site.
+    Link(String),
+    /// A disk of the source.
+    Disk(String),
+}
+
+/// A rate in bytes a second, and what sets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pace {
+    /// Bytes a second.
+    pub rate: f64,
+    /// What sets it.
+    pub limit: Limit,
+}
+
+impl Pace {
+    /// The slower of two that may be known.
+    #[must_use]
+    pub fn slower(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if other.rate < one.rate { other } else { one }),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// The throttle that is in force at a moment: that of an open window, else the one for all other
+/// times.
+#[must_use]
+pub fn in_force<'a>(
+    throttles: &'a [Throttle],
+    calendar: &Calendar<'_>,
+    at: Timestamp,
+) -> Option<&'a Throttle> {
+    let open = |throttle: &&Throttle| {
+        let window = throttle.window;
+        window.is_some_and(|window| calendar.is_open(window.index(), at))
+    };
+    let otherwise = |throttle: &&Throttle| throttle.window.is_none();
+    let found = throttles.iter().find(open);
+    found.or_else(|| throttles.iter().find(otherwise))
+}
+
+/// The limit of a throttle.
+#[must_use]
+pub fn of_throttle(throttle: &Throttle) -> Pace {
+    Pace {
+        rate: throttle.rate.0,
+        limit: Limit::Throttle(throttle.rate_span),
+    }
+}
+
+/// The line between two sites: the thinner of the two ends. `None` within a site, and when
+/// neither end is known.
+#[must_use]
+pub fn link(plan: &ResolvedPlan, from: Option<&str>, to: Option<&str>) -> Option<Pace> {
+    let (from, to) = (from?, to?);
+    if from == to {
+        return None;
+    }
+    let end = |name: &str| {
+        let rate = plan.sites.get(name)?.link?.0;
+        let limit = Limit::Link(name.to_owned());
+        Some(Pace { rate, limit })
+    };
+    Pace::slower(end(from), end(to))
+}
+
+/// How fast a device takes copies.
+#[must_use]
+pub fn writing(known: &Known, id: DeviceId) -> Option<Pace> {
+    let rate = known.write(id).filter(|rate| *rate > 0.0)?;
+    let limit = Limit::Device(id);
+    Some(Pace { rate, limit })
+}
+
+/// How fast a device gives copies back.
+#[must_use]
+pub fn reading(known: &Known, id: DeviceId) -> Option<Pace> {
+    let rate = known.read(id).filter(|rate| *rate > 0.0)?;
+    let limit = Limit::Device(id);
+    Some(Pace { rate, limit })
+}
