@@ -83,6 +83,14 @@ impl<'a> Agenda<'a> {
         &self.calendar
     }
 
+    /// The loads of one backup.
+    #[must_use]
+    pub fn loads_of(&self, id: BackupId) -> &[Load] {
+        let from = self.loads.partition_point(|load| load.backup < id);
+        let until = self.loads.partition_point(|load| load.backup <= id);
+        &self.loads[from..until]
+    }
+
     fn play(&self, plan: &ResolvedPlan) -> Vec<Batch> {
         let mut due: BTreeMap<Timestamp, Vec<(usize, Option<Timestamp>)>> = BTreeMap::new();
         for (load, slots) in self.slots.iter().enumerate() {

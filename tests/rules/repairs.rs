@@ -98,7 +98,7 @@ fn the_computed_rate_fits_the_window() {
     let finding = findings.pop().expect("too slow for the window");
     assert_eq!((finding.code, findings.len()), (Code(404), 0));
     let cured = edited(&slow, &finding, &sources);
-    assert!(cured.contains("throttle 65 MiB/s in early"), "{cured}");
+    assert!(cured.contains("throttle 84 MiB/s in early"), "{cured}");
     // it fits, though with little room
     assert_eq!(codes(&cured), ["P0405"]);
 }

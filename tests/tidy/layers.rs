@@ -47,7 +47,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("estimate", &["facts", "quantity", "resolve", "schedule"]),
+    (
+        "estimate",
+        &["facts", "quantity", "resolve", "schedule", "source"],
+    ),
     (
         "graph",
         &[

@@ -99,7 +99,7 @@ fn lone(context: &Context<'_>, load: &Load, opening: &Opening) -> Diagnostic {
         at_words(plan, pace, bytes / seconds),
         lasting(seconds),
         window_words(window),
-        lasting(opening.opens.1),
+        open_words(context, opening),
     );
     let take = &backup.takes[load.take];
     let mut finding = Diagnostic::new(RULE.code, message, take.span, "cannot fit its window")
@@ -166,7 +166,7 @@ fn together(
         "{count} runs move {moved} {what}: {}; window {} lasts {}",
         lasting(seconds),
         window_words(window),
-        lasting(opening.opens.1),
+        open_words(context, opening),
     );
     let last = &agenda.loads[opening.ends.1];
     let backup = &plan.backups[last.backup.index()];
@@ -201,6 +201,21 @@ fn at_words(plan: &ResolvedPlan, pace: Option<&Pace>, rate: f64) -> String {
             through_words(plan, &pace.limit)
         ),
         None => format!("at {} from its disks", BytesPerSecond(rate)),
+    }
+}
+
+/// `4h 30min`, or `3h 30min on 2026-03-29` when the clocks change while it is open.
+fn open_words(context: &Context<'_>, opening: &Opening) -> String {
+    let (opens, length) = opening.opens;
+    let window = context.plan.window(opening.window);
+    let by_clock = window.from.duration_until(window.until).as_secs_f64()
+        + f64::from(window.days_later) * 86_400.0;
+    let lasts = lasting(length);
+    match &context.agenda {
+        Some(agenda) if (by_clock - length).abs() > 1.0 => {
+            format!("{lasts} on {}", agenda.calendar().date(opens))
+        }
+        _ => lasts.to_string(),
     }
 }
 

@@ -34,7 +34,7 @@ assume {
 objectives of notes {
   rpo 2d for loss of disk
 }
-window early every day 01:00..02:00
+window early every day 04:00..05:00
 backup nightly of service notes {
   physical full every day during early
   store on near
@@ -51,7 +51,7 @@ assume {
 objectives of notes {
   rpo 2d for loss of disk
 }
-window early every day 01:00..03:00
+window early every day 04:00..06:00
 backup nightly of service notes {
   physical full every day during early
   store on near

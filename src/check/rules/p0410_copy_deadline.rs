@@ -1,16 +1,17 @@
 //! P0410: a copy cannot be made within its deadline.
 
 use crate::check::context::{Context, backups, subject};
+use crate::check::deadline;
 use crate::check::edit::quantity_after;
 use crate::check::found::{Found, Scope};
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;
 use crate::check::words::{amount, lasting, span_at_least};
 use crate::diagnostic::{Code, Diagnostic, Proof, Severity};
-use crate::estimate::load::{Load, through_words};
+use crate::estimate::load::through_words;
 use crate::estimate::pace::{self, Pace};
 use crate::quantity::{BytesPerSecond, Duration};
-use crate::resolve::plan::{Backup, BackupId, CopyScope, CopyTo, Method};
+use crate::resolve::plan::{BackupId, CopyTo};
 
 pub(super) static RULE: Rule = Rule {
     code: Code(410),
@@ -60,61 +61,17 @@ backup nightly of service notes {
 };
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
-    let Some(agenda) = &context.agenda else {
-        return;
-    };
-    let mut loads = agenda.loads.iter().peekable();
     for (id, backup) in backups(context.plan) {
-        let mut own: Vec<&Load> = Vec::new();
-        while let Some(load) = loads.next_if(|load| load.backup == id) {
-            own.push(load);
-        }
         for copy in &backup.keeping.copies {
-            if let Some(finding) = late(context, (id, backup), copy, &own) {
+            let Some(within) = copy.within else { continue };
+            let needed = deadline::needed(context, id, copy.device, copy.scope);
+            let late = needed.filter(|(bytes, pace)| bytes / pace.rate > within.as_secs());
+            if let Some((bytes, pace)) = late {
+                let finding = finding(context, id, copy, (bytes, &pace, within));
                 out.push(Scope::Backup(id), finding);
             }
         }
     }
-}
-
-fn late(
-    context: &Context<'_>,
-    (id, backup): (BackupId, &Backup),
-    copy: &CopyTo,
-    loads: &[&Load],
-) -> Option<Diagnostic> {
-    let within = copy.within?;
-    let pace = pace_of(context, backup, copy)?;
-    let carried = loads.iter().filter(|load| {
-        let method = backup.takes[load.take].method;
-        is_carried(copy.scope, method)
-    });
-    let bytes = carried.map(|load| load.bytes()).reduce(f64::max)?;
-    let seconds = bytes / pace.rate;
-    (seconds > within.as_secs()).then(|| finding(context, id, copy, (bytes, &pace, within)))
-}
-
-fn is_carried(scope: CopyScope, method: Method) -> bool {
-    let full = matches!(method, Method::PhysicalFull | Method::Logical);
-    match scope {
-        CopyScope::All => true,
-        CopyScope::Full => full,
-        CopyScope::Incremental => !full,
-        CopyScope::Log => false,
-    }
-}
-
-/// The slowest thing between the first device and the further one.
-fn pace_of(context: &Context<'_>, backup: &Backup, copy: &CopyTo) -> Option<Pace> {
-    let (plan, known) = (context.plan, context.known);
-    let store = backup.keeping.store?.value;
-    let (from, to) = (plan.device(store), plan.device(copy.device));
-    let ends = Pace::slower(
-        pace::reading(known, store),
-        pace::writing(known, copy.device),
-    );
-    let link = pace::link(plan, from.site.as_deref(), to.site.as_deref());
-    Pace::slower(ends, link)
 }
 
 fn finding(

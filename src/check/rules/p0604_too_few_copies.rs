@@ -1,14 +1,16 @@
 //! P0604: a job keeps fewer copies, or on fewer sites, than promised.
 
 use crate::check::context::Context;
+use crate::check::deadline;
 use crate::check::found::{Found, Scope};
 use crate::check::job::Job;
 use crate::check::promise::copies::{Of, Short, devices};
 use crate::check::promise::{Broken, Promise, Verdict, counted};
 use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
+use crate::check::words::span_at_least;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::resolve::plan::DeviceId;
+use crate::resolve::plan::{CopyScope, DeviceId, JobId};
 
 pub(super) static RULE: Rule = Rule {
     code: Code(604),
@@ -98,7 +100,11 @@ fn finding(context: &Context<'_>, promise: &Promise, short: &Short) -> Diagnosti
         .subject(job.subject());
     let mut finding = match further(context, short) {
         Some(device) => {
-            let line = format!("copy to {} within 1h", context.plan.device(device).name);
+            let within = deadline(context, short.job, device);
+            let line = format!(
+                "copy to {} within {within}",
+                context.plan.device(device).name
+            );
             let help = format!("add `{line}` to `{name}`");
             match job.line_end(context.sources) {
                 Some(at) => finding.help(help).fix(false, at, format!("\n  {line}")),
@@ -111,6 +117,17 @@ fn finding(context: &Context<'_>, promise: &Promise, short: &Short) -> Diagnosti
     let held = held.map(|id| context.plan.device(id).name.clone());
     finding.proof = Some(counted("copies", (asked, found), held));
     finding
+}
+
+/// An hour, or as long as the copy takes at least.
+fn deadline(context: &Context<'_>, job: JobId, device: DeviceId) -> String {
+    let needed = match job {
+        JobId::Backup(id) => deadline::needed(context, id, device, CopyScope::All),
+        JobId::Archive(_) => None,
+    };
+    let seconds = needed.map(|(bytes, pace)| bytes / pace.rate);
+    let longer = seconds.filter(|seconds| *seconds > 3600.0);
+    longer.map_or_else(|| "1h".to_owned(), span_at_least)
 }
 
 /// The first device that the job does not use and that would help.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::context::{Context, archives, backups};
+use crate::check::deadline::carries;
 use crate::check::found::{Found, Scope};
 use crate::check::job::Job;
 use crate::check::rule::Rule;
@@ -11,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic, Proof, Severity};
 use crate::estimate::Agenda;
 use crate::estimate::horizon::WEEKS;
 use crate::estimate::load::Load;
-use crate::resolve::plan::{Backup, CopyScope, DeviceId, Every, JobId, Method};
+use crate::resolve::plan::{Backup, DeviceId, Every, JobId, Method};
 use crate::source::Span;
 
 const DAY: f64 = 86_400.0;
@@ -40,8 +41,8 @@ objectives of docs {
 backup nightly of service docs {
   physical full every day at 04:00
   store on near
-  copy to far within 20h
-  retain daily 7
+  copy to far
+  retain daily 30
   encrypt none
 }
 --- inventory.yaml
@@ -66,8 +67,8 @@ objectives of docs {
 backup nightly of service docs {
   physical full every day at 04:00
   store on near
-  copy to far within 20h
-  retain daily 7
+  copy to far
+  retain daily 30
   encrypt none
 }
 --- inventory.yaml
@@ -163,7 +164,7 @@ fn copies(lines: &mut Lines<'_, '_>, agenda: &Agenda<'_>) {
         lines.send(home, lines.site(store.value), stored);
         for copy in &backup.keeping.copies {
             let scope = copy.scope;
-            let sent = (sum(&|method| is_carried(scope, method)), job, copy.span);
+            let sent = (sum(&|method| carries(scope, method)), job, copy.span);
             let (from, to) = (lines.site(store.value), lines.site(copy.device));
             lines.send(from, to, sent);
         }
@@ -177,16 +178,6 @@ fn runs_a_day(backup: &Backup, load: &Load, runs: usize) -> f64 {
         Every::Interval(length, _) => DAY / length.as_secs(),
         Every::Hour => 24.0,
         _ => runs / f64::from(WEEKS * 7),
-    }
-}
-
-fn is_carried(scope: CopyScope, method: Method) -> bool {
-    let full = matches!(method, Method::PhysicalFull | Method::Logical);
-    match scope {
-        CopyScope::All => true,
-        CopyScope::Full => full,
-        CopyScope::Incremental => !full,
-        CopyScope::Log => false,
     }
 }
 
