@@ -9,6 +9,8 @@ use crate::check::found::{ScenarioId, Scope};
 use crate::check::job::Job;
 use crate::check::promise::{self, Promise};
 use crate::estimate::{Agenda, Known};
+use crate::facts::facts_file::MeasuredFacts;
+use crate::facts::instance::Instance;
 use crate::resolve::plan::{
     Action, ActionKind, Archive, ArchiveId, Backup, BackupId, ComponentId, JobId, Objectives,
     Origin, ResolvedPlan, Scenario, Schedule, ServiceId, Target,
@@ -30,6 +32,8 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) known: &'a Known,
     /// The runs of the weeks ahead; none when the zone is unknown, or the plan is not whole.
     pub(in crate::check) agenda: Option<Agenda<'a>>,
+    /// What was measured, when there is a facts file.
+    pub(in crate::check) facts: Option<&'a MeasuredFacts>,
     /// How the promises come out; filled once the indexes stand.
     pub(in crate::check) promises: Vec<Promise>,
     backups_of_component: Vec<Vec<BackupId>>,
@@ -46,6 +50,7 @@ impl<'a> Context<'a> {
         now: Timestamp,
         whole: bool,
         known: &'a Known,
+        facts: Option<&'a MeasuredFacts>,
     ) -> Self {
         let services = plan.services.len();
         let mut context = Self {
@@ -55,6 +60,7 @@ impl<'a> Context<'a> {
             whole,
             known,
             agenda: Agenda::of(plan, known, now).filter(|_| whole),
+            facts,
             promises: Vec::new(),
             backups_of_component: vec![Vec::new(); plan.components.len()],
             backups_of_service: vec![Vec::new(); services],
@@ -117,6 +123,28 @@ impl<'a> Context<'a> {
     ) -> impl Iterator<Item = (usize, &'a Objectives)> {
         let ids = self.objectives_of_service[id.index()].iter();
         ids.map(|at| (*at, &self.plan.objectives[*at]))
+    }
+
+    /// What the service's instance said of itself, when it was surveyed.
+    pub(in crate::check) fn instance(&self, id: ServiceId) -> Option<&'a Instance> {
+        self.facts?.instances.get(&self.plan.service(id).name)
+    }
+
+    /// Services that were surveyed, with what they said.
+    pub(in crate::check) fn instances(&self) -> impl Iterator<Item = (ServiceId, &'a Instance)> {
+        let ids = self.services();
+        ids.filter_map(|id| Some((id, self.instance(id)?)))
+    }
+
+    /// When the service was surveyed, for messages.
+    pub(in crate::check) fn dated(&self, instance: &Instance) -> String {
+        let measured = instance.measured.as_ref();
+        let measured = measured.or_else(|| self.facts?.measured.as_ref());
+        let day = measured.map(|text| text.get(..10).unwrap_or(text));
+        day.map_or_else(
+            || "the facts".to_owned(),
+            |day| format!("the facts of {day}"),
+        )
     }
 
     /// All services with their ids.

@@ -110,8 +110,9 @@ pub fn check(input: Input<'_>) -> Checked {
     let mut promises = Promises::default();
     let mut proofs = Vec::new();
     for plan in &input.plans {
-        let known = Known::of(plan, input.facts.get(&plan.environment));
-        let context = Context::new(plan, input.sources, input.now, whole, &known);
+        let facts = input.facts.get(&plan.environment);
+        let known = Known::of(plan, facts);
+        let context = Context::new(plan, input.sources, input.now, whole, &known, facts);
         let mut found = Found::new(plan);
         for rule in rules::checks() {
             rule(&context, &mut found);

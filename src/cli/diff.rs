@@ -9,8 +9,13 @@ const REACH: usize = 64;
 
 /// Lines that go, marked `-`, and lines that come, marked `+`, under their line numbers.
 pub(crate) fn lines(path: &str, old: &str, new: &str) -> String {
+    texts(path, "formatted", old, new)
+}
+
+/// As [`lines`]; `how` says what the new text is.
+pub(crate) fn texts(path: &str, how: &str, old: &str, new: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let mut out = format!("--- {path}\n+++ {path} formatted\n");
+    let mut out = format!("--- {path}\n+++ {path} {how}\n");
     let (mut a, mut b) = (0, 0);
     while a < old.len() || b < new.len() {
         if a < old.len() && old.get(a) == new.get(b) {

@@ -39,6 +39,8 @@ pub struct Compiled {
     pub refused: Vec<ResolvedPlan>,
     /// What was measured, by environment.
     pub facts: BTreeMap<String, MeasuredFacts>,
+    /// The facts files that the inventories name, by environment, whether they exist or not.
+    pub facts_files: BTreeMap<String, String>,
 }
 
 impl Compiled {
@@ -63,6 +65,15 @@ pub fn compile(
     compile_text(&name, text, environment, now)
 }
 
+/// Whether measured facts are taken into account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WithFacts {
+    /// They are read and judged.
+    Yes,
+    /// They are left alone: a survey that is to replace them must not fail by them.
+    No,
+}
+
 /// Judges the text of a plan; paths in it are relative to the folder of `name`.
 ///
 /// # Errors
@@ -73,13 +84,27 @@ pub fn compile_text(
     environment: Option<&str>,
     now: Timestamp,
 ) -> Result<Compiled, CliError> {
+    compile_with(name, text, environment, now, WithFacts::Yes)
+}
+
+fn compile_with(
+    name: &str,
+    text: String,
+    environment: Option<&str>,
+    now: Timestamp,
+    with: WithFacts,
+) -> Result<Compiled, CliError> {
     let mut reader = Reader::default();
     let main = reader.sources.add(name, text);
     let ast = reader.parse(main);
     known_environment(&ast, environment)?;
     let imports = reader.imports(&ast);
     let inventories = reader.inventories(&ast, environment);
-    let facts = reader.facts(&inventories);
+    let facts_files = reader.facts_files(&inventories);
+    let facts = match with {
+        WithFacts::Yes => reader.facts(&facts_files),
+        WithFacts::No => BTreeMap::new(),
+    };
     let Reader { sources, mut found } = reader;
     let input = resolve::Input {
         main: &ast,
@@ -116,6 +141,10 @@ pub fn compile_text(
         plans: checked.plans,
         refused: checked.refused,
         facts,
+        facts_files: facts_files
+            .into_iter()
+            .map(|(name, (path, _))| (name, path))
+            .collect(),
     })
 }
 
@@ -137,6 +166,8 @@ pub struct Loaded {
     pub path: PathBuf,
     /// The file of its inventory, in which relative paths begin; none when nothing is said in one.
     pub inventory: Option<PathBuf>,
+    /// The facts file that the inventory names; it need not exist.
+    pub facts: Option<PathBuf>,
 }
 
 /// As [`checked`], with the files.
@@ -144,12 +175,25 @@ pub struct Loaded {
 /// # Errors
 /// As [`checked`].
 pub fn loaded(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
+    loaded_with(which, now, WithFacts::Yes)
+}
+
+/// As [`loaded`], but measured facts are not judged: for the survey that replaces them.
+///
+/// # Errors
+/// As [`checked`].
+pub fn loaded_without_facts(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
+    loaded_with(which, now, WithFacts::No)
+}
+
+fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded, CliError> {
     let path = match &which.plan {
         Some(path) => path.clone(),
         None => only_plan()?,
     };
     let environment = which.env.as_deref();
-    let mut compiled = compile(&path, environment, now.now())?;
+    let (name, text) = read_plan(&path)?;
+    let mut compiled = compile_with(&name, text, environment, now.now(), with)?;
     if compiled.has_errors() {
         let style = output::style(&std::io::stderr());
         compiled.judged.fold();
@@ -166,7 +210,9 @@ pub fn loaded(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
     let missing = || CliError::refused(format!("{} has no environment to run", path.display()));
     let plan = compiled.plans.pop().ok_or_else(missing)?;
     let inventory = inventory_of(plan.plan(), &compiled.judged.sources);
+    let facts = compiled.facts_files.get(&plan.plan().environment);
     Ok(Loaded {
+        facts: facts.map(PathBuf::from),
         plan,
         path,
         inventory,
@@ -354,26 +400,35 @@ impl Reader {
         inventories
     }
 
+    /// The facts files that inventories name, by environment, with the place that names each.
+    fn facts_files(
+        &self,
+        inventories: &BTreeMap<String, Inventory>,
+    ) -> BTreeMap<String, (String, Span)> {
+        let named = inventories.iter().filter_map(|(name, inventory)| {
+            let (written, span) = inventory.facts.as_ref()?;
+            let own = self.sources.file(inventory.file?).path();
+            Some((name.clone(), (resolve::relative(own, written), *span)))
+        });
+        named.collect()
+    }
+
     /// The measured facts beside the inventories. A file that is not there yet says nothing: the
     /// first survey writes it.
     fn facts(
         &mut self,
-        inventories: &BTreeMap<String, Inventory>,
+        files: &BTreeMap<String, (String, Span)>,
     ) -> BTreeMap<String, MeasuredFacts> {
         let mut facts = BTreeMap::new();
-        for (name, inventory) in inventories {
-            let (Some(own), Some((written, span))) = (inventory.file, &inventory.facts) else {
-                continue;
-            };
-            let path = resolve::relative(self.sources.file(own).path(), written);
-            match std::fs::read_to_string(&path) {
+        for (name, (path, span)) in files {
+            match std::fs::read_to_string(path) {
                 Ok(text) => {
-                    let file = self.sources.add(path, text);
+                    let file = self.sources.add(path.as_str(), text);
                     let text = self.sources.file(file).text();
                     facts.insert(name.clone(), facts_file::read(file, text, &mut self.found));
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => self.found.push(unreadable_facts(written, *span, &error)),
+                Err(error) => self.found.push(unreadable_facts(path, *span, &error)),
             }
         }
         facts

@@ -31,6 +31,7 @@ mod schema;
 mod show;
 mod site;
 mod status;
+mod survey;
 mod verify;
 mod wal;
 mod watch;
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     Verify(verify::Args),
     /// Tell how old the newest copies are and what is due.
     Status(status::Args),
+    /// Measure services and devices, and write the facts file. Connects read-only.
+    Survey(survey::Args),
     /// List what is where.
     List(list::Args),
     /// Look into the stored log.
@@ -103,6 +106,7 @@ impl Command {
             Self::Recover(args) => recover::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Status(args) => status::run(&args),
+            Self::Survey(args) => survey::run(&args),
             Self::List(args) => list::run(&args),
             Self::Log(args) => log::run(&args),
             Self::Device(args) => device::run(&args),

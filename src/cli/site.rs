@@ -109,7 +109,11 @@ impl Site {
 
     /// Opens a plan for a command that only looks.
     pub(crate) fn look(which: &PlanArgs, now: NowArgs) -> Result<Self, CliError> {
-        let loaded = load::loaded(which, now)?;
+        Self::of(load::loaded(which, now)?, now)
+    }
+
+    /// As [`Site::look`], for a plan that was read before.
+    pub(crate) fn of(loaded: Loaded, now: NowArgs) -> Result<Self, CliError> {
         let places = places(&loaded)?;
         let show = ShowArgs::default();
         Self::assemble(loaded, places, now, show, Stop::new(), None)

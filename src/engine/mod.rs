@@ -24,6 +24,7 @@ pub mod postgres;
 pub mod restore;
 pub mod spec;
 pub mod sqlite;
+pub mod survey;
 
 mod beneath;
 mod identity;
@@ -32,6 +33,7 @@ mod store;
 mod target;
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -45,6 +47,7 @@ pub use error::{EngineError, Retry};
 pub use log::{Archived, LogRange, LogSink, TransactionSummary};
 pub use restore::RestoreSession;
 pub use spec::SourceSpec;
+pub use survey::Survey;
 
 /// Opens the engine that a source needs. Nothing of the source is read yet.
 ///
@@ -90,6 +93,15 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// When the source cannot be read.
     fn size(&self, component: &str) -> Result<u64, EngineError>;
+
+    /// What the source says of itself; its log is watched for `sample`. Read-only. An engine
+    /// that says nothing gives an empty survey.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    fn survey(&self, _sample: Duration) -> Result<Survey, EngineError> {
+        Ok(Survey::default())
+    }
 
     /// Enters backup mode for a component (its key).
     ///

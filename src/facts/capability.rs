@@ -83,3 +83,7 @@ pub const fn of(engine: EngineKind) -> Capabilities {
         },
     }
 }
+
+/// Major versions of PostgreSQL whose files and log planc reads. The engine's table of formats
+/// holds the same; a test compares them.
+pub const POSTGRESQL_VERSIONS: [u32; 3] = [15, 16, 18];

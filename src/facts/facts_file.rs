@@ -7,15 +7,26 @@
 //! services:   {orders_db: {log_rate: 4 GiB/h, log_peak: 30 GiB/h}}
 //! devices:    {nvme: {write: 2 GiB/s, read: 3 GiB/s}}
 //! hosts:      {scratch: {replay: 200 MiB/s}}
+//! instances:  {orders_db: {version: "18.4", settings: {wal_level: replica}}}
 //! ```
 
 use std::collections::BTreeMap;
 
+use super::instance::{self, Instance, map as section};
 use super::inventory::fields::{Fields, Reader};
 use crate::diagnostic::Diagnostics;
 use crate::quantity::{Amount, Bytes, BytesPerSecond};
-use crate::source::FileId;
-use crate::yaml::{self, Node};
+use crate::source::{FileId, Span};
+use crate::yaml;
+
+const KNOWN: &[&str] = &[
+    "measured",
+    "components",
+    "services",
+    "devices",
+    "hosts",
+    "instances",
+];
 
 /// Size, and the shares by which it changes and grows in a day.
 pub type SizeAndShares = (Option<Bytes>, Option<f64>, Option<f64>);
@@ -23,8 +34,10 @@ pub type SizeAndShares = (Option<Bytes>, Option<f64>, Option<f64>);
 /// What was measured. What was not measured is absent, never zero.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MeasuredFacts {
-    /// The day of the measurement, as written.
+    /// The day or instant of the measurement, as written.
     pub measured: Option<String>,
+    /// Where that is written.
+    pub measured_span: Option<Span>,
     /// What is known of each component, by its key.
     pub components: BTreeMap<String, SizeAndShares>,
     /// Mean and peak of the log, by service.
@@ -33,6 +46,8 @@ pub struct MeasuredFacts {
     pub devices: BTreeMap<String, (Option<BytesPerSecond>, Option<BytesPerSecond>)>,
     /// Rate at which log is replayed, by host.
     pub hosts: BTreeMap<String, Option<BytesPerSecond>>,
+    /// What each instance said of itself, by service.
+    pub instances: BTreeMap<String, Instance>,
 }
 
 /// Reads a facts file; what cannot be understood becomes a finding and is left out.
@@ -42,10 +57,11 @@ pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> MeasuredFacts {
         return MeasuredFacts::default();
     };
     let reader = &mut Reader::new(out);
-    let known = &["measured", "components", "services", "devices", "hosts"];
-    let fields = reader.fields(&root, "a facts file", known);
+    let fields = reader.fields(&root, "a facts file", KNOWN);
+    let measured = fields.name("measured", reader);
     MeasuredFacts {
-        measured: fields.text("measured", reader),
+        measured_span: measured.as_ref().map(|(_, span)| *span),
+        measured: measured.map(|(text, _)| text),
         components: section(fields, "components", reader, |node, reader| {
             let part = reader.fields(node, "a component", &["size", "change", "growth"]);
             let (change, growth) = (
@@ -66,22 +82,8 @@ pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> MeasuredFacts {
             let one = reader.fields(node, "a host", &["replay"]);
             one.rate("replay", reader)
         }),
+        instances: section(fields, "instances", reader, instance::read),
     }
-}
-
-fn section<T>(
-    fields: Fields<'_>,
-    name: &str,
-    reader: &mut Reader<'_>,
-    read: impl Fn(&Node, &mut Reader<'_>) -> T,
-) -> BTreeMap<String, T> {
-    let Some(entry) = fields.find(name) else {
-        return BTreeMap::new();
-    };
-    let entries = reader.entries(&entry.value, name).iter();
-    entries
-        .map(|entry| (entry.key.clone(), read(&entry.value, reader)))
-        .collect()
 }
 
 fn change(fields: Fields<'_>, name: &str, reader: &mut Reader<'_>) -> Option<f64> {

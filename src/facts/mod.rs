@@ -4,5 +4,8 @@
 pub mod capability;
 pub mod facts_file;
 pub mod holdings;
+pub mod instance;
 pub mod inventory;
 pub mod measured;
+pub mod sizes;
+pub mod written;

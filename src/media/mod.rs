@@ -175,6 +175,15 @@ pub enum Put {
     Same,
 }
 
+/// Rates of a device in bytes per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed {
+    /// Durable bytes written.
+    pub write: f64,
+    /// Bytes read that the host did not hold in memory, as far as it can be told.
+    pub read: f64,
+}
+
 /// An object that is being written; it has no name yet. Dropping it abandons the bytes.
 pub trait ObjectWriter: Write + Send {
     /// Makes the bytes durable and then visible under `name`. Nothing can be added afterwards.
@@ -219,6 +228,15 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// [`DeviceError::NotFound`].
     fn size(&self, name: &str) -> Result<u64, DeviceError>;
+
+    /// Measures how fast it takes and gives `bytes`, by an object that is gone afterwards; none
+    /// when this kind of device cannot tell.
+    ///
+    /// # Errors
+    /// When the device cannot be written.
+    fn speed(&self, _bytes: u64) -> Result<Option<Speed>, DeviceError> {
+        Ok(None)
+    }
 
     /// Names and lengths of all objects that begin with `prefix`, sorted by name.
     ///

@@ -11,3 +11,4 @@ mod ledger;
 mod parts;
 mod recover;
 mod restored;
+mod survey;

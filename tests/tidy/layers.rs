@@ -58,7 +58,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &[]),
-    ("engine", &["facts", "graph", "media", "resolve"]),
+    (
+        "engine",
+        &["facts", "graph", "media", "quantity", "resolve"],
+    ),
     ("media", &["engine", "facts", "resolve"]),
     ("catalog", &["facts", "media"]),
     (

@@ -36,9 +36,13 @@ macro_rules! notes {
     };
 }
 
-/// A PostgreSQL instance with one tablespace: `$body` is the plan after its first lines.
+/// A PostgreSQL instance with one tablespace: `$body` is the plan after its first lines, `$facts`
+/// what was measured beside sizes and rates.
 macro_rules! orders {
     ($body:literal) => {
+        orders!($body, "")
+    };
+    ($body:literal, $facts:literal) => {
         concat!(
             "planc 1\nplan orders\ntimezone Europe/Berlin\n",
             "environment prod inventory \"inventory.yaml\"\n",
@@ -71,6 +75,7 @@ macro_rules! orders {
             "  vault: {write: 500 MiB/s, read: 500 MiB/s}\n",
             "  tapes: {write: 300 MiB/s, read: 280 MiB/s}\n",
             "  bucket: {write: 250 MiB/s, read: 250 MiB/s}\n",
+            $facts,
         )
     };
 }

@@ -25,6 +25,8 @@ mod p0201_unknown_name;
 mod p0202_name_of_the_wrong_kind;
 mod p0203_ambiguous_name;
 mod p0204_declared_twice;
+mod p0205_not_in_the_facts;
+mod p0206_pattern_matches_nothing;
 mod p0207_import_unusable;
 mod p0208_never_used;
 mod p0209_undefined_variable;
@@ -55,9 +57,14 @@ mod p0410_copy_deadline;
 mod p0411_copy_after_next_run;
 // P05 coverage
 mod p0501_never_backed_up;
+mod p0502_absent_from_the_plan;
 mod p0503_base_left_out;
 mod p0504_incremental_without_full;
+mod p0506_group_not_closed;
+mod p0507_not_protected_by_the_log;
 mod p0508_engine_cannot;
+mod p0509_setting_stands_in_the_way;
+mod p0510_globals_left_out;
 mod p0511_covered_twice_alike;
 mod p0512_change_cannot_be_told;
 // P06 promises
@@ -122,6 +129,8 @@ mod p1103_number_where_text_is_meant;
 mod p1104_parameter_without_value;
 mod p1105_loop_ran_over_too_few_or_many;
 mod p1106_two_policies;
+mod p1108_facts_are_old;
+mod p1109_assumption_contradicted;
 mod p1110_override_hits_nothing;
 // P12 hygiene
 pub(in crate::check) mod p1201_allowance_unused;
@@ -169,6 +178,11 @@ const TABLE: &[Row] = &[
     page(&p0202_name_of_the_wrong_kind::RULE),
     page(&p0203_ambiguous_name::RULE),
     page(&p0204_declared_twice::RULE),
+    rule(&p0205_not_in_the_facts::RULE, p0205_not_in_the_facts::check),
+    rule(
+        &p0206_pattern_matches_nothing::RULE,
+        p0206_pattern_matches_nothing::check,
+    ),
     page(&p0207_import_unusable::RULE),
     page(&p0208_never_used::RULE),
     page(&p0209_undefined_variable::RULE),
@@ -208,12 +222,26 @@ const TABLE: &[Row] = &[
     ),
     // P05 coverage
     rule(&p0501_never_backed_up::RULE, p0501_never_backed_up::check),
+    rule(
+        &p0502_absent_from_the_plan::RULE,
+        p0502_absent_from_the_plan::check,
+    ),
     rule(&p0503_base_left_out::RULE, p0503_base_left_out::check),
     rule(
         &p0504_incremental_without_full::RULE,
         p0504_incremental_without_full::check,
     ),
+    rule(&p0506_group_not_closed::RULE, p0506_group_not_closed::check),
+    rule(
+        &p0507_not_protected_by_the_log::RULE,
+        p0507_not_protected_by_the_log::check,
+    ),
     rule(&p0508_engine_cannot::RULE, p0508_engine_cannot::check),
+    rule(
+        &p0509_setting_stands_in_the_way::RULE,
+        p0509_setting_stands_in_the_way::check,
+    ),
+    rule(&p0510_globals_left_out::RULE, p0510_globals_left_out::check),
     rule(
         &p0511_covered_twice_alike::RULE,
         p0511_covered_twice_alike::check,
@@ -377,6 +405,11 @@ const TABLE: &[Row] = &[
     page(&p1104_parameter_without_value::RULE),
     page(&p1105_loop_ran_over_too_few_or_many::RULE),
     rule(&p1106_two_policies::RULE, p1106_two_policies::check),
+    rule(&p1108_facts_are_old::RULE, p1108_facts_are_old::check),
+    rule(
+        &p1109_assumption_contradicted::RULE,
+        p1109_assumption_contradicted::check,
+    ),
     page(&p1110_override_hits_nothing::RULE),
     // P12 hygiene
     page(&p1201_allowance_unused::RULE),

@@ -18,14 +18,18 @@
 
 mod read;
 mod restore;
+mod survey;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
 use super::log::{Archived, LogRange, LogSink, TransactionSummary};
-use super::{BackupSession, Engine, EngineError, RestoreSession, SourceSpec, identity, target};
+use super::{
+    BackupSession, Engine, EngineError, RestoreSession, SourceSpec, Survey, identity, target,
+};
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
 
@@ -80,6 +84,10 @@ impl Engine for FilesEngine {
 
     fn size(&self, _component: &str) -> Result<u64, EngineError> {
         walk::size(self.folder()?)
+    }
+
+    fn survey(&self, _sample: Duration) -> Result<Survey, EngineError> {
+        survey::ask(self.folder()?, SystemTime::now())
     }
 
     fn begin(

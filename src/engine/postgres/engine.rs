@@ -11,7 +11,7 @@ use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{PostgresSpec, archive, backup};
 use crate::engine::{
-    Archived, BackupSession, Engine, EngineError, LogRange, LogSink, RestoreSession,
+    Archived, BackupSession, Engine, EngineError, LogRange, LogSink, RestoreSession, Survey,
     TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
@@ -51,6 +51,10 @@ impl Engine for PostgresEngine {
 
     fn size(&self, component: &str) -> Result<u64, EngineError> {
         backup::size(&self.spec, component)
+    }
+
+    fn survey(&self, sample: Duration) -> Result<Survey, EngineError> {
+        super::survey::ask(&self.spec, sample)
     }
 
     fn begin(

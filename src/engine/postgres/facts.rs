@@ -123,6 +123,12 @@ mod tests {
     }
 
     #[test]
+    fn the_checker_knows_the_same_versions() {
+        let majors: Vec<u32> = VERSIONS.iter().map(|row| row.major).collect();
+        assert_eq!(majors, crate::facts::capability::POSTGRESQL_VERSIONS);
+    }
+
+    #[test]
     fn an_unknown_version_is_refused_by_name() {
         let refused = of_server(170_004).expect_err("refused").to_string();
         assert_eq!(

@@ -31,6 +31,7 @@ pub mod read;
 pub mod replay;
 pub mod restore;
 pub mod server;
+mod survey;
 mod write;
 
 use std::collections::BTreeSet;

@@ -79,6 +79,7 @@ mod payload;
 mod query;
 mod restore;
 mod state;
+mod survey;
 mod wal;
 
 #[cfg(test)]
@@ -86,12 +87,13 @@ mod wal_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::log::{Archived, LogRange, LogSink, TransactionSummary};
 use super::{
-    BackupSession, Engine, EngineError, RestoreSession, SourceSpec, identity, live, target,
+    BackupSession, Engine, EngineError, RestoreSession, SourceSpec, Survey, identity, live, target,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -158,6 +160,10 @@ impl Engine for SqliteEngine {
 
     fn size(&self, _component: &str) -> Result<u64, EngineError> {
         backup::bytes(&connection::open(&self.source)?, &self.source)
+    }
+
+    fn survey(&self, sample: Duration) -> Result<Survey, EngineError> {
+        survey::ask(&self.source, sample)
     }
 
     fn begin(

@@ -229,6 +229,18 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// A whole number of 0 or more.
+    pub(crate) fn number(self, key: &str, reader: &mut Reader<'_>) -> Option<u64> {
+        let entry = self.find(key)?;
+        if let Value::Number(written) = &entry.value.value
+            && let Ok(number) = written.parse()
+        {
+            return Some(number);
+        }
+        reader.wrong(entry, "a whole number of 0 or more");
+        None
+    }
+
     pub(crate) fn flag(self, key: &str, reader: &mut Reader<'_>) -> bool {
         let Some(entry) = self.find(key) else {
             return false;

@@ -7,6 +7,7 @@
 //! are being written, each locked by its writer; every other file is an object under its name.
 
 mod identity;
+mod speed;
 mod temp;
 mod tree;
 
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 
 use self::temp::TempObject;
 use self::tree::Tree;
-use super::{Device, DeviceError, ObjectWriter, Put, name};
+use super::{Device, DeviceError, ObjectWriter, Put, Speed, name};
 
 /// A folder that stores copies.
 pub struct DirectoryDevice {
@@ -167,6 +168,11 @@ impl Device for DirectoryDevice {
         let stat = rustix::fs::fstat(&file);
         let stat = stat.map_err(|errno| self.tree.read_failed(name, errno.into()))?;
         Ok(Timestamp::from_second(stat.st_mtime).ok())
+    }
+
+    fn speed(&self, bytes: u64) -> Result<Option<Speed>, DeviceError> {
+        self.identity()?;
+        speed::measure(&self.tree, bytes).map(Some)
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {

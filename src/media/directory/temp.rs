@@ -96,6 +96,25 @@ impl TempObject {
         Ok(put)
     }
 
+    /// Makes the bytes durable without giving them a name.
+    pub(super) fn make_durable(&self) -> Result<(), DeviceError> {
+        self.tree.sync(&self.file, TMP)
+    }
+
+    /// Asks the kernel to forget the bytes, then reads them all in steps of `buffer`; how many.
+    pub(super) fn read_through(&self, buffer: &mut [u8]) -> Result<u64, DeviceError> {
+        // only advice: a file system in memory keeps them
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
+        let mut at = 0;
+        loop {
+            let read = self.file.read_at(buffer, at);
+            match read.map_err(|cause| self.tree.read_failed(TMP, cause))? {
+                0 => return Ok(at),
+                read => at += read as u64,
+            }
+        }
+    }
+
     fn rename(&mut self, target: &OwnedFd, file: &str) -> rustix::io::Result<()> {
         let Some(temp) = &self.temp else {
             return Err(Errno::NOENT);

@@ -1,0 +1,221 @@
+//! Owns what a server is asked by a survey: in read-only sessions, by catalog queries only, so
+//! that it works from any host and under any role that may connect and read statistics.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use postgres::{Client, Row};
+
+use super::PostgresSpec;
+use super::connect::{self, refused};
+use super::lsn::Timeline;
+use crate::engine::EngineError;
+use crate::engine::survey::{Survey, log_rates};
+use crate::facts::instance::{DatabaseFacts, Instance, TableFacts, TablespaceFacts};
+use crate::quantity::Bytes;
+
+/// Settings that decide whether a copy can be recovered, or how.
+const SETTINGS: [&str; 15] = [
+    "archive_command",
+    "archive_library",
+    "archive_mode",
+    "archive_timeout",
+    "data_checksums",
+    "fsync",
+    "full_page_writes",
+    "hot_standby",
+    "max_replication_slots",
+    "max_slot_wal_keep_size",
+    "max_wal_senders",
+    "summarize_wal",
+    "wal_level",
+    "wal_log_hints",
+    "wal_segment_size",
+];
+
+const ABOUT: &str = "\
+    select current_setting('server_version_num')::int8, \
+           (select system_identifier from pg_control_system()), \
+           (select timeline_id::int8 from pg_control_checkpoint()), \
+           pg_is_in_recovery()";
+
+/// Bytes since the log began; a standby tells how far it received.
+const POSITION: &str = "\
+    select (case when pg_is_in_recovery() \
+                 then coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
+                 else pg_current_wal_insert_lsn() end - '0/0'::pg_lsn)::int8";
+
+const SET: &str = "\
+    select name, current_setting(name, true) from pg_settings where name = any($1)";
+
+const TABLESPACES: &str = "\
+    select spcname::text, nullif(pg_tablespace_location(oid), ''), \
+           case when has_tablespace_privilege(oid, 'create') \
+                     or pg_has_role('pg_read_all_stats', 'usage') \
+                then pg_tablespace_size(oid) end \
+    from pg_tablespace";
+
+const DATABASES: &str = "\
+    select datname::text, \
+           case when has_database_privilege(d.oid, 'connect') \
+                     or pg_has_role('pg_read_all_stats', 'usage') \
+                then pg_database_size(d.oid) end, \
+           nullif(t.spcname, 'pg_default')::text, \
+           datallowconn and has_database_privilege(d.oid, 'connect') \
+    from pg_database d join pg_tablespace t on t.oid = d.dattablespace \
+    where not datistemplate";
+
+const TABLES: &str = "\
+    select n.nspname || '.' || c.relname, pg_total_relation_size(c.oid), \
+           s.n_tup_ins + s.n_tup_upd + s.n_tup_del, c.relpersistence = 'u', t.spcname::text, \
+           (select array_agg(distinct fn.nspname || '.' || f.relname) from pg_constraint k \
+            join pg_class f on f.oid = k.confrelid join pg_namespace fn on fn.oid = f.relnamespace \
+            where k.conrelid = c.oid and k.contype = 'f' and k.confrelid <> c.oid) \
+    from pg_class c \
+    join pg_namespace n on n.oid = c.relnamespace \
+    left join pg_tablespace t on t.oid = c.reltablespace \
+    left join pg_stat_all_tables s on s.relid = c.oid \
+    where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' \
+      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')";
+
+/// Asks a server everything; the log is watched for `sample`.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub(super) fn ask(spec: &PostgresSpec, sample: Duration) -> Result<Survey, EngineError> {
+    let mut session = Session::open(spec, &spec.connect)?;
+    let mut instance = session.about()?;
+    instance.settings = session.settings()?;
+    instance.tablespaces = session.tablespaces()?;
+    let mut notes = Vec::new();
+    for (name, mut facts, open) in session.databases()? {
+        if open {
+            facts.tables = tables(spec, &name)?;
+        } else {
+            notes.push(format!("database {name}: the role may not connect to it"));
+        }
+        instance.databases.insert(name, facts);
+    }
+    for (name, one) in &instance.tablespaces {
+        if one.size.is_none() {
+            notes.push(format!(
+                "size of tablespace {name}: grant pg_read_all_stats to the role"
+            ));
+        }
+    }
+    let log = log_rates(sample, || session.position())?;
+    instance.log_position = session.position()?;
+    Ok(Survey {
+        instance,
+        log,
+        notes,
+        ..Survey::default()
+    })
+}
+
+struct Session<'a> {
+    service: &'a str,
+    client: Client,
+}
+
+impl<'a> Session<'a> {
+    fn open(spec: &'a PostgresSpec, to: &connect::Connect) -> Result<Self, EngineError> {
+        let mut client = connect::open(&spec.service, to)?;
+        let only = "set default_transaction_read_only = on";
+        let done = client.batch_execute(only);
+        done.map_err(|error| refused(format!("ask {} to be read only", spec.service), &error))?;
+        Ok(Self {
+            service: &spec.service,
+            client,
+        })
+    }
+
+    fn rows(&mut self, what: &str, query: &str) -> Result<Vec<Row>, EngineError> {
+        let rows = self.client.query(query, &[]);
+        rows.map_err(|error| refused(format!("ask {} for {what}", self.service), &error))
+    }
+
+    fn about(&mut self) -> Result<Instance, EngineError> {
+        let row = self.client.query_one(ABOUT, &[]);
+        let what = || format!("ask {} what it is", self.service);
+        let row = row.map_err(|error| refused(what(), &error))?;
+        let number: i64 = row.get(0);
+        let timeline = u32::try_from(row.get::<_, i64>(2)).unwrap_or(0);
+        let timeline = Timeline::new(timeline).map_err(|error| error.of(self.service))?;
+        Ok(Instance {
+            version: Some(format!("{}.{}", number / 10_000, number % 10_000)),
+            identity: Some(row.get::<_, i64>(1).cast_unsigned().to_string()),
+            timeline: Some(timeline.to_string()),
+            ..Instance::default()
+        })
+    }
+
+    /// Only those that the role may see and the version knows.
+    fn settings(&mut self) -> Result<BTreeMap<String, String>, EngineError> {
+        let names: Vec<&str> = SETTINGS.to_vec();
+        let rows = self.client.query(SET, &[&names]);
+        let what = || format!("ask {} for its settings", self.service);
+        let rows = rows.map_err(|error| refused(what(), &error))?;
+        let set = rows
+            .iter()
+            .filter_map(|row| Some((row.get(0), row.get::<_, Option<String>>(1)?)));
+        Ok(set.collect())
+    }
+
+    fn tablespaces(&mut self) -> Result<BTreeMap<String, TablespaceFacts>, EngineError> {
+        let rows = self.rows("its tablespaces", TABLESPACES)?;
+        let facts = |row: &Row| TablespaceFacts {
+            path: row.get(1),
+            size: bytes(row.get(2)),
+        };
+        Ok(rows.iter().map(|row| (row.get(0), facts(row))).collect())
+    }
+
+    /// Name, facts without tables, and whether it can be asked for its tables.
+    fn databases(&mut self) -> Result<Vec<(String, DatabaseFacts, bool)>, EngineError> {
+        let rows = self.rows("its databases", DATABASES)?;
+        let one = |row: &Row| {
+            let facts = DatabaseFacts {
+                size: bytes(row.get(1)),
+                tablespace: row.get(2),
+                tables: BTreeMap::new(),
+            };
+            (row.get(0), facts, row.get(3))
+        };
+        Ok(rows.iter().map(one).collect())
+    }
+
+    fn position(&mut self) -> Result<Option<u64>, EngineError> {
+        let row = self.client.query_one(POSITION, &[]);
+        let what = || format!("ask {} how far its log reaches", self.service);
+        let row = row.map_err(|error| refused(what(), &error))?;
+        let position: Option<i64> = row.get(0);
+        Ok(position.map(i64::cast_unsigned))
+    }
+}
+
+fn tables(
+    spec: &PostgresSpec,
+    database: &str,
+) -> Result<BTreeMap<String, TableFacts>, EngineError> {
+    let mut to = spec.connect.clone();
+    to.insert("database".to_owned(), database.to_owned());
+    let rows = Session::open(spec, &to)?.rows(&format!("the tables of {database}"), TABLES)?;
+    let table = |row: &Row| TableFacts {
+        size: bytes(row.get(1)),
+        changes: row.get::<_, Option<i64>>(2).map(i64::cast_unsigned),
+        unlogged: row.get(3),
+        tablespace: row.get(4),
+        refers: row
+            .get::<_, Option<Vec<String>>>(5)
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    Ok(rows.iter().map(|row| (row.get(0), table(row))).collect())
+}
+
+/// A size; none when the role may not see it or the thing was dropped meanwhile.
+fn bytes(size: Option<i64>) -> Option<Bytes> {
+    size.and_then(|size| u64::try_from(size).ok()).map(Bytes)
+}
