@@ -168,6 +168,8 @@ pub struct Loaded {
     pub inventory: Option<PathBuf>,
     /// The facts file that the inventory names; it need not exist.
     pub facts: Option<PathBuf>,
+    /// All files that were read for it, absolute.
+    pub texts: Vec<PathBuf>,
 }
 
 /// As [`checked`], with the files.
@@ -213,10 +215,19 @@ fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded
     let facts = compiled.facts_files.get(&plan.plan().environment);
     Ok(Loaded {
         facts: facts.map(PathBuf::from),
+        texts: texts_of(&compiled.judged.sources),
         plan,
         path,
         inventory,
     })
+}
+
+fn texts_of(sources: &SourceMap) -> Vec<PathBuf> {
+    let paths = sources.iter().map(|(_, file)| file.path());
+    let paths = paths.filter(|path| *path != STDIN);
+    // a path that cannot be made absolute is looked for as it is
+    let absolute = |path: &str| std::path::absolute(path).unwrap_or_else(|_| path.into());
+    paths.map(absolute).collect()
 }
 
 /// The file of the inventory, by the places that came from it.

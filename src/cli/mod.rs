@@ -35,6 +35,7 @@ mod survey;
 mod verify;
 mod wal;
 mod watch;
+mod worker;
 
 use exit::{CliError, Exit};
 

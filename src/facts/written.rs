@@ -186,11 +186,14 @@ fn scalar(text: &str) -> String {
 /// A size with three digits, never below the truth: a proof that holds for it holds for the size.
 fn bytes(size: Bytes) -> String {
     #[expect(clippy::cast_precision_loss, reason = "printed with three digits")]
-    let (value, unit) = scaled(size.0 as f64);
+    let exact = size.0 as f64;
+    let (value, unit) = scaled(exact);
     let grain = grain(value);
-    // a hair below, so that a value that is exact stays as it is
-    let value = ((value / grain) - 1e-9).ceil() * grain;
-    format!("{} {unit}", trimmed(value))
+    let mut near = (value / grain).round() * grain;
+    if near * (exact / value) < exact {
+        near += grain;
+    }
+    format!("{} {unit}", trimmed(near))
 }
 
 fn rate(of: BytesPerSecond) -> String {

@@ -120,6 +120,7 @@ fn the_facts_are_those_of_the_servers_and_the_checks_read_them() {
         let identity = cluster.ask("select system_identifier from pg_control_system()");
         assert_eq!(shop.identity.as_ref(), Some(&identity));
         assert_eq!(shop.setting("archive_mode"), Some("on"));
+        assert_eq!(shop.setting("archive_command"), Some("other"));
         assert_eq!(shop.setting("data_checksums"), Some("on"));
         assert_eq!(shop.setting("summarize_wal").is_some(), version >= 17);
         let space = &shop.tablespaces["hot"];

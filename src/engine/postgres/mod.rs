@@ -15,6 +15,7 @@ pub mod target;
 pub mod walfile;
 
 // a server and its files
+pub mod ahead;
 pub mod archive;
 pub mod archived;
 pub mod assemble;
@@ -28,9 +29,11 @@ pub mod inplace;
 pub mod notes;
 pub mod push;
 pub mod read;
+pub mod readahead;
 pub mod replay;
 pub mod restore;
 pub mod server;
+pub mod spool;
 mod survey;
 mod write;
 
