@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
+use crate::cli::log_status;
 use crate::cli::site::{Site, open_error};
 use crate::cli::wal;
 use crate::engine::TransactionSummary;
 use crate::facts::holdings::{LogHolding, Position};
 use crate::media::{Device, log};
-use crate::quantity::Bytes;
 use crate::run::open;
 
 /// Arguments of `planc log`.
@@ -52,7 +52,8 @@ enum Action {
     /// Give an archived file back: `restore_command` is
     /// `planc log fetch --plan /path/x.plan --service NAME %f %p`.
     Fetch(wal::FetchArgs),
-    /// Tell of each chain of log from where to where it reaches, and its gaps.
+    /// Prove each chain of log: what of it is found, late, in flight or lost, and for how long
+    /// work was in no archive. 1 when something is lost.
     Status {
         /// The form of the answer.
         #[arg(long, value_enum, default_value_t = Form::Human)]
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         }
         Action::Push(args) => wal::push(args),
         Action::Fetch(args) => wal::fetch(args),
-        Action::Status { format, plan } => status(*format, plan),
+        Action::Status { format, plan } => log_status::status(*format, plan),
     }
 }
 
@@ -127,7 +128,7 @@ fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result
 }
 
 /// The name of a transaction, as `--at` and the inputs of recoveries take it.
-fn name_of(position: &Position) -> String {
+pub(super) fn name_of(position: &Position) -> String {
     format!("{}:{}", position.incarnation, position.value)
 }
 
@@ -181,73 +182,4 @@ fn holders(site: &mut Site, holding: &LogHolding) -> Vec<Arc<dyn Device>> {
         device.ok()
     });
     opened.collect()
-}
-
-/// A run of ranges without a gap.
-struct Chain<'a> {
-    first: &'a LogHolding,
-    last: &'a LogHolding,
-    bytes: u64,
-}
-
-fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
-    let site = Site::look(which, NowArgs::default())?;
-    let logs = site.holdings()?.logs;
-    let mut out = std::io::stdout().lock();
-    if form == Form::Json {
-        let chains: Vec<_> = chains(&logs).iter().map(chain_json).collect();
-        let value = json!({"format": "planc-log-status/1", "chains": chains});
-        writeln!(out, "{value:#}")?;
-        return Ok(Exit::Ok);
-    }
-    if logs.is_empty() {
-        writeln!(out, "no stored log")?;
-    }
-    for chain in chains(&logs) {
-        let service = &chain.first.service;
-        let (from, until) = (name_of(&chain.first.from), chain.last.until.value);
-        let (first, last) = (chain.first.first_at, chain.last.last_at);
-        let bytes = Bytes(chain.bytes);
-        writeln!(
-            out,
-            "{service}  {from} to {until}  {first} to {last}  {bytes}"
-        )?;
-    }
-    Ok(Exit::Ok)
-}
-
-fn chain_json(chain: &Chain<'_>) -> serde_json::Value {
-    json!({
-        "service": chain.first.service,
-        "identity": chain.first.identity,
-        "from": chain.first.from,
-        "until": chain.last.until,
-        "first_at": chain.first.first_at,
-        "last_at": chain.last.last_at,
-        "stored_bytes": chain.bytes,
-    })
-}
-
-/// Ranges come sorted by service, identity, incarnation and beginning.
-fn chains(logs: &[LogHolding]) -> Vec<Chain<'_>> {
-    let mut chains: Vec<Chain<'_>> = Vec::new();
-    for log in logs {
-        let continued = chains.last_mut().filter(|chain| {
-            chain.last.service == log.service
-                && chain.last.identity == log.identity
-                && chain.last.until == log.from
-        });
-        match continued {
-            Some(chain) => {
-                chain.last = log;
-                chain.bytes += log.stored_bytes;
-            }
-            None => chains.push(Chain {
-                first: log,
-                last: log,
-                bytes: log.stored_bytes,
-            }),
-        }
-    }
-    chains
 }

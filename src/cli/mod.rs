@@ -22,6 +22,7 @@ mod init;
 mod list;
 pub mod load;
 mod log;
+mod log_status;
 mod manual;
 mod output;
 mod recover;

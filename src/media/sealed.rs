@@ -114,6 +114,18 @@ pub fn seal(kind: Kind, header: &[u8], body: &[u8], codec: Codec) -> Result<Vec<
     }
 }
 
+/// The header of an object whose first bytes these are; none when it is not all there. Nothing is
+/// proven.
+#[must_use]
+pub fn header(kind: Kind, bytes: &[u8]) -> Option<&[u8]> {
+    let version = u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?);
+    if !bytes.starts_with(kind.magic()) || version != VERSION {
+        return None;
+    }
+    let length = usize::try_from(number(bytes.get(..PREFIX)?, 12, 4)).ok()?;
+    bytes.get(PREFIX..PREFIX + length)
+}
+
 fn compress(body: &[u8], codec: Codec) -> Result<(u8, Vec<u8>), String> {
     let stored = match codec {
         Codec::None => body.to_vec(),

@@ -1,6 +1,7 @@
 //! Tests against real PostgreSQL servers that live in temporary folders.
 //! They fail when a server is missing: `tests/install-postgres` installs all of them.
 
+mod ahead;
 mod archive;
 mod backup;
 mod cluster;

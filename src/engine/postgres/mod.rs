@@ -4,6 +4,7 @@
 //! bytes and never open anything. The others talk to a server or its folders.
 
 // formats: pure
+pub mod chains;
 pub mod control;
 pub mod facts;
 pub mod history;
@@ -34,6 +35,7 @@ pub mod replay;
 pub mod restore;
 pub mod server;
 pub mod spool;
+pub mod standing;
 mod survey;
 mod write;
 

@@ -1,0 +1,315 @@
+//! Owns where a service's log archive stands: what each device lists, what the server still has,
+//! and for how long work was in no archive. Reads only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::archived::{self, Claim};
+use super::chains::{self, Held, TimelineProof, Writing};
+use super::connect::{self, refused};
+use super::history::History;
+use super::lsn::{Lsn, Segment, Timeline, WalFile};
+use super::{FormatError, PostgresSpec};
+use crate::engine::EngineError;
+use crate::media::{Device, DeviceError, log, name};
+
+/// Timelines that are looked for beyond the newest one with a history.
+const BEYOND: u32 = 8;
+
+/// How far back the worst window is looked for.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Where an archive stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// Whose log it is.
+    pub claim: Claim,
+    /// Each timeline.
+    pub timelines: Vec<TimelineProof>,
+    /// What the server says; an error text when it cannot be asked.
+    pub writing: Result<Writing, String>,
+    /// How much work was ever in no archive.
+    pub window: Window,
+}
+
+/// For how long committed work was on the server only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Bytes of log that are not on every required device now.
+    pub bytes_now: Option<u64>,
+    /// Age of the newest commit that is: what came later is at most that old. None when all is.
+    pub now: Option<SignedDuration>,
+    /// The longest that a commit of the last day had to wait.
+    pub worst: Option<SignedDuration>,
+}
+
+/// Looks at devices and server. The devices are those that can be reached; `required` are all that
+/// must hold the log.
+///
+/// # Errors
+/// When a device fails, or none holds any log of the service.
+pub fn look(
+    spec: &PostgresSpec,
+    devices: &[Arc<dyn Device>],
+    required: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<Option<Standing>, DeviceError> {
+    let Some(claim) = claim(devices, &spec.service)? else {
+        return Ok(None);
+    };
+    let mut held = Held::default();
+    for device in devices {
+        histories(device.as_ref(), &spec.service, &mut held)?;
+    }
+    for device in devices {
+        segments(device.as_ref(), &spec.service, claim, &mut held)?;
+    }
+    let writing = ask(spec, claim).map_err(|error| error.to_string());
+    let timelines = chains::prove(&held, required, writing.as_ref().ok(), claim.segment_size);
+    let of = Exposure {
+        service: &spec.service,
+        claim,
+        devices,
+        required,
+        now,
+    };
+    let window = of.window(&timelines, writing.as_ref().ok())?;
+    Ok(Some(Standing {
+        claim,
+        timelines,
+        writing,
+        window,
+    }))
+}
+
+fn claim(devices: &[Arc<dyn Device>], service: &str) -> Result<Option<Claim>, DeviceError> {
+    for device in devices {
+        match archived::claim(device.as_ref(), service) {
+            Ok(claim) => return Ok(Some(claim)),
+            Err(DeviceError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn histories(device: &dyn Device, service: &str, held: &mut Held) -> Result<(), DeviceError> {
+    let prefix = archived::file_name(service, "");
+    for (object, _) in device.list(&prefix)? {
+        let file = object
+            .strip_prefix(&prefix)
+            .unwrap_or("")
+            .to_ascii_uppercase();
+        let Some(timeline) = file.strip_suffix(".HISTORY") else {
+            continue;
+        };
+        let damaged = |cause: FormatError| DeviceError::Damaged {
+            device: device.name().to_owned(),
+            object: object.clone(),
+            detail: cause.to_string(),
+        };
+        let timeline: Timeline = timeline.parse().map_err(damaged)?;
+        let text = archived::read(device, &object)?;
+        let history = History::parse(timeline, &String::from_utf8_lossy(&text));
+        held.histories.insert(timeline, history.map_err(damaged)?);
+    }
+    Ok(())
+}
+
+/// Names of segments say their history by a hash, so the timelines that there can be are tried.
+fn segments(
+    device: &dyn Device,
+    service: &str,
+    claim: Claim,
+    held: &mut Held,
+) -> Result<(), DeviceError> {
+    let newest = held
+        .histories
+        .keys()
+        .next_back()
+        .map_or(1, |one| one.number());
+    let identity = claim.system_identifier.to_string();
+    for number in 1..=newest.saturating_add(BEYOND) {
+        let Ok(timeline) = Timeline::new(number) else {
+            continue;
+        };
+        let first = name::log(service, &identity, &timeline.at(Lsn(0)));
+        let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for (object, _) in device.list(&format!("{folder}/"))? {
+            let position = object
+                .rsplit('/')
+                .next()
+                .and_then(|word| word.parse::<u64>().ok());
+            let Some(position) = position else { continue };
+            let devices = held.segments.entry(timeline).or_default();
+            let numbers = devices.entry(device.name().to_owned()).or_default();
+            numbers.insert(position / claim.segment_size.bytes());
+        }
+    }
+    Ok(())
+}
+
+const POSITION: &str = "\
+    select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
+           else pg_current_wal_insert_lsn() end::text, \
+           (select timeline_id::int8 from pg_control_checkpoint()), \
+           (select system_identifier from pg_control_system())";
+
+const KEPT: &str = "\
+    select w.name from pg_ls_waldir() w left join pg_ls_archive_statusdir() s \
+    on s.name = w.name || '.done' where s.name is null";
+
+/// What the server still has to archive.
+fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
+    let mut client = connect::open(&spec.service, &spec.connect)?;
+    let what = || format!("ask {} how far its log reaches", spec.service);
+    let row = client
+        .query_one(POSITION, &[])
+        .map_err(|error| refused(what(), &error))?;
+    let wrong = |error: FormatError| error.of(what());
+    let system = row.get::<_, i64>(2).cast_unsigned();
+    if system != claim.system_identifier {
+        let (found, claimed) = (system, claim.system_identifier);
+        let cause = format!("it is system {found}, the archive holds the log of {claimed}");
+        return Err(EngineError::refused(what(), cause));
+    }
+    let position = row
+        .get::<_, Option<&str>>(0)
+        .unwrap_or("0/0")
+        .parse()
+        .map_err(wrong)?;
+    let number = u32::try_from(row.get::<_, i64>(1)).unwrap_or(0);
+    let timeline = Timeline::new(number).map_err(wrong)?;
+    let current = Segment::holding(timeline, position, claim.segment_size);
+    // a role without pg_monitor may not look: then only the segment being written is known
+    let kept = client.query(KEPT, &[]).ok().map(|rows| {
+        let files = rows
+            .iter()
+            .map(|row| WalFile::parse(row.get(0), claim.segment_size));
+        let segments = files.filter_map(|file| match file {
+            // the server makes files in advance
+            Ok(WalFile::Segment(segment)) if segment <= current => Some(segment),
+            _ => None,
+        });
+        segments.collect()
+    });
+    Ok(Writing {
+        timeline,
+        position,
+        kept,
+    })
+}
+
+struct Exposure<'a> {
+    service: &'a str,
+    claim: Claim,
+    devices: &'a [Arc<dyn Device>],
+    required: &'a BTreeSet<String>,
+    now: Timestamp,
+}
+
+impl Exposure<'_> {
+    fn window(
+        &self,
+        timelines: &[TimelineProof],
+        writing: Option<&Writing>,
+    ) -> Result<Window, DeviceError> {
+        let worst = self.worst(timelines)?;
+        let Some(writing) = writing else {
+            let worst_only = Window {
+                worst,
+                ..Window::default()
+            };
+            return Ok(worst_only);
+        };
+        let own = timelines
+            .iter()
+            .find(|one| one.timeline == writing.timeline);
+        let until = own.and_then(|one| one.found_until(self.claim.segment_size));
+        let Some(until) = until else {
+            return Ok(Window {
+                worst,
+                ..Window::default()
+            });
+        };
+        let bytes = writing.position.0.saturating_sub(until.0);
+        // a segment that was just begun holds its header only
+        let all_stored = bytes <= super::walfile::HEADER_BYTES as u64;
+        let last = Segment::ending(writing.timeline, until, self.claim.segment_size);
+        let newest = self.times(last)?.map(|(_, last_at, _)| last_at);
+        Ok(Window {
+            bytes_now: Some(if all_stored { 0 } else { bytes }),
+            now: newest
+                .filter(|_| !all_stored)
+                .map(|at| self.now.duration_since(at)),
+            worst,
+        })
+    }
+
+    /// The longest time from the first commit in a segment to the moment when the last required
+    /// device had it, over the segments that were stored within a day.
+    fn worst(&self, timelines: &[TimelineProof]) -> Result<Option<SignedDuration>, DeviceError> {
+        let mut worst = None;
+        for proof in timelines.iter().rev() {
+            for stretch in proof.stretches.iter().rev() {
+                for number in (stretch.first..=stretch.last).rev() {
+                    let segment = Segment {
+                        timeline: proof.timeline,
+                        number,
+                    };
+                    let Some((first, _, stored)) = self.times(segment)? else {
+                        continue;
+                    };
+                    if self.now.duration_since(stored) > DAY {
+                        return Ok(worst);
+                    }
+                    worst = worst.max(Some(stored.duration_since(first)));
+                }
+            }
+        }
+        Ok(worst)
+    }
+
+    /// First and last commit in a segment, and when the last required device had it; none when one
+    /// has it not.
+    fn times(
+        &self,
+        segment: Segment,
+    ) -> Result<Option<(Timestamp, Timestamp, Timestamp)>, DeviceError> {
+        let from = segment.timeline.at(segment.start(self.claim.segment_size));
+        let identity = self.claim.system_identifier.to_string();
+        let object = name::log(self.service, &identity, &from);
+        let mut stored: Option<Timestamp> = None;
+        let mut said = None;
+        let required = self
+            .devices
+            .iter()
+            .filter(|one| self.required.contains(one.name()));
+        for device in required {
+            match device.written_at(&object) {
+                Ok(at) => stored = stored.max(at),
+                Err(DeviceError::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            if said.is_none() {
+                said = Some(log::describe(device.as_ref(), &object)?);
+            }
+        }
+        let (Some(record), Some(stored)) = (said, stored) else {
+            return Ok(None);
+        };
+        Ok(Some((record.first_at, record.last_at, stored)))
+    }
+}
+
+/// How many segments are in each state, over all timelines.
+#[must_use]
+pub fn counts(timelines: &[TimelineProof]) -> BTreeMap<chains::State, u64> {
+    let mut counts = BTreeMap::new();
+    for stretch in timelines.iter().flat_map(|one| &one.stretches) {
+        *counts.entry(stretch.state).or_default() += stretch.last - stretch.first + 1;
+    }
+    counts
+}
