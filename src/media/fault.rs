@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Device, DeviceError, ObjectWriter, Put};
+use super::keys::Keyring;
+use super::{Capabilities, Device, DeviceError, ObjectWriter, Put};
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,5 +210,13 @@ impl Device for FaultDevice {
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
         self.state.call("list", prefix)?;
         self.inner.list(prefix)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn keys(&self) -> &Keyring {
+        self.inner.keys()
     }
 }

@@ -6,12 +6,17 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::keys::{Seal, rewrap};
 use super::manifest::LogRecord;
 use super::part::Replaced;
-use super::sealed::{self, Kind};
-use super::{Device, DeviceError, name};
+use super::sealed::{self, Kind, Opened};
+use super::{Device, DeviceError, name, opened};
 use crate::engine::LogRange;
 use crate::resolve::plan::{Codec, EngineKind};
+
+const FORMAT: &str = "planc-log/1";
 
 /// Whose log it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +43,38 @@ pub fn put(
     codec: Codec,
 ) -> Result<LogRecord, DeviceError> {
     let record = record(source, range);
-    let object = name::log(&source.service, &source.identity, &range.from);
-    let bytes =
-        seal(&record, &range.payload, codec).map_err(|detail| damaged(device, &object, detail))?;
+    let bytes = seal(&record, &range.payload, codec, None);
+    let bytes = bytes.map_err(|detail| damaged(device, &object_of(&record), detail))?;
     store(device, record, &bytes)
+}
+
+/// As [`put`], sealed with a key of the device's host.
+///
+/// # Errors
+/// Also when the key cannot be had.
+pub fn put_sealed(
+    device: &dyn Device,
+    source: &LogSource,
+    range: &LogRange,
+    codec: Codec,
+    key: &str,
+) -> Result<LogRecord, DeviceError> {
+    let record = record(source, range);
+    let object = object_of(&record);
+    let fresh = device.keys().seal(key, &record.log, "");
+    let fresh = fresh.map_err(|cause| rewrap::error(device, &object, cause))?;
+    let bytes = seal(&record, &range.payload, codec, Some(&fresh));
+    let bytes = bytes.map_err(|detail| damaged(device, &object, detail))?;
+    store(device, record, &bytes)
+}
+
+fn object_of(record: &LogRecord) -> String {
+    name::log(&record.service, &record.identity, &record.from)
 }
 
 /// Puts the bytes of a log object under its name.
 fn store(device: &dyn Device, record: LogRecord, bytes: &[u8]) -> Result<LogRecord, DeviceError> {
-    let object = name::log(&record.service, &record.identity, &record.from);
+    let object = object_of(&record);
     match device.put_if_absent(&object, bytes) {
         Ok(_) => Ok(LogRecord {
             stored_bytes: bytes.len() as u64,
@@ -60,10 +88,23 @@ fn store(device: &dyn Device, record: LogRecord, bytes: &[u8]) -> Result<LogReco
 }
 
 /// The record under a name that is taken, when it is intact and of the same content. It is put
-/// once more with its own bytes, which makes it durable again.
+/// once more with its own bytes, which makes it durable again. A host that cannot open what it
+/// wrote goes by the id in the header.
 fn same_content(device: &dyn Device, object: &str, wanted: &LogRecord) -> Option<LogRecord> {
     let bytes = device.get(object, None).ok()?;
-    let (there, _) = open(&bytes).ok()?;
+    let there = match open(device, object, &bytes) {
+        Ok((there, _)) => there,
+        Err(DeviceError::Sealed { .. }) => {
+            let header: SealedHeader =
+                serde_json::from_slice(sealed::header(Kind::Log, &bytes).ok()?).ok()?;
+            LogRecord {
+                log: header.log,
+                stored_bytes: bytes.len() as u64,
+                ..wanted.clone()
+            }
+        }
+        Err(_) => return None,
+    };
     if there.log != wanted.log {
         return None;
     }
@@ -109,17 +150,70 @@ fn id(source: &LogSource, range: &LogRange) -> String {
     format!("{service}.{chain}.{}.{}", range.from.value, &content[..16])
 }
 
-fn seal(record: &LogRecord, payload: &[u8], codec: Codec) -> Result<Vec<u8>, String> {
-    let header = serde_json::to_vec(record).map_err(|cause| cause.to_string())?;
-    sealed::seal(Kind::Log, &header, payload, codec)
+/// What a sealed log object says to those who have no key.
+#[derive(Serialize, Deserialize)]
+struct SealedHeader {
+    format: String,
+    log: String,
+    keys: Vec<String>,
+}
+
+fn seal(
+    record: &LogRecord,
+    payload: &[u8],
+    codec: Codec,
+    seal: Option<&Seal>,
+) -> Result<Vec<u8>, String> {
+    let mut line = serde_json::to_vec(record).map_err(|cause| cause.to_string())?;
+    let Some(seal) = seal else {
+        return sealed::seal(Kind::Log, &line, payload, codec);
+    };
+    let header = SealedHeader {
+        format: FORMAT.to_owned(),
+        log: record.log.clone(),
+        keys: seal.recipients().to_vec(),
+    };
+    let header = serde_json::to_vec(&header).map_err(|cause| cause.to_string())?;
+    line.push(b'\n');
+    line.extend_from_slice(payload);
+    sealed::seal_with(Kind::Log, &header, &line, codec, Some(seal))
 }
 
 /// Opens a log object and checks that it is what it says.
-pub(crate) fn open(bytes: &[u8]) -> Result<(LogRecord, LogRange), String> {
-    let opened = sealed::open(Kind::Log, bytes)?;
-    let mut record: LogRecord = serde_json::from_slice(&opened.header)
+fn open(
+    device: &dyn Device,
+    object: &str,
+    bytes: &[u8],
+) -> Result<(LogRecord, LogRange), DeviceError> {
+    let (opened, seal) = opened::open(device, object, Kind::Log, bytes)?;
+    let understood = understand(opened, seal.as_ref(), bytes.len() as u64);
+    understood.map_err(|detail| damaged(device, object, detail))
+}
+
+/// The line of JSON and the payload of an opened object.
+fn split(opened: Opened, sealed: bool) -> Result<(Vec<u8>, Vec<u8>), String> {
+    let Opened { header, mut body } = opened;
+    if !sealed {
+        return Ok((header, body));
+    }
+    let line = body.iter().position(|byte| *byte == b'\n');
+    let line = line.ok_or("its body has no record")?;
+    let payload = body.split_off(line + 1);
+    Ok((body, payload))
+}
+
+fn understand(
+    opened: Opened,
+    seal: Option<&Seal>,
+    length: u64,
+) -> Result<(LogRecord, LogRange), String> {
+    let (line, payload) = split(opened, seal.is_some())?;
+    let mut record: LogRecord = serde_json::from_slice(&line)
         .map_err(|cause| format!("its header is no log record: {cause}"))?;
-    record.stored_bytes = bytes.len() as u64;
+    if seal.is_some_and(|seal| !seal.is_of(&record.log, "")) {
+        return Err("it is sealed as another range".into());
+    }
+    record.stored_bytes = length;
     let source = LogSource {
         service: record.service.clone(),
         engine: record.engine,
@@ -131,7 +225,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<(LogRecord, LogRange), String> {
         until: record.until.clone(),
         first_at: record.first_at,
         last_at: record.last_at,
-        payload: opened.body,
+        payload,
     };
     if id(&source, &range) == record.log {
         Ok((record, range))
@@ -184,8 +278,8 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceE
         ));
     }
     let bytes = device.get(object, None)?;
-    let (record, range) = open(&bytes).map_err(|detail| damaged(device, object, detail))?;
-    if name::log(&record.service, &record.identity, &record.from) == object {
+    let (record, range) = open(device, object, &bytes)?;
+    if object_of(&record) == object {
         Ok(ReadLog {
             bytes,
             record,

@@ -36,7 +36,7 @@
 //! entries       list of rows in the order of the stream, folders before what is in them:
 //!                 [path, kind, mode, uid, gid, [mtime: seconds, signed, nanoseconds], length, hash,
 //!                 extents]
-//! keys          ids of the keys needed; [] while copies are not encrypted, a reader refuses others
+//! keys          public halves that the part is sealed for; [] when it is not encrypted
 //! more          words of later versions by name; left out when there are none
 //! ```
 //!
@@ -60,6 +60,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::content::{LONGEST, WINDOW};
+use super::keys::Seal;
 use super::{name, pack};
 use crate::engine::{EndedBackup, Entry, EntryKind};
 use crate::facts::holdings::{Method, Position};
@@ -178,8 +179,11 @@ pub struct Manifest {
     pub frames: Vec<FrameRef>,
     /// Files, in the order of the stream.
     pub entries: Vec<ManifestEntry>,
-    /// Ids of the keys needed; empty while copies are not encrypted.
+    /// Public halves of the keys that it is sealed for; empty when it is not encrypted.
     pub keys: Vec<String>,
+    /// What opens it; never written down.
+    #[serde(skip)]
+    pub seal: Option<Seal>,
     /// Further fields of later versions; kept, not understood.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub more: BTreeMap<String, String>,
@@ -331,7 +335,7 @@ impl Manifest {
                 .iter()
                 .take_while(|frame| frame.pack as usize == index);
             let (own, rest) = frames.split_at(inside.count());
-            pack::check_places(own, pack.length)?;
+            pack::check_places(own, pack.length, self.seal.as_ref())?;
             frames = rest;
         }
         if !frames.is_empty() {

@@ -14,10 +14,13 @@ pub mod contract;
 pub mod directory;
 pub mod fault;
 pub mod frame;
+pub mod keyed;
+pub mod keys;
 pub mod log;
 pub mod manifest;
 pub mod memory;
 pub mod name;
+mod opened;
 pub mod pack;
 pub mod part;
 pub mod sealed;
@@ -28,6 +31,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use self::keys::{KeyError, Keyring};
 use crate::engine::Retry;
 
 /// What goes wrong on a device. Texts are lowercase fragments.
@@ -115,6 +119,16 @@ pub enum DeviceError {
         /// Until when, or why.
         detail: String,
     },
+    /// It is sealed, and no key at hand opens it.
+    #[error("device {device}: cannot open {object}: {cause}")]
+    Sealed {
+        /// The device.
+        device: String,
+        /// The object.
+        object: String,
+        /// Which key is missing.
+        cause: KeyError,
+    },
     /// The run was cancelled while the device worked.
     #[error("cancelled")]
     Cancelled,
@@ -161,6 +175,7 @@ impl DeviceError {
             Self::Locked { .. } => {
                 "wait until the lock ends, or run `planc expire` where deleting is allowed"
             }
+            Self::Sealed { cause, .. } => cause.help(),
             Self::Cancelled => "run again with `--resume`",
         }
     }
@@ -193,6 +208,29 @@ pub trait ObjectWriter: Write + Send {
     /// the bytes may then be published under another name. Any other error is final.
     fn publish(&mut self, name: &str) -> Result<Put, DeviceError>;
 }
+
+/// What a device can do beyond the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The device itself refuses to replace an object; otherwise planc looks first, which is safe
+    /// for one writer at a time only.
+    pub exclusive: bool,
+    /// An object that was acknowledged survives a loss of power.
+    pub durable: bool,
+    /// Objects are read and written in one direction only.
+    pub sequential: bool,
+}
+
+impl Capabilities {
+    /// A device that keeps the whole contract.
+    pub const FULL: Self = Self {
+        exclusive: true,
+        durable: true,
+        sequential: false,
+    };
+}
+
+static NO_KEYS: Keyring = Keyring::empty();
 
 /// Something that stores copies. Names are relative, `/`-separated, of `[a-z0-9._-]`.
 pub trait Device: Send + Sync {
@@ -265,5 +303,15 @@ pub trait Device: Send + Sync {
     /// [`DeviceError::NotFound`].
     fn locked_until(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
         self.size(name).map(|_| None)
+    }
+
+    /// What it can do beyond the contract.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FULL
+    }
+
+    /// The keys that this host holds for what lies on it.
+    fn keys(&self) -> &Keyring {
+        &NO_KEYS
     }
 }

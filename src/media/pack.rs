@@ -10,12 +10,15 @@
 //! header  at  0  8 bytes  "PLANCPAK"
 //!             8  2        version: 1
 //!            10  2        length of the header: 64
-//!            12  1        cipher: 0 = not encrypted (others are reserved)
-//!            13  1        number of key ids: 0
-//!            14  2        flags: 0
-//!            16 24        nonce of the pack: 0 when not encrypted
+//!            12  1        cipher: 0 = not encrypted, 1 = sealed
+//!            13  3        flags: 0
+//!            16  8        number of the pack in its part, 0 when not encrypted
+//!            24  8        number of its first frame in the part, 0 when not encrypted
+//!            32  8        reserved
 //!            40  4        most plaintext a frame holds: 1048576
-//!            44 20        reserved
+//!            44  4        length of the envelope, 0 when not encrypted
+//!            48 16        reserved
+//!            64           envelope (see [`super::keys`])
 //!
 //! frame   at  0  4 bytes  "FRM1"
 //!             4  4        length of the plaintext, 1 to 1048576
@@ -36,6 +39,10 @@
 //!            48  8        "PLANCEND"
 //! ```
 //!
+//! In a sealed pack each frame (header and body) and the index are ciphertext with a tag of 16
+//! bytes behind it ([`super::keys::aead`]); offsets and lengths of stored frames are those of
+//! ciphertext and tag.
+//!
 //! Frames are independent: each is decoded without the others. What does not shrink is stored as
 //! it is. Nothing in a pack depends on time, place or the number of threads, so equal content
 //! gives equal packs. An LZ4 block has no size before it; a Zstandard frame has its content size
@@ -55,6 +62,8 @@
 //! those of the manifest, or, without one, those of its trailer and name.
 
 use super::frame::{FRAME, STORED};
+use super::keys::aead::{PackKey, Piece, TAG};
+use super::keys::{KeyError, Seal};
 use super::manifest::FrameRef;
 
 /// Length of a pack's header.
@@ -87,6 +96,26 @@ pub fn header() -> [u8; HEADER] {
     bytes
 }
 
+/// The header of a sealed pack, envelope included.
+fn sealed_header(envelope: &[u8], number: u64, first: u64) -> Vec<u8> {
+    let mut bytes = header().to_vec();
+    bytes[12] = 1;
+    bytes[16..24].copy_from_slice(&number.to_le_bytes());
+    bytes[24..32].copy_from_slice(&first.to_le_bytes());
+    bytes[44..48].copy_from_slice(&(envelope.len() as u64).to_le_bytes()[..4]);
+    bytes.extend_from_slice(envelope);
+    bytes
+}
+
+/// How many frames every sealed pack holds at most: as many as surely fit into `limit` bytes. A
+/// frame's pack must be known before it is compressed, since it is sealed for its pack.
+#[must_use]
+pub fn frames_in_sealed(envelope: usize, limit: u64) -> u64 {
+    let fixed = (HEADER + envelope + INDEX + TAG + TRAILER) as u64;
+    let each = (STORED + TAG + INDEX_ENTRY) as u64;
+    (limit.saturating_sub(fixed) / each).max(1)
+}
+
 /// Lays out a pack: takes frames in order, knows where each lies, and closes the pack.
 pub struct PackLayout {
     hash: blake3::Hasher,
@@ -94,6 +123,8 @@ pub struct PackLayout {
     index: Vec<u8>,
     frames: u32,
     limit: u64,
+    head: Vec<u8>,
+    key: Option<PackKey>,
 }
 
 /// A closed pack.
@@ -110,15 +141,36 @@ impl PackLayout {
     /// Begins a pack that is to be closed before it grows longer than `limit`.
     #[must_use]
     pub fn begin(limit: u64) -> Self {
+        Self::with_head(limit, header().to_vec(), None)
+    }
+
+    /// Begins the sealed pack `number` of a part, whose first frame has the number `first`.
+    ///
+    /// # Errors
+    /// When the cipher refuses the key.
+    pub fn begin_sealed(limit: u64, seal: &Seal, number: u64, first: u64) -> Result<Self, KeyError> {
+        let head = sealed_header(seal.envelope(), number, first);
+        Ok(Self::with_head(limit, head, Some(seal.pack(number)?)))
+    }
+
+    fn with_head(limit: u64, head: Vec<u8>, key: Option<PackKey>) -> Self {
         let mut hash = blake3::Hasher::new();
-        hash.update(&header());
+        hash.update(&head);
         Self {
             hash,
-            length: HEADER as u64,
+            length: head.len() as u64,
             index: Vec::new(),
             frames: 0,
             limit,
+            head,
+            key,
         }
+    }
+
+    /// The bytes before the first frame.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Whether a frame of this stored length still has its place; the first always has.
@@ -146,13 +198,20 @@ impl PackLayout {
     }
 
     /// Closes the pack.
-    #[must_use]
-    pub fn close(mut self) -> ClosedPack {
+    ///
+    /// # Errors
+    /// When the cipher fails.
+    pub fn close(mut self) -> Result<ClosedPack, KeyError> {
         let index_at = self.length;
-        let mut tail = Vec::with_capacity(INDEX + self.index.len() + TRAILER);
+        let mut tail = Vec::with_capacity(INDEX + self.index.len() + TAG + TRAILER);
         tail.extend_from_slice(b"IDX1");
         tail.extend_from_slice(&self.frames.to_le_bytes());
         tail.extend_from_slice(&self.index);
+        if let Some(key) = &self.key {
+            let mut sealed = vec![0; tail.len() + TAG];
+            key.seal(Piece::Index, &tail, &mut sealed)?;
+            tail = sealed;
+        }
         let length = index_at + (tail.len() + TRAILER) as u64;
         tail.extend_from_slice(&index_at.to_le_bytes());
         tail.extend_from_slice(&length.to_le_bytes());
@@ -162,23 +221,34 @@ impl PackLayout {
         end[32..].copy_from_slice(END);
         self.hash.update(&end);
         tail.extend_from_slice(&end);
-        ClosedPack {
+        Ok(ClosedPack {
             tail,
             length,
             hash: self.hash.finalize(),
-        }
+        })
     }
 }
 
+/// Where the first frame of each pack of a part lies.
+#[must_use]
+pub fn begin(seal: Option<&Seal>) -> u64 {
+    (HEADER + seal.map_or(0, |seal| seal.envelope().len())) as u64
+}
+
 /// Checks that a manifest's frames lie in their pack as this layout says: one after the other from
-/// the header on, within bounds. Returns the offset of the index.
+/// the header on, within bounds; `seal` is that of a sealed part. Returns the offset of the index.
 ///
 /// # Errors
 /// How it shows that the places are wrong.
-pub fn check_places(frames: &[FrameRef], pack_length: u64) -> Result<u64, String> {
-    let mut at = HEADER as u64;
+pub fn check_places(
+    frames: &[FrameRef],
+    pack_length: u64,
+    seal: Option<&Seal>,
+) -> Result<u64, String> {
+    let tag = if seal.is_some() { TAG } else { 0 };
+    let mut at = begin(seal);
     for frame in frames {
-        let fits = frame.stored as usize <= STORED && frame.plain as usize <= FRAME;
+        let fits = frame.stored as usize <= STORED + tag && frame.plain as usize <= FRAME;
         if frame.offset != at || !fits || frame.stored == 0 || frame.plain == 0 {
             return Err(format!(
                 "the manifest places a frame wrongly at {}",
@@ -187,7 +257,7 @@ pub fn check_places(frames: &[FrameRef], pack_length: u64) -> Result<u64, String
         }
         at += u64::from(frame.stored);
     }
-    let tail = INDEX + TRAILER + frames.len() * INDEX_ENTRY;
+    let tail = INDEX + tag + TRAILER + frames.len() * INDEX_ENTRY;
     if at + tail as u64 == pack_length {
         Ok(at)
     } else {
@@ -207,7 +277,7 @@ mod tests {
         let hash = blake3::hash(b"x");
         assert_eq!(pack.add(&[9; 60], 12, &hash), 64);
         bytes.extend_from_slice(&[9; 60]);
-        let closed = pack.close();
+        let closed = pack.close().unwrap();
         bytes.extend_from_slice(&closed.tail);
         assert_eq!(bytes.len() as u64, closed.length);
         assert_eq!(blake3::hash(&bytes), closed.hash);

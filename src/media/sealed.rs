@@ -8,7 +8,7 @@
 //! at  0  8 bytes  "PLANCMAN" for a manifest, "PLANCLOG" for a log object
 //!     8  2        version: 1
 //!    10  1        codec of the body: 0 = as it is, 1 = LZ4 block, 2 = Zstandard frame
-//!    11  1        cipher: 0 = not encrypted (others are reserved)
+//!    11  1        cipher: 0 = not encrypted, 1 = sealed
 //!    12  4        length of the header (H)
 //!    16  8        length of the body's plaintext
 //!    24  8        length of the stored body (S)
@@ -19,6 +19,14 @@
 //!       32        BLAKE3 of all bytes before this field
 //!        8        "PLANCEND"
 //! ```
+//!
+//! A sealed object has at 32, instead of the hash: 4 bytes length of the envelope (E), 16 bytes
+//! salt, 12 zeros; between header and stored body it has E bytes of envelope; its stored body is
+//! the ciphertext of the compressed body and the tag. Key and salt: [`super::keys`]. The associated
+//! data is all that stands before the ciphertext. Its header says no more than what a host without
+//! a key must know:
+//! `{"format":…,"part":…,"keys":[…]}` for a manifest, `{"format":"planc-log/1","log":…,"keys":[…]}`
+//! for a log object, whose body then begins with the line that is the header otherwise.
 //!
 //! What does not shrink is stored as it is. A Zstandard body is one frame with a window of at most
 //! 8 MiB. A reader checks, in this order: the last 8 bytes, the length, the hash of all bytes before
@@ -35,6 +43,9 @@
 use std::io::Read;
 
 use super::frame::codec_number;
+use super::keys::Seal;
+use super::keys::aead::TAG;
+use super::keys::layout::{LONGEST_ENVELOPE, SALT};
 use crate::resolve::plan::Codec;
 
 /// Bytes before the JSON header.
@@ -88,25 +99,46 @@ pub struct Opened {
 /// When the codec fails, something is longer than a reader takes, or the sealed object does not
 /// give back what went in (R14).
 pub fn seal(kind: Kind, header: &[u8], body: &[u8], codec: Codec) -> Result<Vec<u8>, String> {
+    seal_with(kind, header, body, codec, None)
+}
+
+/// As [`seal`], encrypted when there is a seal.
+///
+/// # Errors
+/// As [`seal`], and when the cipher fails.
+pub fn seal_with(
+    kind: Kind,
+    header: &[u8],
+    body: &[u8],
+    codec: Codec,
+    seal: Option<&Seal>,
+) -> Result<Vec<u8>, String> {
     if header.len() > LONGEST_HEADER || body.len() as u64 > LONGEST / 2 {
         return Err("the object is too long for one piece".into());
     }
     let (number, stored) = compress(body, codec)?;
-    let length = PREFIX + header.len() + stored.len() + TRAILER;
+    let envelope = seal.map_or(&[][..], Seal::envelope);
+    let tag = if seal.is_some() { TAG } else { 0 };
+    let length = PREFIX + header.len() + envelope.len() + stored.len() + tag + TRAILER;
     let mut bytes = Vec::with_capacity(length);
     bytes.extend_from_slice(kind.magic());
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[number, 0]);
+    bytes.extend_from_slice(&[number, u8::from(seal.is_some())]);
     bytes.extend_from_slice(&(header.len() as u64).to_le_bytes()[..4]);
     bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&(stored.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(blake3::hash(body).as_bytes());
-    bytes.extend_from_slice(header);
-    bytes.extend_from_slice(&stored);
+    bytes.extend_from_slice(&((stored.len() + tag) as u64).to_le_bytes());
+    match seal {
+        None => {
+            bytes.extend_from_slice(blake3::hash(body).as_bytes());
+            bytes.extend_from_slice(header);
+            bytes.extend_from_slice(&stored);
+        }
+        Some(seal) => encrypt(&mut bytes, header, stored, seal)?,
+    }
     bytes.extend_from_slice(&(length as u64).to_le_bytes());
     bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
     bytes.extend_from_slice(END);
-    let opened = open(kind, &bytes)?;
+    let opened = open_with(kind, &bytes, seal)?;
     if opened.header == header && opened.body == body {
         Ok(bytes)
     } else {
@@ -124,6 +156,26 @@ pub fn header(kind: Kind, bytes: &[u8]) -> Option<&[u8]> {
     }
     let length = usize::try_from(number(bytes.get(..PREFIX)?, 12, 4)).ok()?;
     bytes.get(PREFIX..PREFIX + length)
+}
+
+/// Adds what follows the first 32 bytes of an encrypted object, up to its trailer.
+fn encrypt(
+    bytes: &mut Vec<u8>,
+    header: &[u8],
+    mut stored: Vec<u8>,
+    seal: &Seal,
+) -> Result<(), String> {
+    let envelope = seal.envelope();
+    let salt = seal.salt(&stored);
+    bytes.extend_from_slice(&(envelope.len() as u64).to_le_bytes()[..4]);
+    bytes.extend_from_slice(&salt);
+    bytes.extend_from_slice(&[0; 12]);
+    bytes.extend_from_slice(header);
+    bytes.extend_from_slice(envelope);
+    let sealed = seal.seal_object(salt, bytes, &mut stored);
+    sealed.map_err(|cause| cause.to_string())?;
+    bytes.extend_from_slice(&stored);
+    Ok(())
 }
 
 fn compress(body: &[u8], codec: Codec) -> Result<(u8, Vec<u8>), String> {
@@ -148,36 +200,103 @@ fn compress_zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
     zstd.compress(body)
 }
 
-/// Opens a sealed object and checks all of it.
+/// Opens an object that is not encrypted and checks all of it.
 ///
 /// # Errors
 /// How the damage shows.
 pub fn open(kind: Kind, bytes: &[u8]) -> Result<Opened, String> {
-    check_trailer(bytes)?;
-    if &bytes[..8] != kind.magic() {
-        return Err("it is an object of another type".into());
-    }
-    if bytes[8..10] != VERSION.to_le_bytes() || bytes[11] != 0 {
-        return Err("it has a format version or cipher that this planc does not know".into());
-    }
-    let header = number(bytes, 12, 4);
-    let (plain, stored) = (number(bytes, 16, 8), number(bytes, 24, 8));
-    let inner = (bytes.len() - PREFIX - TRAILER) as u64;
-    let sum = header.checked_add(stored);
-    if sum != Some(inner) || header > LONGEST_HEADER as u64 || plain > LONGEST {
-        return Err("its lengths do not add up".into());
-    }
-    // both are at most the object's length
-    let header = usize::try_from(header).map_err(|_| "its header is too long")?;
-    let (header, stored) = bytes[PREFIX..bytes.len() - TRAILER].split_at(header);
-    let body = inflate(bytes[10], stored, plain)?;
-    if blake3::hash(&body).as_bytes() != &bytes[32..64] {
+    open_with(kind, bytes, None)
+}
+
+/// As [`open`], with the seal of an encrypted object.
+///
+/// # Errors
+/// How the damage shows; an encrypted object without its seal is refused.
+pub fn open_with(kind: Kind, bytes: &[u8], seal: Option<&Seal>) -> Result<Opened, String> {
+    let places = Places::of(kind, bytes)?;
+    let stored = &bytes[places.stored..bytes.len() - TRAILER];
+    let body = match (places.sealed, seal) {
+        (false, _) => inflate(bytes[10], stored, places.plain)?,
+        (true, Some(seal)) => inflate(bytes[10], &decrypt(bytes, &places, seal)?, places.plain)?,
+        (true, None) => return Err("it is encrypted, and no key is given".into()),
+    };
+    if !places.sealed && blake3::hash(&body).as_bytes() != &bytes[32..64] {
         return Err("its body does not have its hash".into());
     }
     Ok(Opened {
-        header: header.to_vec(),
+        header: bytes[PREFIX..places.envelope].to_vec(),
         body,
     })
+}
+
+/// The envelope of an encrypted object; none when it is not encrypted.
+///
+/// # Errors
+/// How the damage shows.
+pub fn envelope(kind: Kind, bytes: &[u8]) -> Result<Option<&[u8]>, String> {
+    let places = Places::of(kind, bytes)?;
+    Ok(places.sealed.then(|| &bytes[places.envelope..places.stored]))
+}
+
+/// The header of an object, which is readable without a key but only believed with one.
+///
+/// # Errors
+/// How the damage shows.
+pub fn whole_header(kind: Kind, bytes: &[u8]) -> Result<&[u8], String> {
+    let places = Places::of(kind, bytes)?;
+    Ok(&bytes[PREFIX..places.envelope])
+}
+
+/// Where the pieces of a whole object lie.
+struct Places {
+    sealed: bool,
+    /// Begin of the envelope, end of the header.
+    envelope: usize,
+    /// Begin of the stored body.
+    stored: usize,
+    /// Length of the body's plaintext.
+    plain: u64,
+}
+
+impl Places {
+    fn of(kind: Kind, bytes: &[u8]) -> Result<Self, String> {
+        check_trailer(bytes)?;
+        if &bytes[..8] != kind.magic() {
+            return Err("it is an object of another type".into());
+        }
+        if bytes[8..10] != VERSION.to_le_bytes() || bytes[11] > 1 {
+            return Err("it has a format version or cipher that this planc does not know".into());
+        }
+        let sealed = bytes[11] == 1;
+        let header = number(bytes, 12, 4);
+        let (plain, stored) = (number(bytes, 16, 8), number(bytes, 24, 8));
+        let envelope = if sealed { number(bytes, 32, 4) } else { 0 };
+        let inner = (bytes.len() - PREFIX - TRAILER) as u64;
+        let sum = header.checked_add(stored).and_then(|sum| sum.checked_add(envelope));
+        let long = header > LONGEST_HEADER as u64 || envelope > LONGEST_ENVELOPE as u64;
+        let short = sealed && (envelope == 0 || stored < TAG as u64 || bytes[52..64] != [0; 12]);
+        if sum != Some(inner) || long || short || plain > LONGEST {
+            return Err("its lengths do not add up".into());
+        }
+        // both are at most the object's length
+        let at = |length: u64| usize::try_from(length).map_err(|_| "it is too long");
+        let envelope_at = PREFIX + at(header)?;
+        Ok(Self {
+            sealed,
+            envelope: envelope_at,
+            stored: envelope_at + at(envelope)?,
+            plain,
+        })
+    }
+}
+
+fn decrypt(bytes: &[u8], places: &Places, seal: &Seal) -> Result<Vec<u8>, String> {
+    let mut salt = [0; SALT];
+    salt.copy_from_slice(&bytes[36..36 + SALT]);
+    let mut stored = bytes[places.stored..bytes.len() - TRAILER].to_vec();
+    let opened = seal.open_object(salt, &bytes[..places.stored], &mut stored);
+    opened.map_err(|cause| cause.to_string())?;
+    Ok(stored)
 }
 
 fn check_trailer(bytes: &[u8]) -> Result<(), String> {

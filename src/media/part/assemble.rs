@@ -10,8 +10,10 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::encode::Encoded;
 use super::lane::{Lane, Order};
+use super::sealer::PartSeal;
+use crate::media::keys::KeyError;
 use crate::media::manifest::{FrameRef, PackRef};
-use crate::media::pack::{self, PackLayout};
+use crate::media::pack::PackLayout;
 use crate::media::{DeviceError, name};
 
 /// What the pipeline left behind.
@@ -45,13 +47,13 @@ pub(super) fn start(
     lanes: Vec<Lane>,
     frames: Receiver<Result<Encoded, String>>,
     signals: Arc<Signals>,
-    roll: u64,
+    layout: Layout,
     alive: Sender<()>,
 ) -> std::io::Result<JoinHandle<Assembled>> {
     let assembler = Assembler {
         lanes,
         signals,
-        roll,
+        layout,
         pack: None,
         result: Assembled::default(),
     };
@@ -64,10 +66,38 @@ pub(super) fn start(
         })
 }
 
+/// How packs are laid out.
+pub(super) struct Layout {
+    /// A pack is closed before it grows longer than this.
+    pub(super) roll: u64,
+    /// What they are sealed with.
+    pub(super) seal: Option<PartSeal>,
+}
+
+impl Layout {
+    /// Begins the pack that the frame with this number opens.
+    fn begin(&self, frame: u64) -> Result<PackLayout, KeyError> {
+        match &self.seal {
+            None => Ok(PackLayout::begin(self.roll)),
+            Some(part) => {
+                PackLayout::begin_sealed(self.roll, &part.seal, part.pack_of(frame), frame)
+            }
+        }
+    }
+
+    /// Whether a frame opens a new pack.
+    fn is_full(&self, pack: &PackLayout, frame: &Encoded) -> bool {
+        match &self.seal {
+            None => !pack.takes(frame.stored),
+            Some(part) => frame.number % part.frames == 0,
+        }
+    }
+}
+
 struct Assembler {
     lanes: Vec<Lane>,
     signals: Arc<Signals>,
-    roll: u64,
+    layout: Layout,
     pack: Option<PackLayout>,
     result: Assembled,
 }
@@ -85,27 +115,29 @@ impl Assembler {
                 }
             };
             while let Some(frame) = early.remove(&next) {
-                self.add(frame);
+                if let Err(cause) = self.add(frame) {
+                    self.result.broken = Some(cause.to_string());
+                }
                 next += 1;
             }
-            if self.lanes.is_empty() {
+            if self.lanes.is_empty() || self.result.broken.is_some() {
                 break;
             }
         }
         self.end()
     }
 
-    fn add(&mut self, frame: Encoded) {
+    fn add(&mut self, frame: Encoded) -> Result<(), KeyError> {
         if self
             .pack
             .as_ref()
-            .is_some_and(|pack| !pack.takes(frame.stored))
+            .is_some_and(|pack| self.layout.is_full(pack, &frame))
         {
-            self.close();
+            self.close()?;
         }
         let mut pack = match self.pack.take() {
             Some(pack) => pack,
-            None => self.begin(),
+            None => self.begin(frame.number)?,
         };
         let plain = u32::try_from(frame.plain).unwrap_or(u32::MAX);
         let stored = &frame.slot.buffers.stored[..frame.stored];
@@ -120,18 +152,20 @@ impl Assembler {
         });
         self.result.windows.extend(frame.windows);
         self.order(&Order::Frame(Arc::new(frame.slot), frame.stored));
+        Ok(())
     }
 
-    fn begin(&mut self) -> PackLayout {
-        self.order(&Order::Bytes(Arc::from(pack::header().as_slice())));
-        PackLayout::begin(self.roll)
+    fn begin(&mut self, frame: u64) -> Result<PackLayout, KeyError> {
+        let pack = self.layout.begin(frame)?;
+        self.order(&Order::Bytes(Arc::from(pack.head())));
+        Ok(pack)
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), KeyError> {
         let Some(pack) = self.pack.take() else {
-            return;
+            return Ok(());
         };
-        let closed = pack.close();
+        let closed = pack.close()?;
         let object = name::pack(&closed.hash);
         self.order(&Order::Bytes(Arc::from(closed.tail)));
         self.order(&Order::Publish(Arc::from(object.as_str())));
@@ -140,6 +174,7 @@ impl Assembler {
             length: closed.length,
             hash: closed.hash.to_hex().to_string(),
         });
+        Ok(())
     }
 
     fn order(&mut self, order: &Order) {
@@ -163,10 +198,15 @@ impl Assembler {
     }
 
     fn end(mut self) -> Assembled {
+        let wanted = !self.signals.cancelled.load(Ordering::Acquire);
+        if self.result.broken.is_none()
+            && wanted
+            && let Err(cause) = self.close()
+        {
+            self.result.broken = Some(cause.to_string());
+        }
         if self.result.broken.is_some() {
             self.signals.failed.store(true, Ordering::Release);
-        } else if !self.signals.cancelled.load(Ordering::Acquire) {
-            self.close();
         }
         let lanes = std::mem::take(&mut self.lanes);
         self.bury(lanes);

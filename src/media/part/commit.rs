@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::WrittenPart;
 use crate::engine::EndedBackup;
+use crate::media::keys::Seal;
 use crate::media::manifest::{FORMAT, Manifest, PartHeader};
-use crate::media::sealed::{self, Kind};
-use crate::media::{Device, DeviceError, name};
+use crate::media::sealed::{self, Kind, Opened};
+use crate::media::{Device, DeviceError, name, opened};
 use crate::resolve::plan::Codec;
 
 /// What a manifest says before its body, for people and for lists.
@@ -14,6 +15,8 @@ use crate::resolve::plan::Codec;
 struct Header {
     format: String,
     part: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
 }
 
 /// Compression of manifests, whatever the content has.
@@ -32,7 +35,8 @@ pub fn manifest(written: &WrittenPart, header: PartHeader, ended: EndedBackup) -
         packs: written.packs.clone(),
         frames: written.frames.clone(),
         entries: written.entries.clone(),
-        keys: Vec::new(),
+        keys: (written.seal.as_ref()).map_or_else(Vec::new, |seal| seal.recipients().to_vec()),
+        seal: written.seal.clone(),
         more: std::collections::BTreeMap::new(),
     }
 }
@@ -72,7 +76,7 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, Device
         return Err(damaged("it is too long for a manifest".into()));
     }
     let bytes = device.get(object, None)?;
-    let manifest = open(&bytes).map_err(damaged)?;
+    let manifest = open(device, object, &bytes)?;
     if name::manifest(&manifest.header.part) == object {
         Ok(manifest)
     } else {
@@ -85,26 +89,38 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, Device
 
 /// The bytes of a manifest's object; equal manifests have equal bytes.
 pub(crate) fn seal(manifest: &Manifest) -> Result<Vec<u8>, String> {
+    if manifest.keys.is_empty() != manifest.seal.is_none() {
+        return Err("its keys are not those of its seal".into());
+    }
     let header = Header {
         format: manifest.format.clone(),
         part: manifest.header.part.clone(),
+        keys: manifest.keys.clone(),
     };
     let header = serde_json::to_vec(&header).map_err(|cause| cause.to_string())?;
     let body = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
-    sealed::seal(Kind::Manifest, &header, &body, CODEC)
+    sealed::seal_with(Kind::Manifest, &header, &body, CODEC, manifest.seal.as_ref())
 }
 
 /// Reads a manifest's object and checks that all that it refers to makes sense.
-pub(crate) fn open(bytes: &[u8]) -> Result<Manifest, String> {
-    let opened = sealed::open(Kind::Manifest, bytes)?;
-    let manifest: Manifest = serde_json::from_slice(&opened.body)
+fn open(device: &dyn Device, object: &str, bytes: &[u8]) -> Result<Manifest, DeviceError> {
+    let (opened, seal) = opened::open(device, object, Kind::Manifest, bytes)?;
+    let manifest = understand(&opened, seal);
+    manifest.map_err(|detail| unusable(device, object, detail))
+}
+
+fn understand(opened: &Opened, seal: Option<Seal>) -> Result<Manifest, String> {
+    let mut manifest: Manifest = serde_json::from_slice(&opened.body)
         .map_err(|cause| format!("its body is no manifest: {cause}"))?;
     if manifest.format != FORMAT {
         return Err(format!("it has the unknown format `{}`", manifest.format));
     }
-    if !manifest.keys.is_empty() {
-        return Err("it is encrypted, which this version cannot read".into());
+    let header = &manifest.header;
+    let own = seal.as_ref().is_none_or(|seal| seal.is_of(&header.part, &header.run));
+    if !own || manifest.keys.is_empty() != seal.is_none() {
+        return Err("it is sealed as another part".into());
     }
+    manifest.seal = seal;
     manifest.check()?;
     Ok(manifest)
 }

@@ -9,8 +9,9 @@ use super::lane::write_error;
 use super::object;
 use super::restore::load_any;
 use super::{Progress, Replaced};
+use crate::media::keys::{KeyError, rewrap};
 use crate::media::manifest::{Manifest, PackRef};
-use crate::media::pack::{self, PackLayout};
+use crate::media::pack::PackLayout;
 use crate::media::{Device, DeviceError, ObjectWriter, name};
 
 /// Copies a stored part to another device: packs first, manifest last; damaged sources are
@@ -99,9 +100,9 @@ impl PackCopy<'_> {
             .take_while(|frame| own(frame))
             .count();
         let mut fetch = Fetch::start(self.manifest, holders, first..first + count, true)?;
-        let mut layout = PackLayout::begin(u64::MAX);
+        let mut layout = self.layout(first)?;
         let mut writer = self.to.create()?;
-        self.write(&mut writer, &pack::header())?;
+        self.write(&mut writer, layout.head())?;
         while let Some(frame) = fetch.next_frame()? {
             if !(self.progress)(self.done) {
                 return Err(DeviceError::Cancelled);
@@ -112,13 +113,26 @@ impl PackCopy<'_> {
             self.write(&mut writer, &frame.stored)?;
             self.done += frame.plain.len() as u64;
         }
-        let closed = layout.close();
+        let closed = layout.close().map_err(|cause| self.key_error(cause))?;
         if name::pack(&closed.hash) != self.pack().name {
             return Err(self.wrong(holders));
         }
         self.write(&mut writer, &closed.tail)?;
         object::publish(writer.as_mut(), &self.pack().name)?;
         Ok(fetch.replaced())
+    }
+
+    /// The layout of the pack whose first frame has this number.
+    fn layout(&self, first: usize) -> Result<PackLayout, DeviceError> {
+        let Some(seal) = &self.manifest.seal else {
+            return Ok(PackLayout::begin(u64::MAX));
+        };
+        let layout = PackLayout::begin_sealed(u64::MAX, seal, self.number as u64, first as u64);
+        layout.map_err(|cause| self.key_error(cause))
+    }
+
+    fn key_error(&self, cause: KeyError) -> DeviceError {
+        rewrap::error(self.to, &self.pack().name, cause)
     }
 
     fn write(&self, writer: &mut Box<dyn ObjectWriter>, bytes: &[u8]) -> Result<(), DeviceError> {

@@ -7,6 +7,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::cores;
 use crate::media::DeviceError;
 use crate::media::frame::{FrameDecoder, FrameHeader};
+use crate::media::keys::Seal;
+use crate::media::keys::aead::{Piece, TAG};
 use crate::media::manifest::{FrameRef, Manifest};
 
 /// A verified frame.
@@ -28,14 +30,56 @@ pub(super) trait FrameSource {
 /// A pool of its own with a decoder a thread.
 pub(super) struct Decoders {
     pub(super) pool: ThreadPool,
-    contexts: Vec<Mutex<FrameDecoder>>,
+    contexts: Vec<Mutex<Context>>,
+}
+
+/// What one thread works with.
+struct Context {
+    frames: FrameDecoder,
+    opened: Vec<u8>,
+}
+
+impl Context {
+    /// Opens a sealed frame into this thread's buffer.
+    fn unseal(
+        &mut self,
+        seal: &Seal,
+        frame: &FrameRef,
+        number: usize,
+        stored: &[u8],
+    ) -> Result<(), String> {
+        self.opened.resize(stored.len().saturating_sub(TAG), 0);
+        let key = seal.pack(u64::from(frame.pack));
+        let piece = Piece::Frame(number as u64);
+        let opened = key.and_then(|key| key.open(piece, stored, &mut self.opened));
+        opened.map_err(|cause| cause.to_string())
+    }
+
+    fn decode(
+        &mut self,
+        manifest: &Manifest,
+        number: usize,
+        stored: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<FrameHeader, String> {
+        let Some(seal) = &manifest.seal else {
+            return self.frames.decode(stored, plain);
+        };
+        self.unseal(seal, &manifest.frames[number], number, stored)?;
+        self.frames.decode(&self.opened, plain)
+    }
 }
 
 impl Decoders {
     /// As many as there are cores.
     pub(super) fn start() -> std::io::Result<Self> {
         let contexts: std::io::Result<Vec<_>> = (0..cores())
-            .map(|_| FrameDecoder::new().map(Mutex::new))
+            .map(|_| {
+                Ok(Mutex::new(Context {
+                    frames: FrameDecoder::new()?,
+                    opened: Vec::new(),
+                }))
+            })
             .collect();
         let pool = ThreadPoolBuilder::new()
             .num_threads(cores())
@@ -62,7 +106,7 @@ impl Decoders {
             .unwrap_or_else(PoisonError::into_inner);
         let frame = &manifest.frames[number];
         let mut plain = Vec::new();
-        let problem = match context.decode(stored, &mut plain) {
+        let problem = match context.decode(manifest, number, stored, &mut plain) {
             Ok(header) if same(&header, frame) => return Ok(plain),
             Ok(_) => "it holds another frame than the manifest says".to_owned(),
             Err(problem) => problem,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::Sender;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::sealer::{PartSeal, Sealer};
 use super::slot::Slot;
 use super::window::Window;
 use crate::media::frame::FrameEncoder;
@@ -42,7 +43,7 @@ pub(super) struct Encoded {
 /// The workers.
 pub(super) struct Encoders {
     pool: ThreadPool,
-    contexts: Arc<Vec<Mutex<FrameEncoder>>>,
+    contexts: Arc<Vec<Mutex<Context>>>,
     done: Sender<Result<Encoded, String>>,
 }
 
@@ -51,11 +52,12 @@ impl Encoders {
     pub(super) fn start(
         threads: usize,
         codec: Codec,
+        seal: Option<&PartSeal>,
         done: Sender<Result<Encoded, String>>,
     ) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let contexts: std::io::Result<Vec<_>> = (0..threads)
-            .map(|_| FrameEncoder::new(codec).map(Mutex::new))
+            .map(|_| Ok(Mutex::new(Context::new(codec, seal)?)))
             .collect();
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -83,10 +85,28 @@ impl Encoders {
     }
 }
 
-fn encode(context: &mut FrameEncoder, mut frame: Filled) -> Result<Encoded, String> {
+/// What one thread works with.
+struct Context {
+    frames: FrameEncoder,
+    sealer: Option<Sealer>,
+}
+
+impl Context {
+    fn new(codec: Codec, seal: Option<&PartSeal>) -> std::io::Result<Self> {
+        Ok(Self {
+            frames: FrameEncoder::new(codec)?,
+            sealer: seal.cloned().map(Sealer::new),
+        })
+    }
+}
+
+fn encode(context: &mut Context, mut frame: Filled) -> Result<Encoded, String> {
     let buffers = &mut frame.slot.buffers;
     let plain = &buffers.plain[..frame.length];
-    let (hash, stored) = context.encode(plain, &mut buffers.stored)?;
+    let (hash, mut stored) = context.frames.encode(plain, &mut buffers.stored)?;
+    if let Some(sealer) = &mut context.sealer {
+        stored = sealer.seal(frame.number, &mut buffers.stored, stored)?;
+    }
     let windows = frame.windows.iter().map(|window| {
         let whole = window.fills(frame.length);
         let hash = if whole { hash } else { window.hash(plain) };

@@ -17,6 +17,7 @@ mod fetch;
 mod lane;
 mod object;
 mod restore;
+mod sealer;
 mod slot;
 mod stream;
 mod throttle;
@@ -32,6 +33,7 @@ pub use stream::PartWriter;
 pub use verify::verify;
 
 use super::DeviceError;
+use super::keys::Seal;
 use super::manifest::{FrameRef, ManifestEntry, PackRef};
 use crate::resolve::plan::Codec;
 
@@ -85,6 +87,8 @@ pub struct WrittenPart {
     pub frames: Vec<FrameRef>,
     /// Files.
     pub entries: Vec<ManifestEntry>,
+    /// What it is sealed with, when it is encrypted.
+    pub seal: Option<Seal>,
     /// Devices that hold all packs, by name.
     pub devices: Vec<String>,
     /// Devices that failed on the way.

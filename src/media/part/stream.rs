@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::assemble::{self, Assembled, Signals};
+use super::assemble::{self, Assembled, Layout, Signals};
 use super::encode::{Encoders, Filled};
 use super::lane::Lane;
+use super::sealer::PartSeal;
 use super::slot::{Slot, Slots};
 use super::throttle::Throttle;
 use super::window::Window;
@@ -24,6 +25,7 @@ use super::{Progress, WriteSettings, WrittenPart};
 use crate::engine::{EngineError, Entry, EntryKind, PartSink};
 use crate::media::content::{self, ContentHash, WINDOW};
 use crate::media::frame::FRAME;
+use crate::media::keys::Seal;
 use crate::media::manifest::ManifestEntry;
 use crate::media::{Device, DeviceError, pack};
 
@@ -36,6 +38,7 @@ const QUEUE: usize = 4;
 /// The frame pipeline: read once, hash and compress on all cores, write to every device.
 pub struct PartWriter<'a> {
     settings: WriteSettings,
+    seal: Option<Seal>,
     progress: Progress<'a>,
     throttle: Option<Throttle>,
     slots: Slots,
@@ -81,17 +84,40 @@ impl<'a> PartWriter<'a> {
         progress: Progress<'a>,
         roll: u64,
     ) -> Result<Self, DeviceError> {
+        Self::begin_sealed(devices, settings, None, progress, roll)
+    }
+
+    /// As [`PartWriter::begin_rolling`]; everything is encrypted when there is a seal.
+    ///
+    /// # Errors
+    /// When no device can be written.
+    pub fn begin_sealed(
+        devices: &[Arc<dyn Device>],
+        settings: WriteSettings,
+        seal: Option<Seal>,
+        progress: Progress<'a>,
+        roll: u64,
+    ) -> Result<Self, DeviceError> {
+        let layout = Layout {
+            roll,
+            seal: seal.clone().map(|seal| PartSeal {
+                frames: pack::frames_in_sealed(seal.envelope().len(), roll),
+                seal,
+            }),
+        };
         let slots = Slots::new(settings.memory, settings.threads + 2);
         let (lanes, refused) = start_lanes(devices)?;
         let (done, frames) = crossbeam_channel::unbounded();
-        let encoders =
-            Encoders::start(settings.threads, settings.codec, done).map_err(no_thread)?;
+        let sealed = layout.seal.as_ref();
+        let encoders = Encoders::start(settings.threads, settings.codec, sealed, done);
+        let encoders = encoders.map_err(no_thread)?;
         let signals = Arc::new(Signals::default());
         let (alive, ended) = crossbeam_channel::bounded(0);
-        let assembler =
-            assemble::start(lanes, frames, Arc::clone(&signals), roll, alive).map_err(no_thread)?;
+        let assembler = assemble::start(lanes, frames, Arc::clone(&signals), layout, alive);
+        let assembler = assembler.map_err(no_thread)?;
         Ok(Self {
             settings,
+            seal,
             progress,
             throttle: settings.throttle.map(Throttle::new),
             slots,
@@ -130,6 +156,7 @@ impl<'a> PartWriter<'a> {
             packs: assembled.packs,
             frames: assembled.frames,
             entries: std::mem::take(&mut self.entries),
+            seal: self.seal.take(),
             devices: assembled.devices,
             lost: assembled.lost,
         })
