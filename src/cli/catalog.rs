@@ -8,9 +8,8 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
 use crate::cli::site::{self, OnBusy, Site, catalog_error, catalog_path, lock, open_error, places};
 use crate::media::Device;
-use crate::media::directory::DirectoryDevice;
 use crate::run::Stop;
-use crate::run::open::device_path;
+use crate::run::devices;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,12 +55,10 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     let loaded = load::loaded(which, NowArgs::default())?;
     let places = places(&loaded)?;
     let _lock = lock(&places.state, &Stop::new(), OnBusy::Refuse)?;
-    let mut devices: Vec<Arc<dyn Device>> = Vec::new();
+    let mut opened: Vec<Arc<dyn Device>> = Vec::new();
     for name in from {
-        let path = device_path(loaded.plan.plan(), &places, name);
-        let path = path.map_err(|error| open_error(&error))?;
-        let device = DirectoryDevice::open(name, &path, None);
-        devices.push(Arc::new(device.map_err(|error| open_error(&error.into()))?));
+        let device = devices::open(loaded.plan.plan(), &places, name);
+        opened.push(device.map_err(|error| open_error(&error))?);
     }
     let new = places.state.join("catalog.rebuilt");
     forget(&new)?;
@@ -70,7 +67,7 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
         plan: plan.name.clone(),
         environment: plan.environment.clone(),
     };
-    let rebuilt = Catalog::rebuild(&new, &devices, &owner);
+    let rebuilt = Catalog::rebuild(&new, &opened, &owner);
     let (catalog, unread) = rebuilt.map_err(catalog_error)?;
     let holdings = catalog.holdings().map_err(catalog_error)?;
     drop(catalog);

@@ -6,9 +6,9 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
 use crate::cli::site::{open_error, places};
-use crate::media::directory::DirectoryDevice;
-use crate::media::{Device, DeviceError};
-use crate::run::open::{Places, device_path};
+use crate::media::DeviceError;
+use crate::run::devices;
+use crate::run::open::Places;
 
 /// Arguments of `planc device`.
 #[derive(Debug, clap::Args)]
@@ -62,9 +62,8 @@ fn init(names: &[String], all: bool, which: &PlanArgs) -> Result<Exit, CliError>
         .collect();
     let wanted = if all { &every } else { names };
     for name in wanted {
-        let path = device_path(plan, &places, name).map_err(|error| open_error(&error))?;
-        let shown = path.display();
-        if all && let Ok(device) = DirectoryDevice::open(name, &path, None) {
+        let shown = devices::place(plan, &places, name);
+        if all && let Ok(device) = devices::open(plan, &places, name) {
             let identity = device.identity().map_err(device_error)?;
             writeln!(
                 out,
@@ -72,7 +71,7 @@ fn init(names: &[String], all: bool, which: &PlanArgs) -> Result<Exit, CliError>
             )?;
             continue;
         }
-        let device = DirectoryDevice::init(name, &path).map_err(device_error)?;
+        let device = devices::init(plan, &places, name).map_err(|error| open_error(&error))?;
         let identity = device.identity().map_err(device_error)?;
         writeln!(out, "{name}: claimed {shown}, identity {identity}")?;
     }
@@ -91,12 +90,11 @@ fn list(which: &PlanArgs) -> Result<Exit, CliError> {
     let mut out = std::io::stdout().lock();
     let mut exit = Exit::Ok;
     for device in &plan.devices {
-        let path = device_path(plan, &places, &device.name);
-        let opened = path.map_err(|error| error.to_string()).and_then(|path| {
-            let device = DirectoryDevice::open(&device.name, &path, None);
-            let identity = device.and_then(|device| device.identity());
-            let identity = identity.map_err(|error| error.to_string())?;
-            Ok(format!("{}, identity {identity}", path.display()))
+        let opened = devices::open(plan, &places, &device.name);
+        let identity = opened.and_then(|device| Ok(device.identity()?));
+        let opened = identity.map_err(|error| error.to_string()).map(|identity| {
+            let place = devices::place(plan, &places, &device.name);
+            format!("{place}, identity {identity}")
         });
         let site = device.site.as_deref().unwrap_or("no site");
         match opened {

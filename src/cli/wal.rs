@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
-use crate::cli::site::{self, open_error};
+use crate::cli::site;
 use crate::cli::worker;
 use crate::engine::postgres::ahead::{self, AheadRequest};
 use crate::engine::postgres::fetch::{self, FetchRequest, Fetched};
@@ -20,8 +20,8 @@ use crate::engine::postgres::push::{self, PushRequest};
 use crate::engine::postgres::readahead::{self, ReadAheadRequest};
 use crate::engine::postgres::spool::Spool;
 use crate::media::Device;
-use crate::media::directory::DirectoryDevice;
-use crate::resolve::plan::{Codec, Encrypt, ResolvedPlan};
+use crate::resolve::plan::{Codec, ResolvedPlan};
+use crate::run::devices;
 use crate::run::open::{self, Places};
 
 /// Arguments that both share.
@@ -148,16 +148,12 @@ fn push_request(args: &PushArgs, loaded: &Loaded) -> Result<PushRequest, CliErro
         .archives
         .iter()
         .find(|archive| plan.service(archive.service).name == *service);
-    if archive.is_some_and(|archive| matches!(archive.keeping.encrypt, Encrypt::With(..))) {
-        let message = format!("the log of {service} is to be encrypted");
-        let help = "this version of planc cannot encrypt: write `encrypt none` or wait";
-        return Err(CliError::refused(message).help(help));
-    }
     Ok(PushRequest {
         file: args.file.clone(),
         service: service.clone(),
         job: archive.map_or_else(String::new, |archive| archive.name.clone()),
         devices,
+        key: archive.and_then(|archive| plan.key_name(&archive.keeping)),
         codec: archive.map_or(Codec::Lz4, |archive| archive.keeping.codec),
         deadline: args.shared.deadline(),
     })
@@ -314,12 +310,10 @@ fn read_ahead(
 }
 
 fn device(plan: &ResolvedPlan, places: &Places, name: &str) -> Result<Arc<dyn Device>, CliError> {
-    let path = open::device_path(plan, places, name).map_err(|error| open_error(&error))?;
-    let device = DirectoryDevice::open(name, &path, None).map_err(|error| {
+    devices::open(plan, places, name).map_err(|error| {
         let help = error.help();
         CliError::failed(error).help(help)
-    })?;
-    Ok(Arc::new(device))
+    })
 }
 
 /// True for `planc log fetch …`, whose wrong use must not read as "absent" either.

@@ -232,6 +232,9 @@ pub enum StepKind {
         devices: Vec<String>,
         /// Compression.
         codec: Codec,
+        /// Key that it is sealed with, by name; none when it is not encrypted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// Bytes per second at most, or none.
         throttle: Option<u64>,
     },
@@ -263,6 +266,9 @@ pub enum StepKind {
         devices: Vec<String>,
         /// Compression.
         codec: Codec,
+        /// Key that it is sealed with, by name; none when it is not encrypted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     /// Copies a stored part from any of `from` to `to`.
     CopyStored {

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 
 use super::error::{GraphError, Problem};
 use super::step::{StepGraph, StepKind};
-use super::world::full_name;
-use crate::resolve::plan::{DeviceKind, Encrypt, EngineKind, Keeping, ResolvedPlan};
+use crate::resolve::plan::{DeviceKind, EngineKind, ResolvedPlan};
 
-/// Refuses graphs with a service, a device or a promise of secrecy that this version cannot serve.
+/// Refuses graphs with a service or a device that this version cannot serve.
 ///
 /// # Errors
 /// With every service, device and job concerned.
@@ -27,7 +26,6 @@ pub fn check(plan: &ResolvedPlan, graph: &StepGraph) -> Result<(), GraphError> {
             .into_iter()
             .filter_map(|name| device_problem(plan, name)),
     );
-    problems.extend(encryption_problems(plan, graph));
     GraphError::unless_empty(problems)
 }
 
@@ -70,44 +68,6 @@ pub fn devices_of(kind: &StepKind) -> Vec<&str> {
         StepKind::FetchPart { from, .. } => all(from),
         StepKind::ReplayLog { logs, .. } => logs.iter().flat_map(|(_, from)| all(from)).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// A job that promises encrypted copies must not store plain ones.
-fn encryption_problems(plan: &ResolvedPlan, graph: &StepGraph) -> Vec<Problem> {
-    let stored: BTreeSet<&str> = graph.steps.iter().filter_map(|s| job_of(&s.kind)).collect();
-    let backups = plan
-        .backups
-        .iter()
-        .map(|job| (&job.origin, &job.name, &job.keeping));
-    let archives = plan
-        .archives
-        .iter()
-        .map(|job| (&job.origin, &job.name, &job.keeping));
-    let promised = |keeping: &Keeping| match keeping.encrypt {
-        Encrypt::With(key, _) => Some(plan.keys[key.index()].name.clone()),
-        Encrypt::Unsaid | Encrypt::None(_) => None,
-    };
-    let unkept = backups.chain(archives).filter_map(|(origin, name, keeping)| {
-        let job = full_name(origin, name);
-        let key = promised(keeping)?;
-        stored.contains(job.as_str()).then(|| Problem {
-            message: format!(
-                "`{job}` promises copies encrypted with `{key}`; this planc stores plain copies only"
-            ),
-            help: "write `encrypt none` if plain copies are right, and keep the devices safe".into(),
-        })
-    });
-    unkept.collect()
-}
-
-/// The job that a storing step belongs to.
-fn job_of(kind: &StepKind) -> Option<&str> {
-    match kind {
-        StepKind::CommitPart { job, .. }
-        | StepKind::ArchiveLog { job, .. }
-        | StepKind::CopyStored { job, .. } => Some(job),
-        _ => None,
     }
 }
 

@@ -96,7 +96,7 @@ fn same_content(device: &dyn Device, object: &str, wanted: &LogRecord) -> Option
         Ok((there, _)) => there,
         Err(DeviceError::Sealed { .. }) => {
             let header: SealedHeader =
-                serde_json::from_slice(sealed::header(Kind::Log, &bytes).ok()?).ok()?;
+                serde_json::from_slice(sealed::whole_header(Kind::Log, &bytes).ok()?).ok()?;
             LogRecord {
                 log: header.log,
                 stored_bytes: bytes.len() as u64,
@@ -234,6 +234,9 @@ fn understand(
     }
 }
 
+/// Where an object says whether it is encrypted.
+const CIPHER: usize = 11;
+
 /// Bytes from the beginning of a log object within which its header usually lies.
 const FIRST: u64 = 4096;
 
@@ -246,8 +249,8 @@ pub fn describe(device: &dyn Device, object: &str) -> Result<LogRecord, DeviceEr
     let size = device.size(object)?;
     let begin = device.get(object, Some(0..size.min(FIRST)))?;
     let header = match sealed::header(Kind::Log, &begin) {
-        Some(header) => header.to_vec(),
-        None => return read(device, object).map(|read| read.record),
+        Some(header) if begin.get(CIPHER) == Some(&0) => header.to_vec(),
+        _ => return read(device, object).map(|read| read.record),
     };
     let mut record: LogRecord = serde_json::from_slice(&header).map_err(|cause| {
         damaged(

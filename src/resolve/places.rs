@@ -12,7 +12,7 @@ use super::scope::{Declared, ScopeId};
 use super::sink::Sink;
 use super::world::{HERE, World};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::inventory::{Inventory, InventoryDevice};
+use crate::facts::inventory::{Inventory, InventoryDevice, Setting, Store};
 use crate::similar;
 use crate::source::Span;
 use crate::syntax::ast::{self, ClauseKind, Word};
@@ -42,17 +42,47 @@ pub(super) fn keys(world: &mut World<'_>, sink: &Sink) {
         for (name, declared) in &file.keys {
             let ast::Key { secret, escrow, .. } = declared.what;
             ids.insert((scope, *name), KeyId::from_index(keys.len()));
+            let full = world.full(scope, name);
+            let stocked = world.inventory.and_then(|inventory| {
+                let keys = &inventory.keys;
+                keys.get(&full).or_else(|| keys.get(*name))
+            });
+            let written = (secret.source.text.clone(), secret.locator.text.clone());
+            let stated = stocked.and_then(|key| key.source.clone());
+            let (source, locator) = stated.unwrap_or(written);
             keys.push(Key {
-                name: world.full(scope, name),
-                source: secret.source.text.clone(),
-                locator: secret.locator.text.clone(),
+                name: full,
+                locator: located(world, &source, locator),
+                source,
                 escrow: escrow.as_ref().and_then(|site| cx.site(site)),
+                since: stocked.and_then(|key| key.since),
+                replace_after: stocked.and_then(|key| key.replace_after),
+                escrow_until: stocked.and_then(|key| key.escrow_until),
                 span: declared.name.span,
             });
         }
     }
     world.plan.keys = keys;
     world.keys = ids;
+}
+
+/// A path of a secret, joined to the inventory's folder.
+fn located(world: &World<'_>, source: &str, locator: String) -> String {
+    match source {
+        "file" => world.beside(&locator),
+        _ => locator,
+    }
+}
+
+/// A store whose secrets are named by paths that can be opened.
+fn stock_store(world: &World<'_>, store: &Store) -> Store {
+    let mut store = store.clone();
+    for setting in [&mut store.access_key, &mut store.secret_key, &mut store.token] {
+        if let Some(Setting::Source(source, locator)) = setting {
+            *locator = located(world, source, std::mem::take(locator));
+        }
+    }
+    store
 }
 
 /// Names used inside the inventory, and the host that needs no entry.
@@ -235,7 +265,7 @@ fn stock_device(
         host: host.map(|(name, _)| name.clone()),
         disk: entry.and_then(|entry| entry.disk.clone()),
         path: entry.and_then(|entry| Some(cx.world.beside(entry.path.as_ref()?))),
-        s3: entry.and_then(|entry| entry.s3.clone()),
+        store: entry.and_then(|entry| Some(stock_store(cx.world, entry.store.as_ref()?))),
         capacity: entry.and_then(|entry| entry.capacity),
         write: entry.and_then(|entry| entry.write),
         read: entry.and_then(|entry| entry.read),

@@ -7,6 +7,7 @@
 mod clock;
 mod context;
 mod coordinator;
+pub mod devices;
 pub mod event;
 mod family;
 mod folder;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::context::{Context, KnownLogs, service_of};
+use super::devices;
 use crate::catalog::{Catalog, CatalogError};
 use crate::engine::{self, Engine, EngineError, SourceSpec};
 use crate::graph::step::{StepGraph, StepKind};
-use crate::media::directory::DirectoryDevice;
+use crate::media::keys::KeyError;
 use crate::media::{Device, DeviceError};
-use crate::resolve::plan::{ComponentKind, DeviceKind, Method, ResolvedPlan};
+use crate::resolve::plan::{ComponentKind, Method, ResolvedPlan};
 
 /// Where a plan's paths begin and where its state lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub enum OpenError {
         /// Why.
         cause: EngineError,
     },
+    /// A key that copies are sealed with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The catalog knows another device under this name.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -71,6 +75,7 @@ impl OpenError {
     pub fn help(&self) -> String {
         match self {
             Self::Device(error) => error.help().to_owned(),
+            Self::Key(error) => error.help().to_owned(),
             Self::Catalog(CatalogError::OtherDevice { .. }) => {
                 "mount the device that was there before, or give the new one another name"
                     .to_owned()
@@ -87,24 +92,6 @@ impl OpenError {
     }
 }
 
-/// The folder of a device.
-///
-/// # Errors
-/// When the plan's device is no folder.
-pub fn device_path(plan: &ResolvedPlan, places: &Places, name: &str) -> Result<PathBuf, OpenError> {
-    let device = plan.find_device(name).map(|id| plan.device(id));
-    let device = device.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
-    if device.kind != DeviceKind::Directory {
-        return Err(OpenError::Kind {
-            device: name.to_owned(),
-            kind: device.kind.word(),
-        });
-    }
-    let path = device.path.as_ref();
-    let path = path.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
-    Ok(places.base.join(path))
-}
-
 /// Opens a device and checks that it is the one the catalog knows.
 ///
 /// # Errors
@@ -115,8 +102,7 @@ pub fn device(
     catalog: &mut Catalog,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let path = device_path(plan, places, name)?;
-    bound(DirectoryDevice::open(name, &path, None)?, catalog)
+    bound(devices::open(plan, places, name)?, catalog)
 }
 
 /// As [`device`], and proves that it can be written.
@@ -126,13 +112,26 @@ fn writable_device(
     catalog: &mut Catalog,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let path = device_path(plan, places, name)?;
-    bound(DirectoryDevice::open_writable(name, &path, None)?, catalog)
+    bound(devices::open_writable(plan, places, name)?, catalog)
 }
 
-fn bound(device: DirectoryDevice, catalog: &mut Catalog) -> Result<Arc<dyn Device>, OpenError> {
+fn bound(device: Arc<dyn Device>, catalog: &mut Catalog) -> Result<Arc<dyn Device>, OpenError> {
     catalog.bind_device(device.name(), &device.identity()?)?;
-    Ok(Arc::new(device))
+    Ok(device)
+}
+
+/// Every key that a step seals with must be at hand before the first step begins.
+fn check_keys(plan: &ResolvedPlan, places: &Places, graph: &StepGraph) -> Result<(), OpenError> {
+    let named = graph.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::CopyPart { key, .. } | StepKind::ArchiveLog { key, .. } => key.as_deref(),
+        _ => None,
+    });
+    let named: BTreeSet<&str> = named.collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let ring = devices::keyring(plan, places);
+    named.into_iter().try_for_each(|name| Ok(ring.key(name).map(drop)?))
 }
 
 /// Opens the engine of a service.
@@ -216,6 +215,7 @@ pub fn context(
     engines: &mut BTreeMap<String, Arc<dyn Engine>>,
     graph: &StepGraph,
 ) -> Result<Context, OpenError> {
+    check_keys(plan, places, graph)?;
     let needs = Needs::of(graph);
     let mut devices: BTreeMap<String, Arc<dyn Device>> = BTreeMap::new();
     for name in &needs.written {

@@ -7,10 +7,11 @@
 //! - `wal/SERVICE/files/NAME`: `.history`, `.partial` and `.backup` files, names in lower case.
 //! - `wal/SERVICE/quarantine/NAME.HASH`: a file that differs from what is stored under its name.
 //!
-//! Each begins with the line `planc-wal/1 BLAKE3 LENGTH`, which proves the bytes that follow.
+//! Each begins with the line `planc-wal/1 BLAKE3 LENGTH`, which proves the bytes that follow. All
+//! but the claim are age files of that when the log is encrypted.
 
 use crate::engine::postgres::lsn::SegmentSize;
-use crate::media::{Device, DeviceError, name};
+use crate::media::{Device, DeviceError, Put, keys, name};
 
 const FORMAT: &str = "planc-wal/1";
 
@@ -58,12 +59,37 @@ pub fn wrap(bytes: &[u8]) -> Vec<u8> {
     wrapped
 }
 
+/// Puts a file, sealed with a key when there is one. The same file under the name is the same,
+/// however it is sealed.
+///
+/// # Errors
+/// [`DeviceError::Different`] when another file has the name, or one that cannot be opened here.
+pub fn put(
+    device: &dyn Device,
+    object: &str,
+    bytes: &[u8],
+    key: Option<&str>,
+) -> Result<Put, DeviceError> {
+    let wrapped = wrap(bytes);
+    let Some(key) = key else {
+        return device.put_if_absent(object, &wrapped);
+    };
+    let sealed = keys::file::seal(device, object, key, &wrapped)?;
+    match device.put_if_absent(object, &sealed) {
+        Err(DeviceError::Different { .. }) if read(device, object).is_ok_and(|it| it == bytes) => {
+            Ok(Put::Same)
+        }
+        answer => answer,
+    }
+}
+
 /// Reads an object and checks its proof.
 ///
 /// # Errors
 /// [`DeviceError::NotFound`], [`DeviceError::Damaged`], or what the device says.
 pub fn read(device: &dyn Device, object: &str) -> Result<Vec<u8>, DeviceError> {
     let bytes = device.get(object, None)?;
+    let bytes = keys::file::open(device, object, bytes)?;
     unwrap(&bytes).ok_or_else(|| DeviceError::Damaged {
         device: device.name().to_owned(),
         object: object.to_owned(),

@@ -38,6 +38,8 @@ pub struct PushRequest {
     pub devices: Vec<Arc<dyn Device>>,
     /// Compression.
     pub codec: Codec,
+    /// Key that it is sealed with; none when it is not encrypted.
+    pub key: Option<String>,
     /// How long to try.
     pub deadline: Duration,
 }
@@ -273,7 +275,7 @@ fn store(device: &dyn Device, request: &PushRequest, offered: &Offered) -> Resul
         store_segment(device, request, offered, segment)
     } else {
         let object = archived::file_name(&request.service, &offered.name);
-        device.put_if_absent(&object, &archived::wrap(&offered.bytes))
+        archived::put(device, &object, &offered.bytes, request.key.as_deref())
     };
     match stored {
         Err(DeviceError::Different { .. }) => Err(quarantine(device, request, offered)?),
@@ -333,7 +335,10 @@ fn store_segment(
         Err(DeviceError::NotFound { .. }) => false,
         Err(error) => return Err(error),
     };
-    log::put(device, &source, &range, request.codec)?;
+    match &request.key {
+        None => log::put(device, &source, &range, request.codec)?,
+        Some(key) => log::put_sealed(device, &source, &range, request.codec, key)?,
+    };
     Ok(if was_there { Put::Same } else { Put::Created })
 }
 
@@ -345,7 +350,7 @@ fn quarantine(
 ) -> Result<PushError, DeviceError> {
     let (service, name) = (&request.service, &offered.name);
     let evidence = archived::quarantine_name(service, name, &offered.bytes);
-    device.put_if_absent(&evidence, &archived::wrap(&offered.bytes))?;
+    archived::put(device, &evidence, &offered.bytes, request.key.as_deref())?;
     Ok(PushError::SplitBrain {
         device: device.name().to_owned(),
         name: name.clone(),

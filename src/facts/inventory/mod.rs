@@ -7,6 +7,7 @@
 //! hosts:    {bk1: {site: fra, address: bk1.example.org, disks: {d3: {free: 3 TiB}}}}
 //! services: {notes: {engine: sqlite, host: here, path: data/notes.db, labels: {tier: gold}}}
 //! devices:  {disk: {host: here, path: backup/disk, capacity: 20 TiB, write: 2 GiB/s}}
+//! keys:     {shop: {file: shop.key, since: "2026-01-01", replace_after: 365d}}
 //! contacts: {dba_oncall: {pager: orders-dba}}
 //! facts:    prod.facts.yaml   # measured by `planc survey`
 //! state:    .planc            # catalog and journals
@@ -16,8 +17,13 @@
 //! needs no entry. Quantities are written as in plans; secrets are named by their source.
 
 pub(in crate::facts) mod fields;
+mod keys;
 mod secret;
 mod sections;
+mod store;
+
+pub use keys::InventoryKey;
+pub use store::{Provider, Setting, Store};
 
 use indexmap::IndexMap;
 
@@ -42,6 +48,8 @@ pub struct Inventory {
     pub services: IndexMap<String, InventoryService>,
     /// Devices, by name.
     pub devices: IndexMap<String, InventoryDevice>,
+    /// Keys, by name.
+    pub keys: IndexMap<String, InventoryKey>,
     /// People and groups, by name.
     pub contacts: IndexMap<String, Span>,
     /// Path of the measured facts, relative to the inventory file.
@@ -99,8 +107,8 @@ pub struct InventoryDevice {
     pub disk: Option<String>,
     /// Folder of a directory device.
     pub path: Option<String>,
-    /// Endpoint and bucket of an object store.
-    pub s3: Option<(String, String)>,
+    /// What is known of an object store.
+    pub store: Option<Store>,
     /// Total space.
     pub capacity: Option<Bytes>,
     /// Write rate.

@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 
 use super::fields::{Fields, Reader};
-use super::secret;
+use super::{secret, store};
 use super::{Inventory, InventoryDevice, InventoryService, Placed};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::resolve::plan::{At, DeviceKind, Disk, EngineKind, Host, Site};
@@ -18,6 +18,7 @@ const ROOT: &[&str] = &[
     "hosts",
     "services",
     "devices",
+    "keys",
     "contacts",
     "facts",
     "state",
@@ -48,6 +49,8 @@ const DEVICE: &[&str] = &[
     "disk",
     "path",
     "s3",
+    "azure",
+    "gcs",
     "volumes",
     "volume_size",
     "capacity",
@@ -59,7 +62,6 @@ const DEVICE: &[&str] = &[
     "reduces",
     "note",
 ];
-const S3: &[&str] = &["endpoint", "bucket"];
 const CONTACT: &[&str] = &["pager", "group", "mail", "phone", "chat", "url", "note"];
 
 /// Every table of fields, by what has them.
@@ -91,6 +93,7 @@ pub(super) fn root(node: &Node, reader: &mut Reader<'_>) -> Inventory {
         hosts: named(fields, "hosts", reader, host),
         services: named(fields, "services", reader, service),
         devices: named(fields, "devices", reader, device),
+        keys: named(fields, "keys", reader, super::keys::key),
         contacts: named(fields, "contacts", reader, |entry, reader| {
             reader.fields(&entry.value, "a contact", CONTACT);
             entry.key_span
@@ -241,7 +244,7 @@ fn connection(fields: Fields<'_>, entry: &Entry, reader: &mut Reader<'_>) -> Opt
 }
 
 /// `{env: NAME}` as `env:NAME`.
-fn source(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
+pub(super) fn source(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
     let fields = reader.fields(&entry.value, "the source of a secret", &secret::SOURCES);
     let source = secret::SOURCES
         .into_iter()
@@ -253,12 +256,14 @@ fn source(entry: &Entry, reader: &mut Reader<'_>) -> Option<String> {
 fn device(entry: &Entry, reader: &mut Reader<'_>) -> InventoryDevice {
     let fields = reader.fields(&entry.value, "a device", DEVICE);
     let path = fields.text("path", reader);
-    let s3 = object_store(fields, reader);
+    let store = store::read(fields, reader);
     let volumes = fields.count("volumes", reader);
     let volume_size = fields.size("volume_size", reader);
     let kinds = [
         ("path", DeviceKind::Directory),
         ("s3", DeviceKind::S3),
+        ("azure", DeviceKind::S3),
+        ("gcs", DeviceKind::S3),
         ("volumes", DeviceKind::Volumes),
     ];
     let stated: Vec<_> = kinds
@@ -274,7 +279,7 @@ fn device(entry: &Entry, reader: &mut Reader<'_>) -> InventoryDevice {
         host: fields.name("host", reader),
         disk: fields.text("disk", reader),
         path,
-        s3,
+        store,
         capacity: fields.size("capacity", reader),
         write: fields.rate("write", reader),
         read: fields.rate("read", reader),
@@ -297,19 +302,4 @@ fn two_kinds(entry: &Entry, first: &str, second: &str, reader: &mut Reader<'_>) 
             ))
             .subject(name.clone()),
     );
-}
-
-fn object_store(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<(String, String)> {
-    let entry = fields.find("s3")?;
-    let s3 = reader.fields(&entry.value, "`s3`", S3);
-    let (endpoint, bucket) = (s3.text("endpoint", reader), s3.text("bucket", reader));
-    if let (Some(endpoint), Some(bucket)) = (&endpoint, &bucket) {
-        return Some((endpoint.clone(), bucket.clone()));
-    }
-    if let Some(missing) = S3.iter().find(|key| s3.find(key).is_none()) {
-        let message = format!("`s3` lacks its `{missing}`");
-        let finding = Diagnostic::new(Code(1101), message, entry.key_span, "");
-        reader.refuse(finding.help("write `s3: {endpoint: https://…, bucket: …}`"));
-    }
-    None
 }

@@ -41,7 +41,7 @@ pub fn seal(text: &SecretString, holder: &str) -> Result<Vec<u8>, KeyError> {
     let encryptor = age::Encryptor::with_recipients(each);
     let encryptor = encryptor.map_err(|cause| KeyError::Failed(cause.to_string()))?;
     let mut file = Vec::new();
-    let mut write = || {
+    let write = || {
         let armor = ArmoredWriter::wrap_output(&mut file, Format::AsciiArmor)?;
         let mut writer = encryptor.wrap_output(armor)?;
         writer.write_all(text.expose_secret().as_bytes())?;

@@ -37,6 +37,7 @@
 
 pub mod aead;
 pub mod escrow;
+pub mod file;
 pub mod rewrap;
 mod keyring;
 pub(in crate::media) mod layout;

@@ -237,7 +237,7 @@ pub(super) fn wrap(
     let encryptor = age::Encryptor::with_recipients(each);
     let encryptor = encryptor.map_err(|cause| KeyError::Failed(cause.to_string()))?;
     let mut file = Vec::new();
-    let mut write = || {
+    let write = || {
         let mut writer = encryptor.wrap_output(&mut file)?;
         writer.write_all(text)?;
         writer.finish()

@@ -172,6 +172,15 @@ impl ResolvedPlan {
         Some(ServiceId::from_index(at))
     }
 
+    /// The name of the key that a job's copies are sealed with.
+    #[must_use]
+    pub fn key_name(&self, keeping: &Keeping) -> Option<String> {
+        match keeping.encrypt {
+            Encrypt::With(key, _) => Some(self.keys[key.index()].name.clone()),
+            Encrypt::Unsaid | Encrypt::None(_) => None,
+        }
+    }
+
     /// The device with this name.
     #[must_use]
     pub fn find_device(&self, name: &str) -> Option<DeviceId> {

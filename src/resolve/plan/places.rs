@@ -1,9 +1,10 @@
 //! Owns where things are: sites, hosts, disks, devices and keys, and the windows of the plan.
 
 use indexmap::IndexMap;
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 
 use super::{Allow, At, Retain, Throttle, WindowId};
+use crate::facts::inventory::Store;
 use crate::quantity::{Bytes, BytesPerSecond, Duration};
 use crate::source::Span;
 
@@ -95,8 +96,8 @@ pub struct Device {
     pub disk: Option<String>,
     /// Folder of a directory device, already joined to the folder of the inventory file.
     pub path: Option<String>,
-    /// Endpoint and bucket of an object store.
-    pub s3: Option<(String, String)>,
+    /// What is known of an object store; paths of secrets are joined to the inventory's folder.
+    pub store: Option<Store>,
     /// Total space.
     pub capacity: Option<Bytes>,
     /// Write rate.
@@ -153,6 +154,12 @@ pub struct Key {
     pub locator: String,
     /// Site of the second copy.
     pub escrow: Option<String>,
+    /// Since when it is in use, when the inventory says it.
+    pub since: Option<Date>,
+    /// For how long a key may be used.
+    pub replace_after: Option<Duration>,
+    /// Until when the second copy is promised.
+    pub escrow_until: Option<Date>,
     /// The declaration.
     pub span: Span,
 }

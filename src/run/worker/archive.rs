@@ -39,6 +39,7 @@ struct Shipment<'a> {
     task: &'a Task<'a>,
     source: LogSource,
     codec: Codec,
+    key: Option<String>,
     devices: Vec<Arc<dyn Device>>,
     required: BTreeSet<String>,
     // devices that failed: told once, then left alone until the next shipment
@@ -53,6 +54,7 @@ impl<'a> Shipment<'a> {
             job,
             devices,
             codec,
+            key,
         } = &task.step.kind
         else {
             return Err(StepFailure::new("not an archiving step"));
@@ -69,6 +71,7 @@ impl<'a> Shipment<'a> {
                 identity: engine.identity()?,
             },
             codec: *codec,
+            key: key.clone(),
             devices: task.context.holders(devices)?,
             required: required.unwrap_or_else(first),
             lost: BTreeSet::new(),
@@ -78,7 +81,10 @@ impl<'a> Shipment<'a> {
 
     /// Stores a range on one device, or says why not.
     fn store(&mut self, device: &dyn Device, range: &LogRange) -> Result<(), DeviceError> {
-        let record = log::put(device, &self.source, range, self.codec)?;
+        let record = match &self.key {
+            None => log::put(device, &self.source, range, self.codec)?,
+            Some(key) => log::put_sealed(device, &self.source, range, self.codec, key)?,
+        };
         let logs = &self.task.context.logs;
         logs.stored(&self.source.service, &record.log, &range.until);
         let device = device.name().to_owned();

@@ -1,11 +1,15 @@
 //! The bracket of one part: enter backup mode, read once and write to every device, leave backup
 //! mode, commit. The open session travels between the steps in `run::sessions`.
 
+use std::sync::Arc;
+
 use super::Task;
 use crate::facts::holdings::Method;
 use crate::graph::step::StepKind;
+use crate::media::keys::Seal;
 use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::part::{self, PartWriter, WrittenPart};
+use crate::media::{Device, pack};
 use crate::run::context::{Context, service_of};
 use crate::run::message::{Record, StepDone, StepFailure};
 use crate::run::sessions::Bracket;
@@ -61,8 +65,10 @@ pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepFailure> {
     let StepKind::CopyPart {
         component,
+        part,
         devices,
         codec,
+        key,
         throttle,
         ..
     } = &task.step.kind
@@ -78,9 +84,26 @@ fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepF
     let total = task.context.engine(service_of(component))?.size(component);
     let progress = task.progress(total.ok());
     let settings = Context::write_settings(*codec, *throttle);
-    let mut writer = PartWriter::begin(&devices?, settings, &progress)?;
+    let devices = devices?;
+    let seal = seal(task, key.as_deref(), part, &devices)?;
+    let mut writer = PartWriter::begin_sealed(&devices, settings, seal, &progress, pack::ROLL)?;
     session.copy(&mut writer)?;
     Ok(writer.finish()?)
+}
+
+/// A fresh seal for a part, when its job encrypts.
+fn seal(
+    task: &Task<'_>,
+    key: Option<&str>,
+    part: &str,
+    devices: &[Arc<dyn Device>],
+) -> Result<Option<Seal>, StepFailure> {
+    let (Some(key), Some(device)) = (key, devices.first()) else {
+        return Ok(None);
+    };
+    let seal = device.keys().seal(key, part, &task.graph.run);
+    let seal = seal.map_err(|error| StepFailure::new(error.to_string()).help(error.help()))?;
+    Ok(Some(seal))
 }
 
 /// Leaves backup mode. When the session was spoilt before, backup mode is left already.

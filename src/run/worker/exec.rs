@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::Task;
+use crate::media::keys::withhold;
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::programs;
 
@@ -33,7 +34,7 @@ pub(super) fn exec(task: &Task<'_>, argv: &[String]) -> Result<StepDone, StepFai
 /// Both outputs go into one pipe, so that their order stays.
 fn spawn(program: &str, arguments: &[String]) -> io::Result<(Child, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let child = Command::new(program)
+    let child = withhold(&mut Command::new(program))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
