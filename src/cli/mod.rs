@@ -19,6 +19,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod init;
+mod key;
 mod list;
 pub mod load;
 mod log;
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Claim and list devices.
     Device(device::Args),
+    /// Make, list, prove, rewrap and escrow keys.
+    Key(key::Args),
     /// Rebuild or print the catalog.
     Catalog(catalog::Args),
 }
@@ -112,6 +115,7 @@ impl Command {
             Self::List(args) => list::run(&args),
             Self::Log(args) => log::run(&args),
             Self::Device(args) => device::run(&args),
+            Self::Key(args) => key::run(&args),
             Self::Catalog(args) => catalog::run(&args),
             Self::Show(args) => show::run(&args),
             Self::Schema(args) => schema::run(&args),

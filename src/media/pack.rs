@@ -148,7 +148,12 @@ impl PackLayout {
     ///
     /// # Errors
     /// When the cipher refuses the key.
-    pub fn begin_sealed(limit: u64, seal: &Seal, number: u64, first: u64) -> Result<Self, KeyError> {
+    pub fn begin_sealed(
+        limit: u64,
+        seal: &Seal,
+        number: u64,
+        first: u64,
+    ) -> Result<Self, KeyError> {
         let head = sealed_header(seal.envelope(), number, first);
         Ok(Self::with_head(limit, head, Some(seal.pack(number)?)))
     }

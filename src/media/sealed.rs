@@ -235,7 +235,29 @@ pub fn open_with(kind: Kind, bytes: &[u8], seal: Option<&Seal>) -> Result<Opened
 /// How the damage shows.
 pub fn envelope(kind: Kind, bytes: &[u8]) -> Result<Option<&[u8]>, String> {
     let places = Places::of(kind, bytes)?;
-    Ok(places.sealed.then(|| &bytes[places.envelope..places.stored]))
+    Ok(places
+        .sealed
+        .then(|| &bytes[places.envelope..places.stored]))
+}
+
+/// Lengths of header and envelope of an encrypted object, by its first [`PREFIX`] bytes; none when
+/// it is not encrypted.
+///
+/// # Errors
+/// How it shows that no object begins so.
+pub(crate) fn lengths(prefix: &[u8]) -> Result<Option<(u64, u64)>, String> {
+    let magics = [Kind::Manifest.magic(), Kind::Log.magic()];
+    if prefix.len() != PREFIX || !magics.iter().any(|magic| prefix.starts_with(*magic)) {
+        return Err("no manifest or log object begins here".into());
+    }
+    let (header, envelope) = (number(prefix, 12, 4), number(prefix, 32, 4));
+    match prefix[11] {
+        0 => Ok(None),
+        1 if header <= LONGEST_HEADER as u64 && envelope <= LONGEST_ENVELOPE as u64 => {
+            Ok(Some((header, envelope)))
+        }
+        _ => Err("its lengths are out of bounds".into()),
+    }
 }
 
 /// The header of an object, which is readable without a key but only believed with one.
@@ -272,7 +294,9 @@ impl Places {
         let (plain, stored) = (number(bytes, 16, 8), number(bytes, 24, 8));
         let envelope = if sealed { number(bytes, 32, 4) } else { 0 };
         let inner = (bytes.len() - PREFIX - TRAILER) as u64;
-        let sum = header.checked_add(stored).and_then(|sum| sum.checked_add(envelope));
+        let sum = header
+            .checked_add(stored)
+            .and_then(|sum| sum.checked_add(envelope));
         let long = header > LONGEST_HEADER as u64 || envelope > LONGEST_ENVELOPE as u64;
         let short = sealed && (envelope == 0 || stored < TAG as u64 || bytes[52..64] != [0; 12]);
         if sum != Some(inner) || long || short || plain > LONGEST {

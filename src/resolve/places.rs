@@ -77,7 +77,11 @@ fn located(world: &World<'_>, source: &str, locator: String) -> String {
 /// A store whose secrets are named by paths that can be opened.
 fn stock_store(world: &World<'_>, store: &Store) -> Store {
     let mut store = store.clone();
-    for setting in [&mut store.access_key, &mut store.secret_key, &mut store.token] {
+    for setting in [
+        &mut store.access_key,
+        &mut store.secret_key,
+        &mut store.token,
+    ] {
         if let Some(Setting::Source(source, locator)) = setting {
             *locator = located(world, source, std::mem::take(locator));
         }

@@ -39,7 +39,11 @@ pub fn open(
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
     let path = folder(plan, places, name)?;
-    Ok(keyed(plan, places, Arc::new(DirectoryDevice::open(name, &path, None)?)))
+    Ok(keyed(
+        plan,
+        places,
+        Arc::new(DirectoryDevice::open(name, &path, None)?),
+    ))
 }
 
 /// As [`open`], and proves that it can be written.
@@ -66,7 +70,11 @@ pub fn init(
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
     let path = folder(plan, places, name)?;
-    Ok(keyed(plan, places, Arc::new(DirectoryDevice::init(name, &path)?)))
+    Ok(keyed(
+        plan,
+        places,
+        Arc::new(DirectoryDevice::init(name, &path)?),
+    ))
 }
 
 /// A device with the keys of this host.

@@ -131,7 +131,9 @@ fn check_keys(plan: &ResolvedPlan, places: &Places, graph: &StepGraph) -> Result
         return Ok(());
     }
     let ring = devices::keyring(plan, places);
-    named.into_iter().try_for_each(|name| Ok(ring.key(name).map(drop)?))
+    named
+        .into_iter()
+        .try_for_each(|name| Ok(ring.key(name).map(drop)?))
 }
 
 /// Opens the engine of a service.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use planc::media::keyed::KeyedDevice;
 use planc::media::memory::MemoryDevice;
 use planc::media::part::Replaced;
 use planc::media::{Device, DeviceError, log, part};
 
 use super::fixture::{
-    Collect, Contents, always, contents, log_range, log_source, memory, small, store,
+    Collect, Contents, always, contents, log_range, log_source, memory, ring, small, store,
+    store_sealed,
 };
 
 /// Two devices with the same part and log; the first one is going to be damaged.
@@ -16,17 +18,35 @@ struct Pair {
     holders: Vec<Arc<dyn Device>>,
     log: String,
     exact: Contents,
+    sealed: bool,
 }
 
 impl Pair {
     fn new() -> Self {
+        Self::of(false)
+    }
+
+    /// Plain copies, or sealed ones.
+    fn of(sealed: bool) -> Self {
         let bad = MemoryDevice::new("bad");
         let mut holders: Vec<Arc<dyn Device>> = vec![Arc::new(bad.clone())];
         holders.extend(memory(&["good"]));
-        store(&small(), &holders, "p");
+        if sealed {
+            let ring = Arc::new(ring());
+            let keyed = |device| Arc::new(KeyedDevice::new(device, Arc::clone(&ring)));
+            holders = holders
+                .into_iter()
+                .map(|one| keyed(one) as Arc<dyn Device>)
+                .collect();
+        }
+        store_sealed(&small(), &holders, "p", sealed);
         let range = log_range(3, 9, &[5; 100]);
         let mut records = holders.iter().map(|device| {
             let codec = planc::resolve::plan::Codec::Zstd(3);
+            if sealed {
+                return log::put_sealed(device.as_ref(), &log_source(), &range, codec, "k")
+                    .unwrap();
+            }
             log::put(device.as_ref(), &log_source(), &range, codec).unwrap()
         });
         let log = records.next().unwrap().log;
@@ -36,13 +56,15 @@ impl Pair {
             holders,
             log,
             exact: contents(&small()),
+            sealed,
         }
     }
 
     /// Verification of everything on the bad device.
     fn verify(&self) -> Result<u64, DeviceError> {
-        let read = part::verify("p", &self.bad, &always)?;
-        Ok(read + log::verify(&self.log, &self.bad)?)
+        let bad = self.holders[0].as_ref();
+        let read = part::verify("p", bad, &always)?;
+        Ok(read + log::verify(&self.log, bad)?)
     }
 
     fn restore(holders: &[Arc<dyn Device>]) -> Option<(Contents, Vec<Replaced>)> {
@@ -58,7 +80,7 @@ impl Pair {
             matches!(
                 answer,
                 Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. })
-            ),
+            ) || matches!(answer, Err(DeviceError::Sealed { .. }) if self.sealed),
             "{what}: {answer:?}"
         );
         let (files, _) = Self::restore(&self.holders).unwrap_or_else(|| panic!("{what}"));
@@ -86,10 +108,26 @@ fn objects(device: &dyn Device) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn every_bit_counts() {
-    let pair = Pair::new();
+    flip(&Pair::new(), 1);
+}
+
+#[test]
+fn every_fifth_bit_of_sealed_copies_counts() {
+    flip(&Pair::of(true), 5);
+}
+
+/// All bits of sealed copies: takes minutes, for the campaign.
+#[test]
+#[ignore = "takes minutes"]
+fn every_bit_of_sealed_copies_counts() {
+    flip(&Pair::of(true), 1);
+}
+
+/// Flips bits `step` apart in every object, one at a time.
+fn flip(pair: &Pair, step: usize) {
     pair.verify().unwrap();
     for (name, whole) in objects(&pair.bad) {
-        for bit in 0..whole.len() * 8 {
+        for bit in (0..whole.len() * 8).step_by(step) {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             pair.bad.damage(&name, bytes);
@@ -102,7 +140,15 @@ fn every_bit_counts() {
 
 #[test]
 fn every_length_counts() {
-    let pair = Pair::new();
+    cut(&Pair::new());
+}
+
+#[test]
+fn every_length_of_sealed_copies_counts() {
+    cut(&Pair::of(true));
+}
+
+fn cut(pair: &Pair) {
     for (name, whole) in objects(&pair.bad) {
         for length in 0..whole.len() {
             pair.bad.damage(&name, whole[..length].to_vec());
@@ -118,7 +164,15 @@ fn every_length_counts() {
 
 #[test]
 fn swapped_objects_are_noticed() {
-    let pair = Pair::new();
+    swap(&Pair::new());
+}
+
+#[test]
+fn swapped_sealed_objects_are_noticed() {
+    swap(&Pair::of(true));
+}
+
+fn swap(pair: &Pair) {
     let objects = objects(&pair.bad);
     for (name, whole) in &objects {
         for (_, other) in objects.iter().filter(|(other, _)| other != name) {

@@ -10,6 +10,7 @@ use planc::engine::{
 };
 use planc::facts::holdings::{Method, Position};
 use planc::graph::step::RecoveryTarget;
+use planc::media::keys::{Key, Keyring, escrow};
 use planc::media::log::LogSource;
 use planc::media::manifest::{Manifest, PartHeader};
 use planc::media::memory::MemoryDevice;
@@ -203,6 +204,35 @@ pub(super) fn ended() -> EndedBackup {
 /// Writes and commits a tree on all devices.
 pub(super) fn store(files: &Files, devices: &[Arc<dyn Device>], part: &str) -> Manifest {
     store_as(files, devices, header(part))
+}
+
+/// Keys with one key, `k`, both halves.
+pub(super) fn ring() -> Keyring {
+    ring_of(&escrow::generate("2026-01-01", &[]).0)
+}
+
+/// Keys with this text as the key `k`.
+pub(super) fn ring_of(text: &age::secrecy::SecretString) -> Keyring {
+    let key = Key::parse(age::secrecy::ExposeSecret::expose_secret(text)).unwrap();
+    Keyring::of(BTreeMap::from([("k".to_owned(), Ok(key))]))
+}
+
+/// As [`store`], sealed with the key `k` of the first device when asked for.
+pub(super) fn store_sealed(
+    files: &Files,
+    devices: &[Arc<dyn Device>],
+    part: &str,
+    sealed: bool,
+) -> Manifest {
+    let seal = sealed.then(|| devices[0].keys().seal("k", part, "run-1").unwrap());
+    let mut writer =
+        PartWriter::begin_sealed(devices, settings(2), seal, &always, 1 << 30).unwrap();
+    feed(&mut writer, files).unwrap();
+    let manifest = part::manifest(&writer.finish().unwrap(), header(part), ended());
+    for device in devices {
+        part::commit(&manifest, device.as_ref()).unwrap();
+    }
+    manifest
 }
 
 /// As [`store`], under a header of the caller's.

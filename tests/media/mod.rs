@@ -7,6 +7,7 @@ mod contracts;
 mod damage;
 mod faults;
 mod fixture;
+mod keys;
 mod logs;
 mod reader;
 mod round_trip;

@@ -89,6 +89,7 @@ fn request(file: &Path, devices: &[&MemoryDevice]) -> PushRequest {
         job: "log".to_owned(),
         devices: devices.iter().map(shared).collect(),
         codec: Codec::Lz4,
+        key: None,
         deadline: Duration::from_secs(20),
     }
 }

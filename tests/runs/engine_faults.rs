@@ -168,6 +168,7 @@ fn backup(tries: OnFailure) -> StepGraph {
         job: "wal".to_owned(),
         devices: devices.clone(),
         codec: Codec::None,
+        key: None,
     };
     let kinds = vec![
         archive.clone(),
@@ -181,6 +182,7 @@ fn backup(tries: OnFailure) -> StepGraph {
             method,
             devices: devices.clone(),
             codec: Codec::None,
+            key: None,
             throttle: None,
         },
         StepKind::EndBackup {

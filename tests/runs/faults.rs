@@ -97,6 +97,7 @@ fn backup() -> StepGraph {
             method,
             devices: devices.clone(),
             codec: Codec::None,
+            key: None,
             throttle: None,
         },
         StepKind::EndBackup {

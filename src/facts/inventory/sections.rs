@@ -4,8 +4,8 @@
 use indexmap::IndexMap;
 
 use super::fields::{Fields, Reader};
-use super::{secret, store};
 use super::{Inventory, InventoryDevice, InventoryService, Placed};
+use super::{secret, store};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::resolve::plan::{At, DeviceKind, Disk, EngineKind, Host, Site};
 use crate::similar;

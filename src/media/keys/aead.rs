@@ -80,9 +80,13 @@ impl PackKey {
     /// When the cipher fails or the lengths do not fit.
     pub fn seal(&self, piece: Piece, plain: &[u8], sealed: &mut [u8]) -> Result<(), KeyError> {
         let failed = || KeyError::Failed("the cipher refused its input".into());
-        let (body, tag) = sealed.split_at_mut_checked(plain.len()).ok_or_else(failed)?;
+        let (body, tag) = sealed
+            .split_at_mut_checked(plain.len())
+            .ok_or_else(failed)?;
         let context = Aad::from(self.context(piece));
-        let done = self.key.seal_out_of_place_scatter(piece.nonce(), context, plain, body, &[], tag);
+        let done =
+            self.key
+                .seal_out_of_place_scatter(piece.nonce(), context, plain, body, &[], tag);
         done.map_err(|_| failed())
     }
 
@@ -98,7 +102,9 @@ impl PackKey {
             return Err(wrong());
         }
         let context = Aad::from(self.context(piece));
-        let done = self.key.open_separate_gather(piece.nonce(), context, body, tag, plain);
+        let done = self
+            .key
+            .open_separate_gather(piece.nonce(), context, body, tag, plain);
         done.map_err(|_| wrong())
     }
 }
@@ -112,9 +118,13 @@ mod tests {
     fn a_piece_opens_at_its_own_place_only() {
         let key = |pack, bound| PackKey::new(&[7; 32], pack, [bound; 32]).unwrap();
         let mut sealed = vec![0; 5 + TAG];
-        key(3, 1).seal(Piece::Frame(9), b"bytes", &mut sealed).unwrap();
+        key(3, 1)
+            .seal(Piece::Frame(9), b"bytes", &mut sealed)
+            .unwrap();
         let mut plain = [0; 5];
-        key(3, 1).open(Piece::Frame(9), &sealed, &mut plain).unwrap();
+        key(3, 1)
+            .open(Piece::Frame(9), &sealed, &mut plain)
+            .unwrap();
         assert_eq!(&plain, b"bytes");
         for (pack, bound, piece) in [
             (2, 1, Piece::Frame(9)),
@@ -125,7 +135,11 @@ mod tests {
             let answer = key(pack, bound).open(piece, &sealed, &mut plain);
             assert!(answer.is_err(), "{pack} {bound} {piece:?}");
         }
-        assert!(key(3, 1).open(Piece::Frame(9), &sealed[..3], &mut plain).is_err());
+        assert!(
+            key(3, 1)
+                .open(Piece::Frame(9), &sealed[..3], &mut plain)
+                .is_err()
+        );
         assert!(key(3, 1).seal(Piece::Index, b"bytes", &mut [0; 3]).is_err());
     }
 }

@@ -24,6 +24,12 @@ pub fn generate(created: &str, further: &[String]) -> (SecretString, String) {
     (text.into(), public)
 }
 
+/// The text of a key file as bytes, to be written to a file of its owner.
+#[must_use]
+pub fn bytes(text: &SecretString) -> &[u8] {
+    text.expose_secret().as_bytes()
+}
+
 /// Whether a text is a public half.
 #[must_use]
 pub fn is_recipient(text: &str) -> bool {

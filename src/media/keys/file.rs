@@ -22,7 +22,10 @@ pub fn seal(
     key: &str,
     bytes: &[u8],
 ) -> Result<Vec<u8>, DeviceError> {
-    let sealed = device.keys().key(key).and_then(|key| wrap(bytes, key.halves()));
+    let sealed = device
+        .keys()
+        .key(key)
+        .and_then(|key| wrap(bytes, key.halves()));
     sealed.map_err(|cause| error(device, object, cause))
 }
 

@@ -13,6 +13,9 @@ use super::{KeyError, rewrap};
 /// Most opened seals that are remembered; more cost one more opening each.
 const REMEMBERED: usize = 4096;
 
+/// The line of a key file below which keys only open.
+const FORMER: &str = "# former";
+
 /// One key: whom it seals for, and the secret halves that are here.
 #[derive(Clone, Default)]
 pub struct Key {
@@ -29,17 +32,22 @@ impl Key {
     /// # Errors
     /// What is wrong with which line, without its text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut key = Self::default();
+        let (mut key, mut former) = (Self::default(), false);
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
+                former |= line == FORMER;
                 continue;
             }
             if let Ok(identity) = Identity::from_str(line) {
-                key.add(identity.to_public());
+                if !former {
+                    key.add(identity.to_public());
+                }
                 key.identities.push(identity);
             } else if let Ok(recipient) = Recipient::from_str(line) {
-                key.add(recipient);
+                if !former {
+                    key.add(recipient);
+                }
             } else {
                 return Err(format!("line {number} is no key"));
             }
@@ -66,6 +74,11 @@ impl Key {
     #[must_use]
     pub fn recipients(&self) -> Vec<String> {
         self.recipients.iter().map(ToString::to_string).collect()
+    }
+
+    /// The secret halves.
+    pub(super) fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 
     /// The public halves as they are used.
@@ -153,7 +166,8 @@ impl Keyring {
     /// All secret halves that are here.
     pub(super) fn identities(&self) -> Vec<Identity> {
         let keys = self.keys.values().flatten();
-        keys.flat_map(|key| key.identities.iter().cloned()).collect()
+        keys.flat_map(|key| key.identities.iter().cloned())
+            .collect()
     }
 
     /// Remembers an opened seal by the id of its envelope.
@@ -213,7 +227,23 @@ mod tests {
         assert!(refused.to_string().contains("only the public half of `k`"));
         assert!(secret.open(seal.envelope()).unwrap().is_of("set", "run"));
         assert!(secret.open(seal.envelope()).is_ok(), "from memory");
-        assert!(matches!(secret.seal("x", "", ""), Err(KeyError::Unknown(_))));
+        assert!(matches!(
+            secret.seal("x", "", ""),
+            Err(KeyError::Unknown(_))
+        ));
+    }
+
+    #[test]
+    fn a_former_key_opens_but_nothing_is_sealed_for_it() {
+        let (old, new) = (Identity::generate(), Identity::generate());
+        let halves = [&new, &old].map(Identity::to_string);
+        let [first, second] = halves.each_ref().map(ExposeSecret::expose_secret);
+        let rotated = ring(&format!("{first}\n# former\n{second}\n"));
+        let before = ring(second).seal("k", "set", "run").unwrap();
+        rotated.open(before.envelope()).unwrap();
+        let after = rotated.seal("k", "set", "run").unwrap();
+        assert!(ring(second).open(after.envelope()).is_err());
+        assert!(Key::parse(&format!("# former\n{second}")).is_err());
     }
 
     #[test]

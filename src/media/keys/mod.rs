@@ -28,7 +28,8 @@
 //! # Key files
 //! A key file is what `age-keygen` writes: lines `AGE-SECRET-KEY-1…`, lines `age1…` for further
 //! recipients (other holders, the escrow), and comments after `#`. Copies are sealed for all of
-//! them. A file with `age1…` lines only makes a host that writes copies it cannot read.
+//! them; secret halves below the line `# former` open what was sealed before, and nothing new is
+//! sealed for them. A file with `age1…` lines only makes a host that writes copies it cannot read.
 //!
 //! # Without a key
 //! Names of objects, their lengths, ids of sets and the public halves of keys are readable; no
@@ -38,9 +39,9 @@
 pub mod aead;
 pub mod escrow;
 pub mod file;
-pub mod rewrap;
 mod keyring;
 pub(in crate::media) mod layout;
+pub mod rewrap;
 mod seal;
 mod source;
 

@@ -3,24 +3,28 @@
 //!
 //! # Layout
 //! The object `keys/<64 hex digits>.age` is a binary age file, named by the BLAKE3 of its bytes.
-//! Its plaintext has one block a set: a line `envelope` with the BLAKE3 of the set's envelope in
+//! Its plaintext begins with the line `for` with the public halves it was made for, divided by
+//! spaces, and then has one block a set: a line `envelope` with the BLAKE3 of the set's envelope in
 //! hex digits, then the three lines of that envelope ([`super`]).
 
-use age::secrecy::{ExposeSecret, SecretString};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::keyring::Keyring;
+use age::secrecy::{ExposeSecret, SecretString};
+use age::x25519::Identity;
+use serde::Deserialize;
+
 use super::seal::{Seal, unwrap, wrap};
 use super::{Key, KeyError};
-use crate::media::{Device, DeviceError};
+use crate::media::{Device, DeviceError, name, sealed};
 
 /// Folder of rewrapped secrets.
-pub const FOLDER: &str = "keys/";
+const FOLDER: &str = "keys/";
 
 /// Ends their names.
 const END: &str = ".age";
 
 /// Most sets in one object, so that a reader's memory is bounded.
-pub const MOST: usize = 10_000;
+const MOST: usize = 10_000;
 
 /// Longest plaintext of an object: every line of every set at its longest.
 const LONGEST: u64 = 16 << 20;
@@ -51,9 +55,19 @@ pub fn open(device: &dyn Device, object: &str, envelope: &[u8]) -> Result<Seal, 
 /// Reads every rewrapped secret on a device that a key at hand opens.
 fn learn(device: &dyn Device) -> Result<(), DeviceError> {
     let ring = device.keys();
-    let identities = ring.identities();
+    for text in texts(device, &ring.identities())? {
+        for (id, seal) in sets(&text) {
+            ring.remember(id, seal);
+        }
+    }
+    Ok(())
+}
+
+/// The texts of all rewrapped secrets that the identities open.
+fn texts(device: &dyn Device, identities: &[Identity]) -> Result<Vec<SecretString>, DeviceError> {
+    let mut texts = Vec::new();
     if identities.is_empty() {
-        return Ok(());
+        return Ok(texts);
     }
     for (object, length) in device.list(FOLDER)? {
         if !object.ends_with(END) || length > 2 * LONGEST {
@@ -61,47 +75,146 @@ fn learn(device: &dyn Device) -> Result<(), DeviceError> {
         }
         let bytes = device.get(&object, None)?;
         // one that others can open, or that is damaged, opens nothing here
-        if let Ok(text) = unwrap(&bytes, &identities, LONGEST) {
+        if let Ok(text) = unwrap(&bytes, identities, LONGEST) {
             let text = std::str::from_utf8(text.expose_secret()).unwrap_or_default();
-            take(ring, text);
+            texts.push(SecretString::from(text));
         }
     }
-    Ok(())
+    Ok(texts)
 }
 
-fn take(ring: &Keyring, text: &str) {
-    let lines: Vec<&str> = text.lines().collect();
+/// The sets of a text by the ids of their envelopes.
+fn sets(text: &SecretString) -> Vec<([u8; 32], Seal)> {
+    let lines: Vec<&str> = text.expose_secret().lines().skip(1).collect();
+    let mut found = Vec::new();
     for block in lines.chunks_exact(4) {
         let hex = block[0].strip_prefix("envelope ").unwrap_or_default();
         let id = blake3::Hash::from_hex(hex).map(|hash| *hash.as_bytes());
-        let text = block[1..].join("\n");
-        if let (Ok(id), Ok(seal)) = (id, Seal::from_text(text.as_bytes(), &[])) {
-            ring.remember(id, seal);
+        let seal = SecretString::from(block[1..].join("\n"));
+        let seal = Seal::from_text(seal.expose_secret().as_bytes(), &[]);
+        if let (Ok(id), Ok(seal)) = (id, seal) {
+            found.push((id, seal));
         }
     }
+    found
 }
 
-/// Adds an object that wraps the secrets of these sets for the recipients of a key; returns its
-/// name.
+/// What a rewrapping did on one device.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Sets that can be opened by all recipients of the key now.
+    pub added: usize,
+    /// Sets that could be before.
+    pub known: usize,
+    /// Objects of sets that the key does not open.
+    pub closed: Vec<String>,
+}
+
+/// Wraps the secrets of all sets on a device that a key opens for its recipients, where that was
+/// not done before.
 ///
 /// # Errors
-/// When wrapping or the device fails.
-pub fn add(
-    device: &dyn Device,
-    key: &Key,
-    sets: &[(Vec<u8>, Seal)],
-) -> Result<String, DeviceError> {
-    let mut text = String::new();
-    for (envelope, seal) in sets {
-        let id = blake3::Hash::from_bytes(id_of(envelope)).to_hex();
+/// When the device fails or an object is damaged.
+pub fn rewrap(device: &dyn Device, key: &Key) -> Result<Rewrapped, DeviceError> {
+    let wanted = key.recipients();
+    let mut covered = BTreeSet::new();
+    let mut seals = BTreeMap::new();
+    for text in texts(device, key.identities())? {
+        let first = text.expose_secret().lines().next().unwrap_or_default();
+        let whole = wanted
+            .iter()
+            .all(|half| first.split(' ').any(|word| word == half));
+        for (id, seal) in sets(&text) {
+            if whole {
+                covered.insert(id);
+            }
+            seals.insert(id, seal);
+        }
+    }
+    let mut done = Rewrapped::default();
+    let mut open = Vec::new();
+    for found in envelopes(device)? {
+        let id = id_of(&found.envelope);
+        if covered.contains(&id) || wanted.iter().all(|half| found.keys.contains(half)) {
+            done.known += 1;
+            continue;
+        }
+        let opened = match Seal::open(&found.envelope, key.identities()) {
+            Err(KeyError::NoMatch(_)) => seals.get(&id).cloned(),
+            Err(cause) => return Err(error(device, &found.object, cause)),
+            Ok(seal) => Some(seal),
+        };
+        match opened {
+            Some(seal) => open.push((id, seal)),
+            None => done.closed.push(found.object),
+        }
+    }
+    for sets in open.chunks(MOST) {
+        add(device, key, sets)?;
+    }
+    done.added = open.len();
+    Ok(done)
+}
+
+/// Adds an object that wraps these secrets for the recipients of a key.
+fn add(device: &dyn Device, key: &Key, sets: &[([u8; 32], Seal)]) -> Result<(), DeviceError> {
+    let mut text = format!("for {}\n", key.recipients().join(" "));
+    for (id, seal) in sets {
+        let id = blake3::Hash::from_bytes(*id).to_hex();
         text += &format!("envelope {id}\n{}", seal.text().expose_secret());
     }
     let text = SecretString::from(text);
     let file = wrap(text.expose_secret().as_bytes(), key.halves());
     let file = file.map_err(|cause| error(device, FOLDER, cause))?;
     let name = format!("{FOLDER}{}{END}", blake3::hash(&file).to_hex());
-    device.put_if_absent(&name, &file)?;
-    Ok(name)
+    device.put_if_absent(&name, &file).map(drop)
+}
+
+/// A sealed manifest or log object.
+pub struct Found {
+    /// Its name.
+    pub object: String,
+    /// Its envelope.
+    pub envelope: Vec<u8>,
+    /// Public halves that it was sealed for, as its header says.
+    pub keys: Vec<String>,
+}
+
+/// The part of headers that names keys.
+#[derive(Deserialize)]
+struct Keys {
+    #[serde(default)]
+    keys: Vec<String>,
+}
+
+/// The envelopes of all sealed manifests and log objects on a device. Only their beginnings are
+/// read.
+///
+/// # Errors
+/// When the device fails or an object is damaged.
+pub fn envelopes(device: &dyn Device) -> Result<Vec<Found>, DeviceError> {
+    let mut found = Vec::new();
+    for folder in [name::PARTS, name::LOGS] {
+        for (object, length) in device.list(folder)? {
+            let head = sealed::PREFIX as u64;
+            let prefix = device.get(&object, Some(0..head.min(length)))?;
+            let damaged = |detail| error(device, &object, KeyError::Damaged(detail));
+            let Some((header, envelope)) = sealed::lengths(&prefix).map_err(damaged)? else {
+                continue;
+            };
+            let bytes = device.get(&object, Some(head..head + header + envelope))?;
+            // at most the length of what was read
+            let (header, envelope) = bytes.split_at(usize::try_from(header).unwrap_or(0));
+            let keys: Keys = serde_json::from_slice(header)
+                .map_err(|_| damaged("its header cannot be read".to_owned()))?;
+            found.push(Found {
+                object,
+                envelope: envelope.to_vec(),
+                keys: keys.keys,
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// The device's error of a key's.

@@ -93,7 +93,8 @@ impl Seal {
         let mut lines = text.lines();
         let mut word = |name: &str| {
             let line = lines.next().and_then(|line| line.strip_prefix(name));
-            line.and_then(|line| line.strip_prefix(' ')).ok_or_else(foreign)
+            line.and_then(|line| line.strip_prefix(' '))
+                .ok_or_else(foreign)
         };
         let (hex, set, run) = (word(FORMAT)?, word("set")?, word("run")?);
         // a hash is 32 bytes in hex digits, as the secret is
@@ -195,7 +196,9 @@ impl Seal {
         if self.salt(bytes) == salt {
             Ok(())
         } else {
-            Err(KeyError::Damaged("its salt is not that of its content".into()))
+            Err(KeyError::Damaged(
+                "its salt is not that of its content".into(),
+            ))
         }
     }
 }
@@ -280,7 +283,10 @@ mod tests {
     #[test]
     fn any_recipient_opens_an_envelope_and_nobody_else() {
         let holders: Vec<_> = (0..3).map(|_| age::x25519::Identity::generate()).collect();
-        let recipients: Vec<_> = holders.iter().map(age::x25519::Identity::to_public).collect();
+        let recipients: Vec<_> = holders
+            .iter()
+            .map(age::x25519::Identity::to_public)
+            .collect();
         let seal = Seal::fresh(&recipients, "part-1", "run-1").unwrap();
         for holder in &holders {
             let opened = Seal::open(seal.envelope(), std::slice::from_ref(holder)).unwrap();

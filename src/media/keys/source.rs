@@ -89,7 +89,9 @@ impl KeySource {
 }
 
 fn secret_variables() -> std::sync::MutexGuard<'static, BTreeSet<String>> {
-    SECRET_VARIABLES.lock().unwrap_or_else(PoisonError::into_inner)
+    SECRET_VARIABLES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps variables that hold keys and passwords out of a child's environment (R29).

@@ -99,7 +99,13 @@ pub(crate) fn seal(manifest: &Manifest) -> Result<Vec<u8>, String> {
     };
     let header = serde_json::to_vec(&header).map_err(|cause| cause.to_string())?;
     let body = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
-    sealed::seal_with(Kind::Manifest, &header, &body, CODEC, manifest.seal.as_ref())
+    sealed::seal_with(
+        Kind::Manifest,
+        &header,
+        &body,
+        CODEC,
+        manifest.seal.as_ref(),
+    )
 }
 
 /// Reads a manifest's object and checks that all that it refers to makes sense.
@@ -116,7 +122,9 @@ fn understand(opened: &Opened, seal: Option<Seal>) -> Result<Manifest, String> {
         return Err(format!("it has the unknown format `{}`", manifest.format));
     }
     let header = &manifest.header;
-    let own = seal.as_ref().is_none_or(|seal| seal.is_of(&header.part, &header.run));
+    let own = seal
+        .as_ref()
+        .is_none_or(|seal| seal.is_of(&header.part, &header.run));
     if !own || manifest.keys.is_empty() != seal.is_none() {
         return Err("it is sealed as another part".into());
     }

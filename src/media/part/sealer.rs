@@ -69,7 +69,11 @@ impl Sealer {
             self.proof.resize(stored.len(), 0);
         }
         key.seal(piece, &stored[..length], &mut self.sealed[..length + TAG])?;
-        key.open(piece, &self.sealed[..length + TAG], &mut self.proof[..length])?;
+        key.open(
+            piece,
+            &self.sealed[..length + TAG],
+            &mut self.proof[..length],
+        )?;
         if self.proof[..length] != stored[..length] {
             let detail = "a sealed frame does not give back its content";
             return Err(KeyError::Failed(detail.into()));

@@ -103,7 +103,10 @@ impl<'a> Packs<'a> {
             let detail = format!("it has {size} bytes instead of {}", expected.length);
             return Err(self.damaged(&pack, detail));
         }
-        self.take(&mut pack, crate::media::pack::begin(self.manifest.seal.as_ref()))?;
+        self.take(
+            &mut pack,
+            crate::media::pack::begin(self.manifest.seal.as_ref()),
+        )?;
         self.open = Some(pack);
         Ok(())
     }
