@@ -10,7 +10,7 @@ use crate::quantity::{Amount, Duration};
 use crate::source::Span;
 use crate::yaml::Entry;
 
-const KEY: &[&str] = &[
+pub(super) const KEY: &[&str] = &[
     "env",
     "file",
     "vault",

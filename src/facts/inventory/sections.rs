@@ -73,7 +73,10 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("service", SERVICE),
     ("connect", CONNECT),
     ("device", DEVICE),
-    ("s3", S3),
+    ("s3", store::S3),
+    ("azure", store::AZURE),
+    ("gcs", store::GCS),
+    ("key", super::keys::KEY),
     ("contact", CONTACT),
 ];
 

@@ -7,7 +7,7 @@ use super::sections::source;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::{Entry, Value};
 
-const S3: &[&str] = &[
+pub(super) const S3: &[&str] = &[
     "endpoint",
     "bucket",
     "region",
@@ -17,8 +17,8 @@ const S3: &[&str] = &[
     "token",
     "conditional_put",
 ];
-const AZURE: &[&str] = &["endpoint", "account", "container", "prefix", "secret_key"];
-const GCS: &[&str] = &["endpoint", "bucket", "prefix", "service_account"];
+pub(super) const AZURE: &[&str] = &["endpoint", "account", "container", "prefix", "secret_key"];
+pub(super) const GCS: &[&str] = &["endpoint", "bucket", "prefix", "service_account"];
 
 /// Whose protocol an object store speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -48,6 +48,7 @@ fn field_schema(table: &str, field: &str) -> Value {
         ("inventory", "hosts") => named("host"),
         ("inventory", "services") => named("service"),
         ("inventory", "devices") => named("device"),
+        ("inventory", "keys") => named("key"),
         ("inventory", "contacts") => named("contact"),
         ("host", "disks") => named("disk"),
         ("service", "connect") => json!({"$ref": "#/definitions/connect"}),
@@ -55,7 +56,12 @@ fn field_schema(table: &str, field: &str) -> Value {
         ("service", "tablespaces") => disks(),
         ("service", "databases") => json!({"type": ["object", "array", "null"]}),
         ("service", "labels") => texts(),
-        ("device", "s3") => json!({"$ref": "#/definitions/s3"}),
+        ("device", "s3" | "azure" | "gcs") => {
+            json!({"$ref": format!("#/definitions/{field}")})
+        }
+        ("s3" | "azure" | "gcs", "secret_key" | "token" | "service_account") => {
+            json!({"type": "object"})
+        }
         ("connect", "port") => json!({"type": ["integer", "string", "object"]}),
         ("connect", _) => json!({"type": ["string", "object"]}),
         _ => quantity(field),
@@ -91,9 +97,10 @@ fn quantity(field: &str) -> Value {
         "capacity" | "free" | "volume_size" => form("([KMGTP]i)?B", "64 MiB"),
         "write" | "read" | "replay" => form("(([KMGTP]i)?B|[MG]bit)/(s|h|day|d)", "400 MiB/s"),
         "drives" | "volumes" => json!({"type": "integer", "minimum": 1}),
-        "append" | "immutable" | "reduces" => json!({"type": "boolean"}),
+        "append" | "immutable" | "reduces" | "conditional_put" => json!({"type": "boolean"}),
         "path" | "host" | "site" | "disk" | "note" | "city" | "address" | "facts" | "state"
-        | "endpoint" | "bucket" | "version" => json!({"type": "string"}),
+        | "endpoint" | "bucket" | "container" | "account" | "region" | "prefix" | "since"
+        | "escrow_until" | "version" => json!({"type": "string"}),
         _ => json!({}),
     }
 }
