@@ -153,7 +153,8 @@ impl Keyring {
     pub fn open(&self, envelope: &[u8]) -> Result<Seal, KeyError> {
         let id = rewrap::id_of(envelope);
         if let Some(seal) = self.opened().get(&id) {
-            return Ok(seal.clone());
+            // one that came from a rewrapped secret does not know its envelope
+            return Ok(seal.with_envelope(envelope));
         }
         let seal = Seal::open(envelope, &self.identities()).map_err(|error| match error {
             KeyError::NoMatch(_) => KeyError::NoMatch(self.missing()),
