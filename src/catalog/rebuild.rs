@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Catalog, CatalogError};
 use crate::media::manifest::{Manifest, PartHeader};
-use crate::media::{Device, DeviceError, log, name, part};
+use crate::media::{Device, DeviceError, log, name, part, tomb};
 
 /// Whose copies a catalog holds. Devices may be shared by several plans and environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,7 @@ impl Catalog {
             let identity = device.identity()?;
             rebuild.catalog.bind_device(device.name(), &identity)?;
             rebuild.add_parts(device.as_ref())?;
+            rebuild.add_tombs(device.as_ref())?;
         }
         for device in devices {
             rebuild.add_logs(device.as_ref())?;
@@ -102,6 +103,20 @@ impl Rebuild<'_> {
             }
             Err(error) => self.problems.push(problem(error)?),
         }
+        Ok(())
+    }
+
+    /// Tombstones go on counting from when they were put.
+    fn add_tombs(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
+        let (tombs, unread) = tomb::list(device)?;
+        for tomb in tombs {
+            self.catalog
+                .record_condemned(&tomb.object, device.name(), tomb.at)?;
+        }
+        let problems = unread.into_iter();
+        let device = device.name();
+        self.problems
+            .extend(problems.map(|object| format!("device {device}: {object} is damaged")));
         Ok(())
     }
 

@@ -81,6 +81,56 @@ impl Catalog {
         })
     }
 
+    /// Records that a tombstone stands beside a copy; the first one counts.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_condemned(
+        &mut self,
+        object: &str,
+        device: &str,
+        at: Timestamp,
+    ) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let sql = "INSERT INTO condemned VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            db.execute(sql, params![object, device, at.to_string()])?;
+            Ok(())
+        })
+    }
+
+    /// Records that no tombstone stands beside a copy.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_reprieved(&mut self, object: &str, device: &str) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let sql = "DELETE FROM condemned WHERE object = ?1 AND device = ?2";
+            db.execute(sql, [object, device])?;
+            Ok(())
+        })
+    }
+
+    /// Records that a copy was deleted. What no device holds any more is forgotten.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_gone(&mut self, object: &str, device: &str) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            for table in ["held", "condemned", "verified"] {
+                let sql = format!("DELETE FROM {table} WHERE object = ?1 AND device = ?2");
+                db.execute(&sql, [object, device])?;
+            }
+            for (table, key) in [("part", "part"), ("log", "log")] {
+                let sql = format!(
+                    "DELETE FROM {table} WHERE {key} = ?1
+                     AND NOT EXISTS (SELECT 1 FROM held WHERE object = ?1)"
+                );
+                db.execute(&sql, [object])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Records a job's success; the latest beginning counts.
     ///
     /// # Errors

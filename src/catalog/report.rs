@@ -20,6 +20,9 @@ impl Catalog {
                 logs: logs(db)?,
                 jobs: jobs(db)?,
                 verified: verified(db)?,
+                damaged: damaged(db)?,
+                condemned: condemned(db)?,
+                in_use: Vec::new(),
             };
             holdings
                 .parts
@@ -170,6 +173,18 @@ fn jobs(db: &Connection) -> rusqlite::Result<Vec<JobHistory>> {
 
 fn verified(db: &Connection) -> rusqlite::Result<Vec<(String, String, jiff::Timestamp)>> {
     let sql = "SELECT object, device, at FROM verified WHERE intact ORDER BY object, device";
+    all(db, sql, |row| {
+        Ok((row.get(0)?, row.get(1)?, text(row, 2, time)?))
+    })
+}
+
+fn damaged(db: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT object, device FROM verified WHERE NOT intact ORDER BY object, device";
+    all(db, sql, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+fn condemned(db: &Connection) -> rusqlite::Result<Vec<(String, String, jiff::Timestamp)>> {
+    let sql = "SELECT object, device, at FROM condemned ORDER BY object, device";
     all(db, sql, |row| {
         Ok((row.get(0)?, row.get(1)?, text(row, 2, time)?))
     })

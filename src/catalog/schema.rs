@@ -1,7 +1,7 @@
 //! Owns the tables of the catalog and their version.
 
 /// Version of the tables, kept in `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Makes the tables of an empty file.
 pub(super) const CREATE: &str = "
@@ -70,4 +70,22 @@ CREATE TABLE job (
     bytes   INTEGER NOT NULL,
     PRIMARY KEY (job, method)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE condemned (
+    object TEXT NOT NULL,
+    device TEXT NOT NULL,
+    at     TEXT NOT NULL,
+    PRIMARY KEY (object, device)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings the tables of version 1 to version 2.
+pub(super) const FROM_1: &str = "
+CREATE TABLE condemned (
+    object TEXT NOT NULL,
+    device TEXT NOT NULL,
+    at     TEXT NOT NULL,
+    PRIMARY KEY (object, device)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
 ";

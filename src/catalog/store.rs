@@ -74,6 +74,10 @@ impl Store {
                 change.commit().map_err(wrong)
             }
             (schema::VERSION, _) => Ok(()),
+            (1, _) => {
+                change.execute_batch(schema::FROM_1).map_err(wrong)?;
+                change.commit().map_err(wrong)
+            }
             (0, _) => Err(CatalogError::Unusable {
                 path,
                 detail: "it is a database of another application".into(),

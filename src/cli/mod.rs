@@ -15,6 +15,7 @@ mod demo;
 mod device;
 mod diff;
 pub mod exit;
+mod expire;
 mod explain;
 mod fix;
 mod fmt;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Recover(recover::Args),
     /// Read stored copies back and compare every hash.
     Verify(verify::Args),
+    /// Show what `retain` lets go, what stays and why; delete it with `--apply`.
+    Expire(expire::Args),
     /// Tell how old the newest copies are and what is due.
     Status(status::Args),
     /// Measure services and devices, and write the facts file. Connects read-only.
@@ -110,6 +113,7 @@ impl Command {
             Self::Restore(args) => restore::run(&args),
             Self::Recover(args) => recover::run(&args),
             Self::Verify(args) => verify::run(&args),
+            Self::Expire(args) => expire::run(&args),
             Self::Status(args) => status::run(&args),
             Self::Survey(args) => survey::run(&args),
             Self::List(args) => list::run(&args),

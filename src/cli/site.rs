@@ -17,6 +17,7 @@ use crate::cli::load::{self, Loaded};
 use crate::engine::Engine;
 use crate::facts::holdings::Holdings;
 use crate::facts::measured::Measured;
+use crate::graph::retention::Judgement;
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{self, GraphError, order, support};
 use crate::report::events::JsonLog;
@@ -149,9 +150,27 @@ impl Site {
         self.catalog.holdings().map_err(catalog_error)
     }
 
+    /// As [`Site::holdings`], with what runs that did not end work with.
+    fn holdings_in_use(&self) -> Result<Holdings, CliError> {
+        let mut holdings = self.holdings()?;
+        for family in Family::ALL {
+            let steps = self.unfinished(family)?.map(|run| run.graph.steps);
+            let steps = steps.into_iter().flatten();
+            let objects = steps.flat_map(|step| support::objects_of(&step.kind));
+            holdings.in_use.extend(objects);
+        }
+        Ok(holdings)
+    }
+
+    /// What stays and what goes.
+    pub(crate) fn judge(&self, now: Timestamp) -> Result<Judgement, CliError> {
+        let holdings = self.holdings_in_use()?;
+        graph::judge(&self.plan, &holdings, now).map_err(|error| graph_error(&error))
+    }
+
     /// Compiles an intent to a graph that can be run.
     pub(crate) fn compile(&self, intent: &Intent, now: Timestamp) -> Result<StepGraph, CliError> {
-        let holdings = self.holdings()?;
+        let holdings = self.holdings_in_use()?;
         let measured = Measured::of(self.plan.plan(), &holdings);
         let graph = graph::build(&self.plan, &holdings, &measured, intent, now);
         let graph = graph.map_err(|error| graph_error(&error))?;

@@ -45,6 +45,12 @@ impl<'a> Calendar<'a> {
         Some(Self::new(zone, &plan.windows))
     }
 
+    /// The zone.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// The latest occurrence that began at or before `now`; none for schedules without a place
     /// on the calendar (intervals and sizes).
     #[must_use]

@@ -98,4 +98,13 @@ pub struct Holdings {
     pub jobs: Vec<JobHistory>,
     /// When each (part, device) was last read back whole and found intact.
     pub verified: Vec<(String, String, Timestamp)>,
+    /// Copies (object, device) that were last found damaged or lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<(String, String)>,
+    /// Copies (object, device) with a tombstone, and since when it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub condemned: Vec<(String, String, Timestamp)>,
+    /// Parts and log ranges that runs which did not end work with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_use: Vec<String>,
 }

@@ -7,7 +7,7 @@ use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::ids;
 use super::select::{Wanted, Work};
-use super::step::{EdgeKind, Estimate, StepGraph, StepKind};
+use super::step::{EdgeKind, Estimate, Intent, StepGraph, StepKind};
 use super::world::{World, is_full, job_name};
 use crate::facts::holdings::Method;
 use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, JobId, ServiceId};
@@ -26,6 +26,9 @@ pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphEr
     after_edges(world, &mut draft, work, &made);
     missing_copies(world, &mut draft, &work.jobs);
     super::verify::rereads(world, &mut draft, &work.jobs);
+    if *world.intent == Intent::Due {
+        super::expire::due(world, &mut draft);
+    }
     draft.finish(world)
 }
 
@@ -414,7 +417,13 @@ fn copy_stored(
         .filter(|name| world.device_named(name).is_some())
         .cloned()
         .collect();
+    // a copy that the device would not keep is not brought back to it
+    let wanted = |to: &&String| {
+        let copy = (lack.object.to_owned(), (*to).clone());
+        world.judged().wanted.contains(&copy)
+    };
     let missing = required.iter().filter(|name| !lack.holders.contains(*name));
+    let missing = missing.filter(wanted);
     for to in missing.filter(|_| !holders.is_empty()) {
         let ends = [holders[0].clone(), to.clone()];
         let lanes = world.device_lanes(draft, &ends);

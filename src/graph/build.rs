@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::error::GraphError;
+use super::retention::Judgement;
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, recover, restore, select, verify};
+use super::{backup, expire, recover, restore, select, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::measured::Measured;
@@ -26,6 +27,7 @@ pub fn build(
         Intent::Due => backup::build(&world, &select::due_work(&world)),
         Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
         Intent::Verify { device } => verify::build(&world, device.as_deref()),
+        Intent::Expire { device, grace } => expire::build(&world, device.as_deref(), *grace),
         Intent::Restore(intent) => restore::build(&world, intent),
         Intent::Recover {
             scenario,
@@ -37,6 +39,20 @@ pub fn build(
             "read it with `planc run --graph FILE`",
         )),
     }
+}
+
+/// What stays and what goes, with all reasons.
+///
+/// # Errors
+/// When the plan's time zone is not known on this machine.
+pub fn judge(
+    plan: &CheckedPlan,
+    holdings: &Holdings,
+    now: Timestamp,
+) -> Result<Judgement, GraphError> {
+    let measured = Measured::default();
+    let world = World::new(plan.plan(), holdings, &measured, &Intent::Due, now)?;
+    Ok(world.judged().clone())
 }
 
 /// When each job is due next, in the order of the plan: its full name and the moment, which is

@@ -75,6 +75,13 @@ impl Draft {
         u32::try_from(self.steps.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// Indices of the steps so far of these kinds.
+    pub(super) fn steps_that(&self, wanted: impl Fn(&StepKind) -> bool) -> Vec<u32> {
+        let steps = (0u32..).zip(&self.steps);
+        let found = steps.filter(|(_, step)| wanted(&step.kind));
+        found.map(|(index, _)| index).collect()
+    }
+
     /// Adds an edge; the reason says why `to` waits for `from`.
     pub(super) fn edge(&mut self, from: u32, to: u32, kind: EdgeKind, why: &'static str) {
         self.edges.push(Edge {
@@ -120,7 +127,10 @@ fn on_failure(kind: &StepKind) -> OnFailure {
         | StepKind::CommitPart { .. }
         | StepKind::ArchiveLog { .. }
         | StepKind::CopyStored { .. }
-        | StepKind::VerifyStored { .. } => OnFailure::Retry(RETRIES),
+        | StepKind::VerifyStored { .. }
+        | StepKind::Condemn { .. }
+        | StepKind::DeleteStored { .. }
+        | StepKind::Reprieve { .. } => OnFailure::Retry(RETRIES),
         _ => OnFailure::Abort,
     }
 }

@@ -61,6 +61,13 @@ pub enum Intent {
         /// Only this device.
         device: Option<String>,
     },
+    /// Delete what no clause of the plan keeps.
+    Expire {
+        /// Only on this device.
+        device: Option<String>,
+        /// Seconds that a tombstone stands before the copy is deleted.
+        grace: u64,
+    },
     /// An ad-hoc restore of one service.
     Restore(RestoreIntent),
     /// A named recovery of the plan with incident input.
@@ -283,6 +290,29 @@ pub enum StepKind {
     },
     /// Reads all of a part or log object back and compares every hash.
     VerifyStored {
+        /// Id of the part, or of the log object.
+        object: String,
+        /// Device by name.
+        device: String,
+    },
+    /// Puts a tombstone beside a copy that goes.
+    Condemn {
+        /// Id of the part, or of the log object.
+        object: String,
+        /// Device by name.
+        device: String,
+    },
+    /// Deletes a copy whose tombstone stood for the grace.
+    DeleteStored {
+        /// Id of the part, or of the log object.
+        object: String,
+        /// Device by name.
+        device: String,
+        /// Seconds.
+        grace: u64,
+    },
+    /// Takes the tombstone of a copy away: it stays after all.
+    Reprieve {
         /// Id of the part, or of the log object.
         object: String,
         /// Device by name.

@@ -64,9 +64,25 @@ pub fn devices_of(kind: &StepKind) -> Vec<&str> {
             names.push(to);
             names
         }
-        StepKind::VerifyStored { device, .. } => vec![device],
+        StepKind::VerifyStored { device, .. }
+        | StepKind::Condemn { device, .. }
+        | StepKind::DeleteStored { device, .. }
+        | StepKind::Reprieve { device, .. } => vec![device],
         StepKind::FetchPart { from, .. } => all(from),
         StepKind::ReplayLog { logs, .. } => logs.iter().flat_map(|(_, from)| all(from)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The stored parts and log ranges that a step reads.
+#[must_use]
+pub fn objects_of(kind: &StepKind) -> Vec<String> {
+    match kind {
+        StepKind::CopyStored { object, .. } | StepKind::VerifyStored { object, .. } => {
+            vec![object.clone()]
+        }
+        StepKind::FetchPart { part, .. } => vec![part.clone()],
+        StepKind::ReplayLog { logs, .. } => logs.iter().map(|(log, _)| log.clone()).collect(),
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! Owns the steps that read stored copies back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -17,19 +17,7 @@ use crate::similar;
 /// # Errors
 /// When the plan has no such device.
 pub(super) fn build(world: &World<'_>, device: Option<&str>) -> Result<StepGraph, GraphError> {
-    if let Some(name) = device
-        && world.device_named(name).is_none()
-    {
-        let known = world.plan.devices.iter().map(|device| device.name.as_str());
-        let help = match similar::nearest(name, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "name a device of the plan or its inventory".into(),
-        };
-        return Err(GraphError::new(
-            format!("no device is called `{name}`"),
-            help,
-        ));
-    }
+    known_device(world, device)?;
     let mut draft = Draft::new(world);
     let wanted = |name: &str| device.is_none_or(|device| device == name);
     for object in stored(world) {
@@ -39,6 +27,23 @@ pub(super) fn build(world: &World<'_>, device: Option<&str>) -> Result<StepGraph
         }
     }
     draft.finish(world)
+}
+
+/// Refuses the name of a device that the plan does not know.
+///
+/// # Errors
+/// With the nearest name.
+pub(super) fn known_device(world: &World<'_>, device: Option<&str>) -> Result<(), GraphError> {
+    let Some(name) = device.filter(|name| world.device_named(name).is_none()) else {
+        return Ok(());
+    };
+    let known = world.plan.devices.iter().map(|device| device.name.as_str());
+    let help = match similar::nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "name a device of the plan or its inventory".into(),
+    };
+    let message = format!("no device is called `{name}`");
+    Err(GraphError::new(message, help))
 }
 
 /// To whom a stored object belongs.
@@ -118,11 +123,17 @@ pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
         let last = verified.entry((object, device)).or_insert(*at);
         *last = (*last).max(*at);
     }
+    let fates = world.judged().fates.iter();
+    let going: BTreeSet<(&str, &str)> = fates
+        .filter(|fate| fate.goes())
+        .map(|fate| (fate.object.as_str(), fate.device.as_str()))
+        .collect();
     for object in stored(world) {
         let Some(rhythms) = scheduled.get(&object.owner) else {
             continue;
         };
-        for device in object.devices {
+        let stays = |device: &&String| !going.contains(&(object.id, device.as_str()));
+        for device in object.devices.iter().filter(stays) {
             let read = verified.get(&(object.id, device.as_str())).copied();
             let last = read.map_or(object.since, |read| read.max(object.since));
             let due = |schedule| due::due(&world.calendar, schedule, Some(last), world.now);

@@ -1,5 +1,6 @@
 //! Owns everything an intent is compiled from, with the look-ups that all intents share.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use super::calendar::Calendar;
 use super::draft::Draft;
 use super::error::GraphError;
 use super::ids;
+use super::retention::{Judgement, Question, judge};
 use super::step::{Estimate, Intent};
 use crate::facts::capability;
 use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
@@ -32,6 +34,7 @@ pub(super) struct World<'a> {
     history: BTreeMap<(&'a str, Option<Method>), Timestamp>,
     devices: BTreeMap<&'a str, DeviceId>,
     archives: BTreeMap<ServiceId, ArchiveId>,
+    judged: OnceCell<Judgement>,
 }
 
 /// A calendar in the plan's zone.
@@ -92,7 +95,13 @@ impl<'a> World<'a> {
             history,
             devices,
             archives,
+            judged: OnceCell::new(),
         })
+    }
+
+    /// What stays and what goes; computed at first use.
+    pub(super) fn judged(&self) -> &Judgement {
+        self.judged.get_or_init(|| judge(&Question::of_world(self)))
     }
 
     /// Copies of a component, oldest first.

@@ -24,6 +24,7 @@ mod opened;
 pub mod pack;
 pub mod part;
 pub mod sealed;
+pub mod tomb;
 
 use std::io::Write;
 use std::ops::Range;

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::facts::holdings::{Holdings, Position};
 use crate::media::Device;
 use crate::media::part::WriteSettings;
+use crate::media::tomb::Manifests;
 use crate::resolve::plan::Codec;
 
 /// What a run works with.
@@ -39,6 +40,8 @@ pub struct Context {
     pub sessions: Sessions,
     /// What is known of stored logs.
     pub logs: KnownLogs,
+    /// What the manifests of each device refer to, as far as deletions had to know.
+    pub manifests: Mutex<BTreeMap<String, Arc<Mutex<Manifests>>>>,
 }
 
 impl Context {
@@ -79,6 +82,13 @@ impl Context {
             return Err(StepFailure::new(cause).help("mount one of them and run again"));
         }
         Ok(open)
+    }
+
+    /// What the manifests of a device refer to; one deletion at a time looks at it.
+    #[must_use]
+    pub fn manifests(&self, device: &str) -> Arc<Mutex<Manifests>> {
+        let mut all = lock(&self.manifests);
+        Arc::clone(all.entry(device.to_owned()).or_default())
     }
 
     /// How a copying step writes.

@@ -24,7 +24,11 @@ impl Family {
         match intent {
             Intent::Restore(_) => Self::Restore,
             Intent::Recover { .. } => Self::Recovery,
-            Intent::Due | Intent::Jobs { .. } | Intent::Verify { .. } | Intent::File => Self::Work,
+            Intent::Due
+            | Intent::Jobs { .. }
+            | Intent::Verify { .. }
+            | Intent::Expire { .. }
+            | Intent::File => Self::Work,
         }
     }
 

@@ -121,7 +121,8 @@ pub fn newest_unfinished(
         let graph = load(&folder.join("graph.json"))?;
         let same = graph.plan == plan && graph.environment == environment;
         // a verification that ended well makes up for nothing that came before it
-        let supersedes = !finished || !matches!(graph.intent, Intent::Verify { .. });
+        let supersedes =
+            !finished || !matches!(graph.intent, Intent::Verify { .. } | Intent::Expire { .. });
         if same && supersedes && Family::of(&graph.intent) == family {
             let unfinished = Unfinished {
                 folder,

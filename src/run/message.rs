@@ -25,6 +25,29 @@ pub enum Record {
         /// Whether it was intact.
         intact: bool,
     },
+    /// A tombstone stands beside a copy.
+    Condemned {
+        /// Part or log.
+        object: String,
+        /// Device.
+        device: String,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// No tombstone stands beside a copy any more.
+    Reprieved {
+        /// Part or log.
+        object: String,
+        /// Device.
+        device: String,
+    },
+    /// A copy was deleted.
+    Gone {
+        /// Part or log.
+        object: String,
+        /// Device.
+        device: String,
+    },
 }
 
 impl Record {
@@ -42,6 +65,9 @@ impl Record {
                 at,
                 intact,
             } => catalog.record_verified(object, device, *at, *intact),
+            Self::Condemned { object, device, at } => catalog.record_condemned(object, device, *at),
+            Self::Reprieved { object, device } => catalog.record_reprieved(object, device),
+            Self::Gone { object, device } => catalog.record_gone(object, device),
         }
     }
 }

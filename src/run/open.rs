@@ -296,7 +296,10 @@ impl Needs {
                 self.written.insert(to.clone());
                 self.read.extend(from.iter().cloned());
             }
-            StepKind::VerifyStored { device, .. } => {
+            StepKind::VerifyStored { device, .. }
+            | StepKind::Condemn { device, .. }
+            | StepKind::DeleteStored { device, .. }
+            | StepKind::Reprieve { device, .. } => {
                 self.read.insert(device.clone());
             }
             StepKind::FetchPart { from, .. } => self.read.extend(from.iter().cloned()),

@@ -206,7 +206,10 @@ impl Collector {
         let (object, device) = match record {
             Record::Part(manifest, device) => (&manifest.header.part, device),
             Record::Log(log, device) => (&log.log, device),
-            Record::Verified { .. } => return,
+            Record::Verified { .. }
+            | Record::Condemned { .. }
+            | Record::Reprieved { .. }
+            | Record::Gone { .. } => return,
         };
         let holders = self.report.stored.entry(object.clone()).or_default();
         holders.insert(device.clone());

@@ -58,6 +58,9 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
             }
             StepKind::ArchiveLog { .. }
             | StepKind::VerifyStored { .. }
+            | StepKind::Condemn { .. }
+            | StepKind::DeleteStored { .. }
+            | StepKind::Reprieve { .. }
             | StepKind::Extract { .. }
             | StepKind::Approve { .. }
             | StepKind::Notify { .. }

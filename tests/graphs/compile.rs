@@ -193,7 +193,7 @@ fn holdings() -> Holdings {
             history("papers", Some(Method::PhysicalFull), "2026-01-10T11:00:00Z"),
             history("wal", None, "2026-01-11T10:30:00Z"),
         ],
-        verified: Vec::new(),
+        ..Holdings::default()
     }
 }
 

@@ -3,4 +3,5 @@
 mod compile;
 mod due;
 mod laws;
+mod retention;
 mod schedule;

@@ -11,3 +11,4 @@ mod keys;
 mod logs;
 mod reader;
 mod round_trip;
+mod tombs;

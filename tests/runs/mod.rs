@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod engine_faults;
 mod execution;
+mod expire;
 mod faults;
 mod make;
 mod refusals;

@@ -74,6 +74,11 @@ fn intent(intent: &Intent) -> String {
     match intent {
         Intent::Due => "what is due".into(),
         Intent::Jobs { names } => format!("jobs {}", names.join(", ")),
+        Intent::Expire { device: None, .. } => "delete what no clause keeps".into(),
+        Intent::Expire {
+            device: Some(device),
+            ..
+        } => format!("delete what no clause keeps on {device}"),
         Intent::Verify { device: None } => "verify all devices".into(),
         Intent::Verify {
             device: Some(device),

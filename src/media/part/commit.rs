@@ -7,7 +7,7 @@ use crate::engine::EndedBackup;
 use crate::media::keys::Seal;
 use crate::media::manifest::{FORMAT, Manifest, PartHeader};
 use crate::media::sealed::{self, Kind, Opened};
-use crate::media::{Device, DeviceError, name, opened};
+use crate::media::{Device, DeviceError, name, opened, tomb};
 use crate::resolve::plan::Codec;
 
 /// What a manifest says before its body, for people and for lists.
@@ -50,12 +50,29 @@ pub fn commit(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceErro
     let bytes = seal(manifest).map_err(|detail| unusable(device, &object, detail))?;
     device.identity()?;
     device.put_if_absent(&object, &bytes)?;
-    if device.get(&object, None)? == bytes {
-        Ok(())
-    } else {
+    if device.get(&object, None)? != bytes {
         let detail = "it reads back with other bytes than were written".to_owned();
-        Err(unusable(device, &object, detail))
+        return Err(unusable(device, &object, detail));
     }
+    still_there(manifest, device)
+}
+
+/// An equal pack of an older part may have been there already, and may be deleted at this moment:
+/// see [`crate::media::tomb`].
+fn still_there(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceError> {
+    for pack in &manifest.packs {
+        let size = device.size(&super::find(device, &pack.name)?);
+        let condemned = tomb::is_condemned(device, &pack.name)?;
+        match size {
+            Ok(_) if !condemned => {}
+            Ok(_) | Err(DeviceError::NotFound { .. }) => {
+                let detail = "it was deleted while this part was committed; copy it again";
+                return Err(unusable(device, &pack.name, detail.to_owned()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Reads a part's manifest from a device.

@@ -5,6 +5,7 @@ mod archive;
 mod backup;
 mod copies;
 mod exec;
+mod expire;
 mod extract;
 mod probe;
 mod restore;
@@ -77,6 +78,13 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             object, from, to, ..
         } => copies::copy(task, object, from, to),
         StepKind::VerifyStored { object, device } => copies::verify(task, object, device),
+        StepKind::Condemn { object, device } => expire::condemn(task, object, device),
+        StepKind::DeleteStored {
+            object,
+            device,
+            grace,
+        } => expire::delete(task, object, device, *grace),
+        StepKind::Reprieve { object, device } => expire::reprieve(task, object, device),
         StepKind::PrepareTarget { service, target } => restore::prepare(task, service, target),
         StepKind::FetchPart {
             part, from, target, ..

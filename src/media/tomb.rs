@@ -1,0 +1,371 @@
+//! Owns tombstones: small objects beside copies that are to be deleted, and the deletion itself.
+//! Must not judge what goes; `graph::retention` does.
+//!
+//! A tombstone is one JSON object under [`name::tomb`] of the part or log range: `format`
+//! "planc-tomb/1", `object` the id, `log` whether it is a range of log, `run` that wrote it, `at`
+//! the moment, `packs` of the part, and `check`, the BLAKE3 of the object with `check` empty.
+//!
+//! # Why no pack that is needed can go
+//! Equal packs of two parts are one object. Before a pack is deleted, a tombstone is put beside
+//! the pack itself; then all manifests of the device are looked at. A writer looks for tombstones
+//! of its packs after it has put its manifest. So one of the two always sees the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::manifest::Manifest;
+use super::{Device, DeviceError, log, name, part};
+
+/// Version of the form.
+const FORMAT: &str = "planc-tomb/1";
+
+/// Longest tombstone that is read.
+const LONGEST: u64 = 16 << 20;
+
+/// What a tombstone says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tomb {
+    format: String,
+    /// The part or log range.
+    pub object: String,
+    /// Whether it is a range of log.
+    pub log: bool,
+    /// The run that wrote it.
+    pub run: String,
+    /// When.
+    pub at: Timestamp,
+    /// Packs of the part, by name.
+    pub packs: Vec<String>,
+    check: String,
+}
+
+impl Tomb {
+    fn sealed(mut self) -> Self {
+        self.check = String::new();
+        self.check = blake3::hash(&self.bytes()).to_hex().to_string();
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        // plain data of text, numbers and lists always has a JSON form
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Puts a tombstone beside a copy; one that stands already is given back. The packs of a part are
+/// read from the device itself, or from another holder when its manifest there is damaged.
+///
+/// # Errors
+/// When the device fails, or another object has the tombstone's name.
+pub fn put(
+    device: &dyn Device,
+    others: &[Arc<dyn Device>],
+    (object, log): (&str, bool),
+    (run, at): (&str, Timestamp),
+) -> Result<Tomb, DeviceError> {
+    let packs = if log {
+        Vec::new()
+    } else {
+        packs_of(device, others, object)?
+    };
+    let tomb = Tomb {
+        format: FORMAT.to_owned(),
+        object: object.to_owned(),
+        log,
+        run: run.to_owned(),
+        at,
+        packs,
+        check: String::new(),
+    };
+    let tomb = tomb.sealed();
+    match device.put_if_absent(&name::tomb(object), &tomb.bytes()) {
+        Ok(_) => Ok(tomb),
+        Err(DeviceError::Different { .. }) => get(device, object),
+        Err(error) => Err(error),
+    }
+}
+
+fn packs_of(
+    device: &dyn Device,
+    others: &[Arc<dyn Device>],
+    part: &str,
+) -> Result<Vec<String>, DeviceError> {
+    let names = |manifest: Manifest| manifest.packs.into_iter().map(|pack| pack.name).collect();
+    match part::load(device, part) {
+        Ok(manifest) => Ok(names(manifest)),
+        Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => {
+            let mut found = others
+                .iter()
+                .filter_map(|other| part::load(other.as_ref(), part).ok());
+            Ok(found.next().map_or_else(Vec::new, names))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The tombstone of an object.
+///
+/// # Errors
+/// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
+pub fn get(device: &dyn Device, object: &str) -> Result<Tomb, DeviceError> {
+    let tomb = read(device, &name::tomb(object))?;
+    if tomb.object == object {
+        return Ok(tomb);
+    }
+    let detail = format!("it is the tombstone of {}", tomb.object);
+    Err(damaged(device, &name::tomb(object), detail))
+}
+
+fn read(device: &dyn Device, object: &str) -> Result<Tomb, DeviceError> {
+    let wrong = |detail: &str| damaged(device, object, detail.to_owned());
+    if device.size(object)? > LONGEST {
+        return Err(wrong("it is too long for a tombstone"));
+    }
+    let bytes = device.get(object, None)?;
+    let tomb: Tomb =
+        serde_json::from_slice(&bytes).map_err(|_| wrong("it is no tombstone of a copy"))?;
+    if tomb.format == FORMAT && tomb.clone().sealed() == tomb {
+        Ok(tomb)
+    } else {
+        Err(wrong("its bytes do not have their hash"))
+    }
+}
+
+/// All tombstones of copies on a device, and the names of those that cannot be read. Tombstones of
+/// packs are not among them: they only live while a deletion is at work.
+///
+/// # Errors
+/// When the device cannot be listed or read.
+pub fn list(device: &dyn Device) -> Result<(Vec<Tomb>, Vec<String>), DeviceError> {
+    let (mut tombs, mut unread) = (Vec::new(), Vec::new());
+    for (object, length) in device.list(name::TOMBS)? {
+        if length == 0 {
+            continue;
+        }
+        match read(device, &object) {
+            Ok(tomb) => tombs.push(tomb),
+            Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => unread.push(object),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((tombs, unread))
+}
+
+/// Takes a tombstone away; true when one stood there.
+///
+/// # Errors
+/// When the device fails or does not let go of it.
+pub fn lift(device: &dyn Device, object: &str) -> Result<bool, DeviceError> {
+    device.delete(&name::tomb(object))
+}
+
+/// Whether a deletion is at work on a pack. A writer asks after it has put its manifest.
+///
+/// # Errors
+/// When the device fails.
+pub(crate) fn is_condemned(device: &dyn Device, pack: &str) -> Result<bool, DeviceError> {
+    match device.size(&name::tomb(pack)) {
+        Ok(_) => Ok(true),
+        Err(DeviceError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How a deletion ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Buried {
+    /// The copy is gone; so many bytes are free.
+    Freed(u64),
+    /// This part on the device builds on it: nothing was deleted.
+    NeededBy(String),
+    /// The device forbids it until then: nothing was deleted.
+    LockedUntil(Timestamp),
+}
+
+/// Deletes the copy that a tombstone stands beside: manifest first, so that no manifest ever names
+/// what is gone, then the packs that no other manifest of the device names, the tombstone last.
+/// Repeating it after a crash goes on where it stopped.
+///
+/// # Errors
+/// When the device fails, or a manifest on it cannot be read: its packs are not known, so any pack
+/// might be one of them.
+pub fn bury(
+    device: &dyn Device,
+    tomb: &Tomb,
+    index: &mut Manifests,
+    now: Timestamp,
+) -> Result<Buried, DeviceError> {
+    let main = match (tomb.log, name::log_of_id(&tomb.object)) {
+        (false, _) => name::manifest(&tomb.object),
+        (true, Some(log)) => log,
+        (true, None) => {
+            return Err(damaged(
+                device,
+                &tomb.object,
+                "its id is none of a log".into(),
+            ));
+        }
+    };
+    for object in std::iter::once(&main).chain(&tomb.packs) {
+        match device.locked_until(object) {
+            Ok(Some(until)) if until > now => return Ok(Buried::LockedUntil(until)),
+            Ok(_) | Err(DeviceError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let freed = if tomb.log {
+        bury_log(device, tomb, &main)?
+    } else {
+        match bury_part(device, tomb, &main, index)? {
+            Ok(freed) => freed,
+            Err(user) => return Ok(Buried::NeededBy(user)),
+        }
+    };
+    lift(device, &tomb.object)?;
+    Ok(Buried::Freed(freed))
+}
+
+/// Another range under the same name is not the one that goes.
+fn bury_log(device: &dyn Device, tomb: &Tomb, main: &str) -> Result<u64, DeviceError> {
+    let size = match log::read(device, main) {
+        Ok(read) if read.record.log != tomb.object => return Ok(0),
+        Ok(read) => read.record.stored_bytes,
+        Err(DeviceError::NotFound { .. }) => return Ok(0),
+        Err(DeviceError::Damaged { .. }) => device.size(main)?,
+        Err(error) => return Err(error),
+    };
+    device.delete(main)?;
+    Ok(size)
+}
+
+/// The bytes that are free, or the part that builds on this one.
+fn bury_part(
+    device: &dyn Device,
+    tomb: &Tomb,
+    main: &str,
+    index: &mut Manifests,
+) -> Result<Result<u64, String>, DeviceError> {
+    for pack in &tomb.packs {
+        device.put_if_absent(&name::tomb(pack), b"")?;
+    }
+    index.refresh(device, main)?;
+    let user = index.user_of(&tomb.object);
+    let mut freed = 0;
+    if user.is_none() {
+        freed += delete_all(device, &[main.to_owned()])?;
+        index.forget(main);
+        let used = index.packs();
+        for pack in tomb
+            .packs
+            .iter()
+            .filter(|pack| !used.contains(pack.as_str()))
+        {
+            freed += delete_all(device, &numbered(device, pack)?)?;
+        }
+    }
+    for pack in &tomb.packs {
+        device.delete(&name::tomb(pack))?;
+    }
+    Ok(user.map_or(Ok(freed), Err))
+}
+
+fn delete_all(device: &dyn Device, objects: &[String]) -> Result<u64, DeviceError> {
+    let mut freed = 0;
+    for object in objects {
+        let size = match device.size(object) {
+            Err(DeviceError::NotFound { .. }) => continue,
+            size => size?,
+        };
+        device.delete(object)?;
+        freed += size;
+    }
+    Ok(freed)
+}
+
+/// The objects that hold a pack: under its name, and with a number behind it.
+fn numbered(device: &dyn Device, pack: &str) -> Result<Vec<String>, DeviceError> {
+    let found = device.list(pack)?.into_iter().map(|(object, _)| object);
+    let own = |object: &String| {
+        let rest = object.strip_prefix(pack).unwrap_or("?");
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        rest.is_empty() || rest.strip_prefix('.').is_some_and(digits)
+    };
+    Ok(found.filter(own).collect())
+}
+
+/// What the manifests of one device refer to.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    known: BTreeMap<String, Refers>,
+}
+
+#[derive(Debug)]
+struct Refers {
+    part: String,
+    base: Option<String>,
+    packs: Vec<String>,
+}
+
+impl Manifests {
+    /// Reads what is new and forgets what is gone. The manifest `except` may be damaged.
+    fn refresh(&mut self, device: &dyn Device, except: &str) -> Result<(), DeviceError> {
+        let there: BTreeSet<String> = device
+            .list(name::PARTS)?
+            .into_iter()
+            .map(|(object, _)| object)
+            .collect();
+        self.known.retain(|object, _| there.contains(object));
+        for object in there {
+            if self.known.contains_key(&object) {
+                continue;
+            }
+            match part::read(device, &object) {
+                Ok(manifest) => {
+                    self.known.insert(object, Refers::of(manifest));
+                }
+                Err(DeviceError::Damaged { .. }) if object == except => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, object: &str) {
+        self.known.remove(object);
+    }
+
+    /// A part that builds on this one.
+    fn user_of(&self, part: &str) -> Option<String> {
+        let mut users = self
+            .known
+            .values()
+            .filter(|one| one.base.as_deref() == Some(part));
+        users.next().map(|user| user.part.clone())
+    }
+
+    fn packs(&self) -> BTreeSet<&str> {
+        let packs = self.known.values().flat_map(|one| &one.packs);
+        packs.map(String::as_str).collect()
+    }
+}
+
+impl Refers {
+    fn of(manifest: Manifest) -> Self {
+        Self {
+            part: manifest.header.part,
+            base: manifest.header.base,
+            packs: manifest.packs.into_iter().map(|pack| pack.name).collect(),
+        }
+    }
+}
+
+fn damaged(device: &dyn Device, object: &str, detail: String) -> DeviceError {
+    DeviceError::Damaged {
+        device: device.name().to_owned(),
+        object: object.to_owned(),
+        detail,
+    }
+}

@@ -1,0 +1,156 @@
+//! Tombstones and deletion on a device: every failure on the way is repaired by trying again, and
+//! what another part needs stays.
+
+use std::sync::Arc;
+
+use planc::media::fault::{Fault, FaultDevice};
+use planc::media::memory::MemoryDevice;
+use planc::media::tomb::{self, Buried, Manifests};
+use planc::media::{Device, DeviceError, name, part};
+
+use super::fixture::{header, small, store, store_as};
+
+fn now() -> jiff::Timestamp {
+    "2026-03-01T00:00:00Z".parse().unwrap()
+}
+
+fn put(device: &dyn Device, part: &str) -> Result<tomb::Tomb, DeviceError> {
+    tomb::put(device, &[], (part, false), ("run", now()))
+}
+
+fn bury(device: &dyn Device, part: &str) -> Result<Buried, DeviceError> {
+    let tomb = tomb::get(device, part)?;
+    tomb::bury(device, &tomb, &mut Manifests::default(), now())
+}
+
+fn names(device: &dyn Device) -> Vec<String> {
+    device
+        .list("")
+        .unwrap()
+        .into_iter()
+        .map(|(object, _)| object)
+        .collect()
+}
+
+#[test]
+fn a_deletion_that_fails_anywhere_goes_on_where_it_stopped() {
+    for call in 1.. {
+        let device = Arc::new(MemoryDevice::new("a"));
+        let holder: Arc<dyn Device> = device.clone();
+        store(&small(), &[holder.clone()], "p-1");
+        let faulty = FaultDevice::new(holder.clone(), Fault::From(call));
+        let ended = put(&faulty, "p-1").and_then(|_| bury(&faulty, "p-1"));
+        let manifest = part::load(device.as_ref(), "p-1");
+        if let Ok(manifest) = manifest {
+            // a manifest never names what is gone
+            let whole = |name: &str| device.size(name).is_ok();
+            assert!(
+                manifest.packs.iter().all(|pack| whole(&pack.name)),
+                "call {call}"
+            );
+        }
+        if ended.is_ok() {
+            assert!(call > 8, "only {call} calls were made to fail");
+            assert_eq!(names(device.as_ref()), [""; 0]);
+            return;
+        }
+        put(device.as_ref(), "p-1").unwrap();
+        assert!(
+            matches!(bury(device.as_ref(), "p-1"), Ok(Buried::Freed(_))),
+            "call {call}"
+        );
+        assert_eq!(names(device.as_ref()), [""; 0], "call {call}");
+    }
+}
+
+#[test]
+fn a_pack_that_another_part_names_stays() {
+    let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
+    store(&small(), &[device.clone()], "p-1");
+    let second = store(&small(), &[device.clone()], "p-2");
+    put(device.as_ref(), "p-1").unwrap();
+    assert!(matches!(bury(device.as_ref(), "p-1"), Ok(Buried::Freed(_))));
+    part::verify("p-2", device.as_ref(), &|_| true).unwrap();
+    put(device.as_ref(), "p-2").unwrap();
+    let stored: u64 = second.packs.iter().map(|pack| pack.length).sum();
+    let freed = bury(device.as_ref(), "p-2").unwrap();
+    assert!(
+        matches!(freed, Buried::Freed(bytes) if bytes > stored),
+        "{freed:?}"
+    );
+    assert_eq!(names(device.as_ref()), [""; 0]);
+}
+
+#[test]
+fn a_base_stays_while_a_part_on_the_device_builds_on_it() {
+    let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
+    store(&small(), &[device.clone()], "p-1");
+    let mut above = header("p-2");
+    above.base = Some("p-1".to_owned());
+    store_as(&small(), &[device.clone()], above);
+    put(device.as_ref(), "p-1").unwrap();
+    assert_eq!(
+        bury(device.as_ref(), "p-1").unwrap(),
+        Buried::NeededBy("p-2".to_owned())
+    );
+    part::verify("p-1", device.as_ref(), &|_| true).unwrap();
+    let left = names(device.as_ref());
+    let tombs: Vec<&String> = left
+        .iter()
+        .filter(|object| object.starts_with(name::TOMBS))
+        .collect();
+    assert_eq!(
+        tombs,
+        [&name::tomb("p-1")],
+        "no tombstone of a pack is left"
+    );
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_keeps_all_packs() {
+    let device = Arc::new(MemoryDevice::new("a"));
+    let holder: Arc<dyn Device> = device.clone();
+    store(&small(), &[holder.clone()], "p-1");
+    store(&small(), &[holder.clone()], "p-2");
+    device.damage(&name::manifest("p-2"), b"noise".to_vec());
+    put(holder.as_ref(), "p-1").unwrap();
+    assert!(matches!(
+        bury(holder.as_ref(), "p-1"),
+        Err(DeviceError::Damaged { .. })
+    ));
+    part::verify("p-1", holder.as_ref(), &|_| true).unwrap();
+}
+
+#[test]
+fn a_writer_that_meets_a_deletion_is_told() {
+    let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
+    let first = store(&small(), &[device.clone()], "p-1");
+    // the deletion of an equal pack has begun
+    device
+        .put_if_absent(&name::tomb(&first.packs[0].name), b"")
+        .unwrap();
+    let mut second = first.clone();
+    second.header.part = "p-2".to_owned();
+    let refused = part::commit(&second, device.as_ref());
+    assert!(
+        matches!(refused, Err(DeviceError::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_damaged_tombstone_deletes_nothing() {
+    let device = Arc::new(MemoryDevice::new("a"));
+    let holder: Arc<dyn Device> = device.clone();
+    store(&small(), &[holder.clone()], "p-1");
+    put(holder.as_ref(), "p-1").unwrap();
+    let good = holder.get(&name::tomb("p-1"), None).unwrap();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        device.damage(&name::tomb("p-1"), bad);
+        assert!(bury(holder.as_ref(), "p-1").is_err(), "byte {at}");
+    }
+    part::verify("p-1", holder.as_ref(), &|_| true).unwrap();
+    assert_eq!(tomb::list(holder.as_ref()).unwrap().1, [name::tomb("p-1")]);
+}
