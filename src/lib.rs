@@ -22,6 +22,7 @@
 //! | [`estimate`] | `estimate::simulate` | how long, by playing the schedule |
 //! | [`graph`] | `graph::build` | [`graph::step::StepGraph`]: steps, edges with reasons, lanes |
 //! | [`schedule`] | `Schedule::new` | [`schedule::Schedule`]: which step may run now |
+//! | [`outlook`] | `ways_back` | what will come of the plan, told before anything runs |
 //! | [`run`] | `run::execute` | [`run::event::RunEvent`]s: past-tense facts |
 //! | [`engine`], [`media`] | traits `Engine` and `Device` | databases and file trees; devices and the format on them |
 //! | [`catalog`] | `Catalog::open` | what copies exist; a cache that any one device can rebuild |
@@ -73,6 +74,7 @@ pub mod yaml;
 pub mod estimate;
 pub mod facts;
 pub mod graph;
+pub mod outlook;
 pub mod schedule;
 
 // runtime: IO

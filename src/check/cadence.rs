@@ -74,7 +74,8 @@ fn month_gap(ordinal: u8, weekday: Option<u8>) -> Duration {
 }
 
 /// Days as they are written in a plan: `mon, wed`, `last fri of month`.
-pub(in crate::check) fn words(days: &Days) -> String {
+#[must_use]
+pub fn words(days: &Days) -> String {
     const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     match days {
         Days::Week(week) if week.iter().all(|on| *on) => "day".to_owned(),

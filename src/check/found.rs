@@ -1,7 +1,8 @@
 //! Owns the sink of the rules: a finding together with the block whose `allow` may silence it.
 //! Must not decide whether it is silenced; that is `allowance`.
 
-use crate::diagnostic::Diagnostic;
+use crate::check::rule::severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::resolve::plan::{
     Allow, ArchiveId, BackupId, DeviceId, JobId, ResolvedPlan, Scenario, ServiceId,
 };
@@ -93,6 +94,12 @@ impl Found {
             finding.environments = vec![self.environment.clone()];
         }
         self.list.push((scope.into(), finding));
+    }
+
+    /// True when an error about the block was found already.
+    pub(in crate::check) fn has_error(&self, scope: Scope) -> bool {
+        let mut own = self.list.iter().filter(|(other, _)| *other == scope);
+        own.any(|(_, finding)| severity(finding.code) == Severity::Error)
     }
 
     /// The findings with their scopes, in the order they were made.

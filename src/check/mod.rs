@@ -29,10 +29,13 @@ mod merge;
 pub mod plan;
 mod promise;
 pub mod proof;
+pub mod retention;
 pub mod rule;
 pub mod rules;
+pub mod survival;
 mod words;
 
+pub use cadence::words as day_words;
 pub use fold::fold;
 pub use plan::CheckedPlan;
 

@@ -10,6 +10,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::site::Site;
 use crate::facts::holdings::{Holdings, LogHolding, PartHolding};
 use crate::quantity::Bytes;
+use crate::report::columns::columns;
 
 /// Arguments of `planc list`.
 #[derive(Debug, clap::Args)]
@@ -119,50 +120,4 @@ fn log_cells(log: &LogHolding) -> [String; 6] {
         Bytes(log.stored_bytes).to_string(),
         log.devices.join(", "),
     ]
-}
-
-/// Lines with columns of equal width; nothing without rows.
-fn columns<const N: usize>(
-    text: &mut String,
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) {
-    let rows: Vec<[String; N]> = rows.collect();
-    if rows.is_empty() {
-        return;
-    }
-    let length = |cell: &str| cell.chars().count();
-    let mut widths = head.map(length);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = length(cell).max(*width);
-        }
-    }
-    let mut line = |cells: [&str; N]| {
-        let cells = cells.iter().zip(widths);
-        let padded: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        text.push_str(padded.join("  ").trim_end());
-        text.push('\n');
-    };
-    line(head);
-    for row in &rows {
-        line(std::array::from_fn(|index| row[index].as_str()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let mut text = String::new();
-        columns(&mut text, ["A", "LONG"], std::iter::empty());
-        assert_eq!(text, "", "no head without rows");
-        let rows = [["größer", "x"], ["a", ""]].map(|row| row.map(str::to_owned));
-        columns(&mut text, ["A", "LONG"], rows.into_iter());
-        assert_eq!(text, "A       LONG\ngrößer  x\na\n");
-    }
 }

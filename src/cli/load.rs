@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::check::proof::Row;
 use crate::check::{self, CheckedPlan, is_error};
 use crate::cli::args::{NowArgs, PlanArgs, read_stdin};
 use crate::cli::exit::CliError;
+use crate::cli::files::Files;
 use crate::cli::output;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::facts::facts_file::{self, MeasuredFacts};
@@ -49,6 +51,23 @@ impl Compiled {
     pub fn has_errors(&self) -> bool {
         self.judged.findings.iter().any(is_error)
     }
+
+    /// The promises of one environment.
+    pub fn proofs_of(&self, plan: &ResolvedPlan) -> impl Iterator<Item = &Row> {
+        let rows = self.judged.proofs.iter();
+        rows.filter(move |row| row.environment == plan.environment)
+    }
+
+    /// The plan in every environment that was judged, with or without errors, in the order of
+    /// the plan file.
+    #[must_use]
+    pub fn environments(&self) -> Vec<&ResolvedPlan> {
+        let good = self.plans.iter().map(CheckedPlan::plan);
+        let mut all: Vec<&ResolvedPlan> = good.chain(&self.refused).collect();
+        let order = &self.judged.environments;
+        all.sort_by_key(|plan| order.iter().position(|name| *name == plan.environment));
+        all
+    }
 }
 
 /// Reads and judges a plan in one or all of its environments. `-` is standard input.
@@ -74,6 +93,20 @@ enum WithFacts {
     No,
 }
 
+/// Reads and judges a plan with all that it names from the disk or from a revision.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_from(
+    files: &Files,
+    path: &Path,
+    environment: Option<&str>,
+    now: Timestamp,
+) -> Result<Compiled, CliError> {
+    let (name, text) = read_plan_from(files, path)?;
+    compile_with(files, (&name, text), environment, now, WithFacts::Yes)
+}
+
 /// Judges the text of a plan; paths in it are relative to the folder of `name`.
 ///
 /// # Errors
@@ -84,17 +117,17 @@ pub fn compile_text(
     environment: Option<&str>,
     now: Timestamp,
 ) -> Result<Compiled, CliError> {
-    compile_with(name, text, environment, now, WithFacts::Yes)
+    compile_with(&Files::Disk, (name, text), environment, now, WithFacts::Yes)
 }
 
 fn compile_with(
-    name: &str,
-    text: String,
+    files: &Files,
+    (name, text): (&str, String),
     environment: Option<&str>,
     now: Timestamp,
     with: WithFacts,
 ) -> Result<Compiled, CliError> {
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(files);
     let main = reader.sources.add(name, text);
     let ast = reader.parse(main);
     known_environment(&ast, environment)?;
@@ -105,7 +138,9 @@ fn compile_with(
         WithFacts::Yes => reader.facts(&facts_files),
         WithFacts::No => BTreeMap::new(),
     };
-    let Reader { sources, mut found } = reader;
+    let Reader {
+        sources, mut found, ..
+    } = reader;
     let input = resolve::Input {
         main: &ast,
         imports: &imports,
@@ -157,6 +192,21 @@ pub fn checked(which: &PlanArgs, now: NowArgs) -> Result<CheckedPlan, CliError> 
     Ok(loaded(which, now)?.plan)
 }
 
+/// The plan that is meant, judged in the environment that is meant or in all, with its errors.
+///
+/// # Errors
+/// When it cannot be told which plan is meant, or when it cannot be read.
+pub fn judged(which: &PlanArgs, now: NowArgs) -> Result<Compiled, CliError> {
+    compile(&path_of(which)?, which.env.as_deref(), now.now())
+}
+
+fn path_of(which: &PlanArgs) -> Result<PathBuf, CliError> {
+    match &which.plan {
+        Some(path) => Ok(path.clone()),
+        None => only_plan(),
+    }
+}
+
 /// A checked plan with the files it came from.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -189,13 +239,10 @@ pub fn loaded_without_facts(which: &PlanArgs, now: NowArgs) -> Result<Loaded, Cl
 }
 
 fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded, CliError> {
-    let path = match &which.plan {
-        Some(path) => path.clone(),
-        None => only_plan()?,
-    };
+    let path = path_of(which)?;
     let environment = which.env.as_deref();
     let (name, text) = read_plan(&path)?;
-    let mut compiled = compile_with(&name, text, environment, now.now(), with)?;
+    let mut compiled = compile_with(&Files::Disk, (&name, text), environment, now.now(), with)?;
     if compiled.has_errors() {
         let style = output::style(&std::io::stderr());
         compiled.judged.fold();
@@ -265,7 +312,8 @@ pub fn plans_below(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(plans)
 }
 
-fn only_plan() -> Result<PathBuf, CliError> {
+/// The only plan below the current folder.
+pub(crate) fn only_plan() -> Result<PathBuf, CliError> {
     let mut plans = plans_below(Path::new("."))?;
     match (plans.pop(), plans.len()) {
         (Some(plan), 0) => Ok(plan),
@@ -287,8 +335,12 @@ pub(crate) fn read_plan(path: &Path) -> Result<(String, String), CliError> {
     if path.as_os_str() == "-" {
         return Ok((STDIN.to_owned(), read_stdin()?));
     }
+    read_plan_from(&Files::Disk, path)
+}
+
+fn read_plan_from(files: &Files, path: &Path) -> Result<(String, String), CliError> {
     let name = path.to_string_lossy().into_owned();
-    match std::fs::read_to_string(path) {
+    match files.read(&name) {
         Ok(text) => Ok((name, text)),
         Err(error) => {
             let message = format!("cannot read the plan {name}: {}", cause(&error));
@@ -340,13 +392,22 @@ fn plan_name(ast: &Ast) -> Option<String> {
 }
 
 /// Reads files into one map and collects findings on the way.
-#[derive(Debug, Default)]
-struct Reader {
+#[derive(Debug)]
+struct Reader<'f> {
+    files: &'f Files,
     sources: SourceMap,
     found: Diagnostics,
 }
 
-impl Reader {
+impl<'f> Reader<'f> {
+    fn new(files: &'f Files) -> Self {
+        Self {
+            files,
+            sources: SourceMap::default(),
+            found: Diagnostics::default(),
+        }
+    }
+
     fn parse(&mut self, file: FileId) -> Ast {
         let text = self.sources.file(file).text();
         syntax::parse(file, text, &mut self.found)
@@ -361,7 +422,7 @@ impl Reader {
             if own == Some(main.file) || imports.contains_key(&path) {
                 continue;
             }
-            match std::fs::read_to_string(&path) {
+            match self.files.read(&path) {
                 Ok(text) => {
                     let file = self.sources.add(&*path, text);
                     let ast = self.parse(file);
@@ -396,7 +457,7 @@ impl Reader {
                 inventories.insert(name, same);
                 continue;
             }
-            match std::fs::read_to_string(&path) {
+            match self.files.read(&path) {
                 Ok(text) => {
                     let file = self.sources.add(path, text);
                     let text = self.sources.file(file).text();
@@ -432,7 +493,7 @@ impl Reader {
     ) -> BTreeMap<String, MeasuredFacts> {
         let mut facts = BTreeMap::new();
         for (name, (path, span)) in files {
-            match std::fs::read_to_string(path) {
+            match self.files.read(path) {
                 Ok(text) => {
                     let file = self.sources.add(path.as_str(), text);
                     let text = self.sources.file(file).text();

@@ -11,12 +11,14 @@ use clap::{Parser, Subcommand};
 pub mod args;
 mod catalog;
 mod check;
+mod compare;
 mod demo;
 mod device;
 mod diff;
 pub mod exit;
 mod expire;
 mod explain;
+pub mod files;
 mod fix;
 mod fmt;
 mod init;
@@ -61,6 +63,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Judge plans: parse, resolve and prove. Opens nothing but the files named, never connects.
     Check(check::Args),
+    /// Tell what a change of a plan does to its promises, retention, schedule and steps.
+    Diff(compare::Args),
     /// Rewrite plans in the one style.
     Fmt(fmt::Args),
     /// Print the page of a check or of a word of the language.
@@ -107,6 +111,7 @@ impl Command {
     fn run(self) -> Result<Exit, CliError> {
         match self {
             Self::Check(args) => check::run(&args),
+            Self::Diff(args) => compare::run(&args),
             Self::Fmt(args) => fmt::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Run(args) => run::run(&args),

@@ -70,7 +70,12 @@ pub fn home(plan: &ResolvedPlan, service: ServiceId) -> Option<&str> {
 /// Whether the original is left, with its log.
 #[must_use]
 pub fn original(plan: &ResolvedPlan, service: ServiceId, case: &Case) -> Survival {
+    let own = &plan.service(service).host;
     match case {
+        // another host, with all its disks, is not where the service runs
+        Case::Disk(Some(lost), _) | Case::Host(Some(lost)) if own.is_some() => {
+            yes_if(own.as_ref() != Some(lost))
+        }
         Case::Disk(..) | Case::Host(_) | Case::HumanError | Case::Corruption => Survival::No,
         Case::Device(_) => Survival::Yes,
         Case::Site(lost) => match (lost, home(plan, service)) {

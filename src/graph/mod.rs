@@ -17,6 +17,7 @@ mod inputs;
 pub mod order;
 mod outline;
 mod recover;
+pub mod rehearse;
 pub mod render;
 mod restore;
 pub mod retention;

@@ -1,8 +1,11 @@
 //! People and machines outside: rendering of findings, graphs and runs.
 
+pub mod columns;
+pub mod diff;
 pub mod events;
 pub mod findings;
 pub mod progress;
+pub mod proof;
 pub mod render;
 pub mod schema;
 pub mod summary;

@@ -23,11 +23,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        // graph: every recovery is compiled when the plan is checked
         "check",
         &[
             "diagnostic",
             "estimate",
             "facts",
+            "graph",
             "quantity",
             "resolve",
             "similar",
@@ -58,6 +60,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &[]),
+    (
+        "outlook",
+        &[
+            "check", "estimate", "facts", "graph", "quantity", "resolve", "schedule", "source",
+        ],
+    ),
     (
         "engine",
         &["facts", "graph", "media", "quantity", "resolve"],
@@ -107,6 +115,7 @@ const PURE: &[&str] = &[
     "estimate",
     "graph",
     "schedule",
+    "outlook",
 ];
 
 /// Libraries that only these files may use.

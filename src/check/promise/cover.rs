@@ -21,13 +21,8 @@ pub(in crate::check) struct Class {
 /// The classes of a service's components. Components that nothing covers are left out: another
 /// rule speaks of them, and no promise about them can be proved.
 pub(in crate::check) fn classes(context: &Context<'_>, service: ServiceId) -> Vec<Class> {
-    let whole = Whole::of(context, service);
     let mut classes: BTreeMap<Vec<BackupId>, ComponentId> = BTreeMap::new();
-    for id in context.plan.components_of(service) {
-        let mut backups: Vec<BackupId> = context.backups_of(id).map(|(id, _)| id).collect();
-        backups.extend(whole.covering(context.plan.component(id)));
-        backups.sort_unstable();
-        backups.dedup();
+    for (id, backups) in covering(context, service) {
         if !backups.is_empty() {
             classes.entry(backups).or_insert(id);
         }
@@ -36,6 +31,23 @@ pub(in crate::check) fn classes(context: &Context<'_>, service: ServiceId) -> Ve
     classes
         .map(|(backups, example)| Class { example, backups })
         .collect()
+}
+
+/// The components of a service, each with the backups that cover it, once and in order.
+pub(in crate::check) fn covering(
+    context: &Context<'_>,
+    service: ServiceId,
+) -> Vec<(ComponentId, Vec<BackupId>)> {
+    let whole = Whole::of(context, service);
+    let backups = |id: ComponentId| {
+        let mut backups: Vec<BackupId> = context.backups_of(id).map(|(id, _)| id).collect();
+        backups.extend(whole.covering(context.plan.component(id)));
+        backups.sort_unstable();
+        backups.dedup();
+        backups
+    };
+    let components = context.plan.components_of(service);
+    components.map(|id| (id, backups(id))).collect()
 }
 
 /// True when some component of the service is in no backup.

@@ -14,8 +14,9 @@ use crate::check::context::{Context, scenario_services};
 use crate::check::words::loss_words;
 use crate::diagnostic::Proof;
 use crate::estimate::Figure;
+use crate::estimate::survive::{self, Case};
 use crate::quantity::{Bytes, Duration};
-use crate::resolve::plan::{CopiesPromise, LossKind, ServiceId};
+use crate::resolve::plan::{CopiesPromise, LossKind, ResolvedPlan, ServiceId};
 use crate::source::Span;
 
 /// One promise with its verdict.
@@ -130,6 +131,17 @@ fn anything_left(context: &Context<'_>, service: ServiceId, loss: &LossKind) -> 
         Verdict::Broken(broken) => Verdict::Broken(broken),
         _ => Verdict::Open,
     }
+}
+
+/// Whether a loss, as promises and recoveries name it, can mean this case for a service.
+pub(in crate::check) fn means(
+    plan: &ResolvedPlan,
+    service: ServiceId,
+    loss: &LossKind,
+    case: &Case,
+) -> bool {
+    let any_device = matches!((loss, case), (LossKind::Device(None), Case::Device(_)));
+    any_device || survive::cases(plan, service, loss).contains(case)
 }
 
 impl Claim {

@@ -123,7 +123,21 @@ impl<'c, 'a> Ways<'c, 'a> {
         survive::device(self.context.plan, device, self.case)
     }
 
-    fn verdict(&self, class: &Class, limit: f64) -> Verdict {
+    /// The way back that costs least: of those that are surely left when there are any, else of
+    /// those that may be. None when nothing is left.
+    pub(in crate::check) fn best(&self, class: &Class) -> Option<Candidate> {
+        let age = |way: &Candidate| (!way.age.is_bound(), way.age.total());
+        let least = |ways: Vec<Candidate>| {
+            let ways = ways.into_iter().map(|way| (age(&way), way));
+            let least = ways.min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            least.map(|(_, way)| way)
+        };
+        let sure = least(self.of(class, Survival::Yes));
+        sure.or_else(|| least(self.of(class, Survival::Maybe)))
+    }
+
+    /// How a promise of this limit comes out for a class of components.
+    pub(in crate::check) fn verdict(&self, class: &Class, limit: f64) -> Verdict {
         let sure = self.of(class, Survival::Yes);
         let bounds = sure.iter().filter(|way| way.age.within(limit));
         if let Some(best) = bounds.min_by(|a, b| a.age.total().total_cmp(&b.age.total())) {

@@ -104,9 +104,13 @@ mod p0809_plan_and_inventory_disagree;
 mod p0810_compressed_after_encryption;
 // P09 recovery, drills, switchover
 mod p0901_no_such_copy;
+mod p0902_hazardous_relocation;
+mod p0904_scratch_is_live;
 mod p0905_part_to_earlier_time;
+mod p0906_promise_without_scenario;
 mod p0907_cannot_skip;
 mod p0908_no_drill;
+mod p0909_device_never_exercised;
 mod p0910_drill_proves_nothing;
 mod p0911_probe_writes;
 mod p0912_trivial_probe;
@@ -114,9 +118,11 @@ mod p0913_scenario_never_drilled;
 mod p0914_no_fencing;
 mod p0915_switchover_loses_more_than_rpo;
 mod p0916_switched_and_uncovered;
+mod p0917_destructive_without_approval;
 mod p0918_no_time_limit;
 mod p0919_target_before_window;
 mod p0920_step_order;
+mod p0921_does_not_compile;
 mod p1001_key_beside_its_ciphertext;
 // P10 keys and secrets
 mod p1002_key_lost_with_site;
@@ -129,6 +135,7 @@ mod p1103_number_where_text_is_meant;
 mod p1104_parameter_without_value;
 mod p1105_loop_ran_over_too_few_or_many;
 mod p1106_two_policies;
+mod p1107_service_in_no_plan;
 mod p1108_facts_are_old;
 mod p1109_assumption_contradicted;
 mod p1110_override_hits_nothing;
@@ -354,11 +361,24 @@ const TABLE: &[Row] = &[
     // P09 recovery, drills, switchover
     rule(&p0901_no_such_copy::RULE, p0901_no_such_copy::check),
     rule(
+        &p0902_hazardous_relocation::RULE,
+        p0902_hazardous_relocation::check,
+    ),
+    rule(&p0904_scratch_is_live::RULE, p0904_scratch_is_live::check),
+    rule(
         &p0905_part_to_earlier_time::RULE,
         p0905_part_to_earlier_time::check,
     ),
+    rule(
+        &p0906_promise_without_scenario::RULE,
+        p0906_promise_without_scenario::check,
+    ),
     rule(&p0907_cannot_skip::RULE, p0907_cannot_skip::check),
     rule(&p0908_no_drill::RULE, p0908_no_drill::check),
+    rule(
+        &p0909_device_never_exercised::RULE,
+        p0909_device_never_exercised::check,
+    ),
     rule(
         &p0910_drill_proves_nothing::RULE,
         p0910_drill_proves_nothing::check,
@@ -378,12 +398,17 @@ const TABLE: &[Row] = &[
         &p0916_switched_and_uncovered::RULE,
         p0916_switched_and_uncovered::check,
     ),
+    rule(
+        &p0917_destructive_without_approval::RULE,
+        p0917_destructive_without_approval::check,
+    ),
     rule(&p0918_no_time_limit::RULE, p0918_no_time_limit::check),
     rule(
         &p0919_target_before_window::RULE,
         p0919_target_before_window::check,
     ),
     rule(&p0920_step_order::RULE, p0920_step_order::check),
+    rule(&p0921_does_not_compile::RULE, p0921_does_not_compile::check),
     // P10 keys and secrets
     rule(
         &p1001_key_beside_its_ciphertext::RULE,
@@ -405,6 +430,10 @@ const TABLE: &[Row] = &[
     page(&p1104_parameter_without_value::RULE),
     page(&p1105_loop_ran_over_too_few_or_many::RULE),
     rule(&p1106_two_policies::RULE, p1106_two_policies::check),
+    rule(
+        &p1107_service_in_no_plan::RULE,
+        p1107_service_in_no_plan::check,
+    ),
     rule(&p1108_facts_are_old::RULE, p1108_facts_are_old::check),
     rule(
         &p1109_assumption_contradicted::RULE,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Subcommand, ValueEnum};
+use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::catalog::Catalog;
@@ -22,23 +22,9 @@ use crate::graph::{self, file, order};
 /// Seconds that a step of unknown length takes in a drawing.
 const UNKNOWN_SECONDS: f64 = 1.0;
 
-/// Arguments of `planc show`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-/// What is shown.
-#[derive(Debug, Subcommand)]
-enum What {
-    /// The steps that an intent compiles to, or those of a graph file.
-    Graph(GraphArgs),
-}
-
 /// Arguments of `planc show graph`.
 #[derive(Debug, clap::Args)]
-struct GraphArgs {
+pub(crate) struct Args {
     /// Jobs, due or not; without any, what is due.
     jobs: Vec<String>,
     /// The restore of this service instead.
@@ -84,7 +70,6 @@ enum Form {
 
 /// Shows what is asked for.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let What::Graph(args) = &args.what;
     let graph = match &args.graph {
         Some(path) => read(path, args.now.now())?,
         None => compile(args)?,
@@ -115,7 +100,7 @@ fn read(path: &Path, now: Timestamp) -> Result<StepGraph, CliError> {
     })
 }
 
-fn compile(args: &GraphArgs) -> Result<StepGraph, CliError> {
+fn compile(args: &Args) -> Result<StepGraph, CliError> {
     let loaded = load::loaded(&args.plan, args.now)?;
     let catalog = site::catalog_path(&site::places(&loaded)?);
     // looking must not make a catalog
@@ -132,7 +117,7 @@ fn compile(args: &GraphArgs) -> Result<StepGraph, CliError> {
         .map_err(|error| graph_error(&error))
 }
 
-fn intent(args: &GraphArgs, holdings: &Holdings) -> Result<Intent, CliError> {
+fn intent(args: &Args, holdings: &Holdings) -> Result<Intent, CliError> {
     if args.verify {
         return Ok(Intent::Verify { device: None });
     }

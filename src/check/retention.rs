@@ -1,0 +1,66 @@
+//! Owns the public view of retention: for every job and device what is kept, and how far back the
+//! oldest of it reaches at least. Must not judge.
+
+use crate::check::job::Job;
+use crate::check::promise::reach;
+use crate::quantity::Duration;
+use crate::resolve::plan::{ArchiveId, BackupId, JobId, ResolvedPlan, Tier};
+use crate::source::Span;
+
+/// What a job keeps on a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The job, by full name.
+    pub job: String,
+    /// The device.
+    pub device: String,
+    /// What is kept; empty when nothing was said, so that it is kept for ever.
+    pub tiers: Vec<Tier>,
+    /// The age of the oldest copy kept, at least; none for copies kept for ever.
+    pub reach: Option<Duration>,
+    /// The clause that keeps longest; the job when nothing was said.
+    pub span: Span,
+}
+
+/// What every job keeps on every device, in the order of the plan.
+#[must_use]
+pub fn kept(plan: &ResolvedPlan) -> Vec<Kept> {
+    let backups = (0..plan.backups.len()).map(|at| JobId::Backup(BackupId::from_index(at)));
+    let archives = (0..plan.archives.len()).map(|at| JobId::Archive(ArchiveId::from_index(at)));
+    let jobs = backups.chain(archives).map(|id| Job::new(plan, id));
+    jobs.flat_map(|job| {
+        let devices = job.devices();
+        devices.into_iter().map(move |device| {
+            let (reach, _, span) = reach::kept(&job, device);
+            Kept {
+                job: job.subject(),
+                device: plan.device(device).name.clone(),
+                tiers: job
+                    .tiers(device)
+                    .into_iter()
+                    .map(|(tier, _)| tier)
+                    .collect(),
+                reach: (reach != Duration(u64::MAX)).then_some(reach),
+                span,
+            }
+        })
+    })
+    .collect()
+}
+
+/// Tiers in the words of the language: `window 14d, monthly 6`.
+#[must_use]
+pub fn words(tiers: &[Tier]) -> String {
+    let word = |tier: &Tier| match tier {
+        Tier::Window(span) => format!("window {span}"),
+        Tier::Daily(count) => format!("daily {count}"),
+        Tier::Weekly(count) => format!("weekly {count}"),
+        Tier::Monthly(count) => format!("monthly {count}"),
+        Tier::Yearly(count) => format!("yearly {count}"),
+        Tier::Last(count) => format!("last {count}"),
+    };
+    if tiers.is_empty() {
+        return "for ever".to_owned();
+    }
+    tiers.iter().map(word).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,94 @@
+//! Owns where the texts of a plan come from: the disk, or a revision that git keeps. Programs
+//! are started with arguments only, never through a shell.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+use std::process::Command;
+
+use crate::cli::exit::CliError;
+
+/// Where files are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Files {
+    /// As they lie on the disk.
+    #[default]
+    Disk,
+    /// As they were at a commit, by its full hash.
+    Revision(String),
+}
+
+impl Files {
+    /// The files of a revision: a branch, tag or commit.
+    ///
+    /// # Errors
+    /// When git cannot be started, or does not know the revision.
+    pub fn at(revision: &str) -> Result<Self, CliError> {
+        let asked = format!("{revision}^{{commit}}");
+        let words = [
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &asked,
+        ];
+        let found = git(Path::new("."), &words).map_err(|error| {
+            CliError::refused(format!(
+                "`{revision}` is neither a file nor a revision: {error}"
+            ))
+            .help("name a plan file, or a branch, tag or commit of this git repository")
+        })?;
+        Ok(Self::Revision(found.trim().to_owned()))
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// When it does not exist there, cannot be read, or is not UTF-8. Only what is surely absent
+    /// is "not found".
+    pub fn read(&self, path: &str) -> Result<String, Error> {
+        match self {
+            Self::Disk => std::fs::read_to_string(path),
+            Self::Revision(commit) => read_at(commit, Path::new(path)),
+        }
+    }
+}
+
+/// Reads by a path relative to its own folder, so that it does not matter where the repository
+/// begins; a folder that is gone from the disk is named from here.
+fn read_at(commit: &str, path: &Path) -> Result<String, Error> {
+    let folder = path.parent().filter(|folder| folder.is_dir());
+    let (folder, name) = match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => (folder, Path::new(name)),
+        _ => (Path::new("."), path),
+    };
+    let object = format!("{commit}:./{}", name.display());
+    if git(folder, &["cat-file", "-e", &object]).is_ok() {
+        return git(folder, &["cat-file", "blob", &object]);
+    }
+    // the commit is there, so what is missing is the file
+    git(folder, &["cat-file", "-e", commit])?;
+    Err(ErrorKind::NotFound.into())
+}
+
+fn git(folder: &Path, words: &[&str]) -> Result<String, Error> {
+    let mut command = Command::new("git");
+    if !folder.as_os_str().is_empty() {
+        command.current_dir(folder);
+    }
+    let output = command
+        .args(["--no-pager", "--literal-pathspecs"])
+        .args(words)
+        .output()
+        .map_err(|error| Error::new(error.kind(), format!("git cannot be started: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim().lines().next().unwrap_or("git says no");
+        let said = if said.is_empty() {
+            "git does not know it"
+        } else {
+            said
+        };
+        return Err(Error::other(said.to_owned()));
+    }
+    String::from_utf8(output.stdout).map_err(|_| ErrorKind::InvalidData.into())
+}

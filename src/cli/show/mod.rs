@@ -1,0 +1,33 @@
+//! `planc show`: what a plan means, as text, data or drawing. Changes nothing.
+
+use clap::Subcommand;
+
+use crate::cli::exit::{CliError, Exit};
+
+mod graph;
+mod proof;
+
+/// Arguments of `planc show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is shown.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The steps that an intent compiles to, or those of a graph file.
+    Graph(graph::Args),
+    /// What survives what: for every component and every loss what is left, how it comes back,
+    /// and whether the promises about it hold.
+    Proof(proof::Args),
+}
+
+/// Shows what is asked for.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    match &args.what {
+        What::Graph(args) => graph::run(args),
+        What::Proof(args) => proof::run(args),
+    }
+}

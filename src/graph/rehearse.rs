@@ -1,0 +1,317 @@
+//! Owns rehearsal: the copies that a plan executed as written would have made, so that every
+//! recovery can be compiled before the first copy exists. Must not judge the result.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::GraphError;
+use super::step::{Estimate, Intent, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
+use super::world::{World, full_name, is_full, job_name};
+use super::{recover, restore};
+use crate::facts::capability;
+use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
+use crate::facts::measured::{Measured, float};
+use crate::resolve::plan::{
+    ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, EngineKind, Input, JobId,
+    Kind, ResolvedPlan, Scenario, ServiceId, Target,
+};
+
+/// Where the rehearsed copies end and the rehearsed log begins, in transactions.
+const COPIED: u64 = 100;
+/// The transaction an operator would name.
+const NAMED: u64 = 150;
+/// Where the rehearsed log ends.
+const SHIPPED: u64 = 200;
+
+/// Copies of some services as they would lie on the devices an hour after every job has run,
+/// without the devices that are lost.
+#[must_use]
+pub fn holdings(
+    plan: &ResolvedPlan,
+    measured: &Measured,
+    now: Timestamp,
+    lost: &BTreeSet<String>,
+    services: &BTreeSet<ServiceId>,
+) -> Holdings {
+    let mut holdings = Holdings::default();
+    for (at, backup) in plan.backups.iter().enumerate() {
+        let mut targets = backup.targets.iter();
+        if targets.any(|id| services.contains(&plan.component(*id).service)) {
+            let parts = parts(plan, measured, BackupId::from_index(at), now);
+            holdings.parts.extend(parts);
+        }
+    }
+    for (at, archive) in plan.archives.iter().enumerate() {
+        if services.contains(&archive.service) {
+            let log = log(plan, ArchiveId::from_index(at), now);
+            holdings.logs.push(log);
+        }
+    }
+    let left = |devices: &mut Vec<String>| {
+        devices.retain(|device| !lost.contains(device));
+        !devices.is_empty()
+    };
+    holdings.parts.retain_mut(|part| left(&mut part.devices));
+    holdings.logs.retain_mut(|log| left(&mut log.devices));
+    holdings.parts.sort_by(|a, b| a.part.cmp(&b.part));
+    holdings.logs.sort_by(|a, b| a.service.cmp(&b.service));
+    holdings
+}
+
+fn parts(
+    plan: &ResolvedPlan,
+    measured: &Measured,
+    id: BackupId,
+    now: Timestamp,
+) -> Vec<PartHolding> {
+    let backup = &plan.backups[id.index()];
+    let full = backup.takes.iter().map(|take| take.method);
+    let Some(method) = full.into_iter().find(|method| is_full(*method)) else {
+        return Vec::new();
+    };
+    let job = job_name(plan, JobId::Backup(id));
+    let devices = devices(plan, JobId::Backup(id));
+    let part = |component| {
+        let key = plan.component_key(component);
+        let engine = plan.service(plan.component(component).service).engine;
+        let position =
+            (capability::of(engine).log && method != Method::Logical).then(|| position(COPIED));
+        let bytes = measured.size(&key).unwrap_or_default();
+        PartHolding {
+            part: format!("{job}/{key}"),
+            job: job.clone(),
+            run: "rehearsal".to_owned(),
+            method,
+            identity: "rehearsal".to_owned(),
+            taken_at: before(now, 3600),
+            from: position.clone(),
+            until: position,
+            base: None,
+            bytes,
+            stored_bytes: stored(bytes, measured.stored_ratio(&key)),
+            devices: devices.clone(),
+            component: key,
+        }
+    };
+    backup.targets.iter().copied().map(part).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative; saturates"
+)]
+fn stored(bytes: u64, ratio: Option<f64>) -> u64 {
+    ratio.map_or(bytes, |ratio| (float(bytes) * ratio) as u64)
+}
+
+fn log(plan: &ResolvedPlan, id: ArchiveId, now: Timestamp) -> LogHolding {
+    let service = &plan.service(plan.archives[id.index()].service).name;
+    LogHolding {
+        log: format!("log/{service}"),
+        service: service.clone(),
+        identity: "rehearsal".to_owned(),
+        from: position(COPIED),
+        until: position(SHIPPED),
+        first_at: before(now, 3600),
+        last_at: now,
+        stored_bytes: 0,
+        devices: devices(plan, JobId::Archive(id)),
+    }
+}
+
+/// The devices that hold whole copies of a job, by name, sorted.
+fn devices(plan: &ResolvedPlan, job: JobId) -> Vec<String> {
+    use crate::resolve::plan::CopyScope;
+    let (keeping, first): (_, Vec<DeviceId>) = match job {
+        JobId::Backup(id) => (&plan.backups[id.index()].keeping, Vec::new()),
+        JobId::Archive(id) => {
+            let archive = &plan.archives[id.index()];
+            let ships = archive.ships.iter().map(|ship| ship.device);
+            let streams = archive.streams.iter().map(|stream| stream.device);
+            (&archive.keeping, ships.chain(streams).collect())
+        }
+    };
+    let own = match job {
+        JobId::Backup(_) => CopyScope::Full,
+        JobId::Archive(_) => CopyScope::Log,
+    };
+    let copies = keeping.copies.iter();
+    let copies = copies.filter(|copy| copy.scope == CopyScope::All || copy.scope == own);
+    let store = keeping.store.iter().map(|at| at.value);
+    let all = store.chain(first).chain(copies.map(|copy| copy.device));
+    let names: BTreeSet<String> = all.map(|id| plan.device(id).name.clone()).collect();
+    names.into_iter().collect()
+}
+
+fn position(value: u64) -> Position {
+    Position {
+        incarnation: "rehearsal".to_owned(),
+        value,
+    }
+}
+
+fn before(now: Timestamp, seconds: i64) -> Timestamp {
+    now.checked_sub(SignedDuration::from_secs(seconds))
+        .unwrap_or(now)
+}
+
+/// What an operator could type for a recovery's incident input.
+#[must_use]
+pub fn inputs(
+    plan: &ResolvedPlan,
+    scenario: &Scenario,
+    now: Timestamp,
+) -> BTreeMap<String, String> {
+    let inputs = scenario.inputs.iter();
+    inputs
+        .map(|input| (input.name.clone(), typed(plan, input, now)))
+        .collect()
+}
+
+fn typed(plan: &ResolvedPlan, input: &Input, now: Timestamp) -> String {
+    let part = |kind| {
+        let of = |part: &&Component| {
+            part.kind == kind && input.service.is_none_or(|service| part.service == service)
+        };
+        let found = plan.components.iter().find(of);
+        found.map_or_else(|| input.name.clone(), |part| part.name.clone())
+    };
+    match input.kind {
+        Kind::Transaction => NAMED.to_string(),
+        Kind::Time => before(now, 1800).to_string(),
+        Kind::Service => match input
+            .service
+            .or((!plan.services.is_empty()).then_some(ServiceId(0)))
+        {
+            Some(service) => plan.service(service).name.clone(),
+            None => input.name.clone(),
+        },
+        Kind::Database => part(ComponentKind::Database),
+        Kind::Tablespace => part(ComponentKind::Tablespace),
+        Kind::Group => part(ComponentKind::Group),
+        Kind::Table => part(ComponentKind::Table),
+        Kind::Files => part(ComponentKind::Files),
+        Kind::Site => plan.sites.keys().next().cloned().unwrap_or_default(),
+        Kind::Device => plan
+            .devices
+            .first()
+            .map(|device| device.name.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// The graph of a recovery of the plan, by full name, from the copies that are left.
+///
+/// # Errors
+/// When a clause cannot be carried out, or no chain of the plan's copies reaches the target.
+pub fn recovery(
+    plan: &ResolvedPlan,
+    measured: &Measured,
+    scenario: &Scenario,
+    lost: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<StepGraph, GraphError> {
+    let intent = Intent::Recover {
+        scenario: full_name(&scenario.origin, &scenario.name),
+        inputs: inputs(plan, scenario, now),
+        to: None,
+    };
+    let services = services(plan, scenario);
+    compile(plan, measured, &intent, lost, &services, now)
+}
+
+/// Every service that a recovery can read.
+fn services(plan: &ResolvedPlan, scenario: &Scenario) -> BTreeSet<ServiceId> {
+    let mut services: BTreeSet<ServiceId> =
+        scenario.inputs.iter().filter_map(|i| i.service).collect();
+    for action in &scenario.actions {
+        let ActionKind::Restore { targets, .. } = &action.kind else {
+            continue;
+        };
+        for target in targets {
+            match target {
+                Target::Service(id) => drop(services.insert(*id)),
+                Target::Components(ids) => {
+                    services.extend(ids.iter().map(|id| plan.component(*id).service));
+                }
+                Target::Input(_) => drop(services.insert(ServiceId(0))),
+                Target::Foreign(..) => {}
+            }
+        }
+    }
+    services
+}
+
+/// The graph of restoring a service whole to its newest state, from the copies that are left.
+///
+/// # Errors
+/// As [`recovery`].
+pub fn restoration(
+    plan: &ResolvedPlan,
+    measured: &Measured,
+    service: &str,
+    lost: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<StepGraph, GraphError> {
+    let intent = Intent::Restore(RestoreIntent {
+        service: service.to_owned(),
+        to: format!("restored/{service}"),
+        until: RecoveryTarget::Latest,
+        from: None,
+    });
+    let services = plan.find_service(service).into_iter().collect();
+    compile(plan, measured, &intent, lost, &services, now)
+}
+
+fn compile(
+    plan: &ResolvedPlan,
+    measured: &Measured,
+    intent: &Intent,
+    lost: &BTreeSet<String>,
+    services: &BTreeSet<ServiceId>,
+    now: Timestamp,
+) -> Result<StepGraph, GraphError> {
+    let holdings = holdings(plan, measured, now, lost, services);
+    let world = World::new(plan, &holdings, measured, intent, now)?;
+    let mut graph = match intent {
+        Intent::Restore(wanted) => restore::build(&world, wanted),
+        Intent::Recover {
+            scenario,
+            inputs,
+            to,
+        } => recover::build(&world, scenario, inputs, to.as_deref()),
+        _ => Err(GraphError::new(
+            "only recoveries are rehearsed",
+            "name a recovery of the plan",
+        )),
+    }?;
+    forget_made_up(&mut graph, &holdings);
+    Ok(graph)
+}
+
+/// Rehearsed log has no size, nor have parts of unknown size: what is derived from them is not
+/// known.
+fn forget_made_up(graph: &mut StepGraph, holdings: &Holdings) {
+    let sized = |id: &str| {
+        let mut parts = holdings.parts.iter();
+        parts.any(|part| part.part == id && part.bytes > 0)
+    };
+    for step in &mut graph.steps {
+        let made_up = match &step.kind {
+            StepKind::ReplayLog { .. } => true,
+            StepKind::FetchPart { part, .. } => !sized(part),
+            _ => false,
+        };
+        if made_up {
+            step.estimate = Estimate::default();
+        }
+    }
+}
+
+/// Whether graphs that restore an engine can be compiled at all.
+#[must_use]
+pub fn is_possible(engine: EngineKind) -> bool {
+    matches!(engine, EngineKind::Sqlite | EngineKind::Files)
+}

@@ -1,0 +1,11 @@
+//! What will come of a plan, told before anything runs: the graphs of its recoveries, what a
+//! change does to its promises, when what runs, and how it fares over a year of mishaps.
+//!
+//! - [`diff`] says what a change does to promises, retention, schedule and steps;
+//! - [`paths`] compiles every way back that the survival matrix names.
+//!
+//! Pure: it plays with plans, graphs and schedules; chance comes from a seed.
+
+pub mod diff;
+pub mod paths;
+mod words;
