@@ -220,6 +220,10 @@ pub struct Loaded {
     pub facts: Option<PathBuf>,
     /// All files that were read for it, absolute.
     pub texts: Vec<PathBuf>,
+    /// What was measured in its environment.
+    pub measured: Option<MeasuredFacts>,
+    /// How its promises came out.
+    pub proofs: Vec<Row>,
 }
 
 /// As [`checked`], with the files.
@@ -263,6 +267,8 @@ fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded
     Ok(Loaded {
         facts: facts.map(PathBuf::from),
         texts: texts_of(&compiled.judged.sources),
+        measured: compiled.facts.remove(&plan.plan().environment),
+        proofs: compiled.judged.proofs,
         plan,
         path,
         inventory,

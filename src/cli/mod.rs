@@ -34,6 +34,7 @@ mod restore;
 mod run;
 mod schema;
 mod show;
+mod simulate;
 mod site;
 mod status;
 mod survey;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Print the JSON Schema of what machines read from planc or write for it.
     Schema(schema::Args),
+    /// Play the plan through a year with losses at random moments.
+    Simulate(simulate::Args),
     /// Watch a real database being backed up, destroyed and recovered to an exact transaction.
     Demo(demo::Args),
     /// Write a first plan for a SQLite file or a folder.
@@ -128,6 +131,7 @@ impl Command {
             Self::Catalog(args) => catalog::run(&args),
             Self::Show(args) => show::run(&args),
             Self::Schema(args) => schema::run(&args),
+            Self::Simulate(args) => simulate::run(&args),
             Self::Demo(args) => demo::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Completions(args) => manual::completions(&args),

@@ -2,10 +2,12 @@
 //! change does to its promises, when what runs, and how it fares over a year of mishaps.
 //!
 //! - [`diff`] says what a change does to promises, retention, schedule and steps;
-//! - [`paths`] compiles every way back that the survival matrix names.
+//! - [`paths`] compiles every way back that the survival matrix names;
+//! - [`year`] plays a plan through time, with losses at random moments.
 //!
 //! Pure: it plays with plans, graphs and schedules; chance comes from a seed.
 
 pub mod diff;
 pub mod paths;
 mod words;
+pub mod year;

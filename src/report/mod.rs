@@ -9,3 +9,4 @@ pub mod proof;
 pub mod render;
 pub mod schema;
 pub mod summary;
+pub mod year;

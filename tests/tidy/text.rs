@@ -106,6 +106,7 @@ fn the_top_level_holds_only_what_belongs_there() {
         "Cargo.toml",
         "Cargo.lock",
         "src",
+        "templates",
         "grammar",
         "plans",
         "examples",

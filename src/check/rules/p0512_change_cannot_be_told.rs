@@ -19,6 +19,7 @@ pub(super) static RULE: Rule = Rule {
         words promise something that does not happen. Remove them.",
     bad: orders!(
         "\
+allow P1107 because \"orders_db has a plan of its own\"
 service shop is mariadb
 objectives of shop {
   rpo 5min for human error
@@ -36,6 +37,7 @@ archive binlog of shop {
     ),
     good: orders!(
         "\
+allow P1107 because \"orders_db has a plan of its own\"
 service shop is mariadb
 objectives of shop {
   rpo 5min for human error

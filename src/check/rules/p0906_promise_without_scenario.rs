@@ -23,7 +23,7 @@ pub(super) static RULE: Rule = Rule {
         "\
 objectives of notes {
   rpo 1d for loss of disk
-  rto 2h for human error
+  rto 2h for loss of host
 }
 backup nightly of service notes {
   physical full every day at 04:30
@@ -36,15 +36,15 @@ backup nightly of service notes {
         "\
 objectives of notes {
   rpo 1d for loss of disk
-  rto 2h for human error
+  rto 2h for loss of host
 }
 backup nightly of service notes {
   physical full every day at 04:30
   store on near
   retain daily 7
 }
-recovery undo {
-  for human error
+recovery moved {
+  for loss of host
   restore service notes to vault
   finish within 2h
 }

@@ -71,7 +71,8 @@ recovery undo {
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     for (id, scenario) in context.scenarios() {
-        if !runs_still(scenario) {
+        // a restore that is impossible anyway needs no approval
+        if !runs_still(scenario) || out.has_error(Scope::Scenario(id)) {
             continue;
         }
         let mut approved = false;
