@@ -16,6 +16,8 @@ pub struct Kept {
     pub device: String,
     /// What is kept; empty when nothing was said, so that it is kept for ever.
     pub tiers: Vec<Tier>,
+    /// The tier that keeps longest; none when nothing was said.
+    pub longest: Option<Tier>,
     /// The age of the oldest copy kept, at least; none for copies kept for ever.
     pub reach: Option<Duration>,
     /// The clause that keeps longest; the job when nothing was said.
@@ -32,14 +34,19 @@ pub fn kept(plan: &ResolvedPlan) -> Vec<Kept> {
         let devices = job.devices();
         devices.into_iter().map(move |device| {
             let (reach, _, span) = reach::kept(&job, device);
+            let tiers: Vec<Tier> = job
+                .tiers(device)
+                .into_iter()
+                .map(|(tier, _)| tier)
+                .collect();
             Kept {
                 job: job.subject(),
                 device: plan.device(device).name.clone(),
-                tiers: job
-                    .tiers(device)
-                    .into_iter()
-                    .map(|(tier, _)| tier)
-                    .collect(),
+                longest: tiers
+                    .iter()
+                    .copied()
+                    .max_by_key(|tier| reach::tier_span(*tier)),
+                tiers,
                 reach: (reach != Duration(u64::MAX)).then_some(reach),
                 span,
             }
@@ -63,4 +70,17 @@ pub fn words(tiers: &[Tier]) -> String {
         return "for ever".to_owned();
     }
     tiers.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// A tier as a span, as people say it: `35d`, `12mo`, `7y`, `5 copies`.
+#[must_use]
+pub fn nominal(tier: Tier) -> String {
+    match tier {
+        Tier::Window(span) => span.to_string(),
+        Tier::Daily(count) => format!("{count}d"),
+        Tier::Weekly(count) => format!("{count}w"),
+        Tier::Monthly(count) => format!("{count}mo"),
+        Tier::Yearly(count) => format!("{count}y"),
+        Tier::Last(count) => format!("{count} copies"),
+    }
 }

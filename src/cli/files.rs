@@ -82,12 +82,7 @@ fn git(folder: &Path, words: &[&str]) -> Result<String, Error> {
         .map_err(|error| Error::new(error.kind(), format!("git cannot be started: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim().lines().next().unwrap_or("git says no");
-        let said = if said.is_empty() {
-            "git does not know it"
-        } else {
-            said
-        };
+        let said = said.trim().lines().next().unwrap_or("git does not know it");
         return Err(Error::other(said.to_owned()));
     }
     String::from_utf8(output.stdout).map_err(|_| ErrorKind::InvalidData.into())

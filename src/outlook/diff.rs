@@ -321,11 +321,10 @@ fn retentions(old: &Side<'_>, new: &Side<'_>) -> Vec<Change> {
         .collect()
 }
 
+/// What is kept longest, as it is said: `7y`, `35d`.
 fn reach(kept: &Kept) -> String {
-    match kept.reach {
-        Some(reach) => reach.to_string(),
-        None => "for ever".to_owned(),
-    }
+    kept.longest
+        .map_or_else(|| "for ever".to_owned(), retention::nominal)
 }
 
 fn kept_effect(before: Option<&Kept>, after: Option<&Kept>) -> Effect {
@@ -409,10 +408,13 @@ fn jobs(plan: &ResolvedPlan) -> BTreeMap<String, String> {
 pub fn next_full(plan: &ResolvedPlan, now: Timestamp) -> Option<String> {
     let calendar = crate::graph::calendar(plan).ok()?;
     let zone = TimeZone::get(&plan.timezone.value).ok()?;
-    let takes = plan.backups.iter().flat_map(|backup| &backup.takes);
-    let full = takes.filter(|take| matches!(take.method, Method::PhysicalFull | Method::Logical));
-    let next = full.filter_map(|take| calendar.next(&take.schedule, now));
-    let next = next.map(|slot| slot.start).min()?;
+    let first = |method: Method| {
+        let takes = plan.backups.iter().flat_map(|backup| &backup.takes);
+        let full = takes.filter(|take| take.method == method);
+        let next = full.filter_map(|take| calendar.next(&take.schedule, now));
+        next.map(|slot| slot.start).min()
+    };
+    let next = first(Method::PhysicalFull).or_else(|| first(Method::Logical))?;
     let words = next.to_zoned(zone).strftime("%a %H:%M").to_string();
     Some(words.to_lowercase())
 }
@@ -432,8 +434,8 @@ fn steps(old: &Side<'_>, new: &Side<'_>, now: Timestamp) -> Vec<Change> {
             before: before.map(|steps| steps_words(steps)),
             after: after.map(|steps| steps_words(steps)),
             effect: match (before, after) {
-                (Some(_), None) => Effect::Worse,
-                (None, Some(_)) => Effect::Better,
+                (Some(_), None) | (Some(Ok(_)), Some(Err(_))) => Effect::Worse,
+                (None | Some(Err(_)), Some(Ok(_))) => Effect::Better,
                 _ => Effect::Neutral,
             },
             note: moved(before, after),

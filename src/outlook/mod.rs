@@ -3,11 +3,13 @@
 //!
 //! - [`diff`] says what a change does to promises, retention, schedule and steps;
 //! - [`paths`] compiles every way back that the survival matrix names;
+//! - [`timeline`] shows what runs when, ahead and afterwards;
 //! - [`year`] plays a plan through time, with losses at random moments.
 //!
 //! Pure: it plays with plans, graphs and schedules; chance comes from a seed.
 
 pub mod diff;
 pub mod paths;
+pub mod timeline;
 mod words;
 pub mod year;

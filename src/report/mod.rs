@@ -9,4 +9,5 @@ pub mod proof;
 pub mod render;
 pub mod schema;
 pub mod summary;
+pub mod timeline;
 pub mod year;

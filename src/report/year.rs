@@ -117,7 +117,7 @@ pub fn replay(row: &Row, sample: &Sample) -> String {
     let _ = writeln!(
         out,
         "{}  loss of {}",
-        sample.at.strftime("%F %T %Z"),
+        sample.at.strftime("%F %T UTC"),
         Loss::Case(sample.case.clone()).words()
     );
     for line in &sample.story {

@@ -152,6 +152,36 @@ fn history(folder: &Path) -> Result<Option<(Timestamp, bool)>, FolderError> {
     })
 }
 
+/// The graph of an earlier run with what its journal tells; `last` is the newest. None when there
+/// is no such run.
+///
+/// # Errors
+/// When its graph or journal is damaged.
+pub fn past(state: &Path, id: &str) -> Result<Option<(StepGraph, Vec<RunEvent>)>, FolderError> {
+    let stored = |folder: &PathBuf| {
+        let data = std::fs::metadata(folder.join("graph.json"));
+        data.and_then(|data| data.modified()).ok()
+    };
+    let named = |folder: &PathBuf| folder.file_name().is_some_and(|name| name == id);
+    let folders = folders(state)?.into_iter();
+    let found = match id {
+        "last" => folders
+            .filter_map(|folder| Some((stored(&folder)?, folder)))
+            .max()
+            .map(|(_, folder)| folder),
+        _ => folders.into_iter().find(named),
+    };
+    let Some(folder) = found else { return Ok(None) };
+    let graph = load(&folder.join("graph.json"))?;
+    let journal = folder.join("journal");
+    let events = if journal.exists() {
+        journal::read(&journal)?.events
+    } else {
+        Vec::new()
+    };
+    Ok(Some((graph, events)))
+}
+
 /// Opens the journal of an unfinished run; a missing one is begun anew.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use crate::cli::exit::{CliError, Exit};
 
 mod graph;
 mod proof;
+mod timeline;
 
 /// Arguments of `planc show`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,8 @@ enum What {
     /// What survives what: for every component and every loss what is left, how it comes back,
     /// and whether the promises about it hold.
     Proof(proof::Args),
+    /// What runs when on which device, in the days ahead or in a run that is over.
+    Timeline(timeline::Args),
 }
 
 /// Shows what is asked for.
@@ -29,5 +32,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     match &args.what {
         What::Graph(args) => graph::run(args),
         What::Proof(args) => proof::run(args),
+        What::Timeline(args) => timeline::run(args),
     }
 }

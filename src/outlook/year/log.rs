@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::chance::Chance;
 use super::runs::Stage;
+use crate::estimate::calendar::Calendar;
 use crate::estimate::exposure::bytes;
 use crate::estimate::known::throttled;
-use crate::graph::calendar::Calendar;
 use crate::resolve::plan::{
     Archive, CopyScope, DeviceId, Every, Schedule, ServiceId, Ship, Stream,
 };

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::chance::Chance;
 use super::log::{Covered, Tail};
 use super::runs::{Part, Runs, Stage};
+use crate::estimate::calendar::Calendar;
 use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
-use crate::graph::calendar::Calendar;
 use crate::resolve::plan::{ActionKind, ComponentId, DeviceId, Rotation, ServiceId};
 
 /// How a service comes back.
@@ -77,12 +77,18 @@ impl Moment<'_, '_> {
         back
     }
 
-    /// Components that some backup names: the others have no fate of their own.
+    /// Components that come back by themselves: what lies inside a base that is copied comes back
+    /// with it.
     fn covered_components(&self) -> Vec<ComponentId> {
         let plan = self.stage.truth.plan;
-        let own = plan.components_of(self.service);
-        own.filter(|id| self.runs.by_component.contains_key(id))
-            .collect()
+        let copied = |id: &ComponentId| self.runs.by_component.contains_key(id);
+        let own = || plan.components_of(self.service).filter(copied);
+        let base = own().any(|id| plan.component(id).kind == ComponentKind::Base);
+        let inside = |id: &ComponentId| {
+            let kind = plan.component(*id).kind;
+            base && !matches!(kind, ComponentKind::Base | ComponentKind::Tablespace)
+        };
+        own().filter(|id| !inside(id)).collect()
     }
 
     /// Log that is left, device by device.

@@ -1,20 +1,21 @@
 //! Owns the backups of a play: every run is compiled for the copies that exist then, and played
 //! by the executor's own schedule. Must not know losses.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::chance::Chance;
 use super::truth::Truth;
 use crate::check::CheckedPlan;
+use crate::estimate;
+use crate::estimate::makespan::bounds;
 use crate::facts::holdings::{Holdings, JobHistory, Method, PartHolding};
 use crate::facts::measured::Measured;
 use crate::graph::step::{Intent, StepGraph, StepKind};
 use crate::graph::{self, GraphError};
 use crate::resolve::plan::{ComponentId, DeviceId};
-use crate::schedule::{Outcome, Schedule};
+use crate::schedule::Outline;
 
 /// Copies of a component that stay in view of the planner; older ones change nothing.
 const IN_VIEW: usize = 12;
@@ -119,7 +120,7 @@ impl Stage<'_> {
     ) -> f64 {
         let mut chance = Chance::of(self.seed, &[1, played.runs.len() as u64]);
         let slow = self.slow(graph, &mut chance);
-        let mut seconds = Vec::with_capacity(graph.steps.len());
+        let mut outline = Outline::from(graph);
         for (at, step) in graph.steps.iter().enumerate() {
             let known = self
                 .truth
@@ -130,18 +131,21 @@ impl Stage<'_> {
                 .iter()
                 .filter_map(|lane| slow.get(*lane as usize));
             let factor = lanes.copied().fold(1.0, f64::max);
-            seconds.push(known.unwrap_or(0.0) * factor);
+            outline.steps[at].seconds = Some(known.unwrap_or(0.0) * factor);
         }
-        let bars = bars(graph, &seconds, begin);
-        let end = bars.iter().map(|(_, end)| *end).fold(begin, f64::max);
+        let run = estimate::play(&outline, 0.0);
         played.runs.push(Run {
             begin,
-            seconds: end - begin,
-            bound: bound(graph, &seconds),
+            seconds: run.makespan,
+            bound: bounds(&outline, 0.0).least(),
             steps: graph.steps.len(),
         });
+        let bars = run.bars.into_iter();
+        let bars: Vec<(f64, f64)> = bars
+            .map(|bar| bar.map_or((begin, begin), |bar| (begin + bar.start, begin + bar.end)))
+            .collect();
         self.record(graph, &bars, holdings, played);
-        end
+        begin + run.makespan
     }
 
     /// By how much each lane is slower than known in this run.
@@ -330,52 +334,4 @@ fn days(graph: &StepGraph, step: usize, holdings: &Holdings) -> f64 {
     newest.map_or(1.0, |part| {
         graph.now.duration_since(part.taken_at).as_secs_f64() / DAY
     })
-}
-
-/// Begin and end of every step, by the executor's own schedule.
-fn bars(graph: &StepGraph, seconds: &[f64], begin: f64) -> Vec<(f64, f64)> {
-    let mut schedule = Schedule::new(graph, &[]);
-    let mut bars = vec![(begin, begin); graph.steps.len()];
-    let mut ends: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    let mut now = begin;
-    loop {
-        while let Some(step) = schedule.take() {
-            bars[step] = (now, now + seconds[step]);
-            // times are not negative, so their bits are in order
-            ends.push(Reverse((bars[step].1.to_bits(), step)));
-        }
-        let Some(Reverse((at, step))) = ends.pop() else {
-            return bars;
-        };
-        now = f64::from_bits(at);
-        schedule.finish(step, Outcome::Done);
-    }
-}
-
-/// The longest chain or the busiest lane, whichever is longer.
-fn bound(graph: &StepGraph, seconds: &[f64]) -> f64 {
-    let mut ends = vec![0.0_f64; seconds.len()];
-    let mut busy = vec![0.0_f64; graph.lanes.len()];
-    let mut into: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for edge in &graph.edges {
-        into.entry(edge.to).or_default().push(edge.from);
-    }
-    // steps stand in an order in which they could run
-    for (at, step) in graph.steps.iter().enumerate() {
-        let before = u32::try_from(at).ok().and_then(|at| into.get(&at));
-        let ready = before
-            .into_iter()
-            .flatten()
-            .map(|from| ends[*from as usize]);
-        ends[at] = ready.fold(0.0, f64::max) + seconds[at];
-        for lane in &step.lanes {
-            if let Some(busy) = busy.get_mut(*lane as usize) {
-                *busy += seconds[at];
-            }
-        }
-    }
-    let lanes = graph.lanes.iter().zip(busy);
-    let busiest = lanes.map(|(lane, busy)| busy / f64::from(lane.depth.max(1)));
-    let longest = ends.into_iter().fold(0.0, f64::max);
-    busiest.fold(longest, f64::max)
 }

@@ -1,0 +1,133 @@
+//! `planc show timeline`: what runs when, in the days ahead or in a run that is over.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
+
+use crate::check::survival::{self, Question};
+use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::load;
+use crate::cli::site::{self, folder_error, graph_error};
+use crate::estimate::Known;
+use crate::graph::step::{StepGraph, StepId};
+use crate::outlook::timeline::{self, Done, Timeline};
+use crate::report::timeline as shown;
+use crate::resolve::plan::ResolvedPlan;
+use crate::run;
+use crate::run::event::{EventKind, Outcome, RunEvent};
+
+/// Arguments of `planc show timeline`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many days ahead; the executor's schedule is played for five weeks.
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=35))]
+    days: u32,
+    /// A run that is over instead, planned beside measured: its id, or `last`.
+    #[arg(long, value_name = "ID", conflicts_with = "days")]
+    run: Option<String>,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    now: NowArgs,
+}
+
+/// Forms of a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Rows of cells and a list.
+    Text,
+    /// A drawing.
+    Svg,
+    /// One page without outside parts.
+    Html,
+}
+
+/// Shows the picture asked for.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    let timeline = match &args.run {
+        Some(id) => afterwards(args, id)?,
+        None => ahead(args)?,
+    };
+    let text = match args.format {
+        Form::Text => shown::text(&timeline),
+        Form::Svg => shown::svg(&timeline),
+        Form::Html => shown::html(&timeline),
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+fn ahead(args: &Args) -> Result<Timeline, CliError> {
+    let compiled = load::judged(&args.plan, args.now)?;
+    let environments = compiled.environments();
+    let plan: &ResolvedPlan = match environments.as_slice() {
+        [plan] => plan,
+        [] => {
+            return Err(CliError::refused("the plan has no environment to show")
+                .help("`planc check` says what stands in the way"));
+        }
+        _ => {
+            let names = compiled.judged.environments.join(", ");
+            let message = format!("the plan has several environments: {names}");
+            return Err(CliError::refused(message).help("choose one with `--env NAME`"));
+        }
+    };
+    let now = args.now.now();
+    let facts = compiled.facts.get(&plan.environment);
+    let matrix = survival::matrix(Question {
+        plan,
+        facts,
+        sources: &compiled.judged.sources,
+        now,
+    });
+    let known = Known::of(plan, facts);
+    timeline::ahead(plan, &known, &matrix, now, args.days).map_err(|error| graph_error(&error))
+}
+
+fn afterwards(args: &Args, id: &str) -> Result<Timeline, CliError> {
+    let loaded = load::loaded(&args.plan, args.now)?;
+    let state = site::places(&loaded)?.state;
+    let found = run::past(&state, id).map_err(folder_error)?;
+    let (graph, events) = found.ok_or_else(|| {
+        CliError::refused(format!("no run `{id}` in {}", state.join("runs").display()))
+            .help("`planc run` prints the id of a run; `last` is the newest one")
+    })?;
+    let zone = &loaded.plan.plan().timezone.value;
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    Ok(timeline::of_run(&graph, &done(&graph, &events), zone))
+}
+
+/// When each step began last, and how it ended.
+fn done(graph: &StepGraph, events: &[RunEvent]) -> Vec<Done> {
+    let mut done: BTreeMap<StepId, Done> = BTreeMap::new();
+    for event in events {
+        match &event.kind {
+            EventKind::StepBegan { step, .. } => {
+                let began = Done {
+                    step: *step,
+                    began: event.at,
+                    ended: None,
+                    failed: false,
+                };
+                done.insert(*step, began);
+            }
+            EventKind::StepEnded { step, outcome, .. } => {
+                if let Some(done) = done.get_mut(step) {
+                    done.ended = Some(event.at);
+                    done.failed = *outcome == Outcome::Failed;
+                }
+            }
+            _ => {}
+        }
+    }
+    let steps = graph.steps.iter();
+    steps
+        .filter_map(|step| done.get(&step.id).copied())
+        .collect()
+}
