@@ -7,6 +7,7 @@ mod engines;
 mod graphs;
 mod language;
 mod media;
+mod outlook;
 mod postgres;
 mod rules;
 mod runs;

@@ -19,6 +19,7 @@ mod allowance;
 mod cadence;
 mod context;
 mod coverage;
+pub mod covered;
 mod deadline;
 mod edit;
 mod fit;

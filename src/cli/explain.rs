@@ -1,11 +1,14 @@
 //! `planc explain`: the page of a check or of a word of the language.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::check::rule::{self, Rule, split_example};
 use crate::check::rules::RULES;
+use crate::cli::args::NowArgs;
+use crate::cli::derivation;
 use crate::cli::exit::{CliError, Exit};
 use crate::diagnostic::Code;
 use crate::facts::capability;
@@ -28,9 +31,14 @@ pub(crate) struct Args {
     /// List all codes and words.
     #[arg(long)]
     list: bool,
+    /// How findings with this code come out in this plan, term by term, instead of the page.
+    #[arg(long, value_name = "FILE", requires = "topic")]
+    here: Option<PathBuf>,
     /// The form of the page.
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
+    #[command(flatten)]
+    now: NowArgs,
 }
 
 /// Forms of a page.
@@ -44,9 +52,16 @@ enum Form {
 
 /// Prints one page, or the list of all.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let text = match &args.topic {
-        None => list(args.format),
-        Some(topic) => page(topic, args.format)?,
+    let text = match (&args.topic, &args.here) {
+        (None, _) => list(args.format),
+        (Some(topic), None) => page(topic, args.format)?,
+        (Some(topic), Some(file)) => {
+            let code = topic.to_uppercase().parse::<Code>();
+            let code = code.map_err(|error| {
+                CliError::refused(error).help("`--here` shows how a finding comes out in a plan")
+            })?;
+            derivation::here(code, file, args.now.now())?
+        }
     };
     write!(std::io::stdout().lock(), "{text}")?;
     Ok(Exit::Ok)

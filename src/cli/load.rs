@@ -52,6 +52,23 @@ impl Compiled {
         self.judged.findings.iter().any(is_error)
     }
 
+    /// The one environment that is meant.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn only_environment(&self) -> Result<&ResolvedPlan, CliError> {
+        match self.environments().as_slice() {
+            [plan] => Ok(plan),
+            [] => Err(CliError::refused("the plan has no environment to show")
+                .help("`planc check` says what stands in the way")),
+            _ => {
+                let names = self.judged.environments.join(", ");
+                let message = format!("the plan has several environments: {names}");
+                Err(CliError::refused(message).help("choose one with `--env NAME`"))
+            }
+        }
+    }
+
     /// The promises of one environment.
     pub fn proofs_of(&self, plan: &ResolvedPlan) -> impl Iterator<Item = &Row> {
         let rows = self.judged.proofs.iter();

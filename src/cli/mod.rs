@@ -13,6 +13,7 @@ mod catalog;
 mod check;
 mod compare;
 mod demo;
+mod derivation;
 mod device;
 mod diff;
 pub mod exit;

@@ -4,6 +4,7 @@ pub mod columns;
 pub mod diff;
 pub mod events;
 pub mod findings;
+pub mod keeping;
 pub mod progress;
 pub mod proof;
 pub mod render;

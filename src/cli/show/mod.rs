@@ -5,6 +5,7 @@ use clap::Subcommand;
 use crate::cli::exit::{CliError, Exit};
 
 mod graph;
+mod keeping;
 mod proof;
 mod timeline;
 
@@ -20,6 +21,10 @@ pub(crate) struct Args {
 enum What {
     /// The steps that an intent compiles to, or those of a graph file.
     Graph(graph::Args),
+    /// Which job copies which component, and where to.
+    Coverage(keeping::Args),
+    /// How long what is kept on which device.
+    Retention(keeping::Args),
     /// What survives what: for every component and every loss what is left, how it comes back,
     /// and whether the promises about it hold.
     Proof(proof::Args),
@@ -31,6 +36,8 @@ enum What {
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     match &args.what {
         What::Graph(args) => graph::run(args),
+        What::Coverage(args) => keeping::coverage(args),
+        What::Retention(args) => keeping::retention(args),
         What::Proof(args) => proof::run(args),
         What::Timeline(args) => timeline::run(args),
     }

@@ -15,7 +15,6 @@ use crate::estimate::Known;
 use crate::graph::step::{StepGraph, StepId};
 use crate::outlook::timeline::{self, Done, Timeline};
 use crate::report::timeline as shown;
-use crate::resolve::plan::ResolvedPlan;
 use crate::run;
 use crate::run::event::{EventKind, Outcome, RunEvent};
 
@@ -65,19 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
 
 fn ahead(args: &Args) -> Result<Timeline, CliError> {
     let compiled = load::judged(&args.plan, args.now)?;
-    let environments = compiled.environments();
-    let plan: &ResolvedPlan = match environments.as_slice() {
-        [plan] => plan,
-        [] => {
-            return Err(CliError::refused("the plan has no environment to show")
-                .help("`planc check` says what stands in the way"));
-        }
-        _ => {
-            let names = compiled.judged.environments.join(", ");
-            let message = format!("the plan has several environments: {names}");
-            return Err(CliError::refused(message).help("choose one with `--env NAME`"));
-        }
-    };
+    let plan = compiled.only_environment()?;
     let now = args.now.now();
     let facts = compiled.facts.get(&plan.environment);
     let matrix = survival::matrix(Question {

@@ -10,7 +10,7 @@ use crate::estimate::calendar::Calendar;
 use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
-use crate::resolve::plan::{ActionKind, ComponentId, DeviceId, Rotation, ServiceId};
+use crate::resolve::plan::{ActionKind, ComponentId, ComponentKind, DeviceId, Rotation, ServiceId};
 
 /// How a service comes back.
 #[derive(Debug, Clone, PartialEq, Default)]
