@@ -37,7 +37,7 @@ pub struct By {
 pub fn coverage(question: Question<'_>) -> Vec<Covered> {
     let Question { plan, sources, .. } = question;
     let known = Known::of(plan, question.facts);
-    let context = Context::new(plan, sources, question.now, true, &known);
+    let context = Context::new(plan, sources, question.now, true, &known, question.facts);
     let mut rows = Vec::new();
     for service in context.services() {
         for (component, backups) in cover::covering(&context, service) {

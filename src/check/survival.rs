@@ -143,7 +143,7 @@ pub enum Path {
 pub fn matrix(question: Question<'_>) -> Matrix {
     let Question { plan, sources, .. } = question;
     let known = Known::of(plan, question.facts);
-    let context = Context::new(plan, sources, question.now, true, &known);
+    let context = Context::new(plan, sources, question.now, true, &known, question.facts);
     let services = context.services().filter(|id| context.mentions(*id));
     let cells = services.flat_map(|service| of_service(&context, service));
     Matrix {
