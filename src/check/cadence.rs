@@ -20,8 +20,15 @@ pub(in crate::check) fn longest_gap(schedule: &Schedule) -> Option<Duration> {
         Every::Interval(interval, _) => Some(*interval),
         Every::Size(_) => None,
         Every::Hour => Some(HOUR),
-        Every::Days(Days::Week(week)) => Some(week_gap(*week)),
-        Every::Days(Days::Month { ordinal, weekday }) => Some(month_gap(*ordinal, *weekday)),
+        Every::Days(days) => Some(days_gap(days)),
+    }
+}
+
+/// The longest time between two of these days.
+pub(in crate::check) fn days_gap(days: &Days) -> Duration {
+    match days {
+        Days::Week(week) => week_gap(*week),
+        Days::Month { ordinal, weekday } => month_gap(*ordinal, *weekday),
     }
 }
 

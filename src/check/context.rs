@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::check::found::{ScenarioId, Scope};
 use crate::check::job::Job;
-use crate::check::promise::{self, Promise};
-use crate::estimate::{Agenda, Known};
+use crate::check::promise::{self, Promise, lateness};
+use crate::estimate::{Agenda, Figure, Known};
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::instance::Instance;
 use crate::resolve::plan::{
@@ -34,6 +34,8 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) agenda: Option<Agenda<'a>>,
     /// What was measured, when there is a facts file.
     pub(in crate::check) facts: Option<&'a MeasuredFacts>,
+    /// For each backup the time from its due moment to whole copies; filled with the promises.
+    pub(in crate::check) lateness: Vec<Figure>,
     /// How the promises come out; filled once the indexes stand.
     pub(in crate::check) promises: Vec<Promise>,
     backups_of_component: Vec<Vec<BackupId>>,
@@ -61,6 +63,7 @@ impl<'a> Context<'a> {
             known,
             agenda: Agenda::of(plan, known, now).filter(|_| whole),
             facts,
+            lateness: Vec::new(),
             promises: Vec::new(),
             backups_of_component: vec![Vec::new(); plan.components.len()],
             backups_of_service: vec![Vec::new(); services],
@@ -68,6 +71,7 @@ impl<'a> Context<'a> {
             objectives_of_service: vec![Vec::new(); services],
         };
         context.index_jobs();
+        context.lateness = lateness::all(&context);
         context.promises = promise::all(&context);
         context
     }

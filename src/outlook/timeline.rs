@@ -187,7 +187,7 @@ impl<'a> Ahead<'a> {
             for ((load, _), (start, end)) in batch.runs.iter().zip(batch.played.iter()) {
                 let load = &self.agenda.loads[*load];
                 let backup = &self.plan.backups[load.backup.index()];
-                if due < self.seconds {
+                if due < self.seconds && due + end > 0.0 {
                     runs.push(Planned {
                         backup,
                         method: backup.takes[load.take].method,

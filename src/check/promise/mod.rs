@@ -6,6 +6,7 @@
 
 pub(in crate::check) mod copies;
 pub(in crate::check) mod cover;
+pub(in crate::check) mod lateness;
 pub(in crate::check) mod reach;
 pub(in crate::check) mod rpo;
 

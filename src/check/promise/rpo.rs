@@ -1,7 +1,7 @@
 //! Owns how much work a loss can cost a service: for each component the best copy that is left,
 //! for the service the worst component. Formulas are in `estimate::exposure`.
 
-use crate::check::cadence::{joint_gap, longest_gap};
+use crate::check::cadence::{days_gap, joint_gap, longest_gap};
 use crate::check::context::Context;
 use crate::check::promise::cover::{self, Class};
 use crate::check::promise::{Broken, Verdict};
@@ -12,7 +12,7 @@ use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::quantity::Duration;
 use crate::resolve::plan::{
-    Archive, BackupId, ComponentId, CopyScope, DeviceId, Every, LossKind, ServiceId, Ship,
+    Archive, Backup, BackupId, ComponentId, CopyScope, DeviceId, Every, LossKind, ServiceId, Ship,
 };
 use crate::source::Span;
 
@@ -216,6 +216,7 @@ impl<'c, 'a> Ways<'c, 'a> {
     fn copies(&self, id: BackupId, device: DeviceId, within: Option<Duration>) -> Candidate {
         let backup = &self.context.plan.backups[id.index()];
         let gap = joint_gap(backup.takes.iter().map(|take| &take.schedule));
+        let gap = gap.map(|gap| gap.max(self.closed(backup)));
         let mut age = match gap {
             Some(gap) => Figure::of("between two copies", gap.as_secs()),
             None => Figure::unknown("a regular time of copies"),
@@ -238,30 +239,28 @@ impl<'c, 'a> Ways<'c, 'a> {
             }
             None => age = age.lacks("a deadline of the copy"),
         }
-        let age = self.travel(age, device).and(self.run_time(id));
+        let late = self.context.lateness[id.index()].clone();
+        let age = self.travel(age, device).and(late);
         Candidate {
             age,
             via: Via::Copies(id, device),
         }
     }
 
-    /// How long one run takes, from volume and rates.
-    fn run_time(&self, id: BackupId) -> Figure {
-        let backup = &self.context.plan.backups[id.index()];
-        let known = self.context.known;
-        let Some(store) = &backup.keeping.store else {
-            return Figure::unknown("where it is stored");
-        };
-        let sizes = backup.targets.iter().map(|id| known.size(*id));
-        let Some(volume) = sizes.sum::<Option<f64>>() else {
-            return Figure::unknown(format!("size of what `{}` copies", backup.name));
-        };
-        let device = self.context.plan.device(store.value);
-        let limits = backup.keeping.throttle.iter().chain(&device.throttle);
-        match least(known.write(store.value), throttled(limits)) {
-            Some(rate) if rate > 0.0 => Figure::of("one run", volume / rate),
-            _ => Figure::unknown(format!("write speed of {}", device.name)),
-        }
+    /// The longest time between two runs that come at an interval but only in a window.
+    fn closed(&self, backup: &Backup) -> Duration {
+        let takes = backup.takes.iter();
+        let gaps = takes.filter_map(|take| match (&take.schedule.every, take.schedule.during) {
+            (Every::Interval(interval, _), Some(window)) => {
+                let days = days_gap(&self.context.plan.window(window.value).days);
+                Some(Duration(interval.0.saturating_add(days.0)))
+            }
+            (Every::Hour, Some(window)) => {
+                Some(days_gap(&self.context.plan.window(window.value).days))
+            }
+            _ => None,
+        });
+        gaps.max().unwrap_or_default()
     }
 
     fn travel(&self, age: Figure, device: DeviceId) -> Figure {
@@ -328,7 +327,9 @@ impl<'c, 'a> Ways<'c, 'a> {
 
     fn shipped(&self, archive: &Archive, ship: &Ship) -> (Figure, Option<Duration>) {
         let (service, device) = self.names(ship.device);
-        let interval = longest_gap(&ship.schedule);
+        // shipped by interval in a window only: what gathers outside it has no bound here
+        let always = ship.schedule.during.is_none();
+        let interval = longest_gap(&ship.schedule).filter(|_| always);
         let size = match &ship.schedule.every {
             Every::Interval(_, size) => *size,
             Every::Size(size) => Some(*size),

@@ -20,6 +20,7 @@ pub(super) static RULE: Rule = Rule {
         the whole service.",
     bad: orders!(
         "\
+allow P1107 because \"orders_db has a plan of its own\"
 service crm is postgresql {
   database crm
 }
@@ -35,6 +36,7 @@ backup dumps of database crm {
     ),
     good: orders!(
         "\
+allow P1107 because \"orders_db has a plan of its own\"
 service crm is postgresql {
   database crm
 }
