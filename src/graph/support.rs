@@ -101,11 +101,11 @@ fn service_problem(plan: &ResolvedPlan, name: &str) -> Option<Problem> {
 
 fn device_problem(plan: &ResolvedPlan, name: &str) -> Option<Problem> {
     let device = plan.devices.iter().find(|device| device.name == name)?;
-    (device.kind != DeviceKind::Directory).then(|| Problem {
+    (device.kind == DeviceKind::Volumes).then(|| Problem {
         message: format!(
-            "device `{name}` is {}; copies can be kept on directory devices only",
+            "device `{name}` is {}; copies can be kept in folders and object stores",
             device.kind.word()
         ),
-        help: format!("give `{name}` a `path` in the inventory of this environment"),
+        help: format!("give `{name}` a `path` or `s3` in the inventory of this environment"),
     })
 }

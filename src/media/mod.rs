@@ -9,6 +9,7 @@
 //! - Before the first write of a run the device's identity file is read; a device that is not
 //!   planc's, or another one than the catalog knows, is refused.
 
+pub mod bucket;
 pub mod content;
 pub mod contract;
 pub mod directory;
@@ -130,6 +131,26 @@ pub enum DeviceError {
         /// Which key is missing.
         cause: KeyError,
     },
+    /// The device refuses who asks.
+    #[error("device {device} does not let this host {action} {object}: {cause}")]
+    Denied {
+        /// The device.
+        device: String,
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        object: String,
+        /// Its answer.
+        cause: String,
+    },
+    /// The clocks of the device and of this host differ too much to judge ages by them.
+    #[error("device {device}: its clock is {seconds} s ahead of this host's; 300 s are allowed")]
+    Skewed {
+        /// The device.
+        device: String,
+        /// How far it is ahead; negative when it is behind.
+        seconds: i64,
+    },
     /// The run was cancelled while the device worked.
     #[error("cancelled")]
     Cancelled,
@@ -177,6 +198,10 @@ impl DeviceError {
                 "wait until the lock ends, or run `planc expire` where deleting is allowed"
             }
             Self::Sealed { cause, .. } => cause.help(),
+            Self::Denied { .. } => {
+                "check `access_key`, `secret_key` and the rights of that account in the inventory"
+            }
+            Self::Skewed { .. } => "set the clock of this host by a time server, then run again",
             Self::Cancelled => "run again with `--resume`",
         }
     }

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::open::{OpenError, Places};
+use crate::facts::inventory::Store;
 use crate::media::Device;
+use crate::media::bucket::{self, BucketDevice, BucketSpec};
 use crate::media::directory::DirectoryDevice;
 use crate::media::keyed::KeyedDevice;
 use crate::media::keys::{KeySource, Keyring};
-use crate::resolve::plan::{self, DeviceKind, ResolvedPlan};
+use crate::resolve::plan::{DeviceKind, ResolvedPlan};
 
 /// The keys of the plan, as far as they can be read on this host.
 #[must_use]
@@ -23,8 +25,9 @@ pub fn keyring(plan: &ResolvedPlan, places: &Places) -> Keyring {
 /// Where a device lies, for people.
 #[must_use]
 pub fn place(plan: &ResolvedPlan, places: &Places, name: &str) -> String {
-    match folder(plan, places, name) {
-        Ok(path) => path.display().to_string(),
+    match Place::of(plan, places, name) {
+        Ok(Place::Folder(path)) => path.display().to_string(),
+        Ok(Place::Bucket(store)) => bucket::place(store),
         Err(error) => error.to_string(),
     }
 }
@@ -38,12 +41,13 @@ pub fn open(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let path = folder(plan, places, name)?;
-    Ok(keyed(
-        plan,
-        places,
-        Arc::new(DirectoryDevice::open(name, &path, None)?),
-    ))
+    let device: Arc<dyn Device> = match Place::of(plan, places, name)? {
+        Place::Folder(path) => Arc::new(DirectoryDevice::open(name, &path, None)?),
+        Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
+            Ok(BucketDevice::open(spec)?)
+        })?,
+    };
+    Ok(keyed(plan, places, device))
 }
 
 /// As [`open`], and proves that it can be written.
@@ -55,9 +59,13 @@ pub fn open_writable(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let path = folder(plan, places, name)?;
-    let device = DirectoryDevice::open_writable(name, &path, None)?;
-    Ok(keyed(plan, places, Arc::new(device)))
+    let device: Arc<dyn Device> = match Place::of(plan, places, name)? {
+        Place::Folder(path) => Arc::new(DirectoryDevice::open_writable(name, &path, None)?),
+        Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
+            Ok(BucketDevice::open_writable(spec)?)
+        })?,
+    };
+    Ok(keyed(plan, places, device))
 }
 
 /// Claims an empty device; one that is claimed already is only opened.
@@ -69,12 +77,35 @@ pub fn init(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let path = folder(plan, places, name)?;
-    Ok(keyed(
-        plan,
-        places,
-        Arc::new(DirectoryDevice::init(name, &path)?),
-    ))
+    let device: Arc<dyn Device> = match Place::of(plan, places, name)? {
+        Place::Folder(path) => Arc::new(DirectoryDevice::init(name, &path)?),
+        Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
+            Ok(BucketDevice::init(spec)?)
+        })?,
+    };
+    Ok(keyed(plan, places, device))
+}
+
+/// Opens a bucket in the name of the plan and its environment.
+fn with_spec(
+    plan: &ResolvedPlan,
+    places: &Places,
+    name: &str,
+    store: &Store,
+    open: impl FnOnce(BucketSpec<'_>) -> Result<BucketDevice, OpenError>,
+) -> Result<Arc<dyn Device>, OpenError> {
+    let owner = match plan.environment.as_str() {
+        "" => plan.name.clone(),
+        environment => format!("{}@{environment}", plan.name),
+    };
+    let stage = places.state.join("stage").join(name);
+    let spec = BucketSpec {
+        name,
+        store,
+        owner: &owner,
+        stage: &stage,
+    };
+    Ok(Arc::new(open(spec)?))
 }
 
 /// A device with the keys of this host.
@@ -85,21 +116,25 @@ fn keyed(plan: &ResolvedPlan, places: &Places, device: Arc<dyn Device>) -> Arc<d
     Arc::new(KeyedDevice::new(device, Arc::new(keyring(plan, places))))
 }
 
-fn find<'p>(plan: &'p ResolvedPlan, name: &str) -> Result<&'p plan::Device, OpenError> {
-    let device = plan.find_device(name).map(|id| plan.device(id));
-    device.ok_or_else(|| OpenError::NoPath(name.to_owned()))
+/// Where a device lies.
+enum Place<'p> {
+    Folder(PathBuf),
+    Bucket(&'p Store),
 }
 
-/// The folder of a directory device.
-fn folder(plan: &ResolvedPlan, places: &Places, name: &str) -> Result<PathBuf, OpenError> {
-    let device = find(plan, name)?;
-    if device.kind != DeviceKind::Directory {
-        return Err(OpenError::Kind {
-            device: name.to_owned(),
-            kind: device.kind.word(),
-        });
+impl<'p> Place<'p> {
+    fn of(plan: &'p ResolvedPlan, places: &Places, name: &str) -> Result<Self, OpenError> {
+        let device = plan.find_device(name).map(|id| plan.device(id));
+        let device = device.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
+        match (device.kind, &device.path, &device.store) {
+            (DeviceKind::Directory, Some(path), _) => Ok(Self::Folder(places.base.join(path))),
+            (DeviceKind::Directory, None, _) => Err(OpenError::NoPath(name.to_owned())),
+            (DeviceKind::S3, _, Some(store)) => Ok(Self::Bucket(store)),
+            (DeviceKind::S3, _, None) => Err(OpenError::NoStore(name.to_owned())),
+            (kind, ..) => Err(OpenError::Kind {
+                device: name.to_owned(),
+                kind: kind.word(),
+            }),
+        }
     }
-    let path = device.path.as_ref();
-    let path = path.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
-    Ok(places.base.join(path))
 }

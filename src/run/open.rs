@@ -44,7 +44,7 @@ pub enum OpenError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// This kind of device cannot be used.
-    #[error("device {device} is {kind}; only directory devices can be opened")]
+    #[error("device {device} is {kind}; folders and object stores can be opened")]
     Kind {
         /// The device.
         device: String,
@@ -64,6 +64,9 @@ pub enum OpenError {
     /// A restored copy cannot come to be there.
     #[error(transparent)]
     Target(EngineError),
+    /// The inventory gives no bucket.
+    #[error("device {0} has no `s3`, `azure` or `gcs` in the inventory")]
+    NoStore(String),
     /// The inventory gives no path.
     #[error("device {0} has no `path` in the inventory")]
     NoPath(String),
@@ -87,6 +90,11 @@ impl OpenError {
                 "name another place with `--to PATH`; nothing was changed".to_owned()
             }
             Self::Engine { cause, .. } | Self::Target(cause) => cause.help().to_owned(),
+            Self::NoStore(device) => {
+                format!(
+                    "add `s3: {{endpoint: https://…, bucket: …}}` to `{device}` in the inventory"
+                )
+            }
             Self::NoPath(device) => format!("add `path: FOLDER` to `{device}` in the inventory"),
         }
     }

@@ -12,3 +12,4 @@ mod logs;
 mod reader;
 mod round_trip;
 mod tombs;
+mod s3;

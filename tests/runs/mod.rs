@@ -9,5 +9,5 @@ mod expire;
 mod faults;
 mod make;
 mod refusals;
-mod site;
+pub(crate) mod site;
 mod terminal;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub(in crate::media) use self::identity::new_uuid;
 use self::temp::TempObject;
 use self::tree::Tree;
 use super::{Device, DeviceError, ObjectWriter, Put, Speed, name};
