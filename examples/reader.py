@@ -30,15 +30,15 @@ def compress(chain, words, counter, length, flags):
         words = [words[n] for n in ORDER]
     return [v[n] ^ v[n + 8] for n in range(8)]
 
-def tree(data, first=0, root=8):
+def tree(data, first=0, root=8, key=IV, mode=0):
     """BLAKE3 of chunks, of which the first has the number `first`, as eight words."""
     if len(data) > 1024:
-        left = 1024 << ((len(data) - 1) // 1024).bit_length() - 1
-        pair = tree(data[:left], first, 0) + tree(data[left:], first + left // 1024, 0)
-        return compress(IV, pair, 0, 64, 4 | root)
-    chain, last = IV, max(len(data) - 1, 0) // 64 * 64
+        left, more = 1024 << ((len(data) - 1) // 1024).bit_length() - 1, (0, key, mode)
+        pair = tree(data[:left], first, *more) + tree(data[left:], first + left // 1024, *more)
+        return compress(key, pair, 0, 64, 4 | root | mode)
+    chain, last = key, max(len(data) - 1, 0) // 64 * 64
     for at in range(0, last + 1, 64):
-        block, flags = data[at:at + 64], (at == 0) | (2 | root if at == last else 0)
+        block, flags = data[at:at + 64], mode | (at == 0) | (2 | root if at == last else 0)
         words = struct.unpack("<16I", block.ljust(64, b"\0"))
         chain = compress(chain, words, first, len(block), flags)
     return chain
@@ -73,12 +73,13 @@ def unlz4(data, _length):
                 out.append(out[-int.from_bytes(back, "little")])
     return bytes(out)
 
+CODECS = [lambda data, _: data, unlz4, unzstd]
 def check(good, what):
     if not good:
         sys.exit(f"{what} is damaged or of another version")
 
 def plain(codec, data, length, digest, what):
-    out = [lambda data, _: data, unlz4, unzstd][codec](data, length)
+    out = CODECS[codec](data, length)
     check(len(out) == length and blake(out) == digest, what)
     return out
 
@@ -87,7 +88,7 @@ def manifest(path):
     length, digest, end = struct.unpack("<Q32s8s", data[-48:])
     check(end == b"PLANCEND" and length == len(data) and digest == blake(data[:-40]), path)
     magic, codec, cipher, head, size, stored, digest = struct.unpack_from("<10sBBIQQ32s", data)
-    check(magic == b"PLANCMAN\1\0" and cipher == 0, path)
+    check(magic == b"PLANCMAN\1\0" and cipher == 0, f"{path} is sealed (see unseal.py), or")
     found = json.loads(plain(codec, data[64 + head:64 + head + stored], size, digest, path))
     check(found["format"] == "planc-part/1" and not found["keys"], path)
     return found
@@ -139,11 +140,11 @@ def restore(device, found, folder):
             os.chmod(place(folder, name), mode)
             os.utime(place(folder, name), ns=(0, seconds * 10**9 + nanos))
 
-device = Path(sys.argv[1])
-if len(sys.argv) == 4:
-    restore(device, manifest(device / sys.argv[2]), sys.argv[3])
-else:
+if __name__ == "__main__":
+    device = Path(sys.argv[1])
+    if len(sys.argv) == 4:
+        sys.exit(restore(device, manifest(device / sys.argv[2]), sys.argv[3]))
     for path in sorted(device.glob("parts/*.manifest")):
         found = manifest(path)
-        at, size = found["ended"]["taken_at"], found["bytes"]
-        print(path.relative_to(device), found["component"], at, size, sep="\t")
+        more = found["component"], found["ended"]["taken_at"], found["bytes"]
+        print(path.relative_to(device), *more, sep="\t")

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use planc::engine::{Entry, EntryKind, PartSink};
 use planc::media::directory::DirectoryDevice;
+use planc::media::keyed::KeyedDevice;
+use planc::media::keys::escrow;
 use planc::media::part::{self, PartWriter, WriteSettings};
 use planc::media::{Device, name};
 use planc::resolve::plan::Codec;
@@ -173,4 +175,51 @@ fn the_reader_notices_damage_and_finds_the_pack_that_was_written_again() {
     store(&stored.device, "p-2", Codec::Zstd(1), 9_000);
     assert!(restore("second").status.success());
     check_restored(&stored.folder.path().join("second"), 9_000);
+}
+
+#[test]
+fn a_sealed_part_is_opened_with_stock_tools_and_a_key_file() {
+    for (tool, flags) in [
+        ("age", vec!["--version"]),
+        ("python3", vec!["-c", "import cryptography"]),
+    ] {
+        let there = Command::new(tool).args(flags).output();
+        assert!(
+            there.is_ok_and(|output| output.status.success()),
+            "this test needs `{tool}` and the package `cryptography` (`tests/run` installs them)"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("device")).unwrap();
+    let (secret, _) = escrow::generate("2026-01-01", &[]);
+    std::fs::write(path("key"), escrow::bytes(&secret)).unwrap();
+    let device: Arc<dyn Device> = Arc::new(DirectoryDevice::init("a", &path("device")).unwrap());
+    let keys = Arc::new(super::fixture::ring_of(&secret));
+    let device: Arc<dyn Device> = Arc::new(KeyedDevice::new(device, keys));
+    let tree = super::fixture::small();
+    super::fixture::store_sealed(&tree, std::slice::from_ref(&device), "p", true);
+    let manifest = name::manifest("p");
+    let refused = reader(&[&path("device")]);
+    assert!(!refused.status.success() && text(&refused.stderr).contains("is sealed"));
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/unseal.py");
+    let mut python = Command::new("python3");
+    python.args([
+        &program,
+        &path("device"),
+        Path::new(&manifest),
+        &path("key"),
+        &path("plain"),
+    ]);
+    let opened = python.output().unwrap();
+    assert!(opened.status.success(), "{}", text(&opened.stderr));
+    let answer = reader(&[&path("plain"), Path::new(&manifest), &path("restored")]);
+    assert!(answer.status.success(), "{}", text(&answer.stderr));
+    for (name, content) in super::fixture::contents(&tree) {
+        assert_eq!(
+            std::fs::read(path("restored").join(&name)).unwrap(),
+            content,
+            "{name}"
+        );
+    }
 }
