@@ -11,5 +11,5 @@ mod keys;
 mod logs;
 mod reader;
 mod round_trip;
-mod tombs;
 mod s3;
+mod tombs;
