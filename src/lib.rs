@@ -26,7 +26,7 @@
 //! | [`run`] | `run::execute` | [`run::event::RunEvent`]s: past-tense facts |
 //! | [`engine`], [`media`] | traits `Engine` and `Device` | databases and file trees; devices and the format on them |
 //! | [`catalog`] | `Catalog::open` | what copies exist; a cache that any one device can rebuild |
-//! | [`report`], [`cli`] | `cli::run` | people and machines outside |
+//! | [`report`], [`lsp`], [`cli`] | `cli::run` | people, editors and machines outside |
 //!
 //! # Invariants
 //!
@@ -85,4 +85,5 @@ pub mod run;
 
 // surface
 pub mod cli;
+pub mod lsp;
 pub mod report;

@@ -28,6 +28,7 @@ mod list;
 pub mod load;
 mod log;
 mod log_status;
+mod lsp;
 mod manual;
 mod output;
 mod recover;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Show the steps of an intent as text, data or drawing.
     Show(show::Args),
+    /// Serve an editor: findings while typing, completion, hover and the rest.
+    Lsp(lsp::Args),
     /// Print the JSON Schema of what machines read from planc or write for it.
     Schema(schema::Args),
     /// Play the plan through a year with losses at random moments.
@@ -131,6 +134,7 @@ impl Command {
             Self::Key(args) => key::run(&args),
             Self::Catalog(args) => catalog::run(&args),
             Self::Show(args) => show::run(&args),
+            Self::Lsp(args) => lsp::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Simulate(args) => simulate::run(&args),
             Self::Demo(args) => demo::run(&args),

@@ -19,7 +19,7 @@ mod parser_clauses;
 mod parser_items;
 mod parser_phrases;
 mod repair;
-mod scan;
+pub mod scan;
 mod structure;
 mod vocabulary;
 

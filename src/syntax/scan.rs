@@ -1,11 +1,11 @@
 //! Owns the tokens of a plan as the eye sees them: words, strings, braces, comments, line ends.
-//! Must not know any clause. The brace pass and the formatter both read these tokens.
+//! Must not know any clause. The brace pass, the formatter and editors read these tokens.
 
 use std::ops::Range;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub enum TokenKind {
     /// Anything without blanks that is none of the others.
     Word,
     /// A string with its quotes.
@@ -43,20 +43,21 @@ pub(super) enum Quotes {
 
 /// One token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token {
+pub struct Token {
     /// What it is.
-    pub(super) kind: TokenKind,
+    pub kind: TokenKind,
     /// First byte.
-    pub(super) start: usize,
+    pub start: usize,
     /// First byte after it.
-    pub(super) end: usize,
+    pub end: usize,
     /// The state of its quotes.
     pub(super) quotes: Quotes,
 }
 
 impl Token {
     /// Its text.
-    pub(super) fn text<'t>(&self, text: &'t str) -> &'t str {
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> &'t str {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
@@ -67,7 +68,8 @@ impl Token {
 }
 
 /// All tokens of a text. Blanks are left out; every other byte lies in exactly one token.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+#[must_use]
+pub fn tokens(text: &str) -> Vec<Token> {
     let mut scanner = Scanner {
         text,
         bytes: text.as_bytes(),

@@ -49,14 +49,15 @@ pub fn page(word: &str) -> Option<&'static WordPage> {
 }
 
 /// The pages of the clauses of a block, in the order of the table.
-pub(super) fn of_block(block: &str) -> impl Iterator<Item = &'static WordPage> {
+pub fn of_block(block: &str) -> impl Iterator<Item = &'static WordPage> {
     WORDS
         .iter()
         .filter(move |page| page.blocks.contains(&block))
 }
 
 /// The page of the clause of `block` that begins with `first`; the longest that fits `line`.
-pub(super) fn clause(block: &str, line: &str) -> Option<&'static WordPage> {
+#[must_use]
+pub fn clause(block: &str, line: &str) -> Option<&'static WordPage> {
     let first = today(line.split([' ', '\t']).next().unwrap_or(line));
     let fits = |page: &&WordPage| page.first() == first;
     let whole = of_block(block)
