@@ -125,7 +125,7 @@ fn allowance(
     let id = unit.sources.find(path)?;
     let file = unit.sources.file(id).clone();
     let byte = finding.span().start as usize;
-    let around = blocks::around(unit.ast(id)?, &file, byte);
+    let around = blocks::with_heads(unit.ast(id)?, &file, byte);
     let blocks = around.iter().filter(|block| takes_allow(block));
     let clause = clause(finding);
     let mut places: Vec<(usize, String)> = blocks

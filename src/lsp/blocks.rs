@@ -29,11 +29,21 @@ const BLOCKS: &[&str] = &[
 
 /// The blocks whose braces are around a byte, innermost first.
 pub(super) fn around(ast: &Ast, file: &SourceFile, byte: usize) -> Vec<Around> {
+    blocks(ast, &|span| holds(file, span, byte))
+}
+
+/// The blocks that a byte belongs to, as their head or in their braces, innermost first.
+pub(super) fn with_heads(ast: &Ast, file: &SourceFile, byte: usize) -> Vec<Around> {
+    let within = |span: Span| (span.start as usize..span.end as usize).contains(&byte);
+    let text = |span: Span| file.text().get(span.start as usize..span.end as usize);
+    let braced = |span: Span| text(span).is_some_and(|text| text.ends_with('}'));
+    blocks(ast, &|span| within(span) && braced(span))
+}
+
+fn blocks(ast: &Ast, wanted: &dyn Fn(Span) -> bool) -> Vec<Around> {
     let mut found = Vec::new();
-    for item in &ast.items {
-        if holds(file, item.span, byte) {
-            of_item(item, file, byte, &mut found);
-        }
+    for item in ast.items.iter().filter(|item| wanted(item.span)) {
+        of_item(item, wanted, &mut found);
     }
     found.reverse();
     found
@@ -47,7 +57,7 @@ fn holds(file: &SourceFile, span: Span, byte: usize) -> bool {
     open.is_some_and(|open| open < byte) && byte < span.end as usize
 }
 
-fn of_item(item: &Item, file: &SourceFile, byte: usize, found: &mut Vec<Around>) {
+fn of_item(item: &Item, wanted: &dyn Fn(Span) -> bool, found: &mut Vec<Around>) {
     let word = match &item.kind {
         ItemKind::Device(_) => "device",
         ItemKind::Service(_) => "service",
@@ -65,7 +75,7 @@ fn of_item(item: &Item, file: &SourceFile, byte: usize, found: &mut Vec<Around>)
     };
     let span = item.span;
     found.push(Around { word, span });
-    for block in parts(item).filter(|block| holds(file, block.span, byte)) {
+    for block in parts(item).filter(|block| wanted(block.span)) {
         found.push(Around {
             word: block.kind.keyword(),
             span: block.span,
@@ -73,7 +83,7 @@ fn of_item(item: &Item, file: &SourceFile, byte: usize, found: &mut Vec<Around>)
     }
     if let ItemKind::Service(service) = &item.kind {
         let inner = service.body.iter().filter(|clause| is_database(clause));
-        let inner = inner.filter(|clause| holds(file, clause.span, byte));
+        let inner = inner.filter(|clause| wanted(clause.span));
         found.extend(inner.map(|clause| Around {
             word: "database",
             span: clause.span,

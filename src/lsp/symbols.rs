@@ -137,7 +137,10 @@ fn components(file: &SourceFile, body: &[Clause]) -> Vec<DocumentSymbol> {
 }
 
 /// The own name must lie within the whole, or editors refuse the outline.
-#[expect(deprecated, reason = "the protocol keeps a field that nobody shall set")]
+#[expect(
+    deprecated,
+    reason = "the protocol keeps a field that nobody shall set"
+)]
 fn symbol(
     file: &SourceFile,
     (detail, kind): (&str, SymbolKind),
