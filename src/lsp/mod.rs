@@ -21,6 +21,7 @@ mod rename;
 mod route;
 mod server;
 mod symbols;
+mod textmate;
 mod tokens;
 mod unit;
 mod workspace;
@@ -28,6 +29,7 @@ mod workspace;
 use lsp_server::Connection;
 
 pub use server::{ServeError, serve};
+pub use textmate::grammar;
 
 /// Serves the editor at the other end of standard input and output until it says goodbye.
 ///

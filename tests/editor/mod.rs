@@ -3,6 +3,7 @@
 mod client;
 mod completing;
 mod fixing;
+mod grammar;
 mod hostile;
 mod naming;
 mod shape;
