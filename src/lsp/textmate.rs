@@ -33,6 +33,8 @@ pub fn grammar() -> String {
             {"name": "variable.parameter.planc", "match": r"\$[A-Za-z_][A-Za-z0-9_-]*"},
             {"name": "constant.numeric.planc", "match": number()},
             {"name": "constant.language.code.planc", "match": format!(r"{BEGIN}P[0-9]{{4}}{END}")},
+            // before names: the second word of a pair is none
+            {"name": "keyword.control.planc", "match": heads(|word| word.contains(' '))},
             {
                 "match": declaration(),
                 "captures": {
@@ -40,7 +42,7 @@ pub fn grammar() -> String {
                     "2": {"name": "entity.name.type.planc"},
                 },
             },
-            {"name": "keyword.control.planc", "match": clauses()},
+            {"name": "keyword.control.planc", "match": heads(|_| true)},
             {"name": "keyword.other.planc", "match": inner()},
             {"name": "keyword.operator.planc", "match": "<=|>=|=|<|>|\\.\\."},
             {"name": "punctuation.section.block.planc", "match": "[{}]"},
@@ -69,9 +71,10 @@ fn number() -> String {
 }
 
 /// Words of the table that begin a clause, and then only at the beginning of one.
-fn clauses() -> String {
+fn heads(wanted: fn(&str) -> bool) -> String {
     let heads = WORDS.iter().filter(|page| !page.blocks.is_empty());
-    let heads: BTreeSet<&str> = heads.map(|page| page.word).collect();
+    let heads = heads.map(|page| page.word).filter(|word| wanted(word));
+    let heads: BTreeSet<&str> = heads.collect();
     format!(r"(?:^|(?<=\{{))\s*(?:{}){END}", alternatives(heads))
 }
 
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_table_is_there() {
-        let (heads, inner) = (clauses(), inner());
+        let (heads, inner) = (heads(|_| true), inner());
         for page in WORDS {
             let pattern = page.word.replace(' ', r"\s+");
             let found = if page.blocks.is_empty() {
