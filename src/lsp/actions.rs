@@ -11,7 +11,6 @@ use jiff::{Span as Days, Timestamp};
 use crate::check::rule;
 use crate::diagnostic::{Diagnostic, Fix};
 use crate::lsp::blocks::{self, Around};
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
 use crate::lsp::workspace::Workspace;
 use crate::lsp::{diagnostics, place};
@@ -27,19 +26,11 @@ const MOST: usize = 20;
 pub(super) fn actions(
     workspace: &mut Workspace,
     params: &CodeActionParams,
-) -> Result<Option<Vec<CodeActionResponse>>, Refusal> {
-    let Some(path) = place::path_of(&params.text_document.uri.0) else {
-        return Ok(None);
-    };
-    let Some(main) = workspace.mains(&path).into_iter().next() else {
-        return Ok(None);
-    };
-    let Some(unit) = workspace.unit(&main) else {
-        return Ok(None);
-    };
-    let Some(id) = unit.sources.find(&path) else {
-        return Ok(None);
-    };
+) -> Option<Vec<CodeActionResponse>> {
+    let path = place::path_of(&params.text_document.uri.0)?;
+    let main = workspace.mains(&path).into_iter().next()?;
+    let unit = workspace.unit(&main)?;
+    let id = unit.sources.find(&path)?;
     let file = unit.sources.file(id);
     let here = |finding: &&Diagnostic| {
         let span = finding.span();
@@ -61,12 +52,12 @@ pub(super) fn actions(
         actions.extend(cure(&unit.sources, finding));
         actions.extend(allowance(workspace, &main, &path, finding));
     }
-    Ok(Some(
+    Some(
         actions
             .into_iter()
             .map(CodeActionResponse::CodeAction)
             .collect(),
-    ))
+    )
 }
 
 /// The finding's own fix.

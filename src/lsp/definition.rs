@@ -9,7 +9,6 @@ use gen_lsp_types::{
 
 use crate::lsp::names::{NameKind, Occurrence, Symbol};
 use crate::lsp::place;
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
 use crate::lsp::workspace::Workspace;
 use crate::source::{FileId, Span};
@@ -48,15 +47,13 @@ pub(super) fn named(workspace: &mut Workspace, at: &TextDocumentPositionParams) 
 pub(super) fn definition(
     workspace: &mut Workspace,
     params: &DefinitionParams,
-) -> Result<Option<DefinitionResponse>, Refusal> {
+) -> Option<DefinitionResponse> {
     let at = &params.text_document_position_params;
     let named = named(workspace, at);
     if named.is_empty() {
-        return Ok(file(workspace, at).map(response));
+        return file(workspace, at).map(response);
     }
-    Ok(Some(response(places(workspace, &named, |one| {
-        one.declares
-    }))))
+    Some(response(places(workspace, &named, |one| one.declares)))
 }
 
 fn response(places: Vec<Location>) -> DefinitionResponse {
@@ -67,18 +64,18 @@ fn response(places: Vec<Location>) -> DefinitionResponse {
 pub(super) fn references(
     workspace: &mut Workspace,
     params: &ReferenceParams,
-) -> Result<Option<Vec<Location>>, Refusal> {
+) -> Option<Vec<Location>> {
     let named = named(workspace, &params.text_document_position_params);
     let with_own = params.context.include_declaration;
     let wanted = |one: &Occurrence| with_own || !one.declares;
-    Ok(Some(places(workspace, &named, wanted)))
+    Some(places(workspace, &named, wanted))
 }
 
 /// The same within one file.
 pub(super) fn highlights(
     workspace: &mut Workspace,
     params: &DocumentHighlightParams,
-) -> Result<Option<Vec<DocumentHighlight>>, Refusal> {
+) -> Option<Vec<DocumentHighlight>> {
     let at = &params.text_document_position_params;
     let named = named(workspace, at);
     let here = places(workspace, &named, |_| true).into_iter();
@@ -87,7 +84,7 @@ pub(super) fn highlights(
         range: place.range,
         kind: None,
     };
-    Ok(Some(here.map(highlight).collect()))
+    Some(here.map(highlight).collect())
 }
 
 /// Places of a name in all plans that know it, each once, in the order of files and lines.

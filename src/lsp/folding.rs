@@ -3,7 +3,6 @@
 use gen_lsp_types::{FoldingRange, FoldingRangeKind, FoldingRangeParams};
 
 use crate::lsp::place;
-use crate::lsp::route::Refusal;
 use crate::lsp::workspace::Workspace;
 use crate::source::SourceFile;
 use crate::syntax::scan::{TokenKind, tokens};
@@ -12,10 +11,10 @@ use crate::syntax::scan::{TokenKind, tokens};
 pub(super) fn folding(
     workspace: &mut Workspace,
     params: &FoldingRangeParams,
-) -> Result<Option<Vec<FoldingRange>>, Refusal> {
+) -> Option<Vec<FoldingRange>> {
     let path = place::path_of(&params.text_document.uri.0);
     let text = path.and_then(|path| workspace.documents.read(&path).ok());
-    Ok(text.map(|text| ranges(&SourceFile::new("", &*text))))
+    text.map(|text| ranges(&SourceFile::new("", &*text)))
 }
 
 fn ranges(file: &SourceFile) -> Vec<FoldingRange> {

@@ -4,7 +4,7 @@ use gen_lsp_types::{DocumentFormattingParams, Position, Range, TextEdit};
 
 use crate::lsp::place;
 use crate::lsp::route::Refusal;
-use crate::lsp::workspace::Workspace;
+use crate::lsp::workspace::{Workspace, is_plan};
 use crate::source::SourceFile;
 use crate::syntax;
 
@@ -15,7 +15,7 @@ pub(super) fn format(
 ) -> Result<Option<Vec<TextEdit>>, Refusal> {
     let path = place::path_of(&params.text_document.uri.0);
     let text = path
-        .filter(|path| path.ends_with(".plan"))
+        .filter(|path| is_plan(path))
         .and_then(|path| workspace.documents.read(&path).ok());
     let Some(text) = text else { return Ok(None) };
     let formatted = syntax::format(&text).map_err(|error| Refusal(error.to_string()))?;

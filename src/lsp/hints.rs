@@ -4,23 +4,15 @@ use gen_lsp_types::{InlayHint, InlayHintParams, Label};
 
 use crate::lsp::names::{NameKind, Symbol};
 use crate::lsp::place;
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
 use crate::lsp::workspace::Workspace;
 use crate::resolve;
 use crate::syntax::ast::{Item, ItemKind, Param, PolicyPart, Setting, Value};
 
 /// Hints of the asked part of a file.
-pub(super) fn hints(
-    workspace: &mut Workspace,
-    params: &InlayHintParams,
-) -> Result<Option<Vec<InlayHint>>, Refusal> {
-    let Some(path) = place::path_of(&params.text_document.uri.0) else {
-        return Ok(None);
-    };
-    let Some((unit, id)) = workspace.unit_of(&path) else {
-        return Ok(None);
-    };
+pub(super) fn hints(workspace: &mut Workspace, params: &InlayHintParams) -> Option<Vec<InlayHint>> {
+    let path = place::path_of(&params.text_document.uri.0)?;
+    let (unit, id) = workspace.unit_of(&path)?;
     let file = unit.sources.file(id);
     let used = unit.names().in_file(id).filter(|one| !one.declares);
     let used = used.filter(|one| {
@@ -43,7 +35,7 @@ pub(super) fn hints(
             data: None,
         })
     });
-    Ok(Some(hints.collect()))
+    Some(hints.collect())
 }
 
 /// `5min prod · 1h staging`, or only `5min` where all environments have the same; none for what

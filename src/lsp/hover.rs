@@ -1,12 +1,13 @@
 //! What stands under the pointer: how a promise came out and by which sum, what a name means and
 //! where it is declared, what a word of the language means.
 
+use std::fmt::Write as _;
+
 use gen_lsp_types::{Hover, HoverParams, MarkupContent, MarkupKind};
 use jiff::Timestamp;
 
 use crate::check::proof::Row;
 use crate::lsp::names::{NameKind, Occurrence};
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
 use crate::lsp::workspace::Workspace;
 use crate::lsp::{hints, lens, opening, place};
@@ -15,17 +16,10 @@ use crate::syntax::scan::{Token, TokenKind, tokens};
 use crate::syntax::words::{self, WordPage};
 
 /// The page for a place; none where nothing is to be said.
-pub(super) fn hover(
-    workspace: &mut Workspace,
-    params: &HoverParams,
-) -> Result<Option<Hover>, Refusal> {
+pub(super) fn hover(workspace: &mut Workspace, params: &HoverParams) -> Option<Hover> {
     let at = &params.text_document_position_params;
-    let Some(path) = place::path_of(&at.text_document.uri.0) else {
-        return Ok(None);
-    };
-    let Some((unit, id)) = workspace.unit_of(&path) else {
-        return Ok(None);
-    };
+    let path = place::path_of(&at.text_document.uri.0)?;
+    let (unit, id) = workspace.unit_of(&path)?;
     let byte = place::offset(unit.sources.file(id), at.position);
     let name = unit.names().at(id, byte);
     let word = if name.is_none() {
@@ -40,12 +34,15 @@ pub(super) fn hover(
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
-        return Ok(None);
+        return None;
     }
     let content = MarkupContent::new(MarkupKind::Markdown, parts.join("\n\n---\n\n"));
     let range = name.map(|one| place::range(unit.sources.file(id), one.span));
-    Ok(Some(Hover::new(content.into(), range)))
+    Some(Hover::new(content.into(), range))
 }
+
+/// Verdicts of one clause that are shown; a policy has one a service.
+const SHOWN: usize = 10;
 
 /// Every verdict on the clause at a place, with its sum.
 fn proofs(unit: &Unit, id: FileId, byte: usize) -> Option<String> {
@@ -55,23 +52,23 @@ fn proofs(unit: &Unit, id: FileId, byte: usize) -> Option<String> {
     };
     let rows: Vec<&Row> = unit.proofs.iter().filter(here).collect();
     let first = rows.first()?;
+    // writing to a string cannot fail
     let mut out = format!("`{}`", first.words);
-    const SHOWN: usize = 10;
     for row in rows.iter().take(SHOWN) {
         let of = match row.environment.as_str() {
             "" => row.service.clone(),
             environment => format!("{} in {environment}", row.service),
         };
-        out.push_str(&format!("\n\n**{}** ({of})", lens::words(row)));
+        let _ = write!(out, "\n\n**{}** ({of})", lens::words(row));
         for (name, value) in &row.terms {
-            out.push_str(&format!("\n- {} {name}", row.unit.words(*value)));
+            let _ = write!(out, "\n- {} {name}", row.unit.words(*value));
         }
         if row.terms.is_empty() {
-            out.push_str(&format!("\n- {}", row.reason));
+            let _ = write!(out, "\n- {}", row.reason);
         }
     }
     if rows.len() > SHOWN {
-        out.push_str(&format!("\n\n{} more", rows.len() - SHOWN));
+        let _ = write!(out, "\n\n{} more", rows.len() - SHOWN);
     }
     Some(out)
 }
@@ -88,19 +85,18 @@ fn named(unit: &Unit, one: &Occurrence) -> String {
         let line = file.line_of(place.span.start as usize);
         let (path, text) = (short(file.path()), file.line(line).trim());
         let text = shortened(text);
-        out.push_str(&format!("\n\n```\n{text}\n```\n{path}, line {}", line + 1));
+        let _ = write!(out, "\n\n```\n{text}\n```\n{path}, line {}", line + 1);
     }
     match one.symbol.kind {
         NameKind::Param | NameKind::Variable => {
-            let values = hints::values(unit, &one.symbol);
-            values
-                .into_iter()
-                .for_each(|values| out.push_str(&format!("\n\n{values}")));
+            if let Some(values) = hints::values(unit, &one.symbol) {
+                let _ = write!(out, "\n\n{values}");
+            }
         }
         NameKind::Window => {
-            let next = opening::next(unit, name, Timestamp::now());
-            next.into_iter()
-                .for_each(|next| out.push_str(&format!("\n\n{next}")));
+            if let Some(next) = opening::next(unit, name, Timestamp::now()) {
+                let _ = write!(out, "\n\n{next}");
+            }
         }
         _ => {}
     }

@@ -6,32 +6,24 @@ use gen_lsp_types::{CodeLens, CodeLensParams, Command};
 
 use crate::check::proof::{Outcome, Row};
 use crate::lsp::place;
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
 use crate::lsp::workspace::Workspace;
 use crate::source::{FileId, Span};
 
 /// One line a promise of a file.
-pub(super) fn lenses(
-    workspace: &mut Workspace,
-    params: &CodeLensParams,
-) -> Result<Option<Vec<CodeLens>>, Refusal> {
-    let Some(path) = place::path_of(&params.text_document.uri.0) else {
-        return Ok(None);
-    };
-    let Some((unit, id)) = workspace.unit_of(&path) else {
-        return Ok(None);
-    };
+pub(super) fn lenses(workspace: &mut Workspace, params: &CodeLensParams) -> Option<Vec<CodeLens>> {
+    let path = place::path_of(&params.text_document.uri.0)?;
+    let (unit, id) = workspace.unit_of(&path)?;
     let mut clauses: BTreeMap<Span, Vec<&Row>> = BTreeMap::new();
     for row in unit.proofs.iter().filter(|row| row.span.file == id) {
         clauses.entry(row.span).or_default().push(row);
     }
     let clauses = clauses.into_iter();
-    Ok(Some(
+    Some(
         clauses
             .map(|(span, rows)| lens(unit, id, span, &rows))
             .collect(),
-    ))
+    )
 }
 
 fn lens(unit: &Unit, id: FileId, span: Span, rows: &[&Row]) -> CodeLens {

@@ -25,9 +25,9 @@ pub(super) fn answer(workspace: &mut Workspace, request: Request) -> Response {
         "textDocument/documentHighlight" => {
             ask.by::<DocumentHighlightRequest>(definition::highlights)
         }
-        "textDocument/prepareRename" => ask.by::<PrepareRenameRequest>(rename::prepare),
-        "textDocument/rename" => ask.by::<RenameRequest>(rename::rename),
-        "textDocument/formatting" => ask.by::<DocumentFormattingRequest>(format::format),
+        "textDocument/prepareRename" => ask.may::<PrepareRenameRequest>(rename::prepare),
+        "textDocument/rename" => ask.may::<RenameRequest>(rename::rename),
+        "textDocument/formatting" => ask.may::<DocumentFormattingRequest>(format::format),
         "textDocument/codeAction" => ask.by::<CodeActionRequest>(actions::actions),
         "textDocument/codeLens" => ask.by::<CodeLensRequest>(lens::lenses),
         "textDocument/documentSymbol" => ask.by::<DocumentSymbolRequest>(symbols::symbols),
@@ -53,7 +53,13 @@ struct Ask<'w> {
 }
 
 impl Ask<'_> {
-    fn by<K: Kind>(
+    /// Answered by one who always has an answer, perhaps none.
+    fn by<K: Kind>(self, handle: impl FnOnce(&mut Workspace, &K::Params) -> K::Result) -> Response {
+        self.may::<K>(|workspace, params| Ok(handle(workspace, params)))
+    }
+
+    /// Answered by one who may refuse, with the reason.
+    fn may<K: Kind>(
         self,
         handle: impl FnOnce(&mut Workspace, &K::Params) -> Result<K::Result, Refusal>,
     ) -> Response {

@@ -4,7 +4,6 @@ use gen_lsp_types::{DocumentSymbol, DocumentSymbolParams, DocumentSymbolResponse
 
 use crate::lsp::blocks;
 use crate::lsp::place;
-use crate::lsp::route::Refusal;
 use crate::lsp::workspace::Workspace;
 use crate::source::{SourceFile, Span};
 use crate::syntax::ast::{Block, BlockKind, Clause, ClauseKind, Item, ItemKind, Word};
@@ -13,18 +12,14 @@ use crate::syntax::ast::{Block, BlockKind, Clause, ClauseKind, Item, ItemKind, W
 pub(super) fn symbols(
     workspace: &mut Workspace,
     params: &DocumentSymbolParams,
-) -> Result<Option<DocumentSymbolResponse>, Refusal> {
-    let Some(path) = place::path_of(&params.text_document.uri.0) else {
-        return Ok(None);
-    };
-    let Some((unit, id)) = workspace.unit_of(&path) else {
-        return Ok(None);
-    };
+) -> Option<DocumentSymbolResponse> {
+    let path = place::path_of(&params.text_document.uri.0)?;
+    let (unit, id) = workspace.unit_of(&path)?;
     let (Some(ast), file) = (unit.ast(id), unit.sources.file(id)) else {
-        return Ok(None);
+        return None;
     };
     let symbols: Vec<DocumentSymbol> = ast.items.iter().flat_map(|i| item(file, i)).collect();
-    Ok(Some(DocumentSymbolResponse::DocumentSymbolList(symbols)))
+    Some(DocumentSymbolResponse::DocumentSymbolList(symbols))
 }
 
 fn item(file: &SourceFile, item: &Item) -> Vec<DocumentSymbol> {

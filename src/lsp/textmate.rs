@@ -53,7 +53,7 @@ pub fn grammar() -> String {
 }
 
 fn text(quote: &str, name: &str) -> Value {
-    let escape = json!({"name": "constant.character.escape.planc", "match": r#"\\."#});
+    let escape = json!({"name": "constant.character.escape.planc", "match": r"\\."});
     // an open quote colours its own line only: it is being typed
     let end = if quote.len() == 1 { r#""|$"# } else { quote };
     json!({"name": name, "begin": quote, "end": end, "patterns": [escape]})

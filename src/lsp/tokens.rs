@@ -5,9 +5,8 @@ use gen_lsp_types::{SemanticToken, SemanticTokens, SemanticTokensParams};
 
 use crate::lsp::names::{NameKind, Occurrence};
 use crate::lsp::place;
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
-use crate::lsp::workspace::Workspace;
+use crate::lsp::workspace::{Workspace, is_plan};
 use crate::source::{FileId, SourceFile};
 use crate::syntax::scan::{Token, TokenKind, tokens as scan};
 use crate::syntax::words;
@@ -45,20 +44,16 @@ pub(super) fn legend() -> Vec<String> {
 pub(super) fn tokens(
     workspace: &mut Workspace,
     params: &SemanticTokensParams,
-) -> Result<Option<SemanticTokens>, Refusal> {
+) -> Option<SemanticTokens> {
     let path = place::path_of(&params.text_document.uri.0);
-    let Some(path) = path.filter(|path| path.ends_with(".plan")) else {
-        return Ok(None);
-    };
-    let Some((unit, id)) = workspace.unit_of(&path) else {
-        return Ok(None);
-    };
+    let path = path.filter(|path| is_plan(path))?;
+    let (unit, id) = workspace.unit_of(&path)?;
     let file = unit.sources.file(id);
     let data = relative(file, &coloured(unit, id, file));
-    Ok(Some(SemanticTokens {
+    Some(SemanticTokens {
         result_id: None,
         data,
-    }))
+    })
 }
 
 /// A stretch of one line with its colour.
@@ -74,12 +69,12 @@ fn coloured(unit: &Unit, id: FileId, file: &SourceFile) -> Vec<Stretch> {
     let mut names = unit.names().in_file(id).peekable();
     let mut all: Vec<Stretch> = Vec::new();
     for token in scan(file.text()) {
-        let mut named = false;
+        let mut is_name = false;
         while let Some(name) = names.next_if(|one| (one.span.start as usize) < token.end) {
-            named = true;
+            is_name = true;
             all.push(of_name(name));
         }
-        if !named && let Some(colour) = of_token(&token, file.text()) {
+        if !is_name && let Some(colour) = of_token(&token, file.text()) {
             all.extend(lines(file, &token, colour));
         }
     }

@@ -152,7 +152,7 @@ impl Workspace {
     }
 }
 
-fn is_plan(path: &str) -> bool {
+pub(super) fn is_plan(path: &str) -> bool {
     path.rsplit_once('.')
         .is_some_and(|(_, ending)| ending == "plan")
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Nothing takes so long, also on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One running server with the files it was told of.
 pub(crate) struct Editor {
@@ -79,12 +79,14 @@ impl Editor {
     }
 
     /// Sends a notification.
-    pub(crate) fn tell(&mut self, method: &str, params: Value) {
+    pub(crate) fn tell(&mut self, method: &str, params: impl Into<Value>) {
+        let params = params.into();
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
     }
 
     /// Sends a request; gives the whole response.
-    pub(crate) fn response(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn response(&mut self, method: &str, params: impl Into<Value>) -> Value {
+        let params = params.into();
         self.last += 1;
         let id = self.last;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));

@@ -9,9 +9,8 @@ use gen_lsp_types::{
     Position, Range, TextEdit,
 };
 
-use crate::lsp::route::Refusal;
 use crate::lsp::unit::Unit;
-use crate::lsp::workspace::Workspace;
+use crate::lsp::workspace::{Workspace, is_plan};
 use crate::lsp::{blocks, place};
 use crate::source::FileId;
 use crate::syntax::scan::{Token, TokenKind, tokens};
@@ -21,29 +20,23 @@ use offer::Offers;
 pub(super) fn complete(
     workspace: &mut Workspace,
     params: &CompletionParams,
-) -> Result<Option<CompletionResponse>, Refusal> {
+) -> Option<CompletionResponse> {
     let at = &params.text_document_position_params;
     let path = place::path_of(&at.text_document.uri.0);
-    let Some(path) = path.filter(|path| path.ends_with(".plan")) else {
-        return Ok(None);
-    };
-    let Some((unit, id)) = workspace.unit_of(&path) else {
-        return Ok(None);
-    };
+    let path = path.filter(|path| is_plan(path))?;
+    let (unit, id) = workspace.unit_of(&path)?;
     let byte = place::offset(unit.sources.file(id), at.position);
-    let Some(typed) = Typed::at(unit, id, byte) else {
-        return Ok(None);
-    };
+    let typed = Typed::at(unit, id, byte)?;
     let items = offers(unit, id, byte, &typed).items();
     let start = place::position(unit.sources.file(id), typed.start);
     let items = items
         .into_iter()
         .map(|item| placed(item, start, at.position));
-    Ok(Some(CompletionResponse::CompletionList(CompletionList {
+    Some(CompletionResponse::CompletionList(CompletionList {
         is_incomplete: false,
         items: items.collect(),
         ..CompletionList::default()
-    })))
+    }))
 }
 
 /// The statement before a place, as far as it is written.

@@ -27,11 +27,15 @@ impl Walk<'_> {
             ClauseKind::Store(device) => self.uses(NameKind::Device, device),
             ClauseKind::Copy { to, within, .. } => {
                 self.all(NameKind::Device, to);
-                within.iter().for_each(|value| self.value(value));
+                for value in within {
+                    self.value(value);
+                }
             }
             ClauseKind::Retain { on, tiers } => {
                 self.all(NameKind::Device, on);
-                tiers.iter().for_each(|tier| self.tier(tier));
+                for tier in tiers {
+                    self.tier(tier);
+                }
             }
             ClauseKind::Encrypt(key) => self.maybe(NameKind::Key, key.as_ref()),
             ClauseKind::Throttle(rates) => {
@@ -50,7 +54,9 @@ impl Walk<'_> {
             }
             ClauseKind::Stream { to, lag } => {
                 self.uses(NameKind::Device, to);
-                lag.iter().for_each(|(_, value)| self.value(value));
+                for (_, value) in lag {
+                    self.value(value);
+                }
             }
             ClauseKind::Rotate {
                 to,
@@ -59,7 +65,9 @@ impl Walk<'_> {
             } => {
                 self.uses(NameKind::Site, to);
                 self.schedule(schedule);
-                back_after.iter().for_each(|value| self.value(value));
+                for value in back_after {
+                    self.value(value);
+                }
             }
             _ => {}
         }
@@ -75,7 +83,9 @@ impl Walk<'_> {
             ClauseKind::Rto { limit, loss, of } => {
                 self.value(limit);
                 self.loss(loss);
-                of.iter().for_each(|of| self.selector(of));
+                for of in of {
+                    self.selector(of);
+                }
             }
             ClauseKind::RecoveryWindow(value) | ClauseKind::LogSpace(_, value) => self.value(value),
             ClauseKind::Copies {
@@ -84,12 +94,18 @@ impl Walk<'_> {
                 special,
             } => {
                 self.count(&count.1);
-                sites.iter().for_each(|(_, count)| self.count(count));
-                special.iter().for_each(|(_, count, _)| self.count(count));
+                for (_, count) in sites {
+                    self.count(count);
+                }
+                for (_, count, _) in special {
+                    self.count(count);
+                }
             }
             ClauseKind::DrillEvery(schedule) => self.schedule(schedule),
             ClauseKind::Fact { of, value, .. } => {
-                of.iter().for_each(|of| self.selector(of));
+                for of in of {
+                    self.selector(of);
+                }
                 self.value(value);
             }
             _ => {}
@@ -140,23 +156,22 @@ impl Walk<'_> {
             ClauseKind::Given(inputs) => {
                 for input in inputs {
                     self.declare(NameKind::Variable, &input.name);
-                    input
-                        .scope
-                        .iter()
-                        .for_each(|scope| self.reference(BARE, scope));
+                    for scope in &input.scope {
+                        self.reference(BARE, scope);
+                    }
                 }
             }
             ClauseKind::Tablespaces(names) => {
-                names
-                    .iter()
-                    .for_each(|name| self.declare(NameKind::Tablespace, name));
+                for name in names {
+                    self.declare(NameKind::Tablespace, name);
+                }
             }
             ClauseKind::Database { name, .. } => self.declare(NameKind::Database, name),
             ClauseKind::Group { name, tables, .. } => {
                 self.declare(NameKind::Group, name);
-                tables
-                    .iter()
-                    .for_each(|table| self.declare(NameKind::Table, table));
+                for table in tables {
+                    self.declare(NameKind::Table, table);
+                }
             }
             ClauseKind::Standby { name, site } => {
                 self.declare(NameKind::Standby, name);
@@ -168,11 +183,15 @@ impl Walk<'_> {
     }
 
     fn all(&mut self, kind: NameKind, words: &[Word]) {
-        words.iter().for_each(|word| self.uses(kind, word));
+        for word in words {
+            self.uses(kind, word);
+        }
     }
 
     fn selectors(&mut self, targets: &[Selector]) {
-        targets.iter().for_each(|target| self.selector(target));
+        for target in targets {
+            self.selector(target);
+        }
     }
 
     fn loss(&mut self, loss: &Loss) {

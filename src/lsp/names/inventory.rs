@@ -95,7 +95,11 @@ impl Out<'_> {
     fn texts(&mut self, kind: NameKind, node: &Node, declares: bool) {
         match &node.value {
             Value::Text(text) => self.push(kind, text, node.span, declares),
-            Value::List(items) => items.iter().for_each(|one| self.texts(kind, one, declares)),
+            Value::List(items) => {
+                for one in items {
+                    self.texts(kind, one, declares);
+                }
+            }
             _ => {}
         }
     }

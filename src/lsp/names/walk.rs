@@ -39,7 +39,9 @@ pub(super) fn plans(unit: &Unit) -> Vec<Found> {
             scopes: Vec::new(),
             list: Vec::new(),
         };
-        ast.items.iter().for_each(|item| walk.item(item));
+        for item in &ast.items {
+            walk.item(item);
+        }
         list.append(&mut walk.list);
     }
     list
@@ -123,7 +125,11 @@ impl Walk<'_> {
             ItemKind::Environment { name, .. } => self.declare(NameKind::Environment, name),
             ItemKind::Import { prefix, .. } => self.declare(NameKind::Import, prefix),
             ItemKind::Param(param) => self.param(NameKind::Param, param),
-            ItemKind::Site(names) => names.iter().for_each(|n| self.declare(NameKind::Site, n)),
+            ItemKind::Site(names) => {
+                for name in names {
+                    self.declare(NameKind::Site, name);
+                }
+            }
             ItemKind::Device(device) => self.device(device),
             ItemKind::Key(key) => {
                 self.declare(NameKind::Key, &key.name);
@@ -228,7 +234,9 @@ impl Walk<'_> {
             match &block.kind {
                 BlockKind::Backup(targets) => {
                     walk.declare(NameKind::Job, &block.name);
-                    targets.iter().for_each(|target| walk.selector(target));
+                    for target in targets {
+                        walk.selector(target);
+                    }
                 }
                 BlockKind::Archive(target) => {
                     walk.declare(NameKind::Job, &block.name);
@@ -248,7 +256,9 @@ impl Walk<'_> {
     }
 
     pub(super) fn clauses(&mut self, body: &[Clause]) {
-        body.iter().for_each(|clause| self.clause(&clause.kind));
+        for clause in body {
+            self.clause(&clause.kind);
+        }
     }
 
     pub(super) fn selector(&mut self, selector: &Selector) {
@@ -279,7 +289,9 @@ impl Walk<'_> {
     pub(super) fn schedule(&mut self, schedule: &Schedule) {
         if let ast::Every::Interval(every, size) = &schedule.every {
             self.value(every);
-            size.iter().for_each(|size| self.value(size));
+            for size in size {
+                self.value(size);
+            }
         }
         self.maybe(NameKind::Window, schedule.during.as_ref());
     }
@@ -303,7 +315,9 @@ impl Walk<'_> {
     }
 
     pub(super) fn maybe(&mut self, kind: NameKind, word: Option<&Word>) {
-        word.into_iter().for_each(|word| self.uses(kind, word));
+        for word in word {
+            self.uses(kind, word);
+        }
     }
 
     /// A word, perhaps with a prefix or with the things it lies in: `dev.nvme`, `orders.core`.
