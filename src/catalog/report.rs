@@ -45,7 +45,7 @@ impl Catalog {
         self.store.read(|db| dump(db, false))
     }
 
-    /// As [`Catalog::canonical_dump`], with the devices that hold each copy.
+    /// As [`Catalog::canonical_dump`], with the devices that are known and those that hold each copy.
     ///
     /// # Errors
     /// When SQLite fails.
@@ -201,6 +201,13 @@ const LOGS: &str = "SELECT 'log ' || json_array(log, service, engine, job, ident
 
 fn dump(db: &Connection, devices: bool) -> rusqlite::Result<String> {
     let mut dump = String::from("planc-catalog/1\n");
+    if devices {
+        let sql = "SELECT 'device ' || json_array(name, identity) FROM device ORDER BY 1";
+        for line in all(db, sql, |row| row.get::<_, String>(0))? {
+            // writing to a String cannot fail
+            let _ = writeln!(dump, "{line}");
+        }
+    }
     for (columns, table, key) in [(PARTS, "part", "part.part"), (LOGS, "log", "log.log")] {
         let held = if devices {
             format!("|| ' ' || {}", devices_of(key))

@@ -32,6 +32,10 @@ enum Action {
     },
     /// Print what the catalog knows, in an order that depends on the copies alone.
     Dump {
+        /// Also say which devices hold each copy, and by which identity each device is known. Equal
+        /// for equal devices; one device alone cannot tell it.
+        #[arg(long)]
+        devices: bool,
         #[command(flatten)]
         plan: PlanArgs,
     },
@@ -41,9 +45,14 @@ enum Action {
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     match &args.action {
         Action::Rebuild { from, plan } => rebuild(from, plan),
-        Action::Dump { plan } => {
+        Action::Dump { devices, plan } => {
             let site = Site::look(plan, NowArgs::default())?;
-            let dump = site.catalog.canonical_dump().map_err(catalog_error)?;
+            let dump = if *devices {
+                site.catalog.dump_with_devices()
+            } else {
+                site.catalog.canonical_dump()
+            };
+            let dump = dump.map_err(catalog_error)?;
             write!(std::io::stdout().lock(), "{dump}")?;
             Ok(Exit::Ok)
         }

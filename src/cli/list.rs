@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::site::Site;
 use crate::facts::holdings::{Holdings, LogHolding, PartHolding};
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Only copies taken at or after this instant.
     #[arg(long, value_name = "INSTANT")]
     since: Option<Timestamp>,
+    /// Show every range of log, not a line for all that follow each other on the same devices.
+    #[arg(long)]
+    all: bool,
     /// The form of the list.
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
@@ -68,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     holdings.parts.retain(|part| args.wants_part(part));
     holdings.logs.retain(|log| args.wants_log(log));
     let text = match args.format {
-        Form::Human => human(&holdings),
+        Form::Human => human(&holdings, args.all),
         Form::Json => {
             let value = json!({
                 "format": "planc-list/1",
@@ -82,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-fn human(holdings: &Holdings) -> String {
+fn human(holdings: &Holdings, all: bool) -> String {
     if holdings.parts.is_empty() && holdings.logs.is_empty() {
         return "no copies\n".to_owned();
     }
@@ -94,15 +98,19 @@ fn human(holdings: &Holdings) -> String {
     if !holdings.parts.is_empty() && !holdings.logs.is_empty() {
         text.push('\n');
     }
-    let head = ["LOG OF", "FROM", "UNTIL", "TIMES", "STORED", "DEVICES"];
-    columns(&mut text, head, holdings.logs.iter().map(log_cells));
+    let head = [
+        "LOG OF", "FROM", "UNTIL", "RANGES", "TIMES", "STORED", "DEVICES",
+    ];
+    let alike = |a: &LogHolding, b: &LogHolding| !all && a.devices == b.devices;
+    let chains = chains(&holdings.logs, alike);
+    columns(&mut text, head, chains.iter().map(log_cells));
     text
 }
 
 fn part_cells(part: &PartHolding) -> [String; 6] {
     [
         part.component.clone(),
-        part.taken_at.to_string(),
+        format!("{:.0}", part.taken_at),
         Bytes(part.bytes).to_string(),
         Bytes(part.stored_bytes).to_string(),
         part.devices.join(", "),
@@ -111,13 +119,15 @@ fn part_cells(part: &PartHolding) -> [String; 6] {
 }
 
 /// Positions are written as `--at` takes them.
-fn log_cells(log: &LogHolding) -> [String; 6] {
+fn log_cells(chain: &Chain<'_>) -> [String; 7] {
+    let (first, last) = (chain.first, chain.last);
     [
-        log.service.clone(),
-        format!("{}:{}", log.from.incarnation, log.from.value),
-        log.until.value.to_string(),
-        format!("{} to {}", log.first_at, log.last_at),
-        Bytes(log.stored_bytes).to_string(),
-        log.devices.join(", "),
+        first.service.clone(),
+        format!("{}:{}", first.from.incarnation, first.from.value),
+        last.until.value.to_string(),
+        chain.count.to_string(),
+        format!("{:.0} to {:.0}", first.first_at, last.last_at),
+        Bytes(chain.bytes).to_string(),
+        first.devices.join(", "),
     ]
 }

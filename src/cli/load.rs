@@ -43,6 +43,8 @@ pub struct Compiled {
     pub facts: BTreeMap<String, MeasuredFacts>,
     /// The facts files that the inventories name, by environment, whether they exist or not.
     pub facts_files: BTreeMap<String, String>,
+    /// The trees of the plan and of its imports, the plan first.
+    pub asts: Vec<Ast>,
 }
 
 impl Compiled {
@@ -197,6 +199,7 @@ fn compile_with(
             .into_iter()
             .map(|(name, (path, _))| (name, path))
             .collect(),
+        asts,
     })
 }
 
@@ -260,18 +263,7 @@ pub fn loaded_without_facts(which: &PlanArgs, now: NowArgs) -> Result<Loaded, Cl
 }
 
 fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded, CliError> {
-    let path = path_of(which)?;
-    let environment = which.env.as_deref();
-    let (name, text) = read_plan(&path)?;
-    let mut compiled = compile_with(&Files::Disk, (&name, text), environment, now.now(), with)?;
-    if compiled.has_errors() {
-        let style = output::style(&std::io::stderr());
-        compiled.judged.fold();
-        let drawn = findings::human(std::slice::from_ref(&compiled.judged), style, usize::MAX);
-        write!(std::io::stderr().lock(), "{drawn}")?;
-        let message = format!("{} has errors; nothing was started", path.display());
-        return Err(CliError::refused(message).help("correct the plan, then repeat the command"));
-    }
+    let (path, mut compiled) = sound_with(which, now, with)?;
     if compiled.plans.len() > 1 {
         let names = compiled.judged.environments.join(", ");
         let message = format!("{} has several environments: {names}", path.display());
@@ -298,6 +290,35 @@ fn texts_of(sources: &SourceMap) -> Vec<PathBuf> {
     // a path that cannot be made absolute is looked for as it is
     let absolute = |path: &str| std::path::absolute(path).unwrap_or_else(|_| path.into());
     paths.map(absolute).collect()
+}
+
+/// The plan that is meant, compiled in one or all of its environments, without an error. Findings
+/// are drawn on stderr when an error stands.
+///
+/// # Errors
+/// As [`checked`], but several environments are no error.
+pub fn sound(which: &PlanArgs, now: NowArgs) -> Result<(PathBuf, Compiled), CliError> {
+    sound_with(which, now, WithFacts::Yes)
+}
+
+fn sound_with(
+    which: &PlanArgs,
+    now: NowArgs,
+    with: WithFacts,
+) -> Result<(PathBuf, Compiled), CliError> {
+    let path = path_of(which)?;
+    let environment = which.env.as_deref();
+    let (name, text) = read_plan(&path)?;
+    let mut compiled = compile_with(&Files::Disk, (&name, text), environment, now.now(), with)?;
+    if compiled.has_errors() {
+        let style = output::style(&std::io::stderr());
+        compiled.judged.fold();
+        let drawn = findings::human(std::slice::from_ref(&compiled.judged), style, usize::MAX);
+        write!(std::io::stderr().lock(), "{drawn}")?;
+        let message = format!("{} has errors; nothing was started", path.display());
+        return Err(CliError::refused(message).help("correct the plan, then repeat the command"));
+    }
+    Ok((path, compiled))
 }
 
 /// The file of the inventory, by the places that came from it.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use jiff::{RoundMode, TimestampRound, Unit};
 use serde_json::json;
 
 use crate::cli::args::{NowArgs, PlanArgs};
@@ -118,8 +119,13 @@ fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result
         return Ok(Exit::Ok);
     }
     for one in found {
-        let (name, at, pages) = (name_of(&one.position), one.at, one.pages);
-        writeln!(out, "  {name}  {at}  {pages} pages")?;
+        // rounded up, so that the time as it is printed is one at which the transaction is there
+        let up = TimestampRound::new()
+            .smallest(Unit::Millisecond)
+            .mode(RoundMode::Ceil);
+        let at = one.at.round(up).unwrap_or(one.at);
+        let (name, pages) = (name_of(&one.position), one.pages);
+        writeln!(out, "  {name}  {at:.3}  {pages} pages")?;
     }
     if found.is_empty() {
         writeln!(out, "no stored log of {service}")?;

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::log::name_of;
@@ -47,7 +48,7 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     let mut out = std::io::stdout().lock();
     match form {
         Form::Json => {
-            let chains: Vec<_> = chains(&logs).iter().map(chain_json).collect();
+            let chains: Vec<_> = chains(&logs, |_, _| true).iter().map(chain_json).collect();
             let archives: Vec<_> = archives.iter().map(archive_json).collect();
             let value = json!({
                 "format": "planc-log-status/1", "chains": chains, "archives": archives
@@ -99,7 +100,7 @@ fn archive(site: &mut Site, service: &str) -> Result<Archive, CliError> {
 
 fn human(logs: &[LogHolding], archives: &[Archive]) -> String {
     let mut out = String::new();
-    for chain in chains(logs) {
+    for chain in chains(logs, |_, _| true) {
         let service = &chain.first.service;
         let (from, until) = (name_of(&chain.first.from), chain.last.until.value);
         let (first, last) = (chain.first.first_at, chain.last.last_at);
@@ -107,7 +108,7 @@ fn human(logs: &[LogHolding], archives: &[Archive]) -> String {
         // writing to a string cannot fail
         let _ = writeln!(
             out,
-            "{service}  {from} to {until}  {first} to {last}  {bytes}"
+            "{service}  {from} to {until}  {first:.0} to {last:.0}  {bytes}"
         );
     }
     for archive in archives {
@@ -263,13 +264,6 @@ fn timeline_json(proof: &TimelineProof, size: SegmentSize) -> Value {
     })
 }
 
-/// A run of ranges without a gap.
-struct Chain<'a> {
-    first: &'a LogHolding,
-    last: &'a LogHolding,
-    bytes: u64,
-}
-
 fn chain_json(chain: &Chain<'_>) -> serde_json::Value {
     json!({
         "service": chain.first.service,
@@ -280,28 +274,4 @@ fn chain_json(chain: &Chain<'_>) -> serde_json::Value {
         "last_at": chain.last.last_at,
         "stored_bytes": chain.bytes,
     })
-}
-
-/// Ranges come sorted by service, identity, incarnation and beginning.
-fn chains(logs: &[LogHolding]) -> Vec<Chain<'_>> {
-    let mut chains: Vec<Chain<'_>> = Vec::new();
-    for log in logs {
-        let continued = chains.last_mut().filter(|chain| {
-            chain.last.service == log.service
-                && chain.last.identity == log.identity
-                && chain.last.until == log.from
-        });
-        match continued {
-            Some(chain) => {
-                chain.last = log;
-                chain.bytes += log.stored_bytes;
-            }
-            None => chains.push(Chain {
-                first: log,
-                last: log,
-                bytes: log.stored_bytes,
-            }),
-        }
-    }
-    chains
 }

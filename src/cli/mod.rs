@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub mod args;
 mod catalog;
+mod chains;
 mod check;
 mod compare;
 mod demo;

@@ -80,6 +80,7 @@ pub(crate) fn approved_run(
     yes: bool,
     show: ShowArgs,
 ) -> Result<Exit, CliError> {
+    site.name_left_behind()?;
     let context = site.ready(&graph)?;
     say(show, &text::text(&graph))?;
     if !yes && !confirm("go on?") {
@@ -87,7 +88,7 @@ pub(crate) fn approved_run(
         return Err(error.help("answer `yes` on a terminal, or add `--yes`"));
     }
     let graph = Arc::new(graph);
-    let (_, report) = site.begin(graph.clone(), context)?;
+    let report = site.begin(graph.clone(), context)?;
     say(show, &summary(&graph, &report))?;
     Ok(report.verdict().into())
 }

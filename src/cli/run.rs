@@ -87,6 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         return watch::watch(&mut site);
     }
     hint_unfinished(&mut site)?;
+    site.name_left_behind()?;
     once(&mut site, &intent, now, args.show)
 }
 
@@ -158,7 +159,7 @@ fn hint_unfinished(site: &mut Site) -> Result<(), CliError> {
         let (run, began) = (&unfinished.graph.run, unfinished.began);
         writeln!(
             std::io::stderr().lock(),
-            "run {run}, begun {began}, did not end; `planc run --resume` would go on with it"
+            "run {run}, begun {began:.0}, did not end; `planc run --resume` would go on with it"
         )?;
         site.reconcile(&unfinished.graph)?;
     }

@@ -25,7 +25,7 @@ use crate::report::progress::{Bars, Lines};
 use crate::run::open::{self, OpenError, Places};
 use crate::run::{
     self, Clock, Family, FolderError, Lock, LockError, Observer, RunEnvironment, RunError,
-    RunReport, Stop,
+    RunReport, Stop, Verdict,
 };
 
 /// How a run is shown while it goes on.
@@ -180,14 +180,6 @@ impl Site {
 
     /// Runs a graph to its end, and writes down what it did.
     pub(crate) fn execute(&mut self, graph: Arc<StepGraph>) -> Result<RunReport, CliError> {
-        self.execute_in(graph).map(|(_, report)| report)
-    }
-
-    /// As [`Site::execute`], with the folder of the run.
-    pub(crate) fn execute_in(
-        &mut self,
-        graph: Arc<StepGraph>,
-    ) -> Result<(PathBuf, RunReport), CliError> {
         let context = self.ready(&graph)?;
         self.begin(graph, context)
     }
@@ -205,14 +197,50 @@ impl Site {
         &mut self,
         graph: Arc<StepGraph>,
         context: run::Context,
-    ) -> Result<(PathBuf, RunReport), CliError> {
-        let (folder, journal) = run::create(&self.places.state, &graph).map_err(folder_error)?;
+    ) -> Result<RunReport, CliError> {
+        let (_, journal) = run::create(&self.places.state, &graph).map_err(folder_error)?;
         let environment = RunEnvironment {
             journal: Some(journal),
             ..RunEnvironment::default()
         };
-        let report = self.drive(graph, context, environment)?;
-        Ok((folder, report))
+        self.drive(graph, context, environment)
+    }
+
+    /// Says what killed restores left beside their targets; a person decides what becomes of it.
+    pub(crate) fn name_left_behind(&self) -> Result<(), CliError> {
+        for family in [Family::Restore, Family::Recovery] {
+            let Some(unfinished) = self.unfinished(family)? else {
+                continue;
+            };
+            let (began, resume) = (unfinished.began, family.command());
+            for folder in run::left_behind(&unfinished.graph) {
+                let folder = folder.display();
+                writeln!(
+                    std::io::stderr().lock(),
+                    "a restore begun {began:.0} did not end and left {folder}; \
+                     `{resume}` goes on with it, or remove that folder"
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a run that ended well has made useless. What cannot be removed is harmless.
+    fn prune(&self, graph: &StepGraph) -> Result<(), CliError> {
+        let mut err = std::io::stderr().lock();
+        match run::prune(&self.places.state, graph) {
+            Ok(removed) => {
+                for folder in removed {
+                    let folder = folder.display();
+                    writeln!(
+                        err,
+                        "removed {folder}, left by an earlier restore that was killed"
+                    )?;
+                }
+            }
+            Err(error) => writeln!(err, "warning: {error}")?,
+        }
+        Ok(())
     }
 
     /// Goes on with the newest run of a family, when it is unfinished; none when there is none.
@@ -243,6 +271,7 @@ impl Site {
             journal: Some(journal),
             done: found.done,
             resumed: true,
+            before: unfinished.age,
             ..RunEnvironment::default()
         };
         let report = self.drive(graph.clone(), context, environment)?;
@@ -299,10 +328,13 @@ impl Site {
             approve: Box::new(|by| confirm(&format!("approved by {by}?"))),
             ..environment
         };
-        let report = run::execute(graph, Arc::new(context), environment);
+        let report = run::execute(graph.clone(), Arc::new(context), environment);
         let report = report.map_err(|error| run_error(&error))?;
         for job in &report.jobs {
             self.catalog.record_job(job).map_err(catalog_error)?;
+        }
+        if report.verdict() == Verdict::Good {
+            self.prune(&graph)?;
         }
         Ok(report)
     }

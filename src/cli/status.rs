@@ -237,7 +237,7 @@ fn human(status: &Status, now: Timestamp) -> String {
         lines.push(match one.next {
             None => format!("job {}: never due", one.job),
             Some(next) if next <= now => format!("job {}: due now", one.job),
-            Some(next) => format!("job {}: due {next}", one.job),
+            Some(next) => format!("job {}: due {next:.0}", one.job),
         });
     }
     for one in &status.devices {
@@ -247,7 +247,7 @@ fn human(status: &Status, now: Timestamp) -> String {
     for one in &status.unfinished {
         let (run, began, resume) = (&one.run, one.began, one.resume);
         lines.push(format!(
-            "run {run}, begun {began}, did not end: `{resume}` goes on with it"
+            "run {run}, begun {began:.0}, did not end: `{resume}` goes on with it"
         ));
     }
     lines.join("\n") + "\n"

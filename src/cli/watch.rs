@@ -55,8 +55,6 @@ enum Next {
 struct Watcher {
     next: Next,
     sizes: Vec<SizeTrigger>,
-    // the folder of the last finished cycle; only one is kept
-    folder: Option<PathBuf>,
     failures: u32,
     paused_until: Option<Instant>,
 }
@@ -75,7 +73,6 @@ impl Watcher {
         Self {
             next: Next::Unknown,
             sizes: triggers.collect(),
-            folder: None,
             failures: 0,
             paused_until: None,
         }
@@ -111,11 +108,11 @@ impl Watcher {
             self.pause(Exit::Ok);
             return Ok(Exit::Ok);
         }
-        let done = site.execute_in(graph.clone());
+        let done = site.execute(graph.clone());
         for trigger in &mut self.sizes {
             trigger.shipped();
         }
-        let (folder, report) = match done {
+        let report = match done {
             Ok(done) => done,
             Err(error) => {
                 // a device that is away now may be back at the next cycle
@@ -130,12 +127,6 @@ impl Watcher {
             repair_chains(site, fresh, now, site.show)?;
         }
         let exit = Exit::from(report.verdict());
-        if exit == Exit::Ok
-            && let Some(before) = self.folder.replace(folder)
-        {
-            // what it did is in the catalog; a folder that stays is harmless
-            let _ = std::fs::remove_dir_all(before);
-        }
         self.pause(exit);
         Ok(exit)
     }

@@ -62,6 +62,15 @@ pub struct EndedBackup {
 
 /// One bracket of backup mode for one component.
 pub trait BackupSession: Send {
+    /// A text that tells the state which this session copies from every other, when the engine can
+    /// say so for sure: while it is equal, nothing changed. Asked before [`BackupSession::copy`].
+    ///
+    /// # Errors
+    /// When the source cannot be looked at.
+    fn state(&mut self) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
     /// Hands every file of the component to the sink. May be called once.
     ///
     /// # Errors

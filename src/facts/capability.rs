@@ -79,7 +79,7 @@ pub const fn of(engine: EngineKind) -> Capabilities {
             skip_transaction: false,
             parts: false,
             probe: false,
-            change_counter: false,
+            change_counter: true,
         },
     }
 }

@@ -7,7 +7,7 @@ use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::ids;
 use super::select::{Wanted, Work};
-use super::step::{EdgeKind, Estimate, Intent, StepGraph, StepKind};
+use super::step::{EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
 use super::world::{World, is_full, job_name};
 use crate::facts::holdings::Method;
 use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, JobId, ServiceId};
@@ -26,10 +26,26 @@ pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphEr
     after_edges(world, &mut draft, work, &made);
     missing_copies(world, &mut draft, &work.jobs);
     super::verify::rereads(world, &mut draft, &work.jobs);
+    super::notify::jobs(world, &mut draft, &work.jobs);
+    limits(world, &mut draft, &work.jobs);
     if *world.intent == Intent::Due {
         super::expire::due(world, &mut draft);
     }
     draft.finish(world)
+}
+
+/// `finish within` of the jobs that have something to do.
+fn limits(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
+    for job in jobs {
+        let Some(limit) = &world.keeping(*job).finish else {
+            continue;
+        };
+        let name = job_name(world.plan, *job);
+        let works = |step: &Step| super::notify::job_of(&step.kind) == Some(&name);
+        if draft.steps().iter().any(works) {
+            draft.limit(Some(name), limit.value);
+        }
+    }
 }
 
 /// First and last steps of each job, for `after`.
@@ -198,11 +214,16 @@ fn begin(draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
         kind: StepKind::BeginBackup {
             component: target.component.clone(),
             method: target.method,
+            changed_since: wanted.when_changed.then(|| target.job.clone()),
         },
         subject: format!("{} for {}", target.component, target.job),
         lanes,
         estimate: Estimate::default(),
-        why: wanted.why.clone(),
+        why: if wanted.when_changed {
+            format!("{}, if it changed since", wanted.why)
+        } else {
+            wanted.why.clone()
+        },
     })
 }
 
@@ -374,7 +395,7 @@ fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
                             object: &part.part,
                             holders: &part.devices,
                             bytes: part.stored_bytes,
-                            what: format!("{key} of {}", part.taken_at),
+                            what: format!("{key} of {:.0}", part.taken_at),
                         };
                         copy_stored(world, draft, *job, &lacks, &required);
                     }

@@ -1,7 +1,7 @@
 //! Owns which stored part and which log ranges reach a recovery target, without a gap.
 //! Must not make steps. When nothing reaches the target it says what is missing.
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use super::error::GraphError;
 use super::step::RecoveryTarget;
@@ -119,7 +119,7 @@ impl<'a> Search<'_, 'a> {
             }
             _ => (
                 parts[0],
-                format!("the newest copy, of {}", parts[0].taken_at),
+                format!("the newest copy, of {:.0}", parts[0].taken_at),
             ),
         };
         Ok(Chain {
@@ -378,6 +378,11 @@ impl<'a> Search<'_, 'a> {
 
     fn too_early(&self, parts: &[&PartHolding], at: Timestamp) -> GraphError {
         let oldest = parts.last().map_or(at, |part| part.taken_at);
+        // rounded up: the copy is not older than what is printed
+        let up = TimestampRound::new()
+            .smallest(Unit::Second)
+            .mode(RoundMode::Ceil);
+        let oldest = oldest.round(up).unwrap_or(oldest);
         GraphError::new(
             format!(
                 "no copy of `{}` is as old as {at}; the oldest shows {oldest}",

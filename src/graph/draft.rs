@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BinaryHeap};
 use super::error::GraphError;
 use super::ids::StepIds;
 use super::order;
-use super::step::{Edge, EdgeKind, Estimate, FORMAT, Lane, OnFailure, Step, StepGraph, StepKind};
+use super::step::{
+    Edge, EdgeKind, Estimate, FORMAT, Lane, Limit, OnFailure, Step, StepGraph, StepKind,
+};
 use super::world::World;
+use crate::quantity::Duration;
 
 /// How often a step that meets a passing error is tried again.
-const RETRIES: u32 = 3;
+pub const RETRIES: u32 = 3;
 
 /// Steps, edges and lanes so far.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub(super) struct Draft {
     lane_of: BTreeMap<String, u32>,
     steps: Vec<Step>,
     edges: Vec<Edge>,
+    limits: Vec<Limit>,
 }
 
 /// A step without the parts that the draft gives it.
@@ -41,7 +45,21 @@ impl Draft {
             lane_of: BTreeMap::new(),
             steps: Vec::new(),
             edges: Vec::new(),
+            limits: Vec::new(),
         }
+    }
+
+    /// The steps so far.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Bounds the time of a job, or of the whole graph.
+    pub(super) fn limit(&mut self, job: Option<String>, within: Duration) {
+        self.limits.push(Limit {
+            job,
+            within_ms: within.0,
+        });
     }
 
     /// The index of a lane; it comes to be at first use.
@@ -106,6 +124,7 @@ impl Draft {
             lanes: self.lanes,
             steps: self.steps,
             edges: self.edges,
+            limits: self.limits,
         };
         order::check(&graph)?;
         if graph.edges.iter().any(|edge| edge.from >= edge.to) {

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::GraphError;
 use super::ids::{self, StepIds};
-use super::step::{Edge, Estimate, Intent, Lane, OnFailure, Step, StepGraph, StepId, StepKind};
+use super::step::{
+    Edge, Estimate, Intent, Lane, Limit, OnFailure, Step, StepGraph, StepId, StepKind,
+};
 use crate::yaml;
 
 /// How a graph is written.
@@ -92,6 +94,8 @@ struct Simple<'a> {
     steps: Vec<SimpleStep<'a>>,
     #[serde(default)]
     edges: Vec<Edge>,
+    #[serde(default)]
+    limits: Vec<Limit>,
 }
 
 /// A step while it is read: turned into a [`Step`] one by one, so that memory holds no second list.
@@ -177,6 +181,7 @@ fn complete(simple: Simple<'_>, text: &str, now: Timestamp) -> StepGraph {
         lanes: simple.lanes,
         steps,
         edges,
+        limits: simple.limits,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod expire;
 pub mod file;
 pub mod ids;
 mod inputs;
+mod notify;
 pub mod order;
 mod outline;
 mod recover;
@@ -29,5 +30,6 @@ mod world;
 
 pub use crate::estimate::calendar;
 pub use build::{build, judge, next_due};
+pub use draft::RETRIES;
 pub use error::GraphError;
 pub use world::{calendar, full_name, job_name};

@@ -49,6 +49,9 @@ pub(super) fn build(
     GraphError::unless_empty(problems)?;
     script.publish();
     script.notify();
+    if let Some(limit) = &scenario.finish {
+        script.draft.limit(None, limit.value);
+    }
     script.draft.finish(world)
 }
 

@@ -175,7 +175,7 @@ impl Restoring {
                 target: self.target.clone(),
             },
             subject: format!(
-                "{} of {} from {}",
+                "{} of {:.0} from {}",
                 part.component,
                 part.taken_at,
                 from.join(", ")

@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     pub(super) component: ComponentId,
     pub(super) method: Method,
     pub(super) why: String,
+    /// It is copied only if it changed since the last copy.
+    pub(super) when_changed: bool,
     /// It cannot wait for its schedule; one job that makes it is enough.
     pub(super) at_once: bool,
 }
@@ -127,15 +129,17 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
                 component,
                 method: full_method(backup),
                 why: why.into(),
+                when_changed: backup.takes.iter().any(|take| take.when_changed),
                 at_once: true,
             });
             continue;
         }
-        wanted.extend(due.iter().map(|(method, why)| Wanted {
+        wanted.extend(due.iter().map(|due| Wanted {
             job: id,
             component,
-            method: *method,
-            why: why.clone(),
+            method: due.method,
+            why: due.why.clone(),
+            when_changed: due.when_changed,
             at_once: false,
         }));
     }
@@ -164,6 +168,7 @@ fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
         component: *component,
         method: full_method(backup),
         why: "asked for by name; nothing of it was due, so a full is made".into(),
+        when_changed: false,
         at_once: false,
     });
     asked.collect()
@@ -178,20 +183,33 @@ fn full_method(backup: &Backup) -> Method {
     full.unwrap_or(Method::PhysicalFull)
 }
 
+/// A `physical …` or `logical …` clause that is due.
+struct DueTake {
+    method: Method,
+    why: String,
+    when_changed: bool,
+}
+
 /// The methods that are due: the most complete physical one, and the logical one.
-fn due_takes(world: &World<'_>, id: BackupId) -> Vec<(Method, String)> {
+fn due_takes(world: &World<'_>, id: BackupId) -> Vec<DueTake> {
     let backup = &world.plan.backups[id.index()];
-    let mut due: Vec<(Method, String)> = (backup.takes.iter())
-        .filter_map(|take| Some((take.method, take_due(world, id, take)?)))
-        .collect();
-    due.sort_by_key(|(method, _)| completeness(*method));
+    let due = |take: &Take| {
+        Some(DueTake {
+            method: take.method,
+            why: take_due(world, id, take)?,
+            when_changed: take.when_changed,
+        })
+    };
+    let mut due: Vec<DueTake> = backup.takes.iter().filter_map(due).collect();
+    // one that is made in any case stands before one that may be left out
+    due.sort_by_key(|take| (completeness(take.method), take.when_changed));
     let mut physical = false;
-    due.retain(|(method, _)| {
-        let first = *method == Method::Logical || !physical;
-        physical |= *method != Method::Logical;
+    due.retain(|take| {
+        let first = take.method == Method::Logical || !physical;
+        physical |= take.method != Method::Logical;
         first
     });
-    due.dedup_by_key(|(method, _)| *method);
+    due.dedup_by_key(|take| take.method);
     due
 }
 

@@ -140,6 +140,19 @@ pub struct StepGraph {
     /// Edges, by `to`, then `from`.
     #[serde(default)]
     pub edges: Vec<Edge>,
+    /// What `finish within` promises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+}
+
+/// A bound on how long something may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The job; none for the whole graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// At most this many milliseconds.
+    pub within_ms: u64,
 }
 
 /// One unit of concurrency: a device's drives, a source disk, a host.
@@ -226,6 +239,10 @@ pub enum StepKind {
         component: String,
         /// How it will be copied.
         method: Method,
+        /// A job: copied only if it changed since that job's last copy; else the steps of the
+        /// bracket do nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changed_since: Option<String>,
     },
     /// Reads the component once and writes it to every device named.
     CopyPart {

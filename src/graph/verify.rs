@@ -68,7 +68,7 @@ struct Stored<'a> {
 fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
     let parts = world.holdings.parts.iter().map(|part| Stored {
         id: &part.part,
-        what: format!("{} of {}", part.component, part.taken_at),
+        what: format!("{} of {:.0}", part.component, part.taken_at),
         owner: Owner::Job(&part.job),
         since: part.taken_at,
         bytes: part.stored_bytes,

@@ -2,7 +2,9 @@
 //! else by put-if-absent. Layout: see [`super::sealed`]; the header is a [`LogRecord`].
 //!
 //! The name says the service, the history and where the range begins, so that a second, different
-//! range that begins at the same place is refused, and a listing is in the order of the log.
+//! range that begins at the same place is refused, and a listing is in the order of the log. An
+//! object that is damaged blocks nothing: it stays as it is (R2), and the range is stored beside it
+//! under its name with a number, as packs are.
 
 use std::sync::Arc;
 
@@ -72,44 +74,72 @@ fn object_of(record: &LogRecord) -> String {
     name::log(&record.service, &record.identity, &record.from)
 }
 
-/// Puts the bytes of a log object under its name.
+/// Puts the bytes of a log object under its name, or under the next number when what stands there
+/// is damaged.
 fn store(device: &dyn Device, record: LogRecord, bytes: &[u8]) -> Result<LogRecord, DeviceError> {
-    let object = object_of(&record);
-    match device.put_if_absent(&object, bytes) {
-        Ok(_) => Ok(LogRecord {
-            stored_bytes: bytes.len() as u64,
-            ..record
-        }),
-        Err(different @ DeviceError::Different { .. }) => {
-            same_content(device, &object, &record).ok_or(different)
+    let own = object_of(&record);
+    let mut refused = None;
+    for number in 0..=name::MOST_NUMBERS {
+        let object = name::numbered(&own, number);
+        match device.put_if_absent(&object, bytes) {
+            Ok(_) => {
+                return Ok(LogRecord {
+                    stored_bytes: bytes.len() as u64,
+                    ..record
+                });
+            }
+            Err(different @ DeviceError::Different { .. }) => {
+                match taken(device, &object, &record)? {
+                    Taken::Same(there) => return Ok(*there),
+                    Taken::Other => return Err(different),
+                    Taken::Damaged => refused = Some(different),
+                }
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+    Err(refused.unwrap_or_else(|| damaged(device, &own, "no name is left for it".into())))
 }
 
-/// The record under a name that is taken, when it is intact and of the same content. It is put
-/// once more with its own bytes, which makes it durable again. A host that cannot open what it
-/// wrote goes by the id in the header.
-fn same_content(device: &dyn Device, object: &str, wanted: &LogRecord) -> Option<LogRecord> {
-    let bytes = device.get(object, None).ok()?;
+/// What stands under a name that is taken.
+enum Taken {
+    /// The same content, perhaps compressed in another way.
+    Same(Box<LogRecord>),
+    /// Another range that begins at the same place.
+    Other,
+    /// Nothing that can be read.
+    Damaged,
+}
+
+/// Looks at what is there. The same content is put once more with its own bytes, which makes it
+/// durable again. A host that cannot open what it wrote goes by the id in the header.
+fn taken(device: &dyn Device, object: &str, wanted: &LogRecord) -> Result<Taken, DeviceError> {
+    let bytes = device.get(object, None)?;
     let there = match open(device, object, &bytes) {
-        Ok((there, _)) => there,
-        Err(DeviceError::Sealed { .. }) => {
-            let header: SealedHeader =
-                serde_json::from_slice(sealed::whole_header(Kind::Log, &bytes).ok()?).ok()?;
-            LogRecord {
-                log: header.log,
+        Ok((there, _)) if name::is_numbered(object, &object_of(&there)) => there,
+        Ok(_) | Err(DeviceError::Damaged { .. }) => return Ok(Taken::Damaged),
+        Err(DeviceError::Sealed { .. }) => match sealed_id(&bytes) {
+            None => return Ok(Taken::Damaged),
+            Some(log) => LogRecord {
+                log,
                 stored_bytes: bytes.len() as u64,
                 ..wanted.clone()
-            }
-        }
-        Err(_) => return None,
+            },
+        },
+        Err(error) => return Err(error),
     };
     if there.log != wanted.log {
-        return None;
+        return Ok(Taken::Other);
     }
-    device.put_if_absent(object, &bytes).ok()?;
-    Some(there)
+    device.put_if_absent(object, &bytes)?;
+    Ok(Taken::Same(Box::new(there)))
+}
+
+/// The id that a sealed log object says openly; none when not even that can be read.
+fn sealed_id(bytes: &[u8]) -> Option<String> {
+    let header = sealed::whole_header(Kind::Log, bytes).ok()?;
+    let header: SealedHeader = serde_json::from_slice(header).ok()?;
+    Some(header.log)
 }
 
 /// What is to be said of a range; its stored length is known later.
@@ -282,7 +312,7 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceE
     }
     let bytes = device.get(object, None)?;
     let (record, range) = open(device, object, &bytes)?;
-    if object_of(&record) == object {
+    if name::is_numbered(object, &object_of(&record)) {
         Ok(ReadLog {
             bytes,
             record,
@@ -302,7 +332,31 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceE
 /// # Errors
 /// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
 pub fn read_payload(device: &dyn Device, object: &str) -> Result<Vec<u8>, DeviceError> {
-    read(device, object).map(|read| read.range.payload)
+    read_intact(device, object, |_| Ok(())).map(|read| read.range.payload)
+}
+
+/// The first intact object under a name and its numbers that is wanted. When there is none, what
+/// is wrong with the first.
+fn read_intact(
+    device: &dyn Device,
+    object: &str,
+    wanted: impl Fn(&LogRecord) -> Result<(), String>,
+) -> Result<ReadLog, DeviceError> {
+    let mut first = None;
+    for number in 0..=name::MOST_NUMBERS {
+        let object = name::numbered(object, number);
+        let error = match read(device, &object) {
+            Ok(read) => match wanted(&read.record) {
+                Ok(()) => return Ok(read),
+                Err(detail) => damaged(device, &object, detail),
+            },
+            Err(error @ DeviceError::Damaged { .. }) => error,
+            Err(error @ DeviceError::NotFound { .. }) => return Err(first.unwrap_or(error)),
+            Err(error) => return Err(error),
+        };
+        first.get_or_insert(error);
+    }
+    Err(first.unwrap_or_else(|| damaged(device, object, "it cannot be read".into())))
 }
 
 /// Reads the range with this id.
@@ -313,16 +367,13 @@ fn read_id(device: &dyn Device, log: &str) -> Result<ReadLog, DeviceError> {
             object: format!("log {log}"),
         });
     };
-    let read = read(device, &object)?;
-    if read.record.log == log {
-        Ok(read)
-    } else {
-        let detail = format!(
-            "it holds {}, another range that begins there",
-            read.record.log
-        );
-        Err(damaged(device, &object, detail))
-    }
+    read_intact(device, &object, |there| {
+        if there.log == log {
+            return Ok(());
+        }
+        let other = &there.log;
+        Err(format!("it holds {other}, another range that begins there"))
+    })
 }
 
 /// Reads the range from the first holder that has it intact.

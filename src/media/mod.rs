@@ -258,6 +258,15 @@ impl Capabilities {
 
 static NO_KEYS: Keyring = Keyring::empty();
 
+/// Room for objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// The file system; devices on one share its room.
+    pub place: u64,
+}
+
 /// Something that stores copies. Names are relative, `/`-separated, of `[a-z0-9._-]`.
 pub trait Device: Send + Sync {
     /// Its name in the plan.
@@ -314,6 +323,14 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// [`DeviceError::Locked`] while the device, or the right of this writer, forbids it.
     fn delete(&self, name: &str) -> Result<bool, DeviceError>;
+
+    /// How much room is left; none when the device does not know.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn space(&self) -> Result<Option<Space>, DeviceError> {
+        Ok(None)
+    }
 
     /// When an object came to be, by the device's own clock; none when the device has none.
     ///

@@ -22,6 +22,9 @@ pub const LOGS: &str = "logs/";
 /// Folder of all tombstones: objects that say which others are to be deleted.
 pub const TOMBS: &str = "tombs/";
 
+/// Most numbers that are tried; more damage to one name is no accident.
+pub const MOST_NUMBERS: u32 = 99;
+
 /// Ends the name of a manifest.
 pub const MANIFEST: &str = ".manifest";
 
@@ -68,6 +71,26 @@ pub fn log_of_id(id: &str) -> Option<String> {
     let service = words.next()?;
     let name = format!("{LOGS}{service}/{chain}/{from:020}");
     is_valid(&name).then_some(name)
+}
+
+/// The name that is taken when damaged objects block a name and the numbers before: the name
+/// itself for 0, else the name with the number.
+#[must_use]
+pub fn numbered(name: &str, number: u32) -> String {
+    match number {
+        0 => name.to_owned(),
+        number => format!("{name}.{number}"),
+    }
+}
+
+/// Whether an object's name is this one, with a number or without.
+#[must_use]
+pub fn is_numbered(object: &str, name: &str) -> bool {
+    let rest = object.strip_prefix(name);
+    rest.is_some_and(|rest| {
+        let number = rest.strip_prefix('.').and_then(|text| text.parse().ok());
+        rest.is_empty() || number.is_some_and(|number| numbered(name, number) == object)
+    })
 }
 
 /// The tombstone of a part or log range.
@@ -134,6 +157,21 @@ mod tests {
             assert!(!is_valid(name), "{name:?}");
         }
         assert!(is_valid("packs/ab/0123"));
+    }
+
+    #[test]
+    fn numbers_are_told_from_other_endings() {
+        let is = |object| is_numbered(object, "logs/a/b/01");
+        assert!(is("logs/a/b/01") && is("logs/a/b/01.1") && is("logs/a/b/01.12"));
+        for other in [
+            "logs/a/b/011",
+            "logs/a/b/01.",
+            "logs/a/b/01.x",
+            "logs/a/b/01.01",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+        assert!(!is("logs/a/b/01.0"), "the name itself has no number");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod keeping;
 pub mod progress;
 pub mod proof;
 pub mod render;
+pub mod resolved;
 pub mod schema;
 pub mod summary;
 pub mod timeline;

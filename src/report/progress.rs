@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::graph::step::{Step, StepGraph, StepId, StepKind};
-use crate::quantity::Bytes;
+use crate::quantity::{self, Bytes};
 use crate::run::Observer;
 use crate::run::event::{EventKind, RunEvent};
 use crate::schedule::Outcome;
@@ -353,6 +353,15 @@ fn trouble(names: &Names, kind: &EventKind) -> Option<String> {
         } => format!("damaged copy: {object} on {device} was replaced by the one on {by}"),
         EventKind::Warned { step, message } => {
             format!("warning: {}: {message}", names.text(*step))
+        }
+        EventKind::Late {
+            job,
+            took_ms,
+            within_ms,
+        } => {
+            let what = job.as_deref().unwrap_or("the run");
+            let (took, within) = (quantity::Duration(*took_ms), quantity::Duration(*within_ms));
+            format!("LATE: {what} took {took}; `finish within {within}` is not kept")
         }
         EventKind::Cancelled { by } => {
             format!("stopping ({by}): what runs is asked to end, backup mode is left first")

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::progress::describe;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::quantity::Bytes;
-use crate::run::{Family, RunReport, StepReport};
+use crate::run::{Family, RunReport, StepReport, Timed};
 use crate::schedule::Outcome;
 
 /// No more steps than this are listed one by one.
@@ -117,11 +117,31 @@ fn trouble(out: &mut String, graph: &StepGraph, report: &RunReport) {
     for warning in &report.warnings {
         line(out, &format!("warning: {warning}"));
     }
+    for timed in &report.timed {
+        line(out, &time(timed));
+    }
+    for (service, detail) in &report.mended_chains {
+        let text = format!(
+            "the log chain of {service} was broken ({detail}); the new full begins another"
+        );
+        line(out, &text);
+    }
     for (service, detail) in &report.broken_chains {
         line(
             out,
             &format!("the log chain of {service} is broken: {detail}"),
         );
+    }
+}
+
+/// What was promised to end in time, and whether it did.
+fn time(timed: &Timed) -> String {
+    let what = timed.job.as_deref().unwrap_or("the whole run");
+    let (took, within) = (seconds(timed.took), seconds(timed.within));
+    if timed.is_late() {
+        format!("late: {what} took {took}; `finish within` promises {within}")
+    } else {
+        format!("in time: {what} took {took} of {within}")
     }
 }
 

@@ -8,6 +8,7 @@ use super::vars::Bound;
 use super::world::{HERE, SCRATCH, World};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::similar;
+use crate::source::Span;
 use crate::syntax::ast::Word;
 
 /// How many known names a finding lists.
@@ -23,6 +24,8 @@ pub(super) struct Cx<'w, 'a> {
     pub(super) own: Vec<(&'w str, Bound)>,
     /// Variables that all instances of one `apply` share.
     pub(super) shared: &'w [(&'w str, Bound)],
+    /// The `apply` that expands the block.
+    pub(super) applied: Option<Span>,
     /// What the block is expanded for, by name.
     pub(super) instance: Option<&'w str>,
     /// The service that unqualified components belong to.
@@ -41,6 +44,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             scope,
             own: Vec::new(),
             shared: &[],
+            applied: None,
             instance: None,
             service: only,
             incomplete: false,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::cx::Cx;
 use super::filter::{Filters, service_label};
@@ -29,12 +30,16 @@ pub(super) type Vars<'a> = Vec<(&'a str, Bound)>;
 pub(super) struct Unit<'a> {
     pub(super) block: &'a Block,
     pub(super) body: Body<'a>,
+    /// The places of the body's clauses.
+    pub(super) clauses: Arc<[Span]>,
     pub(super) scope: ScopeId,
     /// The variable of the policy or loop.
     pub(super) own: Option<(&'a str, Bound)>,
     /// Parameters of the policy.
     pub(super) shared: Rc<Vars<'a>>,
     pub(super) policy: Option<&'a str>,
+    /// The `apply` that expands it.
+    pub(super) applied: Option<Span>,
     /// What it is expanded for.
     pub(super) instance: Option<Rc<str>>,
     /// A part of the policy could not be read.
@@ -47,6 +52,7 @@ impl<'a> Unit<'a> {
         let mut cx = Cx::new(world, sink, self.scope);
         cx.shared = &self.shared;
         cx.instance = self.instance.as_deref();
+        cx.applied = self.applied;
         cx.incomplete = self.incomplete;
         if let Some((name, bound)) = &self.own {
             cx.service = match bound {
@@ -63,8 +69,15 @@ impl<'a> Unit<'a> {
         Origin {
             policy: self.policy.map(str::to_owned),
             instance: self.instance.as_deref().map(str::to_owned),
+            var: self.own.as_ref().map(|(name, _)| (*name).to_owned()),
+            applied: self.applied,
+            clauses: Arc::clone(&self.clauses),
         }
     }
+}
+
+fn places(body: &Body<'_>) -> Arc<[Span]> {
+    body.iter().map(|(clause, _)| clause.span).collect()
 }
 
 /// All blocks of the plan, in order; those of a policy once for each thing it is applied to.
@@ -128,13 +141,16 @@ impl<'a> Expansion<'_, 'a> {
         own: Option<(&'a str, Bound)>,
         instance: Option<Rc<str>>,
     ) {
+        let body: Body<'_> = block.body.iter().map(|clause| (clause, 0)).collect();
         self.units.push(Unit {
             block,
-            body: block.body.iter().map(|clause| (clause, 0)).collect(),
+            clauses: places(&body),
+            body,
             scope: 0,
             own,
             shared: Rc::default(),
             policy: None,
+            applied: None,
             instance,
             incomplete: false,
         });
@@ -154,14 +170,16 @@ impl<'a> Expansion<'_, 'a> {
 
     fn instances(&mut self, ready: &Ready<'a>, bound: &Bound) {
         let instance: Rc<str> = name_of(self.world, bound).into();
-        for (block, body) in &ready.blocks {
+        for (block, body, clauses) in &ready.blocks {
             self.units.push(Unit {
                 block,
                 body: Rc::clone(body),
+                clauses: Arc::clone(clauses),
                 scope: ready.scope,
                 own: Some((&ready.policy.var.text, bound.clone())),
                 shared: Rc::clone(&ready.params),
                 policy: Some(&ready.policy.name.text),
+                applied: Some(ready.applied),
                 instance: Some(Rc::clone(&instance)),
                 incomplete: ready.incomplete,
             });
@@ -255,10 +273,11 @@ impl<'a> Expansion<'_, 'a> {
 
 /// One `apply` with everything its instances share.
 struct Ready<'a> {
+    applied: Span,
     policy: &'a Policy,
     scope: ScopeId,
     params: Rc<Vars<'a>>,
-    blocks: Vec<(&'a Block, Body<'a>)>,
+    blocks: Vec<(&'a Block, Body<'a>, Arc<[Span]>)>,
     incomplete: bool,
 }
 
@@ -273,11 +292,16 @@ impl<'a> Ready<'a> {
         let params = params(world, sink, apply, policy, scope);
         let changes = Changes::of(world, sink, apply, policy);
         let blocks = policy.body.iter().filter_map(|part| match part {
-            PolicyPart::Block(block) => Some((block, changes.apply(block, scope))),
+            PolicyPart::Block(block) => {
+                let body = changes.apply(block, scope);
+                let clauses = places(&body);
+                Some((block, body, clauses))
+            }
             _ => None,
         });
         let bad = |part: &PolicyPart| matches!(part, PolicyPart::Bad(_));
         Self {
+            applied: apply.span,
             policy,
             scope,
             params: Rc::new(params),
@@ -592,7 +616,7 @@ fn name_of(world: &World<'_>, bound: &Bound) -> String {
         }
         Bound::Device(id) => plan.device(*id).name.clone(),
         Bound::Site(name) => name.clone(),
-        Bound::Setting(_) | Bound::Input(_) | Bound::Broken => String::new(),
+        Bound::Setting(..) | Bound::Input(_) | Bound::Broken => String::new(),
     }
 }
 

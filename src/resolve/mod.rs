@@ -140,6 +140,7 @@ fn environment(
     let scenarios = scenario::all(&world, sink, &units);
     drop(units);
     ResolvedPlan {
+        uses: sink.take_uses(),
         backups: jobs.backups,
         archives: jobs.archives,
         objectives: promises,

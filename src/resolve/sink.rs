@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use indexmap::IndexMap;
 
+use super::plan::{ParamUse, ParamUses};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::similar;
 use crate::source::Span;
@@ -28,6 +29,7 @@ pub(super) struct Sink {
     plain: RefCell<Diagnostics>,
     folded: RefCell<IndexMap<(Code, Span), Fold>>,
     suggested: Cell<usize>,
+    uses: RefCell<ParamUses>,
 }
 
 impl Sink {
@@ -37,7 +39,18 @@ impl Sink {
             plain: RefCell::default(),
             folded: RefCell::default(),
             suggested: Cell::new(0),
+            uses: RefCell::default(),
         }
+    }
+
+    /// A parameter is used; the same for every instance of one `apply`.
+    pub(super) fn used(&self, place: (Span, Option<Span>), one: ParamUse) {
+        self.uses.borrow_mut().entry(place).or_insert(one);
+    }
+
+    /// The uses so far.
+    pub(super) fn take_uses(&self) -> ParamUses {
+        self.uses.take()
     }
 
     /// Adds a finding; `instance` is what the block is expanded for, if it is.

@@ -78,8 +78,8 @@ impl Cx<'_, '_> {
         match value {
             Value::Quantity(quantity) => Some((self.quantity(quantity)?, quantity.span)),
             Value::Var(word) => match self.var(word)? {
-                Bound::Setting(Setting::Amount(amount)) => Some((amount, word.span)),
-                Bound::Setting(Setting::Count(_)) => {
+                Bound::Setting(Setting::Amount(amount), ..) => Some((amount, word.span)),
+                Bound::Setting(Setting::Count(_), ..) => {
                     let message = format!("`${}` is a number without a unit", word.text);
                     self.refuse(
                         302,
@@ -214,7 +214,7 @@ impl Cx<'_, '_> {
         let (text, span) = match count {
             Count::Number(word) => (word.text.clone(), word.span),
             Count::Var(word) => {
-                if let Bound::Setting(Setting::Count(text)) = self.var(word)? {
+                if let Bound::Setting(Setting::Count(text), ..) = self.var(word)? {
                     (text, word.span)
                 } else {
                     let message = format!("`${}` is not a count", word.text);

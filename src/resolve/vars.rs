@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::cx::Cx;
-use super::plan::{ComponentId, DeviceId, ServiceId};
+use super::plan::{ComponentId, DeviceId, Given, ParamUse, ServiceId};
 use super::sink::Sink;
 use super::world::World;
 use crate::diagnostic::{Code, Diagnostic};
@@ -27,8 +27,8 @@ pub(super) enum Bound {
     Component(ComponentId),
     Device(DeviceId),
     Site(String),
-    /// A parameter's value.
-    Setting(Setting),
+    /// A parameter's value, and what gave it.
+    Setting(Setting, Given, Span),
     /// Supplied when the scenario runs.
     Input(Kind),
     /// Its definition is wrong, and that is already reported.
@@ -110,13 +110,18 @@ pub(super) fn of_param(cx: &mut Cx<'_, '_>, param: &Param, with: Option<(Setting
     }
     if let Some((value, span)) = with {
         return if fits(cx, &value, span, param) {
-            Bound::Setting(value)
+            Bound::Setting(value, Given::With, span)
         } else {
             Bound::Broken
         };
     }
-    if let Some((value, _)) = here.unwrap_or(default) {
-        Bound::Setting(value)
+    let given = if here.is_some() {
+        Given::Environment
+    } else {
+        Given::Default
+    };
+    if let Some((value, span)) = here.unwrap_or(default) {
+        Bound::Setting(value, given, span)
     } else {
         if is_required(&param.default) && !has_setting(cx, param) {
             missing(cx, param);
@@ -182,7 +187,7 @@ pub(super) fn of_value(cx: &mut Cx<'_, '_>, value: &ast::Value) -> Option<(Setti
             Some((Setting::Amount(cx.quantity(quantity)?), quantity.span))
         }
         ast::Value::Var(word) => match cx.var(word)? {
-            Bound::Setting(setting) => Some((setting, word.span)),
+            Bound::Setting(setting, ..) => Some((setting, word.span)),
             _ => None,
         },
     }
@@ -228,11 +233,26 @@ impl Cx<'_, '_> {
                 self.incomplete = true;
                 None
             }
-            Some(bound) => Some(bound),
+            Some(bound) => {
+                self.note_use(word, &bound);
+                Some(bound)
+            }
             None => {
                 self.undefined(word);
                 None
             }
+        }
+    }
+
+    /// Remembers where the value of a clause comes from.
+    fn note_use(&self, word: &Word, bound: &Bound) {
+        if let Bound::Setting(_, given, value) = bound {
+            let one = ParamUse {
+                name: word.text.clone(),
+                given: *given,
+                value: *value,
+            };
+            self.sink.used((word.span, self.applied), one);
         }
     }
 

@@ -146,6 +146,7 @@ fn empty_plan(environment: &str, file: Span) -> ResolvedPlan {
         switchovers: Vec::new(),
         assumptions: Vec::new(),
         allows: Vec::new(),
+        uses: super::plan::ParamUses::new(),
         state_dir: String::new(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::changes::Changes;
 use super::clock::Clock;
 use super::message::StepFailure;
 use super::open::OpenError;
@@ -42,6 +43,12 @@ pub struct Context {
     pub logs: KnownLogs,
     /// What the manifests of each device refer to, as far as deletions had to know.
     pub manifests: Mutex<BTreeMap<String, Arc<Mutex<Manifests>>>>,
+    /// What each job's newest copies show.
+    pub changes: Changes,
+    /// Ids of the parts that are stored.
+    pub parts: BTreeSet<String>,
+    /// The share of its size that the newest copy of a component took on a device.
+    pub shares: BTreeMap<String, f64>,
 }
 
 impl Context {

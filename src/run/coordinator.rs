@@ -2,14 +2,14 @@
 //! Must not do device work; workers do, and send facts.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::context::Context;
+use super::context::{Context, service_of};
 use super::event::{EventKind, RunEvent};
 use super::journal::JournalError;
 use super::lanes::{Job, Lanes};
@@ -91,6 +91,9 @@ impl<'a> Coordinator<'a> {
     }
 
     fn end_run(mut self) -> Result<RunReport, RunError> {
+        if !self.stopped {
+            self.tell_late();
+        }
         let (done, failed, skipped) = self.collector.counts();
         self.tell(EventKind::RunEnded {
             done,
@@ -101,6 +104,23 @@ impl<'a> Coordinator<'a> {
         match self.broken {
             Some(error) => Err(error),
             None => Ok(self.collector.finish(&self.graph, self.stopped)),
+        }
+    }
+
+    /// What took longer than the plan promises.
+    fn tell_late(&mut self) {
+        let timed = self.collector.time(&self.graph, self.environment.before);
+        let late: Vec<EventKind> = timed
+            .iter()
+            .filter(|timed| timed.is_late())
+            .map(|timed| EventKind::Late {
+                job: timed.job.clone(),
+                took_ms: millis(timed.took),
+                within_ms: millis(timed.within),
+            })
+            .collect();
+        for kind in late {
+            self.tell(kind);
         }
     }
 
@@ -239,12 +259,26 @@ impl<'a> Coordinator<'a> {
                     self.break_off(RunError::Catalog(error));
                 }
             }
-            Message::Broken { service, detail } => self.collector.chain_broken(service, detail),
+            Message::Broken { service, detail } => {
+                let ahead = self.ahead(&service);
+                self.collector.chain_broken(service, detail, ahead);
+            }
             Message::Ended { step, result } => {
                 self.at_work = self.at_work.saturating_sub(1);
                 self.try_ended(step, result);
             }
         }
+    }
+
+    /// The components of a service whose copying has not begun.
+    fn ahead(&self, service: &str) -> BTreeSet<String> {
+        let steps = self.graph.steps.iter().zip(&self.tries);
+        let ahead = steps.filter_map(|(step, (_, began))| match &step.kind {
+            StepKind::BeginBackup { component, .. } if began.is_none() => Some(component),
+            _ => None,
+        });
+        let own = ahead.filter(|component| service_of(component) == service);
+        own.cloned().collect()
     }
 
     fn try_ended(&mut self, step: usize, result: Result<StepDone, StepFailure>) {
@@ -261,7 +295,7 @@ impl<'a> Coordinator<'a> {
             step: self.graph.steps[step].id,
             attempt,
             cause: failure.cause.clone(),
-            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            wait_ms: millis(wait),
         });
         self.waiting.push(Reverse((Instant::now() + wait, step)));
     }
@@ -285,7 +319,7 @@ impl<'a> Coordinator<'a> {
     }
 
     fn tell_end(&mut self, step: usize, result: &Result<StepDone, StepFailure>, elapsed: Duration) {
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = millis(elapsed);
         let step = self.graph.steps[step].id;
         let (outcome, bytes, cause, result) = match result {
             Ok(done) => (Outcome::Done, done.bytes, None, done.result.clone()),
@@ -367,4 +401,8 @@ impl<'a> Coordinator<'a> {
             self.break_off(RunError::Journal(error));
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

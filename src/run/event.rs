@@ -112,6 +112,16 @@ pub enum EventKind {
         /// Who.
         by: String,
     },
+    /// Something took longer than `finish within` promises.
+    Late {
+        /// The job; none for the whole run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<String>,
+        /// Milliseconds it took.
+        took_ms: u64,
+        /// Milliseconds it may take.
+        within_ms: u64,
+    },
     /// The run ended.
     RunEnded {
         /// Steps done.

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -95,6 +96,8 @@ pub struct Unfinished {
     pub graph: StepGraph,
     /// When it began.
     pub began: Timestamp,
+    /// How long ago that is by the clock of the file system.
+    pub age: Duration,
 }
 
 /// The newest run of a family, plan and environment, when it did not end with every step done.
@@ -125,6 +128,7 @@ pub fn newest_unfinished(
             !finished || !matches!(graph.intent, Intent::Verify { .. } | Intent::Expire { .. });
         if same && supersedes && Family::of(&graph.intent) == family {
             let unfinished = Unfinished {
+                age: age(&folder),
                 folder,
                 graph,
                 began,
@@ -133,6 +137,15 @@ pub fn newest_unfinished(
         }
     }
     Ok(None)
+}
+
+/// Time since the graph was stored.
+fn age(folder: &Path) -> Duration {
+    let stored = std::fs::metadata(folder.join("graph.json")).and_then(|data| data.modified());
+    stored
+        .ok()
+        .and_then(|stored| stored.elapsed().ok())
+        .unwrap_or_default()
 }
 
 /// When the run of a folder began and whether it is finished; none when it died before its graph
@@ -194,7 +207,8 @@ pub fn resume(folder: &Path) -> Result<(Journal, Vec<RunEvent>), FolderError> {
     Ok((Journal::create(&path)?, Vec::new()))
 }
 
-fn folders(state: &Path) -> Result<Vec<PathBuf>, FolderError> {
+/// The folders of all runs, in no order.
+pub(super) fn folders(state: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let runs = state.join("runs");
     let entries = match std::fs::read_dir(&runs) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

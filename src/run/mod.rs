@@ -4,6 +4,7 @@
 //! step, commits last, and never reports a success that is not durable. What it did is a
 //! [`RunReport`]; while it runs, observers see every [`event::RunEvent`].
 
+mod changes;
 mod clock;
 mod context;
 mod coordinator;
@@ -19,15 +20,19 @@ pub mod open;
 mod outcome;
 mod preflight;
 mod programs;
+mod prune;
 mod reconcile;
 mod resume;
 mod retry;
 mod sessions;
+mod space;
 pub mod staging;
 mod stop;
+mod timing;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use clock::Clock;
 pub use context::{Context, KnownLogs, service_of};
@@ -38,9 +43,11 @@ pub use lock::{Lock, LockError};
 pub use message::{Record, StepDone, StepFailure};
 pub use outcome::{Healed, Missing, RunReport, StepReport, Verdict};
 pub use preflight::check as preflight;
+pub use prune::{left_behind, prune};
 pub use reconcile::unrecorded;
 pub use resume::{Resumed, survey};
 pub use stop::{Stop, StopToken};
+pub use timing::Timed;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::graph::step::StepGraph;
@@ -67,6 +74,8 @@ pub struct RunEnvironment<'a> {
     pub done: Vec<usize>,
     /// True when it continues an earlier process's run.
     pub resumed: bool,
+    /// How long earlier processes of the run took, and the pause since.
+    pub before: Duration,
     /// Asks a person; the argument says whose approval is needed.
     pub approve: Box<dyn FnMut(&str) -> bool + 'a>,
 }
@@ -80,6 +89,7 @@ impl Default for RunEnvironment<'_> {
             observers: Vec::new(),
             done: Vec::new(),
             resumed: false,
+            before: Duration::ZERO,
             approve: Box::new(|_| false),
         }
     }

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::changes::Changes;
 use super::context::{Context, KnownLogs, service_of};
 use super::devices;
 use crate::catalog::{Catalog, CatalogError};
 use crate::engine::{self, Engine, EngineError, SourceSpec};
+use crate::facts::holdings::Holdings;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::media::keys::KeyError;
 use crate::media::{Device, DeviceError};
+use crate::quantity::Bytes;
 use crate::resolve::plan::{ComponentKind, Method, ResolvedPlan};
 
 /// Where a plan's paths begin and where its state lies.
@@ -67,6 +70,16 @@ pub enum OpenError {
     /// The inventory gives no bucket.
     #[error("device {0} has no `s3`, `azure` or `gcs` in the inventory")]
     NoStore(String),
+    /// What is to be written does not fit.
+    #[error("{place}: {free} are free, and about {needed} are to be written there")]
+    Space {
+        /// Devices and folders on one file system.
+        place: String,
+        /// What is left.
+        free: Bytes,
+        /// What the run would write.
+        needed: Bytes,
+    },
     /// The inventory gives no path.
     #[error("device {0} has no `path` in the inventory")]
     NoPath(String),
@@ -94,6 +107,9 @@ impl OpenError {
                 format!(
                     "add `s3: {{endpoint: https://…, bucket: …}}` to `{device}` in the inventory"
                 )
+            }
+            Self::Space { .. } => {
+                "free space there, or name another place; nothing was changed".to_owned()
             }
             Self::NoPath(device) => format!("add `path: FOLDER` to `{device}` in the inventory"),
         }
@@ -244,15 +260,31 @@ pub fn context(
             engines.insert(name.clone(), engine(plan, places, name)?);
         }
     }
+    let holdings = catalog.holdings()?;
     Ok(Context {
         devices,
         away,
         engines: engines.clone(),
         live_files: live_files(plan, places),
         required: required(plan),
-        logs: KnownLogs::of(&catalog.holdings()?),
+        logs: KnownLogs::of(&holdings),
+        changes: Changes::load(&places.state),
+        shares: shares(&holdings),
+        parts: holdings.parts.into_iter().map(|part| part.part).collect(),
         ..Context::default()
     })
+}
+
+/// The share of its size that the newest copy of each component took on a device.
+#[expect(clippy::cast_precision_loss, reason = "a share of something large")]
+fn shares(holdings: &Holdings) -> BTreeMap<String, f64> {
+    let parts = holdings.parts.iter().filter(|part| part.bytes > 0);
+    let shares = parts.map(|part| {
+        let share = part.stored_bytes as f64 / part.bytes as f64;
+        (part.component.clone(), share)
+    });
+    // they come in the order of time: the newest counts
+    shares.collect()
 }
 
 fn live_files(plan: &ResolvedPlan, places: &Places) -> BTreeMap<String, PathBuf> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::event::EventKind;
 use super::message::{Record, StepDone, StepFailure};
+use super::timing::{self, Timed};
 use crate::facts::holdings::{JobHistory, Method};
 use crate::graph::step::{StepGraph, StepId, StepKind};
 use crate::schedule::Outcome;
@@ -22,8 +23,12 @@ pub struct RunReport {
     pub healed: Vec<Healed>,
     /// What people should know.
     pub warnings: Vec<String>,
-    /// Services whose log chain was found broken, with the cause.
+    /// Services whose log chain was found broken and which still need a fresh full, with the cause.
     pub broken_chains: Vec<(String, String)>,
+    /// Services whose log chain was found broken and which this run copied afresh, with the cause.
+    pub mended_chains: Vec<(String, String)>,
+    /// What `finish within` bounds, with what it took.
+    pub timed: Vec<Timed>,
     /// Objects stored by this run, with the devices that took them.
     pub stored: BTreeMap<String, BTreeSet<String>>,
     /// Contacts to be told.
@@ -39,7 +44,7 @@ pub struct RunReport {
 pub enum Verdict {
     /// Everything asked for is done, on every device.
     Good,
-    /// A step failed, or a copy that was asked for does not exist.
+    /// A step failed, a copy that was asked for does not exist, or it took too long.
     Bad,
     /// Stopped on request before its end; it can be resumed.
     Stopped,
@@ -56,6 +61,8 @@ pub struct StepReport {
     pub bytes: u64,
     /// How long it took, all tries.
     pub elapsed: Duration,
+    /// When it ended, from the beginning of the run.
+    pub ended: Duration,
     /// What it says of itself.
     pub result: Option<String>,
     /// Why it failed.
@@ -95,7 +102,8 @@ impl RunReport {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let (_, failed, skipped) = self.counts();
-        let clean = failed == 0 && self.missing.is_empty();
+        let in_time = !self.timed.iter().any(Timed::is_late);
+        let clean = failed == 0 && self.missing.is_empty() && in_time;
         match (self.cancelled, clean) {
             (true, _) if failed + skipped > 0 => Verdict::Stopped,
             (_, true) => Verdict::Good,
@@ -122,6 +130,15 @@ pub(super) struct Collector {
     began: Instant,
     subjects: BTreeMap<StepId, usize>,
     names: Vec<String>,
+    broken: Vec<BrokenChain>,
+}
+
+/// A log chain that was found broken.
+struct BrokenChain {
+    service: String,
+    detail: String,
+    /// Components that had not been begun then: a copy of one begins the new chain.
+    ahead: BTreeSet<String>,
 }
 
 impl Collector {
@@ -131,6 +148,7 @@ impl Collector {
             earlier: false,
             bytes: 0,
             elapsed: Duration::ZERO,
+            ended: Duration::ZERO,
             result: None,
             failure: None,
         };
@@ -147,6 +165,8 @@ impl Collector {
                 healed: Vec::new(),
                 warnings: Vec::new(),
                 broken_chains: Vec::new(),
+                mended_chains: Vec::new(),
+                timed: Vec::new(),
                 stored: BTreeMap::new(),
                 contacts: Vec::new(),
                 jobs: Vec::new(),
@@ -155,6 +175,7 @@ impl Collector {
             began: Instant::now(),
             subjects: BTreeMap::new(),
             names: Vec::new(),
+            broken: Vec::new(),
         }
         .named(graph)
     }
@@ -223,8 +244,18 @@ impl Collector {
         self.report.contacts.push(contact.to_owned());
     }
 
-    pub(super) fn chain_broken(&mut self, service: String, detail: String) {
-        self.report.broken_chains.push((service, detail));
+    /// A chain was found broken; `ahead` are the components that are still to be copied.
+    pub(super) fn chain_broken(
+        &mut self,
+        service: String,
+        detail: String,
+        ahead: BTreeSet<String>,
+    ) {
+        self.broken.push(BrokenChain {
+            service,
+            detail,
+            ahead,
+        });
     }
 
     pub(super) fn has_ended(&self, step: usize) -> bool {
@@ -241,8 +272,10 @@ impl Collector {
         result: Result<StepDone, StepFailure>,
         elapsed: Duration,
     ) {
+        let ended = self.began.elapsed();
         let report = &mut self.report.steps[step];
         report.elapsed = elapsed;
+        report.ended = ended;
         match result {
             Ok(done) => {
                 report.outcome = Some(Outcome::Done);
@@ -260,12 +293,44 @@ impl Collector {
         counts(&self.report.steps)
     }
 
+    /// Compares what took how long with what the plan promises; `before` is the time that earlier
+    /// processes of the run took.
+    pub(super) fn time(&mut self, graph: &StepGraph, before: Duration) -> &[Timed] {
+        self.report.elapsed = self.began.elapsed();
+        self.report.timed = timing::times(graph, &self.report, before);
+        &self.report.timed
+    }
+
     pub(super) fn finish(mut self, graph: &StepGraph, cancelled: bool) -> RunReport {
         self.report.cancelled = cancelled;
         self.report.elapsed = self.began.elapsed();
         self.report.jobs = histories(graph, &self.report);
+        for chain in std::mem::take(&mut self.broken) {
+            let list = if is_copied(graph, &self.report, &chain.ahead) {
+                &mut self.report.mended_chains
+            } else {
+                &mut self.report.broken_chains
+            };
+            list.push((chain.service, chain.detail));
+        }
         self.report
     }
+}
+
+/// True when one of the components was copied as a whole.
+fn is_copied(graph: &StepGraph, report: &RunReport, components: &BTreeSet<String>) -> bool {
+    let methods = methods(graph);
+    let mut steps = graph.steps.iter().zip(&report.steps);
+    steps.any(|(step, ended)| match &step.kind {
+        StepKind::CommitPart {
+            component, part, ..
+        } => {
+            let full = methods.get(part.as_str()) == Some(&Method::PhysicalFull);
+            let done = ended.outcome == Some(Outcome::Done) && !ended.earlier;
+            full && done && components.contains(component)
+        }
+        _ => false,
+    })
 }
 
 /// The jobs of a graph of which every step was done, each with what it moved and how long.

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::context::{Context, service_of};
 use super::open::OpenError;
+use super::space;
 use crate::engine::{EngineError, Retry};
-use crate::graph::step::{StepGraph, StepKind};
+use crate::graph::step::{Step, StepGraph, StepKind};
 
 /// Refuses a graph of which it can be seen beforehand that it would fail. Steps in `done` are
 /// behind it already.
@@ -22,12 +23,14 @@ pub fn check(graph: &StepGraph, context: &Context, done: &[usize]) -> Result<(),
     let done: BTreeSet<usize> = done.iter().copied().collect();
     let steps = graph.steps.iter().enumerate();
     let ahead = steps.filter(|(index, _)| !done.contains(index));
-    let kinds: Vec<&StepKind> = ahead.map(|(_, step)| &step.kind).collect();
+    let steps: Vec<&Step> = ahead.map(|(_, step)| step).collect();
+    let kinds: Vec<&StepKind> = steps.iter().map(|step| &step.kind).collect();
     for kind in &kinds {
         target(kind, context)?;
         parts(kind, context)?;
     }
-    some_work(&kinds, context)
+    some_work(&kinds, context)?;
+    space::check(&steps, context)
 }
 
 /// The place of a restored copy must be free, and its folder writable.

@@ -18,6 +18,10 @@ pub struct Bracket {
     pub identity: String,
     /// How it is copied.
     pub method: Option<Method>,
+    /// The state it was in when the session began, when the step asks for it.
+    pub state: Option<String>,
+    /// The part that shows the same state: nothing is copied then.
+    pub same_as: Option<String>,
     /// What was written.
     pub written: Option<WrittenPart>,
     /// What was known when it ended.

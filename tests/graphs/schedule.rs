@@ -46,6 +46,7 @@ pub(super) fn graph(
             .collect(),
         steps: steps.into_iter().enumerate().map(step).collect(),
         edges: edges.iter().map(edge).collect(),
+        limits: Vec::new(),
     }
 }
 
@@ -63,6 +64,7 @@ fn begin(component: &str) -> StepKind {
     StepKind::BeginBackup {
         component: component.into(),
         method: planc::facts::holdings::Method::PhysicalFull,
+        changed_since: None,
     }
 }
 

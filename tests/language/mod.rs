@@ -8,6 +8,7 @@ mod large;
 mod mutants;
 mod plans;
 mod resolve_plans;
+mod resolved;
 mod slips;
 mod structure;
 mod words;

@@ -1,5 +1,7 @@
 //! Log objects: stored once, in order, and never two different ones from one place.
 
+use std::sync::Arc;
+
 use planc::media::memory::MemoryDevice;
 use planc::media::{Device, DeviceError, log};
 use planc::resolve::plan::Codec;
@@ -64,4 +66,34 @@ fn an_unknown_id_is_not_found() {
         let answer = log::get(id, &memory(&["a"]));
         assert!(matches!(answer, Err(DeviceError::NotFound { .. })), "{id}");
     }
+}
+
+#[test]
+fn a_damaged_object_blocks_nothing_and_stays_as_it_is() {
+    let device = MemoryDevice::new("a");
+    let range = log_range(5, 9, b"one");
+    let put = || log::put(&device, &log_source(), &range, ZSTD);
+    let record = put().unwrap();
+    let name = device.list("logs/").unwrap()[0].0.clone();
+    for (number, damage) in [(1, &b"nonsense"[..]), (2, b"")] {
+        let newest = device.list("logs/").unwrap().pop().unwrap().0;
+        device.damage(&newest, damage.to_vec());
+        let verified = log::verify(&record.log, &device);
+        assert!(
+            matches!(verified, Err(DeviceError::Damaged { .. })),
+            "{verified:?}"
+        );
+        assert_eq!(put().unwrap(), record);
+        assert_eq!(device.list("logs/").unwrap().len(), number + 1);
+        log::verify(&record.log, &device).unwrap();
+        assert_eq!(log::read_payload(&device, &name).unwrap(), range.payload);
+    }
+    assert_eq!(device.get(&name, None).unwrap(), b"nonsense");
+    let other = log::put(&device, &log_source(), &log_range(5, 9, b"two"), ZSTD);
+    assert!(
+        matches!(other, Err(DeviceError::Different { .. })),
+        "{other:?}"
+    );
+    let devices: Vec<Arc<dyn Device>> = vec![Arc::new(device)];
+    assert_eq!(log::get(&record.log, &devices).unwrap().1, range);
 }

@@ -175,6 +175,7 @@ fn backup(tries: OnFailure) -> StepGraph {
         StepKind::BeginBackup {
             component: component.clone(),
             method,
+            changed_since: None,
         },
         StepKind::CopyPart {
             component: component.clone(),

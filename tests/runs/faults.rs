@@ -90,6 +90,7 @@ fn backup() -> StepGraph {
         StepKind::BeginBackup {
             component: component.clone(),
             method,
+            changed_since: None,
         },
         StepKind::CopyPart {
             component: component.clone(),

@@ -24,6 +24,7 @@ pub(super) fn graph(kinds: Vec<StepKind>, edges: &[(u32, u32, EdgeKind)]) -> Ste
         lanes: Vec::new(),
         steps: steps.map(|(kind, id)| step(kind, id)).collect(),
         edges: edges.iter().map(|edge| edge_of(*edge)).collect(),
+        limits: Vec::new(),
     }
 }
 
@@ -101,6 +102,7 @@ impl Observer for Log {
                 format!("{} {outcome:?}{cause}", step.0).to_lowercase()
             }
             EventKind::Progressed { .. } => return,
+            EventKind::Late { job, .. } => format!("late: {job:?}"),
             EventKind::DeviceLost {
                 step,
                 device,

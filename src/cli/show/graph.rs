@@ -1,4 +1,5 @@
-//! `planc show graph`: the graph of an intent, or of a file, in every form. Changes nothing.
+//! `planc show`: what is shown, and the graph of an intent, or of a file, in every form. Changes
+//! nothing.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use crate::cli::exit::{CliError, Exit};
 mod graph;
 mod keeping;
 mod proof;
+mod resolved;
 mod timeline;
 
 /// Arguments of `planc show`.
@@ -25,6 +26,9 @@ enum What {
     Coverage(keeping::Args),
     /// How long what is kept on which device.
     Retention(keeping::Args),
+    /// Every value that holds in the plan, and what gave it: a line, a policy, a parameter, the
+    /// inventory, a default.
+    Resolved(resolved::Args),
     /// What survives what: for every component and every loss what is left, how it comes back,
     /// and whether the promises about it hold.
     Proof(proof::Args),
@@ -38,6 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         What::Graph(args) => graph::run(args),
         What::Coverage(args) => keeping::coverage(args),
         What::Retention(args) => keeping::retention(args),
+        What::Resolved(args) => resolved::run(args),
         What::Proof(args) => proof::run(args),
         What::Timeline(args) => timeline::run(args),
     }

@@ -18,6 +18,7 @@
 
 mod read;
 mod restore;
+mod state;
 mod survey;
 mod walk;
 

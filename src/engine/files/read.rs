@@ -157,6 +157,13 @@ impl TreeSession {
 }
 
 impl BackupSession for TreeSession {
+    /// A hash over names and attributes of everything in the tree. None when something changed a
+    /// moment ago: a further change in the same tick of the clock would not show.
+    fn state(&mut self) -> Result<Option<String>, EngineError> {
+        let guarded = |path: &Path, meta: &Metadata| self.guarded.holds(path, meta);
+        super::state::of(&self.root, guarded)
+    }
+
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
         if std::mem::replace(&mut self.copied, true) {
             return Err(EngineError::refused(

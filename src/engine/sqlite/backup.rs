@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use super::chain::Chain;
 use super::connection::{PATIENCE, begin_read, check_copy, failed, journal_mode, open};
-use super::state::LogState;
+use super::state::{LogState, Stamp};
 use super::{FILE, lock};
 use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink, store};
 use crate::facts::holdings::Position;
@@ -156,6 +156,17 @@ impl Session {
 }
 
 impl BackupSession for Session {
+    /// In WAL mode the number of transactions of this history; else how the file looks, when it was
+    /// surely not written in the same moment.
+    fn state(&mut self) -> Result<Option<String>, EngineError> {
+        if let Some(position) = &self.position {
+            let (incarnation, value) = (&position.incarnation, position.value);
+            return Ok(Some(format!("{incarnation}:{value}")));
+        }
+        let stamp = Stamp::of(&self.source)?;
+        Ok(stamp.is_settled().then(|| format!("{stamp:?}")))
+    }
+
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
         let mut copy = self.copy_to_file()?;
         check_copy(copy.path(), &self.source.display().to_string())?;

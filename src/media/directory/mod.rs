@@ -22,7 +22,7 @@ use jiff::Timestamp;
 pub(in crate::media) use self::identity::new_uuid;
 use self::temp::TempObject;
 use self::tree::Tree;
-use super::{Device, DeviceError, ObjectWriter, Put, Speed, name};
+use super::{Device, DeviceError, ObjectWriter, Put, Space, Speed, name};
 
 /// A folder that stores copies.
 pub struct DirectoryDevice {
@@ -162,6 +162,10 @@ impl Device for DirectoryDevice {
         // "not there" must not be said of a mount that vanished
         self.identity()?;
         self.tree.remove_object(name)
+    }
+
+    fn space(&self) -> Result<Option<Space>, DeviceError> {
+        self.tree.space().map(Some)
     }
 
     fn written_at(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::identity;
-use crate::media::{DeviceError, name};
+use crate::media::{DeviceError, Space, name};
 
 /// Folder of objects that are being written.
 pub(super) const TMP: &str = "tmp";
@@ -66,6 +66,18 @@ impl Tree {
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Err(missing(&self.device, path)),
             Err(errno) => Err(self.errno(".", errno)),
         }
+    }
+
+    /// What is left of the file system that the folder lies on.
+    pub(super) fn space(&self) -> Result<Space, DeviceError> {
+        let look = || -> rustix::io::Result<Space> {
+            let room = rustix::fs::fstatvfs(&self.root)?;
+            Ok(Space {
+                free: room.f_bavail.saturating_mul(room.f_frsize),
+                place: rustix::fs::fstat(&self.root)?.st_dev,
+            })
+        };
+        look().map_err(|errno| self.errno(".", errno))
     }
 
     /// Refuses names that are not names of objects.

@@ -2,16 +2,14 @@
 //! says, or the same with a number, where a damaged object blocks the first. See
 //! [`crate::media::pack`].
 
+use crate::media::name::{MOST_NUMBERS, numbered};
 use crate::media::{Device, DeviceError, ObjectWriter, Put};
-
-/// Most numbers that are tried; more damage to one name is no accident.
-const MOST: u32 = 99;
 
 /// Publishes a pack. What stands under its name with other bytes is damaged, since the name is the
 /// hash of the bytes; it is left as it is (R2), and the next free number is taken.
 pub(super) fn publish(writer: &mut dyn ObjectWriter, name: &str) -> Result<Put, DeviceError> {
     let mut answer = writer.publish(name);
-    for number in 1..=MOST {
+    for number in 1..=MOST_NUMBERS {
         match answer {
             Err(DeviceError::Different { .. }) => answer = writer.publish(&numbered(name, number)),
             answer => return answer,
@@ -24,7 +22,7 @@ pub(super) fn publish(writer: &mut dyn ObjectWriter, name: &str) -> Result<Put, 
 /// before it were damaged; the plain name when there is no other. It may be missing or damaged.
 pub(crate) fn find(device: &dyn Device, name: &str) -> Result<String, DeviceError> {
     let mut found = name.to_owned();
-    for number in 1..=MOST {
+    for number in 1..=MOST_NUMBERS {
         let next = numbered(name, number);
         match device.size(&next) {
             Ok(_) => found = next,
@@ -33,10 +31,6 @@ pub(crate) fn find(device: &dyn Device, name: &str) -> Result<String, DeviceErro
         }
     }
     Ok(found)
-}
-
-fn numbered(name: &str, number: u32) -> String {
-    format!("{name}.{number}")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Owns how copies are made: backups, archives, and the clauses they share.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::{ArchiveId, At, BackupId, ComponentId, DeviceId, KeyId, Schedule, ServiceId, WindowId};
@@ -14,6 +16,13 @@ pub struct Origin {
     pub policy: Option<String>,
     /// The service it was expanded for.
     pub instance: Option<String>,
+    /// The variable of the policy or loop, which stands for it.
+    pub var: Option<String>,
+    /// The `apply` that expanded it.
+    pub applied: Option<Span>,
+    /// The places of the block's clauses, in the order of the block; an override stands where it
+    /// acts.
+    pub clauses: Arc<[Span]>,
 }
 
 impl Origin {

@@ -6,6 +6,7 @@
 //! the block it belongs to.
 
 mod jobs;
+mod params;
 mod places;
 mod scenario;
 mod services;
@@ -13,6 +14,7 @@ mod services;
 use indexmap::IndexMap;
 
 pub use jobs::*;
+pub use params::*;
 pub use places::*;
 pub use scenario::*;
 pub use services::*;
@@ -108,6 +110,8 @@ pub struct ResolvedPlan {
     pub assumptions: Vec<Assumption>,
     /// Allowances of the whole plan.
     pub allows: Vec<Allow>,
+    /// Where parameters are used, for those who ask where a value comes from.
+    pub uses: ParamUses,
     /// Where run state (catalog, journals, lock) is kept: `.planc` beside the plan, or what the
     /// inventory says, joined to its folder.
     pub state_dir: String,

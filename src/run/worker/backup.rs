@@ -10,6 +10,7 @@ use crate::media::keys::Seal;
 use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::part::{self, PartWriter, WrittenPart};
 use crate::media::{Device, pack};
+use crate::run::changes::Known;
 use crate::run::context::{Context, service_of};
 use crate::run::message::{Record, StepDone, StepFailure};
 use crate::run::sessions::Bracket;
@@ -19,10 +20,39 @@ pub(super) fn begin(
     task: &Task<'_>,
     component: &str,
     method: Method,
+    changed_since: Option<&str>,
 ) -> Result<StepDone, StepFailure> {
-    let bracket = open(task, component, method)?;
+    let mut bracket = open(task, component, method)?;
+    if let (Some(job), Some(session)) = (changed_since, bracket.session.as_mut()) {
+        bracket.state = session.state()?;
+        bracket.same_as = same_as(task.context, job, component, &bracket);
+    }
+    let done = match &bracket.same_as {
+        Some(part) => {
+            // backup mode is left at once
+            bracket.session = None;
+            StepDone::default().says(format!("nothing changed since part {part}"))
+        }
+        None => StepDone::default(),
+    };
     task.context.sessions.put_bracket(component, bracket);
-    Ok(StepDone::default())
+    Ok(done)
+}
+
+/// The part that a job took of this very state, when it is still stored.
+fn same_as(context: &Context, job: &str, component: &str, bracket: &Bracket) -> Option<String> {
+    let known = context.changes.known(job, component)?;
+    let same = Some(&known.state) == bracket.state.as_ref()
+        && known.identity == bracket.identity
+        && Some(known.method) == bracket.method
+        && context.parts.contains(&known.part);
+    same.then_some(known.part)
+}
+
+/// What the steps of a bracket say that has nothing to copy.
+fn nothing(bracket: &Bracket) -> Option<StepDone> {
+    let part = bracket.same_as.as_ref()?;
+    Some(StepDone::default().says(format!("nothing changed since part {part}")))
 }
 
 fn open(task: &Task<'_>, component: &str, method: Method) -> Result<Bracket, StepFailure> {
@@ -52,6 +82,10 @@ pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         None if task.attempt > 1 => open(task, component, *method)?,
         None => return Err(no_session(component)),
     };
+    if let Some(done) = nothing(&bracket) {
+        task.context.sessions.put_bracket(component, bracket);
+        return Ok(done);
+    }
     let written = transfer(task, &mut bracket)?;
     for (device, cause) in &written.lost {
         task.lost(device, cause);
@@ -111,6 +145,10 @@ pub(super) fn end(task: &Task<'_>, component: &str) -> Result<StepDone, StepFail
     let Some(mut bracket) = task.context.sessions.take_bracket(component) else {
         return Ok(StepDone::default().says("backup mode was left before"));
     };
+    if let Some(done) = nothing(&bracket) {
+        task.context.sessions.put_bracket(component, bracket);
+        return Ok(done);
+    }
     let Some(session) = bracket.session.take() else {
         return Ok(StepDone::default().says("backup mode was left before"));
     };
@@ -131,6 +169,9 @@ pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let Some(bracket) = task.context.sessions.take_bracket(component) else {
         return Err(no_session(component));
     };
+    if let Some(done) = nothing(&bracket) {
+        return Ok(done);
+    }
     let done = commit_bracket(task, &bracket);
     if done.is_err() {
         // a further try needs it
@@ -160,8 +201,28 @@ fn commit_bracket(task: &Task<'_>, bracket: &Bracket) -> Result<StepDone, StepFa
     if committed.is_empty() {
         return Err(failure);
     }
+    remember(task, bracket, &manifest.header);
     let said = committed.join(", ");
     Ok(StepDone::moved(manifest.stored_bytes).says(said))
+}
+
+/// Writes down which state the new part shows, for `when changed`.
+fn remember(task: &Task<'_>, bracket: &Bracket, part: &PartHeader) {
+    let Some(state) = bracket.state.clone() else {
+        return;
+    };
+    let copy = Known {
+        part: part.part.clone(),
+        method: part.method,
+        identity: part.identity.clone(),
+        state,
+    };
+    let changes = &task.context.changes;
+    if let Err(error) = changes.remember(&part.job, &part.component, copy) {
+        task.warn(format!(
+            "the next run copies it even if it does not change: {error}"
+        ));
+    }
 }
 
 fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure> {

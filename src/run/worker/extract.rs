@@ -65,6 +65,14 @@ fn copy(restored: &Path, live: &Path, tables: &[String], prefix: &str) -> rusqli
     to.execute("ATTACH DATABASE ?1 AS restored", [uri(restored)])?;
     let transaction = to.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let mut copied = Copied::default();
+    if already_there(&transaction, tables, prefix)? {
+        // a process that was killed right behind its commit had no time to write it down
+        copied.tables = tables
+            .iter()
+            .map(|table| format!("{prefix}_{table} (was there already, with the same rows)"))
+            .collect();
+        return Ok(copied);
+    }
     for table in tables {
         copy_table(&transaction, table, prefix, &mut copied)?;
     }
@@ -83,6 +91,48 @@ fn open_live(live: &Path) -> rusqlite::Result<Connection> {
     // a row may refer to another one that is gone; it comes back as it was
     to.pragma_update(None, "foreign_keys", false)?;
     Ok(to)
+}
+
+/// True when every new table is there and holds exactly the rows that would be put into it. They
+/// come in one transaction, so a part of them is not ours.
+fn already_there(to: &Connection, tables: &[String], prefix: &str) -> rusqlite::Result<bool> {
+    for table in tables {
+        if !has_same_rows(to, table, &format!("{prefix}_{table}"))? {
+            return Ok(false);
+        }
+    }
+    Ok(!tables.is_empty())
+}
+
+fn has_same_rows(to: &Connection, table: &str, new: &str) -> rusqlite::Result<bool> {
+    let columns = |schema: &str, table: &str| -> rusqlite::Result<Vec<String>> {
+        let sql = format!("SELECT name FROM pragma_table_xinfo(?1, '{schema}') WHERE hidden = 0");
+        to.prepare(&sql)?
+            .query_map([table], |row| row.get(0))?
+            .collect()
+    };
+    let own = columns("main", new)?;
+    if own.is_empty() || own != columns("restored", table)? {
+        return Ok(false);
+    }
+    // a value is told from every other by its literal, whatever the column's collation
+    let literals = own
+        .iter()
+        .map(|name| format!("quote({})", schema::quoted(name)));
+    let literals = literals.collect::<Vec<_>>().join(", ");
+    let rows = |schema: &str, table: &str| {
+        let table = schema::quoted(table);
+        let numbers: Vec<String> = (1..=own.len()).map(|n| n.to_string()).collect();
+        let numbers = numbers.join(", ");
+        format!("SELECT {literals}, count(*) FROM {schema}.{table} GROUP BY {numbers}")
+    };
+    let (there, wanted) = (rows("main", new), rows("restored", table));
+    let sql = format!(
+        "SELECT EXISTS (SELECT * FROM ({there}) EXCEPT SELECT * FROM ({wanted}))
+             OR EXISTS (SELECT * FROM ({wanted}) EXCEPT SELECT * FROM ({there}))"
+    );
+    to.query_row(&sql, [], |row| row.get::<_, bool>(0))
+        .map(|differs| !differs)
 }
 
 /// Makes the table by its own statement, fills it, then makes its indexes and triggers.
@@ -199,10 +249,17 @@ mod tests {
         let table = ["a\"b".to_owned()];
         let copied = copy(&restored, &live, &table, "old").expect("copied");
         assert_eq!(copied.tables, ["old_a\"b (2 rows)"]);
+        let again = copy(&restored, &live, &table, "old").expect("a repeated step");
+        assert_eq!(
+            again.tables,
+            ["old_a\"b (was there already, with the same rows)"]
+        );
+        let sql = "UPDATE \"old_a\"\"b\" SET y = 'ONE' WHERE x = 1";
+        let database = Connection::open(&live).expect("open");
+        database.execute_batch(sql).expect("changed");
         copy(&restored, &live, &table, "old").expect_err("the name is taken");
         let both = ["nothing".to_owned(), table[0].clone()];
         copy(&restored, &live, &both, "new").expect_err("no such table");
-        let database = Connection::open(&live).expect("open");
         let count = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
         assert_eq!(count, Ok(2i64));
     }

@@ -69,7 +69,11 @@ pub(super) fn run(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 
 fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     match &task.step.kind {
-        StepKind::BeginBackup { component, method } => backup::begin(task, component, *method),
+        StepKind::BeginBackup {
+            component,
+            method,
+            changed_since,
+        } => backup::begin(task, component, *method, changed_since.as_deref()),
         StepKind::CopyPart { .. } => backup::copy(task),
         StepKind::EndBackup { component, .. } => backup::end(task, component),
         StepKind::CommitPart { .. } => backup::commit(task),

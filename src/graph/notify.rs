@@ -1,0 +1,104 @@
+//! Owns `notify` of backups and archives: who is told when a job ends well, ends badly, or ends.
+
+use std::collections::BTreeMap;
+
+use super::draft::{Draft, NewStep};
+use super::step::{EdgeKind, Estimate, StepKind};
+use super::world::{World, job_name};
+use crate::resolve::plan::{JobId, NotifyOn};
+
+/// Adds a step for each contact: one after all of a job's last steps for success and end, one
+/// behind each step that can fail for failure.
+pub(super) fn jobs(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
+    let wanted: Vec<&JobId> = jobs
+        .iter()
+        .filter(|job| !world.keeping(**job).notify.is_empty())
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let steps = by_job(draft);
+    for job in wanted {
+        let name = job_name(world.plan, *job);
+        let Some(steps) = steps.get(&name) else {
+            continue;
+        };
+        for (contact, on, _) in &world.keeping(*job).notify {
+            match on {
+                NotifyOn::Success => {
+                    let subject = format!("{contact} of the success of {name}");
+                    tell(draft, contact, subject, &steps.last, EdgeKind::Success);
+                }
+                NotifyOn::Always => {
+                    let subject = format!("{contact} of the end of {name}");
+                    tell(draft, contact, subject, &steps.last, EdgeKind::Always);
+                }
+                NotifyOn::Failure => {
+                    for step in &steps.all {
+                        let subject = format!("{contact} of a failure of {name}, step {step}");
+                        tell(draft, contact, subject, &[*step], EdgeKind::Failure);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The job whose success depends on a step, as far as the step itself says.
+pub(super) fn job_of(kind: &StepKind) -> Option<&String> {
+    match kind {
+        StepKind::CommitPart { job, .. }
+        | StepKind::ArchiveLog { job, .. }
+        | StepKind::CopyStored { job, .. } => Some(job),
+        _ => None,
+    }
+}
+
+/// Steps of a job.
+#[derive(Default)]
+struct Steps {
+    all: Vec<u32>,
+    /// Those on which its success depends.
+    last: Vec<u32>,
+}
+
+fn by_job(draft: &Draft) -> BTreeMap<String, Steps> {
+    let mut parts: BTreeMap<&str, &str> = BTreeMap::new();
+    for step in draft.steps() {
+        if let StepKind::CommitPart { part, job, .. } = &step.kind {
+            parts.insert(part, job);
+        }
+    }
+    let mut jobs: BTreeMap<String, Steps> = BTreeMap::new();
+    for (index, step) in (0_u32..).zip(draft.steps()) {
+        let own = job_of(&step.kind).map(String::as_str);
+        let job = own.or_else(|| match &step.kind {
+            StepKind::CopyPart { part, .. } | StepKind::EndBackup { part, .. } => {
+                parts.get(part.as_str()).copied()
+            }
+            _ => None,
+        });
+        let Some(job) = job else { continue };
+        let steps = jobs.entry(job.to_owned()).or_default();
+        steps.all.push(index);
+        if own.is_some() {
+            steps.last.push(index);
+        }
+    }
+    jobs
+}
+
+fn tell(draft: &mut Draft, contact: &str, subject: String, after: &[u32], kind: EdgeKind) {
+    let step = draft.add(NewStep {
+        kind: StepKind::Notify {
+            contact: contact.to_owned(),
+        },
+        subject,
+        lanes: Vec::new(),
+        estimate: Estimate::default(),
+        why: "the plan says `notify`".into(),
+    });
+    for from in after {
+        draft.edge(*from, step, kind, "`notify` says so");
+    }
+}

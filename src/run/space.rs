@@ -1,0 +1,140 @@
+//! Owns the look at free space before a run: what will be written against what is left. A run that
+//! cannot fit is refused before anything changes. Devices and restores on one file system count
+//! together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::context::{Context, service_of};
+use super::open::OpenError;
+use crate::engine::EngineError;
+use crate::graph::step::{Step, StepKind};
+use crate::media::Space;
+use crate::quantity::Bytes;
+use crate::resolve::plan::{Codec, Method};
+
+/// What is taken of a component that was never copied, when it is compressed: so little that
+/// only a hopeless copy is refused.
+const LEAST_SHARE: f64 = 0.1;
+
+/// What is to be written to one file system.
+struct Need {
+    space: Space,
+    names: Vec<String>,
+    bytes: u64,
+}
+
+/// Refuses when a file system has less room than the steps will write to it, as far as known.
+pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError> {
+    let mut needs: BTreeMap<u64, Need> = BTreeMap::new();
+    for step in steps {
+        match &step.kind {
+            StepKind::CopyPart { devices, .. } => {
+                if let Some(bytes) = copied(step, context) {
+                    for name in devices {
+                        on_device(&mut needs, context, name, bytes)?;
+                    }
+                }
+            }
+            StepKind::CopyStored { to, .. } => {
+                on_device(&mut needs, context, to, step.estimate.bytes.unwrap_or(0))?;
+            }
+            StepKind::FetchPart { target, .. } => {
+                let bytes = step.estimate.bytes.unwrap_or(0);
+                let space = below(Path::new(target)).map_err(OpenError::Target)?;
+                add(&mut needs, space, format!("the folder of {target}"), bytes);
+            }
+            _ => {}
+        }
+    }
+    let short = needs
+        .into_values()
+        .find(|need| need.bytes > need.space.free);
+    short.map_or(Ok(()), |need| {
+        Err(OpenError::Space {
+            place: need.names.join(", "),
+            free: Bytes(need.space.free),
+            needed: Bytes(need.bytes),
+        })
+    })
+}
+
+fn on_device(
+    needs: &mut BTreeMap<u64, Need>,
+    context: &Context,
+    name: &str,
+    bytes: u64,
+) -> Result<(), OpenError> {
+    let device = context.devices.get(name);
+    let space = device.map(|device| device.space()).transpose()?.flatten();
+    if let Some(space) = space {
+        add(needs, space, format!("device {name}"), bytes);
+    }
+    Ok(())
+}
+
+fn add(needs: &mut BTreeMap<u64, Need>, space: Space, name: String, bytes: u64) {
+    let need = needs.entry(space.place).or_insert_with(|| Need {
+        space,
+        names: Vec::new(),
+        bytes: 0,
+    });
+    need.bytes = need.bytes.saturating_add(bytes);
+    if !need.names.contains(&name) {
+        need.names.push(name);
+    }
+}
+
+/// What a full copy will take on each device: its size by the share that the last copy took.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate of something positive"
+)]
+fn copied(step: &Step, context: &Context) -> Option<u64> {
+    let StepKind::CopyPart {
+        component,
+        method,
+        codec,
+        ..
+    } = &step.kind
+    else {
+        return None;
+    };
+    if matches!(
+        method,
+        Method::PhysicalIncremental | Method::PhysicalDifferential
+    ) {
+        return None;
+    }
+    let measured = || {
+        context
+            .engines
+            .get(service_of(component))?
+            .size(component)
+            .ok()
+    };
+    let size = step.estimate.bytes.or_else(measured)?;
+    let unknown = if *codec == Codec::None {
+        1.0
+    } else {
+        LEAST_SHARE
+    };
+    let share = context.shares.get(component).copied().unwrap_or(unknown);
+    Some((size as f64 * share) as u64)
+}
+
+/// Room where a restored copy is built: beside its target.
+fn below(target: &Path) -> Result<Space, EngineError> {
+    let mut above = target.ancestors().skip(1);
+    let folder = above.find(|path| path.is_dir()).unwrap_or(Path::new("."));
+    let look = || -> rustix::io::Result<Space> {
+        let room = rustix::fs::statvfs(folder)?;
+        Ok(Space {
+            free: room.f_bavail.saturating_mul(room.f_frsize),
+            place: rustix::fs::stat(folder)?.st_dev,
+        })
+    };
+    look().map_err(|error| EngineError::io("examine", folder)(error.into()))
+}
