@@ -76,6 +76,19 @@ fn by_job(draft: &Draft) -> BTreeMap<String, Steps> {
             StepKind::CopyPart { part, .. } | StepKind::EndBackup { part, .. } => {
                 parts.get(part.as_str()).copied()
             }
+            StepKind::BeginBackup { component, .. } => {
+                // a bracket stands together: its copy is the next one of the component
+                let behind = draft.steps().iter().skip(index as usize);
+                let mut copies = behind.filter_map(|step| match &step.kind {
+                    StepKind::CopyPart {
+                        component: own,
+                        part,
+                        ..
+                    } if own == component => Some(part.as_str()),
+                    _ => None,
+                });
+                copies.next().and_then(|part| parts.get(part).copied())
+            }
             _ => None,
         });
         let Some(job) = job else { continue };

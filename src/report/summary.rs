@@ -26,8 +26,10 @@ pub fn summary(graph: &StepGraph, report: &RunReport) -> String {
 
 fn head(out: &mut String, graph: &StepGraph, report: &RunReport) {
     let (done, failed, skipped) = report.counts();
+    let late = report.timed.iter().any(Timed::is_late);
     let word = match (report.cancelled, failed, report.missing.is_empty()) {
         (true, ..) if failed + skipped > 0 => "stopped",
+        (_, 0, true) if late => "done, but late",
         (_, 0, true) => "done",
         (_, 0, false) => "done, but under-replicated",
         _ => "failed",
@@ -137,7 +139,7 @@ fn trouble(out: &mut String, graph: &StepGraph, report: &RunReport) {
 /// What was promised to end in time, and whether it did.
 fn time(timed: &Timed) -> String {
     let what = timed.job.as_deref().unwrap_or("the whole run");
-    let (took, within) = (seconds(timed.took), seconds(timed.within));
+    let (took, within) = (exactly(timed.took), exactly(timed.within));
     if timed.is_late() {
         format!("late: {what} took {took}; `finish within` promises {within}")
     } else {
@@ -181,6 +183,11 @@ fn seconds(time: Duration) -> String {
     if seconds < 120.0 {
         return format!("{seconds:.1} s");
     }
+    exactly(time)
+}
+
+/// In the language's own form.
+fn exactly(time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     crate::quantity::Duration(millis).to_string()
 }
