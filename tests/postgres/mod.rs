@@ -7,6 +7,7 @@ mod backup;
 mod cluster;
 mod command;
 mod formats;
+mod increment;
 mod inplace;
 mod ledger;
 mod parts;

@@ -4,14 +4,18 @@
 //! bytes and never open anything. The others talk to a server or its folders.
 
 // formats: pure
+pub mod blocks;
 pub mod chains;
+pub mod changes;
 pub mod control;
 pub mod facts;
 pub mod history;
 pub mod label;
 pub mod lsn;
 pub mod page;
+pub mod patch;
 pub mod records;
+pub mod stream;
 pub mod target;
 pub mod walfile;
 
@@ -26,8 +30,10 @@ pub mod connect;
 pub mod engine;
 pub mod fetch;
 pub mod files;
+pub mod increment;
 pub mod inplace;
 pub mod notes;
+mod pages;
 pub mod push;
 pub mod read;
 pub mod readahead;
@@ -36,6 +42,7 @@ pub mod restore;
 pub mod server;
 pub mod spool;
 pub mod standing;
+mod summaries;
 mod survey;
 mod write;
 
