@@ -24,6 +24,10 @@ use crate::resolve::plan::{Codec, ResolvedPlan};
 use crate::run::devices;
 use crate::run::open::{self, Places};
 
+fn workers() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(1..=32)
+}
+
 /// Arguments that both share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Shared {
@@ -38,7 +42,7 @@ pub(crate) struct Shared {
     #[arg(long, value_name = "FOLDER")]
     spool: Option<PathBuf>,
     /// How many files at once with `--spool`.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers())]
     workers: u8,
     /// How long a worker waits for more to do, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, hide = true)]

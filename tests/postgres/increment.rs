@@ -127,7 +127,8 @@ const FILL: &str = "
     insert into big select i, repeat('x', 200) from generate_series(1, 40000) i;
     create table cut (i int); insert into cut select generate_series(1, 20000);
     create table gone (i int); insert into gone select 1;
-    create table whole (i int, t text); insert into whole select i, 'a' from generate_series(1, 9000) i;
+    create table whole (i int, t text);
+    insert into whole select i, 'a' from generate_series(1, 9000) i;
     create table hinted (i int); insert into hinted select generate_series(1, 5000);
     create sequence s; create database other";
 
@@ -175,15 +176,6 @@ fn a_chain_is_byte_equal_to_a_full_copy_and_recovers() {
         let (one, tally, doubt) = copy_changed(&cluster, base, archived(&cluster));
         assert_eq!(doubt, None);
         assert!(tally.patched.0 > 100, "{tally:?}");
-        let stored: u64 = one
-            .entries
-            .iter()
-            .map(|entry| {
-                std::fs::metadata(one.folder.path().join(&entry.path))
-                    .expect("there")
-                    .len()
-            })
-            .sum();
         let whole: u64 = full
             .entries
             .iter()
@@ -193,7 +185,9 @@ fn a_chain_is_byte_equal_to_a_full_copy_and_recovers() {
                     .len()
             })
             .sum();
-        assert!(stored < whole / 2, "{stored} of {whole}");
+        // what is new besides (an index, a database) is no matter of changed pages
+        let read = tally.patched.1 * 8192;
+        assert!(read < whole / 10, "{read} of {whole}");
         let chain = onto(full, one);
 
         each(&cluster, MORE);
