@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::inspect;
 use crate::cli::list::Form;
 use crate::cli::log_status;
 use crate::cli::site::{Site, open_error};
@@ -52,6 +53,8 @@ enum Action {
     /// Give an archived file back: `restore_command` is
     /// `planc log fetch --plan /path/x.plan --service NAME %f %p`.
     Fetch(wal::FetchArgs),
+    /// Tell what a PostgreSQL transaction touched, how it ended, and who touched the same after it.
+    Inspect(inspect::Args),
     /// Prove each chain of log: what of it is found, late, in flight or lost, and for how long
     /// work was in no archive. 1 when something is lost.
     Status {
@@ -82,6 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         }
         Action::Push(args) => wal::push(args),
         Action::Fetch(args) => wal::fetch(args),
+        Action::Inspect(args) => inspect::run(args),
         Action::Status { format, plan } => log_status::status(*format, plan),
     }
 }

@@ -23,6 +23,7 @@ pub mod files;
 mod fix;
 mod fmt;
 mod init;
+mod inspect;
 mod key;
 mod list;
 pub mod load;

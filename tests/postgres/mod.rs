@@ -11,6 +11,7 @@ mod increment;
 mod inplace;
 mod ledger;
 mod parts;
+mod proof;
 mod recover;
 mod restored;
 mod survey;

@@ -20,6 +20,13 @@ impl BlockSet {
         words[(block % CHUNK / 64) as usize] |= 1 << (block % 64);
     }
 
+    /// Is it in?
+    #[must_use]
+    pub fn contains(&self, block: u32) -> bool {
+        let words = self.0.get(&(block / CHUNK));
+        words.is_some_and(|words| words[(block % CHUNK / 64) as usize] >> (block % 64) & 1 == 1)
+    }
+
     /// Blocks from `from` on below `until`, in order.
     pub fn range(&self, from: u32, until: u32) -> impl Iterator<Item = u32> {
         let chunks = self.0.range(from / CHUNK..=until / CHUNK);
@@ -68,6 +75,7 @@ mod tests {
             }
             prop_assert_eq!(set.len(), blocks.len() as u64);
             prop_assert_eq!(set.is_empty(), blocks.is_empty());
+            prop_assert_eq!(set.contains(from), blocks.contains(&from));
             let expected: BTreeSet<u32> = blocks.range(from..from + length).copied().collect();
             prop_assert_eq!(set.range(from, from + length).collect::<BTreeSet<_>>(), expected);
         }

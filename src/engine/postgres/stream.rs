@@ -67,6 +67,28 @@ impl<F: FnMut(Segment) -> Option<Vec<u8>>> Stream<F> {
         }
     }
 
+    /// Begins with the first record that begins in a segment; what the segment before left
+    /// unfinished is stepped over.
+    ///
+    /// # Errors
+    /// When the segment cannot be read.
+    pub fn in_segment(course: Course, first: u64, fetch: F) -> Result<Self, Stop> {
+        let start = Lsn(first.saturating_mul(course.size.bytes()));
+        let mut stream = Self::new(course, start, fetch);
+        let page = stream.page()?;
+        let info = bytes_at(page, 2).map_or(0, u16::from_le_bytes);
+        let rest = bytes_at(page, 16).map_or(0, u32::from_le_bytes);
+        if info & CONTINUES != 0 {
+            stream.enter(true)?;
+            let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+            if rest > LONGEST {
+                return Err(Stop::At(start, "no rest of a record"));
+            }
+            stream.gather(rest)?;
+        }
+        Ok(stream)
+    }
+
     /// The next record.
     ///
     /// # Errors
