@@ -40,6 +40,7 @@ mod show;
 mod simulate;
 mod site;
 mod status;
+mod stream;
 mod survey;
 mod verify;
 mod wal;

@@ -140,7 +140,16 @@ pub(crate) fn push(args: &PushArgs) -> Result<Exit, CliError> {
 }
 
 fn push_request(args: &PushArgs, loaded: &Loaded) -> Result<PushRequest, CliError> {
-    let service = &args.shared.service;
+    let request = streamed(&args.shared.service, loaded)?;
+    Ok(PushRequest {
+        file: args.file.clone(),
+        deadline: args.shared.deadline(),
+        ..request
+    })
+}
+
+/// How the log of a service is stored; the file is named later.
+pub(super) fn streamed(service: &str, loaded: &Loaded) -> Result<PushRequest, CliError> {
     let places = site::places(loaded)?;
     let plan = loaded.plan.plan();
     let (needed, _) = open::log_devices(plan, service);
@@ -151,15 +160,16 @@ fn push_request(args: &PushArgs, loaded: &Loaded) -> Result<PushRequest, CliErro
     let archive = plan
         .archives
         .iter()
-        .find(|archive| plan.service(archive.service).name == *service);
+        .find(|archive| plan.service(archive.service).name == service);
     Ok(PushRequest {
-        file: args.file.clone(),
-        service: service.clone(),
+        file: PathBuf::new(),
+        service: service.to_owned(),
         job: archive.map_or_else(String::new, |archive| archive.name.clone()),
         devices,
         key: archive.and_then(|archive| plan.key_name(&archive.keeping)),
         codec: archive.map_or(Codec::Lz4, |archive| archive.keeping.codec),
-        deadline: args.shared.deadline(),
+        cluster: None,
+        deadline: Duration::from_secs(60),
     })
 }
 

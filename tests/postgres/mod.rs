@@ -14,4 +14,5 @@ mod parts;
 mod proof;
 mod recover;
 mod restored;
+mod stream;
 mod survey;

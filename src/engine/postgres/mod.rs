@@ -39,6 +39,7 @@ mod pages;
 pub mod push;
 pub mod read;
 pub mod readahead;
+pub mod receive;
 pub mod replay;
 pub mod restore;
 pub mod server;
