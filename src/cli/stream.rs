@@ -1,5 +1,5 @@
-//! `planc log stream`: receives the log of a PostgreSQL service as it is written, in the foreground,
-//! for a supervisor of services to keep running.
+//! `planc log stream`: receives the log of a PostgreSQL service as it is written. It stays in the
+//! foreground, for a supervisor of services to keep running.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

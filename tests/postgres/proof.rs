@@ -151,42 +151,50 @@ fn the_chain_is_proven_in_four_states() {
     assert!(code == 1 && told.contains("cannot be asked"), "{told}");
 }
 
+/// Transactions of one server, by what they are to the bad one.
+struct Acts {
+    before: u32,
+    bad: u32,
+    after: u32,
+    undone: u32,
+    other: u32,
+}
+
+fn act(cluster: &Cluster) -> Acts {
+    cluster.sql("create table accounts (id int primary key, money int, pad text)");
+    let fill = "select i, 100, repeat('p', 500) from generate_series(1, 600) i";
+    cluster.sql(&format!("insert into accounts {fill}"));
+    cluster.sql("create table elsewhere (i int); checkpoint");
+    let run = |statements: &str, end: &str| -> u32 {
+        let mut client = cluster.client();
+        let begun = client.batch_execute(&format!("begin; {statements}"));
+        begun.expect("done");
+        let row = client.query_one("select pg_current_xact_id()::text", &[]);
+        client.batch_execute(end).expect("ended");
+        let number = row.expect("a number").get::<_, String>(0);
+        number.parse().expect("a number")
+    };
+    Acts {
+        before: run("update accounts set money = 1 where id = 5", "commit"),
+        bad: run(
+            "update accounts set money = 0 where id between 1 and 30; savepoint s; \
+             delete from accounts where id between 400 and 420; release s",
+            "commit",
+        ),
+        after: run("update accounts set money = 7 where id = 20", "commit"),
+        undone: run("update accounts set money = 9 where id = 12", "rollback"),
+        other: run("insert into elsewhere values (1)", "commit"),
+    }
+}
+
 #[test]
 fn a_transaction_is_told_with_those_who_came_after() {
     for version in versions() {
         let source = archiving(version);
-        let cluster = &source.cluster;
-        cluster.sql("create table accounts (id int primary key, money int, pad text)");
-        cluster.sql(
-            "insert into accounts select i, 100, repeat('p', 500) from generate_series(1, 600) i",
-        );
-        cluster.sql("create table elsewhere (i int); checkpoint");
-        let run = |statements: &str, end: &str| -> u32 {
-            let mut client = cluster.client();
-            client
-                .batch_execute(&format!("begin; {statements}"))
-                .expect("done");
-            let row = client
-                .query_one("select pg_current_xact_id()::text", &[])
-                .expect("a number");
-            client.batch_execute(end).expect("ended");
-            row.get::<_, &str>(0).parse().expect("a number")
-        };
-        let before = run("update accounts set money = 1 where id = 5", "commit");
-        let bad = run(
-            "update accounts set money = 0 where id between 1 and 30; savepoint s; \
-             delete from accounts where id between 400 and 420; release s",
-            "commit",
-        );
-        let after = run(
-            "update accounts set money = 7 where id = 405 or id = 430",
-            "commit",
-        );
-        let undone = run("update accounts set money = 9 where id = 12", "rollback");
-        let other = run("insert into elsewhere values (1)", "commit");
+        let acts = act(&source.cluster);
         source.switch();
-
-        let (code, told) = source.log(&["inspect", "--format", "json", "shop", &bad.to_string()]);
+        let bad = acts.bad.to_string();
+        let (code, told) = source.log(&["inspect", "--format", "json", "shop", &bad]);
         assert_eq!(code, 0, "{told}");
         let told: Value = serde_json::from_str(&told).expect("an object");
         assert_eq!(told["ended"]["state"], "committed");
@@ -198,22 +206,19 @@ fn a_transaction_is_told_with_those_who_came_after() {
         let blocks = accounts.expect("the table")["blocks"]
             .as_array()
             .expect("a list");
-        // two rows of each page are 1 KiB: 30 rows at the front, 21 behind, and their new versions
+        // about 14 rows a page: 30 rows in front, 21 behind, and the new versions of 30
         assert!((5..=12).contains(&blocks.len()), "{blocks:?}");
         let later = told["later"].as_object().expect("a map");
         let state = |xid: u32| {
-            later
-                .get(&xid.to_string())
-                .map(|one| one["ended"]["state"].clone())
+            let one = later.get(&xid.to_string())?;
+            Some(one["ended"]["state"].clone())
         };
-        assert_eq!(state(undone), Some("rolled back".into()), "{later:?}");
-        assert_eq!(state(after), Some("committed".into()), "{later:?}");
-        assert!(
-            state(before).is_none() && state(other).is_none(),
-            "{later:?}"
-        );
+        assert_eq!(state(acts.undone), Some("rolled back".into()), "{later:?}");
+        assert_eq!(state(acts.after), Some("committed".into()), "{later:?}");
+        assert!(state(acts.before).is_none(), "{later:?}");
+        assert!(state(acts.other).is_none(), "{later:?}");
 
-        let (code, told) = source.log(&["inspect", "shop", &bad.to_string()]);
+        let (code, told) = source.log(&["inspect", "shop", &bad]);
         assert!(
             code == 0 && told.contains("postgres.public.accounts"),
             "{told}"

@@ -35,9 +35,10 @@ fn site(cluster: &Cluster) -> tempfile::TempDir {
     std::fs::create_dir(path.join("near")).expect("a folder");
     DirectoryDevice::init("near", &path.join("near")).expect("a device");
     let socket = cluster.folder.path().display();
+    let reach = format!("{{socket: {socket}, user: postgres}}");
     let inventory = format!(
         "inventory: 1\nsites: {{a: {{}}}}\nhosts: {{db: {{site: a}}}}\nservices:\n\
-         \x20 shop: {{engine: postgresql, host: db, connect: {{socket: {socket}, user: postgres}}}}\n\
+         \x20 shop: {{engine: postgresql, host: db, connect: {reach}}}\n\
          devices:\n  near: {{site: a, path: near}}\n"
     );
     std::fs::write(path.join("shop.yaml"), inventory).expect("inventory");
