@@ -8,9 +8,11 @@ use serde_json::json;
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::inspect;
 use crate::cli::list::Form;
 use crate::cli::log_status;
 use crate::cli::site::{Site, open_error};
+use crate::cli::stream;
 use crate::cli::wal;
 use crate::engine::TransactionSummary;
 use crate::facts::holdings::{LogHolding, Position};
@@ -53,6 +55,10 @@ enum Action {
     /// Give an archived file back: `restore_command` is
     /// `planc log fetch --plan /path/x.plan --service NAME %f %p`.
     Fetch(wal::FetchArgs),
+    /// Receive the log of a PostgreSQL service as it is written, until a signal comes.
+    Stream(stream::Args),
+    /// Tell what a PostgreSQL transaction touched, how it ended, and who touched the same after it.
+    Inspect(inspect::Args),
     /// Prove each chain of log: what of it is found, late, in flight or lost, and for how long
     /// work was in no archive. 1 when something is lost.
     Status {
@@ -83,6 +89,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         }
         Action::Push(args) => wal::push(args),
         Action::Fetch(args) => wal::fetch(args),
+        Action::Stream(args) => stream::run(args),
+        Action::Inspect(args) => inspect::run(args),
         Action::Status { format, plan } => log_status::status(*format, plan),
     }
 }

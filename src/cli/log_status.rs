@@ -26,7 +26,7 @@ use crate::resolve::plan::EngineKind;
 use crate::run::open;
 
 /// The archive of one PostgreSQL service.
-struct Archive {
+struct Looked {
     service: String,
     standing: Option<Standing>,
     /// Devices that cannot be reached, with the cause.
@@ -64,7 +64,7 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     Ok(if lost { Exit::Findings } else { Exit::Ok })
 }
 
-fn archive(site: &mut Site, service: &str) -> Result<Archive, CliError> {
+fn archive(site: &mut Site, service: &str) -> Result<Looked, CliError> {
     let plan = site.plan.plan();
     let (required, all) = open::log_devices(plan, service);
     let (mut devices, mut away): (Vec<Arc<dyn Device>>, Vec<String>) = (Vec::new(), Vec::new());
@@ -74,31 +74,36 @@ fn archive(site: &mut Site, service: &str) -> Result<Archive, CliError> {
             Err(error) => away.push(error.to_string()),
         }
     }
-    let known = plan.find_service(service).map(|id| plan.service(id));
-    let spec = PostgresSpec::of(&SourceSpec {
-        service: service.to_owned(),
-        engine: EngineKind::Postgresql,
-        path: None,
-        state_dir: site.places.state.clone(),
-        connect: known.map_or_else(Default::default, |one| {
-            one.connect.clone().into_iter().collect()
-        }),
-        apart: std::collections::BTreeSet::new(),
-    });
-    let spec = spec.map_err(CliError::failed)?;
+    let spec = spec(site, service)?;
     let now = NowArgs::default().now();
     let standing = standing::look(&spec, &devices, &required, now).map_err(|error| {
         let help = error.help();
         CliError::failed(error).help(help)
     })?;
-    Ok(Archive {
+    Ok(Looked {
         service: service.to_owned(),
         standing,
         away,
     })
 }
 
-fn human(logs: &[LogHolding], archives: &[Archive]) -> String {
+/// How to reach the server of a service.
+pub(super) fn spec(site: &Site, service: &str) -> Result<PostgresSpec, CliError> {
+    let plan = site.plan.plan();
+    let known = plan.find_service(service).map(|id| plan.service(id));
+    let connect = known.map(|one| one.connect.clone().into_iter().collect());
+    let spec = PostgresSpec::of(&SourceSpec {
+        service: service.to_owned(),
+        engine: EngineKind::Postgresql,
+        path: None,
+        state_dir: site.places.state.clone(),
+        connect: connect.unwrap_or_default(),
+        apart: std::collections::BTreeSet::new(),
+    });
+    spec.map_err(CliError::failed)
+}
+
+fn human(logs: &[LogHolding], archives: &[Looked]) -> String {
     let mut out = String::new();
     for chain in chains(logs, |_, _| true) {
         let service = &chain.first.service;
@@ -120,7 +125,7 @@ fn human(logs: &[LogHolding], archives: &[Archive]) -> String {
     out
 }
 
-fn human_archive(out: &mut String, archive: &Archive) {
+fn human_archive(out: &mut String, archive: &Looked) {
     let service = &archive.service;
     for cause in &archive.away {
         let _ = writeln!(out, "{service}  not looked at: {cause}");
@@ -214,7 +219,7 @@ fn span(time: SignedDuration) -> Duration {
     Duration(u64::try_from(time.as_millis()).unwrap_or(0))
 }
 
-fn archive_json(archive: &Archive) -> Value {
+fn archive_json(archive: &Looked) -> Value {
     let Some(standing) = &archive.standing else {
         return json!({"service": archive.service, "away": archive.away, "timelines": []});
     };

@@ -24,6 +24,10 @@ use crate::resolve::plan::{Codec, ResolvedPlan};
 use crate::run::devices;
 use crate::run::open::{self, Places};
 
+fn workers() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(1..=32)
+}
+
 /// Arguments that both share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Shared {
@@ -38,7 +42,7 @@ pub(crate) struct Shared {
     #[arg(long, value_name = "FOLDER")]
     spool: Option<PathBuf>,
     /// How many files at once with `--spool`.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers())]
     workers: u8,
     /// How long a worker waits for more to do, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, hide = true)]
@@ -136,7 +140,16 @@ pub(crate) fn push(args: &PushArgs) -> Result<Exit, CliError> {
 }
 
 fn push_request(args: &PushArgs, loaded: &Loaded) -> Result<PushRequest, CliError> {
-    let service = &args.shared.service;
+    let request = streamed(&args.shared.service, loaded)?;
+    Ok(PushRequest {
+        file: args.file.clone(),
+        deadline: args.shared.deadline(),
+        ..request
+    })
+}
+
+/// How the log of a service is stored; the file is named later.
+pub(super) fn streamed(service: &str, loaded: &Loaded) -> Result<PushRequest, CliError> {
     let places = site::places(loaded)?;
     let plan = loaded.plan.plan();
     let (needed, _) = open::log_devices(plan, service);
@@ -147,15 +160,16 @@ fn push_request(args: &PushArgs, loaded: &Loaded) -> Result<PushRequest, CliErro
     let archive = plan
         .archives
         .iter()
-        .find(|archive| plan.service(archive.service).name == *service);
+        .find(|archive| plan.service(archive.service).name == service);
     Ok(PushRequest {
-        file: args.file.clone(),
-        service: service.clone(),
+        file: PathBuf::new(),
+        service: service.to_owned(),
         job: archive.map_or_else(String::new, |archive| archive.name.clone()),
         devices,
         key: archive.and_then(|archive| plan.key_name(&archive.keeping)),
         codec: archive.map_or(Codec::Lz4, |archive| archive.keeping.codec),
-        deadline: args.shared.deadline(),
+        cluster: None,
+        deadline: Duration::from_secs(60),
     })
 }
 

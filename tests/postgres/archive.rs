@@ -90,6 +90,7 @@ fn request(file: &Path, devices: &[&MemoryDevice]) -> PushRequest {
         devices: devices.iter().map(shared).collect(),
         codec: Codec::Lz4,
         key: None,
+        cluster: None,
         deadline: Duration::from_secs(20),
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn site(version: u32) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// The command line that a server runs.
-fn command(site: &Path, verb: &str, files: &str) -> String {
+pub(crate) fn command(site: &Path, verb: &str, files: &str) -> String {
     let planc = env!("CARGO_BIN_EXE_planc");
     let plan = site.join("shop.plan");
     format!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use planc::engine::postgres::PostgresSpec;
 use planc::engine::postgres::component::Component;
 use planc::engine::postgres::engine::PostgresEngine;
-use planc::engine::{EndedBackup, Engine, EngineError, Entry, EntryKind, PartSink};
+use planc::engine::{BackupSession, EndedBackup, Engine, EngineError, Entry, EntryKind, PartSink};
 use planc::facts::holdings::Method;
 
 use super::cluster::Cluster;
@@ -62,18 +62,26 @@ pub(crate) fn copy_while(
     let now = jiff::Timestamp::now();
     let mut session = engine.begin(key, Method::PhysicalFull, now)?;
     meanwhile();
+    let (folder, entries) = gather(session.as_mut())?;
+    let ended = session.end()?;
+    Ok(Part {
+        folder,
+        entries,
+        ended,
+    })
+}
+
+/// Copies what an open bracket offers to a folder.
+pub(crate) fn gather(
+    session: &mut dyn BackupSession,
+) -> Result<(tempfile::TempDir, Vec<Entry>), EngineError> {
     let mut sink = FolderSink {
         folder: super::cluster::folder(),
         entries: Vec::new(),
         open: None,
     };
     session.copy(&mut sink)?;
-    let ended = session.end()?;
-    Ok(Part {
-        folder: sink.folder,
-        entries: sink.entries,
-        ended,
-    })
+    Ok((sink.folder, sink.entries))
 }
 
 struct FolderSink {

@@ -80,6 +80,12 @@ fn check_ssl<'a>(
     }
 }
 
+/// The password of the inventory, when it names one.
+pub(super) fn password(service: &str, connect: &Connect) -> Result<Option<String>, EngineError> {
+    let source = connect.get("password");
+    source.map(|source| secret(service, source)).transpose()
+}
+
 /// Reads a secret from where the inventory says it lies.
 fn secret(service: &str, source: &str) -> Result<String, EngineError> {
     let place = |cause: String| wrong(service, "password", cause);

@@ -4,14 +4,19 @@
 //! bytes and never open anything. The others talk to a server or its folders.
 
 // formats: pure
+pub mod blocks;
 pub mod chains;
+pub mod changes;
 pub mod control;
 pub mod facts;
 pub mod history;
+pub mod inspect;
 pub mod label;
 pub mod lsn;
 pub mod page;
+pub mod patch;
 pub mod records;
+pub mod stream;
 pub mod target;
 pub mod walfile;
 
@@ -26,16 +31,21 @@ pub mod connect;
 pub mod engine;
 pub mod fetch;
 pub mod files;
+pub mod increment;
 pub mod inplace;
+pub mod names;
 pub mod notes;
+mod pages;
 pub mod push;
 pub mod read;
 pub mod readahead;
+pub mod receive;
 pub mod replay;
 pub mod restore;
 pub mod server;
 pub mod spool;
 pub mod standing;
+mod summaries;
 mod survey;
 mod write;
 

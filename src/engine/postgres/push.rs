@@ -40,6 +40,8 @@ pub struct PushRequest {
     pub codec: Codec,
     /// Key that it is sealed with; none when it is not encrypted.
     pub key: Option<String>,
+    /// The cluster, when the file does not lie in its data directory.
+    pub cluster: Option<Claim>,
     /// How long to try.
     pub deadline: Duration,
 }
@@ -140,7 +142,7 @@ pub fn push(request: &PushRequest) -> Result<Put, PushError> {
         return Err(PushError::NoDevice { service });
     }
     let deadline = Instant::now() + request.deadline;
-    let offered = Arc::new(offer(&request.file)?);
+    let offered = Arc::new(offer(&request.file, request.cluster)?);
     let (answers, answered) = mpsc::channel();
     for device in &request.devices {
         let (device, offered) = (Arc::clone(device), Arc::clone(&offered));
@@ -187,7 +189,7 @@ fn gather(
 }
 
 /// Reads the file and judges that it is what its name says.
-fn offer(path: &Path) -> Result<Offered, PushError> {
+fn offer(path: &Path, cluster: Option<Claim>) -> Result<Offered, PushError> {
     let refused = |cause| PushError::Refused {
         path: path.to_owned(),
         cause,
@@ -195,7 +197,7 @@ fn offer(path: &Path) -> Result<Offered, PushError> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| refused(FormatError::text("a name of a log file", "")))?;
     let (bytes, modified) = read_file(path)?;
-    let cluster = cluster_of(path);
+    let cluster = cluster.map_or_else(|| cluster_of(path), Ok);
     let length = bytes.len() as u64;
     let is_segment = !name.ends_with(".history") && !name.ends_with(".backup");
     let claim = if is_segment {

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use super::lsn::Lsn;
 use super::{FormatError, bytes_at, walfile::SegmentHeader};
 
-const PAGE: usize = 8192;
-const LONG_PAGE_HEADER: usize = 40;
-const PAGE_HEADER: usize = 24;
-const RECORD_HEADER: usize = 24;
+pub(super) const PAGE: usize = 8192;
+pub(super) const LONG_PAGE_HEADER: usize = 40;
+pub(super) const PAGE_HEADER: usize = 24;
+pub(super) const RECORD_HEADER: usize = 24;
 const CRC_OFFSET: usize = 20;
 const CONTINUES: u8 = 0x01;
 
@@ -25,8 +25,14 @@ pub mod manager {
     pub const XLOG: u8 = 0;
     /// Commits and aborts.
     pub const TRANSACTION: u8 = 1;
+    /// Files of relations: created, cut.
+    pub const STORAGE: u8 = 2;
+    /// Databases.
+    pub const DATABASE: u8 = 4;
     /// Tablespaces.
     pub const TABLESPACE: u8 = 5;
+    /// The last one that comes with the server; numbers above belong to extensions.
+    pub const LAST: u8 = 21;
 }
 
 /// A page that a record touches.
@@ -172,23 +178,28 @@ impl<'a> Records<'a> {
         let lsn = Lsn(self.header.address.0 + self.at as u64);
         let length = u32::from_le_bytes(bytes_at(self.bytes, self.at).ok()?);
         let bytes = self.gather(usize::try_from(length).ok()?)?;
-        if bytes.len() < RECORD_HEADER || !is_summed(&bytes) {
-            return None;
-        }
         self.align();
         let end = Lsn(self.header.address.0 + self.at as u64);
-        let (blocks, main) = body(&bytes)?;
-        Some(Record {
-            lsn,
-            end,
-            length,
-            xid: u32::from_le_bytes(bytes_at(&bytes, 4).ok()?),
-            info: bytes[16],
-            manager: bytes[17],
-            blocks,
-            main,
-        })
+        parse(lsn, end, &bytes)
     }
+}
+
+/// Reads a whole record from its bytes, page headers taken out; none when it is not one.
+pub(super) fn parse(lsn: Lsn, end: Lsn, bytes: &[u8]) -> Option<Record> {
+    if bytes.len() < RECORD_HEADER || !is_summed(bytes) {
+        return None;
+    }
+    let (blocks, main) = body(bytes)?;
+    Some(Record {
+        lsn,
+        end,
+        length: u32::from_le_bytes(bytes_at(bytes, 0).ok()?),
+        xid: u32::from_le_bytes(bytes_at(bytes, 4).ok()?),
+        info: bytes[16],
+        manager: bytes[17],
+        blocks,
+        main,
+    })
 }
 
 impl Iterator for Records<'_> {

@@ -5,9 +5,9 @@
 //! times) under the very texts of the plan it was given under: when either is another now, it says
 //! nothing and the long way is gone. So a lost spool costs time, and a stale one costs nothing.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -94,6 +94,8 @@ impl Spool {
         for folder in ["acks", "errors", "fetched"] {
             fs::create_dir_all(self.folder.join(folder))?;
         }
+        // what lies fetched is log in plain text: for nobody but the server's user
+        fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
         let lines: Vec<String> = texts
             .iter()
             .map(|text| text.display().to_string())

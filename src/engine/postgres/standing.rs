@@ -11,6 +11,7 @@ use super::chains::{self, Held, TimelineProof, Writing};
 use super::connect::{self, refused};
 use super::history::History;
 use super::lsn::{Lsn, Segment, Timeline, WalFile};
+use super::stream::Course;
 use super::{FormatError, PostgresSpec};
 use crate::engine::EngineError;
 use crate::media::{Device, DeviceError, log, name};
@@ -82,6 +83,136 @@ pub fn look(
         writing,
         window,
     }))
+}
+
+/// The stored log of a service, ready to be read.
+pub struct Archive {
+    service: String,
+    claim: Claim,
+    held: Held,
+    history: History,
+    devices: Vec<Arc<dyn Device>>,
+}
+
+/// A run of segments without a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Number of the first.
+    pub first: u64,
+    /// Where the last begins.
+    pub last_begins: Lsn,
+}
+
+impl Archive {
+    /// What the devices hold along the newest timeline; none when they hold nothing.
+    ///
+    /// # Errors
+    /// When a device fails.
+    pub fn of(service: &str, devices: &[Arc<dyn Device>]) -> Result<Option<Self>, DeviceError> {
+        let Some(claim) = claim(devices, service)? else {
+            return Ok(None);
+        };
+        let mut held = Held::default();
+        for device in devices {
+            histories(device.as_ref(), service, &mut held)?;
+        }
+        for device in devices {
+            segments(device.as_ref(), service, claim, &mut held)?;
+        }
+        let Some(newest) = held.segments.keys().next_back().copied() else {
+            return Ok(None);
+        };
+        let history = held.histories.get(&newest).cloned();
+        Ok(Some(Self {
+            service: service.to_owned(),
+            claim,
+            history: history.unwrap_or_else(|| History::first(newest)),
+            held,
+            devices: devices.to_vec(),
+        }))
+    }
+
+    /// The course of the newest timeline.
+    #[must_use]
+    pub fn course(&self) -> Course {
+        Course {
+            history: self.history.clone(),
+            size: self.claim.segment_size,
+            system_identifier: self.claim.system_identifier,
+        }
+    }
+
+    /// The segment that holds the last byte of this number on the newest history.
+    fn at(&self, number: u64) -> Segment {
+        let size = self.claim.segment_size;
+        let last = Lsn((number + 1).saturating_mul(size.bytes()) - 1);
+        let timeline = self.history.timeline_at(last);
+        Segment { timeline, number }
+    }
+
+    fn has(&self, number: u64) -> bool {
+        let segment = self.at(number);
+        let devices = self.held.segments.get(&segment.timeline);
+        devices.is_some_and(|devices| devices.values().any(|held| held.contains(&number)))
+    }
+
+    /// The newest segments without a gap; not further back than the log of `since` asks.
+    ///
+    /// # Errors
+    /// When a device fails.
+    pub fn newest_run(&self, since: Option<Timestamp>) -> Result<Run, DeviceError> {
+        let devices = self.held.segments.get(&self.history.timeline);
+        let numbers = devices.into_iter().flat_map(BTreeMap::values).flatten();
+        let newest = numbers.max().copied().unwrap_or(0);
+        let mut first = newest;
+        while first > 0 && self.has(first - 1) && !self.is_before(first, since)? {
+            first -= 1;
+        }
+        let last_begins = self.at(newest).start(self.claim.segment_size);
+        Ok(Run { first, last_begins })
+    }
+
+    /// Did all that a segment holds happen before?
+    fn is_before(&self, number: u64, since: Option<Timestamp>) -> Result<bool, DeviceError> {
+        let Some(since) = since else {
+            return Ok(false);
+        };
+        let object = self.object(self.at(number));
+        for device in &self.devices {
+            match log::describe(device.as_ref(), &object) {
+                Ok(record) => return Ok(record.last_at < since),
+                Err(DeviceError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn object(&self, segment: Segment) -> String {
+        let from = segment.timeline.at(segment.start(self.claim.segment_size));
+        name::log(
+            &self.service,
+            &self.claim.system_identifier.to_string(),
+            &from,
+        )
+    }
+
+    /// The bytes of a segment; none when no device holds it.
+    ///
+    /// # Errors
+    /// When the last device that may hold it fails.
+    pub fn segment(&self, segment: Segment) -> Result<Option<Vec<u8>>, DeviceError> {
+        let object = self.object(segment);
+        let mut failed = None;
+        for device in &self.devices {
+            match log::read_payload(device.as_ref(), &object) {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(DeviceError::NotFound { .. }) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
 }
 
 fn claim(devices: &[Arc<dyn Device>], service: &str) -> Result<Option<Claim>, DeviceError> {

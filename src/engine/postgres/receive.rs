@@ -1,0 +1,290 @@
+//! Owns streaming a server's log: `pg_receivewal` on a slot of its own, supervised and restarted,
+//! and every finished segment stored on the devices before it leaves the receiver's folder.
+//!
+//! The slot keeps the log on the server until the receiver has written it durably; the receiver's
+//! folder keeps it until every required device holds it. So at no moment a segment is in one place
+//! that may forget it.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use super::archived::Claim;
+use super::connect::{self, refused};
+use super::lsn::WalFile;
+use super::push::{self, PushRequest};
+use super::server::ServerFacts;
+use super::{PostgresSpec, replay};
+use crate::engine::{EngineError, Retry};
+
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long is waited after the receiver ended by itself.
+const REST: Duration = Duration::from_secs(2);
+
+/// What a receiver needs.
+pub struct ReceiveRequest {
+    /// The server.
+    pub spec: PostgresSpec,
+    /// Everything of a push but the file.
+    pub push: PushRequest,
+    /// The folder for what is not on the devices yet.
+    pub folder: PathBuf,
+    /// The slot on the server; made when it is not there.
+    pub slot: String,
+}
+
+/// What a receiver tells about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Lag {
+    /// Bytes that the server has written durably and the receiver has not.
+    pub bytes: u64,
+    /// The most there were since it began.
+    pub worst: u64,
+    /// How often the receiver had to be started again.
+    pub restarts: u64,
+    /// Segments that were stored on the devices.
+    pub stored: u64,
+    /// What keeps it from working now.
+    pub trouble: Option<String>,
+}
+
+/// Receives until `ended` says so; `tell` hears of the lag all the time.
+///
+/// # Errors
+/// What trying again cannot help: a role that may not replicate, another server, missing programs.
+pub fn receive(
+    request: &ReceiveRequest,
+    ended: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(&Lag),
+) -> Result<Lag, EngineError> {
+    let made = fs::create_dir_all(&request.folder);
+    made.map_err(EngineError::io("create", &request.folder))?;
+    let private = fs::set_permissions(&request.folder, fs::Permissions::from_mode(0o700));
+    private.map_err(EngineError::io("change", &request.folder))?;
+    let mut lag = Lag::default();
+    while !ended() {
+        match Receiver::start(request) {
+            Ok(mut receiver) => receiver.watch(request, ended, tell, &mut lag)?,
+            Err(error) if error.retry() == Retry::Later => lag.trouble = Some(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        tell(&lag);
+        let until = Instant::now() + REST;
+        while !ended() && Instant::now() < until {
+            std::thread::sleep(PAUSE);
+        }
+        lag.restarts += 1;
+    }
+    lag.restarts = lag.restarts.saturating_sub(1);
+    Ok(lag)
+}
+
+/// A running `pg_receivewal` with a session that measures it.
+struct Receiver {
+    child: Child,
+    client: Client,
+    claim: Claim,
+    // read by the child; gone with this value
+    _secret: Option<tempfile::NamedTempFile>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // it flushes what it has when it is asked kindly; one that ended already does not mind
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Receiver {
+    fn start(request: &ReceiveRequest) -> Result<Self, EngineError> {
+        let spec = &request.spec;
+        let mut client = connect::open(&spec.service, &spec.connect)?;
+        let facts = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
+        make_slot(&mut client, request)?;
+        let programs = replay::programs(spec.programs.as_deref(), facts.version.major)?;
+        let program = programs.join("pg_receivewal");
+        let secret = passfile(request)?;
+        let mut command = Command::new(&program);
+        command
+            .args(["--no-loop", "--no-password", "--synchronous", "--slot"])
+            .arg(&request.slot)
+            .arg("--directory")
+            .arg(&request.folder)
+            .args(reach(&spec.connect))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(diary(&request.folder)?);
+        if let Some(secret) = &secret {
+            command.env("PGPASSFILE", secret.path());
+        }
+        let child = command
+            .spawn()
+            .map_err(EngineError::io("start", &program))?;
+        Ok(Self {
+            child,
+            client,
+            claim: Claim {
+                system_identifier: facts.system_identifier,
+                segment_size: facts.segment_size,
+            },
+            _secret: secret,
+        })
+    }
+
+    /// Stores finished segments and measures until the receiver ends or is to end.
+    fn watch(
+        &mut self,
+        request: &ReceiveRequest,
+        ended: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(&Lag),
+        lag: &mut Lag,
+    ) -> Result<(), EngineError> {
+        while !ended() {
+            lag.trouble = None;
+            match self.measure(request) {
+                Ok(bytes) => lag.bytes = bytes,
+                Err(error) => {
+                    lag.trouble = Some(error.to_string());
+                    return Ok(());
+                }
+            }
+            lag.worst = lag.worst.max(lag.bytes);
+            self.store(request, lag)?;
+            tell(lag);
+            if self
+                .child
+                .try_wait()
+                .map_err(EngineError::io("watch", "pg_receivewal"))?
+                .is_some()
+            {
+                lag.trouble = Some(last_words(&request.folder));
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Bytes that the server has durably and the receiver has not reported as durable.
+    fn measure(&mut self, request: &ReceiveRequest) -> Result<u64, EngineError> {
+        let query = "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() \
+                     else pg_current_wal_flush_lsn() end \
+                     - coalesce(r.flush_lsn, s.restart_lsn))::int8 \
+                     from pg_replication_slots s \
+                     left join pg_stat_replication r on r.pid = s.active_pid \
+                     where s.slot_name = $1";
+        let row = self.client.query_opt(query, &[&request.slot]);
+        let what = || format!("measure the stream of {}", request.spec.service);
+        let row = row.map_err(|error| refused(what(), &error))?;
+        let bytes: Option<i64> = row.and_then(|row| row.get(0));
+        Ok(u64::try_from(bytes.unwrap_or(0)).unwrap_or(0))
+    }
+
+    /// Stores what is finished and lets go of it. A device that fails keeps it here.
+    fn store(&self, request: &ReceiveRequest, lag: &mut Lag) -> Result<(), EngineError> {
+        for path in finished(&request.folder, self.claim)? {
+            let push = PushRequest {
+                file: path.clone(),
+                cluster: Some(self.claim),
+                ..request.push.clone()
+            };
+            match push::push(&push) {
+                Ok(_) => {
+                    lag.stored += 1;
+                    fs::remove_file(&path).map_err(EngineError::io("remove", &path))?;
+                }
+                Err(error @ push::PushError::OtherServer { .. }) => {
+                    let what = format!("stream the log of {}", request.spec.service);
+                    return Err(EngineError::refused(what, error.to_string()));
+                }
+                Err(error) => {
+                    lag.trouble = Some(error.to_string());
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finished files in the order of the log, histories first.
+fn finished(folder: &Path, claim: Claim) -> Result<Vec<PathBuf>, EngineError> {
+    let failed = || EngineError::io("list", folder);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed())? {
+        let path = entry.map_err(failed())?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("");
+        let file = WalFile::parse(name, claim.segment_size);
+        if matches!(file, Ok(WalFile::Segment(_) | WalFile::History(_))) {
+            found.push(path);
+        }
+    }
+    found.sort_by_key(|path| (path.extension().is_none(), path.clone()));
+    Ok(found)
+}
+
+fn make_slot(client: &mut Client, request: &ReceiveRequest) -> Result<(), EngineError> {
+    let what = || format!("make the slot {} on {}", request.slot, request.spec.service);
+    let there = "select 1 from pg_replication_slots where slot_name = $1";
+    let there = client.query_opt(there, &[&request.slot]);
+    if there.map_err(|error| refused(what(), &error))?.is_some() {
+        return Ok(());
+    }
+    // from now on the server keeps its log for it
+    let make = "select pg_create_physical_replication_slot($1, true)";
+    let made = client.execute(make, &[&request.slot]);
+    made.map(drop).map_err(|error| refused(what(), &error))
+}
+
+/// Where the server is, as arguments; never a secret.
+fn reach(connect: &connect::Connect) -> Vec<String> {
+    let field = |name: &str| connect.get(name).cloned();
+    let host = field("socket").or_else(|| field("host"));
+    let host = host.unwrap_or_else(|| "/var/run/postgresql".to_owned());
+    let user = field("user").unwrap_or_else(|| "postgres".to_owned());
+    let mut words = vec!["--host".to_owned(), host, "--username".to_owned(), user];
+    if let Some(port) = field("port") {
+        words.extend(["--port".to_owned(), port]);
+    }
+    words
+}
+
+/// A file with the password that only this user may read.
+fn passfile(request: &ReceiveRequest) -> Result<Option<tempfile::NamedTempFile>, EngineError> {
+    let Some(secret) = connect::password(&request.spec.service, &request.spec.connect)? else {
+        return Ok(None);
+    };
+    let failed = || EngineError::io("write", request.folder.join("a password file"));
+    let escaped = secret.replace('\\', "\\\\").replace(':', "\\:");
+    let mut file = tempfile::NamedTempFile::new().map_err(failed())?;
+    writeln!(file, "*:*:*:*:{escaped}").map_err(failed())?;
+    Ok(Some(file))
+}
+
+fn diary_path(folder: &Path) -> PathBuf {
+    folder.join("receiver.log")
+}
+
+fn diary(folder: &Path) -> Result<fs::File, EngineError> {
+    let path = diary_path(folder);
+    fs::File::create(&path).map_err(EngineError::io("write", path))
+}
+
+/// What the receiver said last.
+fn last_words(folder: &Path) -> String {
+    let text = fs::read_to_string(diary_path(folder)).unwrap_or_default();
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.unwrap_or("the receiver ended without a word")
+        .to_owned()
+}

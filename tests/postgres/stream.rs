@@ -1,0 +1,145 @@
+//! `planc log stream`: the log is received on a slot, stored segment by segment, and nothing is
+//! lost when the server or a device is away for a while.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use planc::media::directory::DirectoryDevice;
+
+use super::cluster::{Cluster, own, tools};
+
+const PLAN: &str = r#"planc 1
+plan shop
+timezone UTC
+environment prod inventory "shop.yaml"
+device near is directory at a
+site a
+service shop is postgresql
+backup all of service shop {
+  physical full every day at 03:00
+  store on near
+  retain window 7d
+  encrypt none
+}
+archive wal of shop {
+  stream to near lag <= 16 MiB
+  retain window 7d
+  encrypt none
+}
+"#;
+
+fn site(cluster: &Cluster) -> tempfile::TempDir {
+    let folder = super::cluster::folder();
+    let path = folder.path();
+    std::fs::create_dir(path.join("near")).expect("a folder");
+    DirectoryDevice::init("near", &path.join("near")).expect("a device");
+    let socket = cluster.folder.path().display();
+    let reach = format!("{{socket: {socket}, user: postgres}}");
+    let inventory = format!(
+        "inventory: 1\nsites: {{a: {{}}}}\nhosts: {{db: {{site: a}}}}\nservices:\n\
+         \x20 shop: {{engine: postgresql, host: db, connect: {reach}}}\n\
+         devices:\n  near: {{site: a, path: near}}\n"
+    );
+    std::fs::write(path.join("shop.yaml"), inventory).expect("inventory");
+    std::fs::write(path.join("shop.plan"), PLAN).expect("plan");
+    own(path);
+    folder
+}
+
+/// A running stream; ended kindly when it is dropped.
+struct Streaming(Child);
+
+impl Streaming {
+    fn start(version: u32, site: &Path) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_planc"))
+            .args(["log", "stream", "shop", "--every", "1", "--plan"])
+            .arg(site.join("shop.plan"))
+            .env("PLANC_PG_PROGRAMS", tools(version))
+            .current_dir(site)
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(site.join("told")).expect("a file"))
+            .spawn();
+        Self(child.expect("planc starts"))
+    }
+
+    fn end(mut self) -> i32 {
+        let id = self.0.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.expect("kill").success());
+        self.0
+            .wait()
+            .expect("it ends")
+            .code()
+            .expect("an exit code")
+    }
+}
+
+fn objects(site: &Path) -> Vec<PathBuf> {
+    let logs = walkdir::WalkDir::new(site.join("near/logs"))
+        .into_iter()
+        .flatten();
+    let files = logs.filter(|entry| entry.file_type().is_file());
+    files.map(walkdir::DirEntry::into_path).collect()
+}
+
+fn until(site: &Path, what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        let told = std::fs::read_to_string(site.join("told")).unwrap_or_default();
+        assert!(began.elapsed() < Duration::from_secs(40), "{what}: {told}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
+    let cluster = Cluster::create(18);
+    cluster.start();
+    let site = site(&cluster);
+    let site = site.path();
+    let stream = Streaming::start(18, site);
+    let active =
+        "select count(*) from pg_replication_slots where slot_name = 'planc_shop' and active";
+    until(site, "the slot is used", || cluster.ask(active) == "1");
+    let work =
+        "create table t as select generate_series(1, 1000); drop table t; select pg_switch_wal()";
+    for _ in 0..3 {
+        cluster.sql(work);
+    }
+    until(site, "segments are stored", || objects(site).len() >= 3);
+    cluster.stop("fast");
+    cluster.start();
+    until(site, "it comes back", || cluster.ask(active) == "1");
+    let before = objects(site).len();
+    std::fs::rename(site.join("near"), site.join("gone")).expect("away");
+    for _ in 0..3 {
+        cluster.sql(work);
+    }
+    let told = || std::fs::read_to_string(site.join("told")).unwrap_or_default();
+    until(site, "the trouble is told", || {
+        told().contains("trouble: device near")
+    });
+    std::fs::rename(site.join("gone"), site.join("near")).expect("back");
+    until(site, "what waited is stored", || {
+        objects(site).len() >= before + 3
+    });
+    assert_eq!(stream.end(), 0);
+    assert!(told().contains("behind"), "{}", told());
+
+    // what is stored is what the server wrote, without a gap
+    let output = Command::new(env!("CARGO_BIN_EXE_planc"))
+        .args(["log", "status", "--format", "json", "--plan"])
+        .arg(site.join("shop.plan"))
+        .output()
+        .expect("planc starts");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
+    let stretches = &told["archives"][0]["timelines"][0]["stretches"];
+    assert_eq!(stretches[0]["state"], "found", "{told}");
+    let found = stretches[0]["segments"].as_u64().expect("a number");
+    assert_eq!(
+        usize::try_from(found).expect("few"),
+        objects(site).len(),
+        "{told}"
+    );
+}
