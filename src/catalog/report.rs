@@ -22,7 +22,7 @@ impl Catalog {
                 verified: verified(db)?,
                 damaged: damaged(db)?,
                 condemned: condemned(db)?,
-                in_use: Vec::new(),
+                ..Holdings::default()
             };
             holdings
                 .parts

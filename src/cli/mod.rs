@@ -26,6 +26,7 @@ mod fmt;
 mod init;
 mod inspect;
 mod key;
+mod learned;
 mod list;
 pub mod load;
 mod log;

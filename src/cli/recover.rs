@@ -42,7 +42,7 @@ pub(crate) struct Args {
     busy: BusyArgs,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let (name, value) =
         pair.ok_or_else(|| format!("`{text}` is not NAME=VALUE, for example bad=4711"))?;
@@ -64,16 +64,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         }
     }
     let to = args.to.as_deref().map(absolute).transpose()?;
+    let names = inputs.clone();
     let intent = Intent::Recover {
         scenario: scenario.clone(),
         inputs,
         to,
     };
     if args.dry_run {
-        let site = Site::look(&args.plan, args.now)?;
+        let mut site = Site::look(&args.plan, args.now)?;
+        site.look_up_inputs(scenario, &names)?;
         return print_graph(&compile(&site, intent, args.now)?);
     }
     let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
+    site.look_up_inputs(scenario, &names)?;
     let graph = compile(&site, intent, args.now)?;
     approved_run(&mut site, graph, args.yes, args.show)
 }
@@ -85,7 +88,9 @@ fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliEr
     let graph = site.compile(&intent, now)?;
     let targets: Vec<&Path> = (graph.steps.iter())
         .filter_map(|step| match &step.kind {
-            StepKind::PrepareTarget { target, .. } => Some(Path::new(target)),
+            StepKind::PrepareTarget { target, .. } | StepKind::PrepareInPlace { target, .. } => {
+                Some(Path::new(target))
+            }
             _ => None,
         })
         .collect();

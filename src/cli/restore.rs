@@ -1,5 +1,6 @@
 //! `planc restore`: one service to a path that does not exist yet, to any state that is stored.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
 use crate::report::summary::summary;
+use crate::resolve::plan::EngineKind;
 use crate::run::Family;
 
 /// Arguments of `planc restore`.
@@ -24,13 +26,20 @@ pub(crate) struct Args {
     /// The file or folder that the restored copy becomes; it must not exist yet.
     #[arg(long, value_name = "PATH", required_unless_present = "resume")]
     to: Option<PathBuf>,
-    /// Which state: `latest`, an instant, a transaction of `planc log list`, `before:TRANSACTION`,
-    /// or `backup` for the newest copy without its log.
+    /// Which state: `latest`, an instant, a transaction, `before:TRANSACTION`, or `backup` for the
+    /// newest copy without its log. Of PostgreSQL also a restore point, `point:NAME`, and a
+    /// position, `0/3000028`.
     #[arg(long, default_value = "latest", value_name = "STATE")]
     at: String,
     /// Read only from this device.
     #[arg(long, value_name = "DEVICE")]
     from: Option<String>,
+    /// Put a tablespace elsewhere than below the restored folder; may be repeated.
+    #[arg(long, value_name = "TABLESPACE=PATH", value_parser = crate::cli::recover::pair)]
+    relocate: Vec<(String, String)>,
+    /// Follow this history of the log, where more than one goes on: a timeline of PostgreSQL.
+    #[arg(long, value_name = "N")]
+    timeline: Option<u32>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -38,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Go on with the newest restore, when it did not end.
-    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "relocate", "dry_run"])]
     resume: bool,
     #[command(flatten)]
     plan: PlanArgs,
@@ -63,8 +72,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let intent = Intent::Restore(RestoreIntent {
         service: service.clone(),
         to: absolute(to)?,
-        until: target(&site.holdings()?, service, &args.at)?,
+        until: state(&mut site, service, &args.at)?,
         from: args.from.clone(),
+        relocate: relocations(&args.relocate)?,
+        incarnation: args.timeline.map(|number| format!("{number:08X}")),
     });
     let graph = site.compile(&intent, args.now.now())?;
     if args.dry_run {
@@ -100,6 +111,27 @@ pub(crate) fn absolute(path: &Path) -> Result<String, CliError> {
         .map_err(|error| CliError::refused(format!("cannot use the path {shown}: {error}")))?;
     let text = absolute.into_os_string().into_string();
     text.map_err(|_| CliError::refused(format!("the path {shown} is not UTF-8 text")))
+}
+
+/// The new places of tablespaces, absolute.
+fn relocations(given: &[(String, String)]) -> Result<BTreeMap<String, String>, CliError> {
+    let absolute = |(name, path): &(String, String)| Ok((name.clone(), absolute(Path::new(path))?));
+    given.iter().map(absolute).collect()
+}
+
+/// Reads `--at` for a service: what PostgreSQL's people say is looked up in its stored log.
+fn state(site: &mut Site, service: &str, text: &str) -> Result<RecoveryTarget, CliError> {
+    let plan = site.plan.plan();
+    let id = plan.find_service(service);
+    let server = id.is_some_and(|id| plan.service(id).engine == EngineKind::Postgresql);
+    let plain = matches!(text, "latest" | "backup") || text.parse::<Timestamp>().is_ok();
+    if !server || plain {
+        return target(&site.holdings()?, service, text);
+    }
+    Ok(match text.strip_prefix("before:") {
+        Some(text) => RecoveryTarget::Before(site.server_position(service, text)?),
+        None => RecoveryTarget::Transaction(site.server_position(service, text)?),
+    })
 }
 
 /// Reads `--at`.

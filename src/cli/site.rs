@@ -13,9 +13,10 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::check::CheckedPlan;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::learned;
 use crate::cli::load::{self, Loaded};
 use crate::engine::Engine;
-use crate::facts::holdings::Holdings;
+use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
 use crate::facts::measured::Measured;
 use crate::graph::retention::Judgement;
 use crate::graph::step::{Intent, StepGraph};
@@ -86,6 +87,10 @@ pub(crate) struct Site {
     pub(crate) stop: Stop,
     /// How runs are shown.
     pub(crate) show: ShowArgs,
+    /// Where the histories of servers' logs come from.
+    pub(crate) histories: Vec<LogHistory>,
+    /// Points of logs that were looked up.
+    pub(crate) points: Vec<LogPoint>,
     // kept open between runs: an open SQLite engine holds its place in the log
     engines: BTreeMap<String, Arc<dyn Engine>>,
     _lock: Option<Lock>,
@@ -132,8 +137,11 @@ impl Site {
             let state = places.state.display();
             CliError::refused(format!("cannot create the state folder {state}: {error}"))
         })?;
-        let catalog = Catalog::open(&catalog_path(&places)).map_err(catalog_error)?;
+        let mut catalog = Catalog::open(&catalog_path(&places)).map_err(catalog_error)?;
+        let histories = learned::logs(loaded.plan.plan(), &places, &mut catalog)?;
         Ok(Self {
+            histories,
+            points: Vec::new(),
             plan: loaded.plan,
             places,
             catalog,
@@ -147,7 +155,8 @@ impl Site {
 
     /// All copies that the catalog knows.
     pub(crate) fn holdings(&self) -> Result<Holdings, CliError> {
-        self.catalog.holdings().map_err(catalog_error)
+        let holdings = self.catalog.holdings().map_err(catalog_error)?;
+        Ok(learned::with(holdings, &self.histories, &self.points))
     }
 
     /// As [`Site::holdings`], with what runs that did not end work with.

@@ -137,6 +137,26 @@ pub trait Engine: Send + Sync {
     /// When the folder refuses.
     fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError>;
 
+    /// Starts to put one component of a stopped source back where it was, or at `place`. `staging`
+    /// is an empty folder for what is needed on the way.
+    ///
+    /// # Errors
+    /// When the engine cannot, the source runs, or the place is not free.
+    fn put_back(
+        &self,
+        component: &str,
+        _place: Option<&Path>,
+        _staging: &Path,
+    ) -> Result<Box<dyn RestoreSession>, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: format!("put {component} back in place"),
+        })
+    }
+
+    /// Ends what an earlier process left at work in a staging folder that is about to be removed.
+    fn abandon(&self, _staging: &Path) {}
+
     /// Refuses a target that exists with content or is the live source (R19).
     ///
     /// # Errors
@@ -148,4 +168,65 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// When the engine cannot, or refuses the query.
     fn query(&self, restored: &Path, sql: &str) -> Result<Vec<Vec<Option<String>>>, EngineError>;
+
+    /// As [`Engine::query`], in one of the databases of a copy that has several.
+    ///
+    /// # Errors
+    /// As [`Engine::query`].
+    fn query_database(
+        &self,
+        restored: &Path,
+        _database: Option<&str>,
+        sql: &str,
+    ) -> Result<Rows, EngineError> {
+        self.query(restored, sql)
+    }
+
+    /// Asks the live source a read-only question.
+    ///
+    /// # Errors
+    /// When the engine cannot, or refuses the query.
+    fn query_live(&self, _database: Option<&str>, _sql: &str) -> Result<Rows, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: "be asked while it lives".to_owned(),
+        })
+    }
+
+    /// Takes tables out of a restored copy into a live database; existing tables are never
+    /// touched. What came to be and what could not, in words.
+    ///
+    /// # Errors
+    /// When the engine cannot, or a table is missing or its name is taken.
+    fn extract(&self, _restored: &Path, wish: &Extraction) -> Result<Extracted, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: format!("give {} away", wish.tables.join(", ")),
+        })
+    }
+}
+
+/// Rows as text, `None` for NULL.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// Which tables go where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extraction {
+    /// Tables, with their schema where it matters.
+    pub tables: Vec<String>,
+    /// The live database they go to.
+    pub database: Option<String>,
+    /// Schema or prefix of the new names; none for the old ones.
+    pub name: Option<String>,
+    /// An empty folder for what is needed on the way.
+    pub scratch: std::path::PathBuf,
+}
+
+/// What an extraction did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extracted {
+    /// The new tables, in words.
+    pub tables: Vec<String>,
+    /// What could not be brought, with the cause.
+    pub lost: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! Owns the contract of building a restored copy in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{EndedBackup, EngineError, Entry, LogRange};
@@ -8,6 +9,37 @@ use crate::graph::step::RecoveryTarget;
 
 /// A restored copy that is being built in a staging folder.
 pub trait RestoreSession: Send {
+    /// Puts components that lie outside the result elsewhere, by name.
+    ///
+    /// # Errors
+    /// When the engine has none, or a place is not free.
+    fn relocate(&mut self, places: &BTreeMap<String, PathBuf>) -> Result<(), EngineError> {
+        let Some(name) = places.keys().next() else {
+            return Ok(());
+        };
+        Err(EngineError::refused(
+            format!("relocate {name}"),
+            "the engine has no component outside its own folder",
+        ))
+    }
+
+    /// Wants the content of these databases only; everything else is restored as far as the
+    /// engine needs it to work. Empty for all.
+    fn only(&mut self, _databases: &[String]) {}
+
+    /// The part whose entries come next, as its manifest describes it.
+    ///
+    /// # Errors
+    /// When the part cannot be used here; nothing of it was read then.
+    fn begin_part(&mut self, _ended: &EndedBackup) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Whether the content of an entry is wanted; the name is taken in any case.
+    fn wants(&self, _entry: &Entry) -> bool {
+        true
+    }
+
     /// Receives one entry of a part.
     ///
     /// # Errors
@@ -32,12 +64,31 @@ pub trait RestoreSession: Send {
     /// When the whole is not what the engine needs.
     fn finish_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError>;
 
+    /// Where an incarnation of the log comes from, in the engine's own words; told before its first
+    /// range is applied.
+    ///
+    /// # Errors
+    /// When the staging folder refuses.
+    fn history(&mut self, _incarnation: &str, _text: &[u8]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Applies one range of log; ranges come in order. Stops by itself at the target; returns
     /// true when the target is reached and no further range is needed.
     ///
     /// # Errors
     /// [`EngineError::ChainBroken`] when the range does not continue the state.
     fn apply(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError>;
+
+    /// All log that was asked for has come, `reached` tells whether the last range was enough:
+    /// brings the copy to the target, where that is not done range by range. Answers whether the
+    /// target is reached.
+    ///
+    /// # Errors
+    /// [`EngineError::NotReached`].
+    fn reach(&mut self, _until: &RecoveryTarget, reached: bool) -> Result<bool, EngineError> {
+        Ok(reached)
+    }
 
     /// The position reached.
     fn position(&self) -> Option<Position>;

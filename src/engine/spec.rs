@@ -15,6 +15,8 @@ pub struct SourceSpec {
     pub engine: EngineKind,
     /// File or folder, absolute.
     pub path: Option<PathBuf>,
+    /// Folder with the programs of the server's version, absolute.
+    pub programs: Option<PathBuf>,
     /// Folder that planc may use for state about this source, absolute.
     pub state_dir: PathBuf,
     /// Connection fields, secrets by source only.

@@ -107,4 +107,35 @@ pub struct Holdings {
     /// Parts and log ranges that runs which did not end work with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_use: Vec<String>,
+    /// Histories of logs that continue others, as the devices hold them; looked up when a recovery
+    /// is compiled, never in the catalog.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histories: Vec<LogHistory>,
+    /// Points of logs by the names people know them by; looked up like the histories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<LogPoint>,
+}
+
+/// Where one history of a source's log comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHistory {
+    /// The service.
+    pub service: String,
+    /// The history itself.
+    pub incarnation: String,
+    /// Those before it, oldest first, each with the value at which it was left.
+    pub before: Vec<(String, u64)>,
+}
+
+/// A point of a service's log that was looked up by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPoint {
+    /// The service.
+    pub service: String,
+    /// A transaction's number as people type it, or `point:NAME` for a named restore point.
+    pub name: String,
+    /// Where it ends: the state that includes it.
+    pub at: Position,
+    /// When it was written.
+    pub time: Timestamp,
 }

@@ -9,6 +9,7 @@ use super::ids;
 use super::select::{Wanted, Work};
 use super::step::{EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
 use super::world::{World, is_full, job_name};
+use crate::facts::capability;
 use crate::facts::holdings::Method;
 use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, JobId, ServiceId};
 
@@ -122,7 +123,7 @@ fn bracket(
 ) {
     let job = JobId::Backup(wanted.job);
     let target = Target::of(world, wanted);
-    let begin = begin(draft, &target, wanted);
+    let begin = begin(world, draft, &target, wanted);
     let copy = copy(world, draft, &target, wanted);
     let end = end(draft, &target);
     let commit = commit(draft, &target);
@@ -173,6 +174,14 @@ fn bracket(
             EdgeKind::Success,
             "the copy's end lies in this log",
         );
+        if !capability::of(world.plan.service(service).engine).self_contained {
+            draft.edge(
+                after,
+                commit,
+                EdgeKind::Success,
+                "without its log the copy could not be made consistent",
+            );
+        }
     }
 }
 
@@ -184,6 +193,8 @@ struct Target {
     method: Method,
     devices: Vec<String>,
     ids: Vec<DeviceId>,
+    /// Parts of the job that are copied at once.
+    parallel: u32,
 }
 
 impl Target {
@@ -198,18 +209,39 @@ impl Target {
             method: wanted.method,
             devices: names(world, &ids),
             ids,
+            parallel: world.keeping(job).parallel.map_or(1, |at| at.value),
             component,
         }
     }
 }
 
-fn mode_lane(draft: &mut Draft, component: &str) -> u32 {
+/// As many parts of a service are in backup mode at once as the job copies in parallel.
+fn mode_lane(draft: &mut Draft, target: &Target) -> u32 {
+    let component = target.component.as_str();
     let service = component.split('/').next().unwrap_or(component);
-    draft.lane(format!("backup-mode/{service}"), 1)
+    draft.lane(format!("backup-mode/{service}"), target.parallel)
 }
 
-fn begin(draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
-    let lanes = vec![mode_lane(draft, &target.component)];
+/// What the copy of a component claims: where it is read, where it is written, the job's share.
+fn copy_lanes(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) -> Vec<u32> {
+    let mut lanes = world.source_lanes(draft, world.plan.component(wanted.component));
+    for id in &target.ids {
+        lanes.push(world.device_lane(draft, *id));
+    }
+    let keeping = world.keeping(JobId::Backup(wanted.job));
+    if let Some(parallel) = keeping.parallel {
+        lanes.push(draft.lane(format!("job/{}", target.job), parallel.value));
+    }
+    lanes
+}
+
+fn begin(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
+    let mut lanes = vec![mode_lane(draft, target)];
+    let service = world.plan.component(wanted.component).service;
+    if !capability::of(world.plan.service(service).engine).self_contained {
+        // log piles up in backup mode: it is entered when the copy could begin, not before
+        lanes.extend(copy_lanes(world, draft, target, wanted));
+    }
     draft.add(NewStep {
         kind: StepKind::BeginBackup {
             component: target.component.clone(),
@@ -229,15 +261,8 @@ fn begin(draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
 
 fn copy(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
     let keeping = world.keeping(JobId::Backup(wanted.job));
-    let component = world.plan.component(wanted.component);
     let throttle = world.throttle(&keeping.throttle);
-    let mut lanes = world.source_lanes(draft, component);
-    for id in &target.ids {
-        lanes.push(world.device_lane(draft, *id));
-    }
-    if let Some(parallel) = keeping.parallel {
-        lanes.push(draft.lane(format!("job/{}", target.job), parallel.value));
-    }
+    let lanes = copy_lanes(world, draft, target, wanted);
     let estimate = copy_estimate(world, target, wanted.component, throttle);
     let why = match target.devices.as_slice() {
         [one] => format!("read once and written to {one}"),
@@ -302,7 +327,7 @@ fn copy_estimate(
 }
 
 fn end(draft: &mut Draft, target: &Target) -> u32 {
-    let lanes = vec![mode_lane(draft, &target.component)];
+    let lanes = vec![mode_lane(draft, target)];
     draft.add(NewStep {
         kind: StepKind::EndBackup {
             component: target.component.clone(),

@@ -10,14 +10,15 @@ use crate::facts::capability;
 use crate::facts::holdings::{LogHolding, PartHolding, Position};
 use crate::resolve::plan::{ComponentId, JobId, Service};
 
-/// A part and the log after it, that together show the target.
+/// Parts and the log after them, that together show the target.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
-    pub(super) part: &'a PartHolding,
+    /// One of each component that is restored with the others, the oldest first.
+    pub(super) parts: Vec<&'a PartHolding>,
     pub(super) logs: Vec<&'a LogHolding>,
     /// How far the log is to be replayed: [`RecoveryTarget::Latest`] when all of it is wanted.
     pub(super) until: RecoveryTarget,
-    /// Why this part, in plain words.
+    /// Why these parts, in plain words.
     pub(super) why: String,
 }
 
@@ -58,15 +59,6 @@ impl<'a> Search<'_, 'a> {
         devices
             .iter()
             .any(|d| known(d) && self.from.is_none_or(|from| from == d))
-    }
-
-    /// Devices to read from, nearest first.
-    pub(super) fn holders(&self, devices: &[String]) -> Vec<String> {
-        let known = |name: &&String| self.world.device_named(name).is_some();
-        let wanted = devices.iter().filter(known);
-        let wanted = wanted.filter(|d| self.from.is_none_or(|from| from == d.as_str()));
-        let wanted: Vec<String> = wanted.cloned().collect();
-        self.world.nearest_first(self.service, &wanted)
     }
 
     /// Parts that stand alone, newest first.
@@ -123,7 +115,7 @@ impl<'a> Search<'_, 'a> {
             ),
         };
         Ok(Chain {
-            part,
+            parts: vec![part],
             logs: Vec::new(),
             until: RecoveryTarget::Backup,
             why,
@@ -148,7 +140,7 @@ impl<'a> Search<'_, 'a> {
                 best = Some((
                     shows,
                     Chain {
-                        part,
+                        parts: vec![*part],
                         logs,
                         until,
                         why,
@@ -194,7 +186,7 @@ impl<'a> Search<'_, 'a> {
             return Err(self.ends_early(&format!("at {ends}"), &at.to_string()));
         }
         Ok(Chain {
-            part,
+            parts: vec![part],
             logs,
             until,
             why: format!("the newest copy before {at} from which the log has no gap"),
@@ -256,7 +248,7 @@ impl<'a> Search<'_, 'a> {
         let wanted = at.value.saturating_sub(u64::from(before));
         let reached = logs.last().map(|log| log.until.value);
         Chain {
-            part,
+            parts: vec![part],
             until: if reached == Some(wanted) {
                 RecoveryTarget::Latest
             } else {

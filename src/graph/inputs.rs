@@ -67,14 +67,20 @@ pub(super) fn target(
     match point {
         ReplayPoint::Latest => Ok(RecoveryTarget::Latest),
         ReplayPoint::Instant(at) => Ok(instant(*at, before)),
-        ReplayPoint::Transaction(text) => transaction(text, before),
-        ReplayPoint::RestorePoint(name) => Err(GraphError::new(
-            format!(
-                "`replay log` to restore point \"{name}\" in `{}`",
-                scenario.name
-            ) + " needs an engine with named restore points; sqlite and files have none",
-            "name a transaction or a time",
-        )),
+        ReplayPoint::Transaction(text) => transaction(world, text, before),
+        ReplayPoint::RestorePoint(name) => {
+            let found = looked_up(world, &format!("point:{name}"));
+            let found = found.map(|at| aim(at, before));
+            found.ok_or_else(|| {
+                GraphError::new(
+                    format!(
+                        "`replay log` to restore point \"{name}\" in `{}`: no stored log holds it",
+                        scenario.name
+                    ),
+                    "name a transaction or a time; only PostgreSQL has named restore points",
+                )
+            })
+        }
         ReplayPoint::Input(name) => {
             let declared = scenario.inputs.iter().find(|input| input.name == *name);
             let text = given.get(name).map_or("", String::as_str);
@@ -82,7 +88,7 @@ pub(super) fn target(
                 Some(Input {
                     kind: Kind::Transaction,
                     ..
-                }) => transaction(text, before),
+                }) => transaction(world, text, before),
                 Some(Input {
                     kind: Kind::Time, ..
                 }) => Ok(instant(time(world, name, text)?, before)),
@@ -101,7 +107,25 @@ fn instant(at: Timestamp, before: bool) -> RecoveryTarget {
     RecoveryTarget::Instant(at.checked_sub(one).unwrap_or(at))
 }
 
-fn transaction(text: &str, before: bool) -> Result<RecoveryTarget, GraphError> {
+/// A point that was looked up in the stored log for this compilation.
+fn looked_up(world: &World<'_>, name: &str) -> Option<Position> {
+    let mut points = world.holdings.points.iter();
+    let found = points.find(|point| point.name == name)?;
+    Some(found.at.clone())
+}
+
+fn aim(at: Position, before: bool) -> RecoveryTarget {
+    if before {
+        RecoveryTarget::Before(at)
+    } else {
+        RecoveryTarget::Transaction(at)
+    }
+}
+
+fn transaction(world: &World<'_>, text: &str, before: bool) -> Result<RecoveryTarget, GraphError> {
+    if let Some(at) = looked_up(world, text) {
+        return Ok(aim(at, before));
+    }
     let (incarnation, number) = text.rsplit_once(':').unwrap_or(("", text));
     let Ok(value) = number.trim().parse() else {
         return Err(GraphError::new(
@@ -119,11 +143,7 @@ fn transaction(text: &str, before: bool) -> Result<RecoveryTarget, GraphError> {
         incarnation: incarnation.to_owned(),
         value,
     };
-    Ok(if before {
-        RecoveryTarget::Before(position)
-    } else {
-        RecoveryTarget::Transaction(position)
-    })
+    Ok(aim(position, before))
 }
 
 /// An instant with an offset, or a clock time in the plan's zone.

@@ -17,6 +17,8 @@ mod inputs;
 mod notify;
 pub mod order;
 mod outline;
+mod past;
+mod place;
 mod recover;
 pub mod rehearse;
 pub mod render;
@@ -26,6 +28,7 @@ mod select;
 pub mod step;
 pub mod support;
 mod verify;
+mod whole;
 mod world;
 
 pub use crate::estimate::calendar;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::inputs;
+use super::place::{self, InPlace};
 use super::restore::{Line, Restoring, find_service};
 use super::step::{EdgeKind, Estimate, RecoveryTarget, StepGraph, StepKind};
 use super::world::{World, full_name};
 use crate::resolve::plan::{
-    ActionKind, Compare, Kind, NotifyOn, ProbeTest, Scenario, ServiceId, Source, Target,
+    ActionKind, Compare, EngineKind, Kind, NotifyOn, ProbeTest, Scenario, ServiceId, Source, Target,
 };
 use crate::similar;
 
@@ -34,8 +35,10 @@ pub(super) fn build(
         draft: Draft::new(world),
         line: Line::default(),
         waiting: Vec::new(),
+        lost: Vec::new(),
         staged: Vec::new(),
         published: Vec::new(),
+        extracted: Vec::new(),
     };
     let mut problems = Vec::new();
     for action in &scenario.actions {
@@ -47,7 +50,7 @@ pub(super) fn build(
         problems.extend(error.problems);
     }
     GraphError::unless_empty(problems)?;
-    script.publish();
+    script.publish_whole();
     script.notify();
     if let Some(limit) = &scenario.finish {
         script.draft.limit(None, limit.value);
@@ -100,9 +103,13 @@ struct Script<'s, 'a> {
     line: Line,
     /// Named by `restore`, not yet compiled: `replay log` may follow.
     waiting: Vec<Restoring>,
+    /// Named by `restore` without `to`: components to be put back where they were.
+    lost: Vec<InPlace>,
     staged: Vec<Restoring>,
     /// Service and place of what is visible.
     published: Vec<(ServiceId, String)>,
+    /// Services that tables were taken into: further probes ask them.
+    extracted: Vec<String>,
 }
 
 impl Script<'_, '_> {
@@ -112,6 +119,7 @@ impl Script<'_, '_> {
                 self.stage()?;
                 self.restore(targets, to.as_deref(), *from)
             }
+            ActionKind::Relocate { targets, to } => self.relocate(targets, to),
             ActionKind::Replay { before, point } => self.replay(*before, point),
             ActionKind::Probe {
                 database,
@@ -127,7 +135,7 @@ impl Script<'_, '_> {
                 name,
             } => {
                 self.stage()?;
-                self.publish();
+                self.publish_whole();
                 self.extract(targets, into, name.clone())
             }
             ActionKind::RequireApproval(by) => {
@@ -141,7 +149,6 @@ impl Script<'_, '_> {
 
     fn impossible(&self, action: &ActionKind) -> GraphError {
         let clause = match action {
-            ActionKind::Relocate { .. } => "relocate",
             ActionKind::Skip(_) => "skip transaction",
             ActionKind::RequireLag(..) => "require lag",
             ActionKind::RequireArchived(_) => "require log archived",
@@ -153,7 +160,7 @@ impl Script<'_, '_> {
         };
         GraphError::new(
             format!(
-                "`{clause}` in recovery `{}` cannot be carried out for sqlite and files",
+                "`{clause}` in recovery `{}` cannot be carried out by this planc",
                 self.scenario.name
             ),
             "take the clause out, or do this part by hand and use `planc restore` for the rest",
@@ -168,6 +175,15 @@ impl Script<'_, '_> {
     ) -> Result<(), GraphError> {
         let mut services: Vec<ServiceId> = Vec::new();
         for target in targets {
+            if to.is_none() && self.to.is_none() {
+                let lost = place::lost(self.world, self.scenario, self.given, target)?;
+                let from = self.device(from);
+                if !lost.is_empty() {
+                    let lost = lost.into_iter().map(|id| InPlace::new(id, from.clone()));
+                    self.lost.extend(lost);
+                    continue;
+                }
+            }
             for service in self.services(target)? {
                 if !services.contains(&service) {
                     services.push(service);
@@ -180,11 +196,44 @@ impl Script<'_, '_> {
                 service,
                 target: self.place(service, to, many)?,
                 until: RecoveryTarget::Backup,
-                from: match from {
-                    Source::Device(id) => Some(self.world.device_name(id)),
-                    Source::Nearest | Source::Any => None,
-                },
+                from: self.device(from),
+                relocate: BTreeMap::new(),
+                incarnation: None,
+                only: place::only(self.world, self.scenario, service),
             });
+        }
+        Ok(())
+    }
+
+    fn device(&self, from: Source) -> Option<String> {
+        match from {
+            Source::Device(id) => Some(self.world.device_name(id)),
+            Source::Nearest | Source::Any => None,
+        }
+    }
+
+    /// `relocate …` belongs to the restores before it that are not compiled yet.
+    fn relocate(&mut self, targets: &[Target], to: &str) -> Result<(), GraphError> {
+        for target in targets {
+            let ids = place::tablespaces(self.world, self.scenario, self.given, target)?;
+            for id in ids {
+                let component = self.world.plan.component(id);
+                let path = place::folder(self.world, component, to)?;
+                if let Some(lost) = self.lost.iter_mut().find(|lost| lost.component == id) {
+                    lost.relocate = Some(path);
+                    continue;
+                }
+                let mut waiting = self.waiting.iter_mut();
+                let restoring = waiting.find(|one| one.service == component.service);
+                let restoring = restoring.ok_or_else(|| {
+                    let name = &self.scenario.name;
+                    GraphError::new(
+                        format!("`relocate` in `{name}` follows no `restore` of that service"),
+                        "write `restore …` on the line before it",
+                    )
+                })?;
+                restoring.relocate.insert(component.name.clone(), path);
+            }
         }
         Ok(())
     }
@@ -213,10 +262,13 @@ impl Script<'_, '_> {
         let text = self.given.get(name).map_or("", String::as_str);
         match input.map(|input| (input.kind, input.service)) {
             Some((Kind::Service, _)) => Ok(vec![find_service(self.world, text)?]),
-            Some((Kind::Database | Kind::Files, Some(service))) => Ok(vec![service]),
+            Some((
+                Kind::Database | Kind::Files | Kind::Tablespace | Kind::Group | Kind::Table,
+                Some(service),
+            )) => Ok(vec![service]),
             _ => Err(GraphError::new(
                 format!(
-                    "`restore ${name}` in recovery `{}`: sqlite and files are restored whole",
+                    "`restore ${name}` in recovery `{}` does not tell the service",
                     self.scenario.name
                 ),
                 format!("write `restore service NAME …`, or `given {name}: service`"),
@@ -263,13 +315,22 @@ impl Script<'_, '_> {
         point: &crate::resolve::plan::ReplayPoint,
     ) -> Result<(), GraphError> {
         let until = inputs::target(self.world, self.scenario, self.given, before, point)?;
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.lost.is_empty() {
             return Err(GraphError::new(
                 format!(
                     "`replay log` in `{}` follows no `restore`",
                     self.scenario.name
                 ),
                 "write `restore …` on the line before it",
+            ));
+        }
+        if !self.lost.is_empty() && until != RecoveryTarget::Latest {
+            return Err(GraphError::new(
+                format!(
+                    "`{}` puts a component back in place: it cannot be older than the rest",
+                    self.scenario.name
+                ),
+                "write `replay log to latest`, or restore to scratch and extract",
             ));
         }
         for restoring in &mut self.waiting {
@@ -287,7 +348,21 @@ impl Script<'_, '_> {
                 Err(error) => problems.extend(error.problems),
             }
         }
+        for lost in std::mem::take(&mut self.lost) {
+            if let Err(error) = lost.stage(self.world, &mut self.draft, &mut self.line) {
+                problems.extend(error.problems);
+            }
+        }
         GraphError::unless_empty(problems)
+    }
+
+    /// A copy that lacks databases is never published: it is only there to take something from.
+    fn publish_whole(&mut self) {
+        let staged = std::mem::take(&mut self.staged);
+        let (whole, partial) = staged.into_iter().partition(|one| one.only.is_empty());
+        self.staged = whole;
+        self.publish();
+        self.staged = partial;
     }
 
     fn publish(&mut self) {
@@ -328,11 +403,15 @@ impl Script<'_, '_> {
     }
 
     fn probe(&mut self, database: &str, query: &str, test: &ProbeTest) -> Result<(), GraphError> {
-        let (service, target) = self.need_copy("probe", database)?;
+        let (service, mut target) = self.need_copy("probe", database)?;
+        if self.extracted.contains(&service) {
+            target = String::new();
+        }
         let expect = expectation(test);
         let step = NewStep {
             subject: format!("{service}: {} {expect}", one_line(query)),
             kind: StepKind::Probe {
+                database: (service != database).then(|| database.to_owned()),
                 service,
                 target,
                 query: query.to_owned(),
@@ -353,6 +432,7 @@ impl Script<'_, '_> {
         into: &Target,
         name: Option<String>,
     ) -> Result<(), GraphError> {
+        let database = place::database(self.world, into);
         let into = self.service_named(into)?;
         let mut tables = Vec::new();
         for target in targets {
@@ -365,7 +445,8 @@ impl Script<'_, '_> {
                 service,
                 target,
                 tables,
-                into,
+                into: into.clone(),
+                database,
                 name,
             },
             lanes: Vec::new(),
@@ -373,7 +454,16 @@ impl Script<'_, '_> {
             why: "existing tables are never touched".into(),
         };
         self.line
-            .then(&mut self.draft, step, "taken from the published copy");
+            .then(&mut self.draft, step, "taken from the restored copy");
+        if self
+            .world
+            .plan
+            .service(find_service(self.world, &into)?)
+            .engine
+            == EngineKind::Postgresql
+        {
+            self.extracted.push(into);
+        }
         Ok(())
     }
 

@@ -1,10 +1,14 @@
 //! Owns the steps that build a restored copy: refuse the target, fetch, replay, check, publish.
 
+use std::collections::BTreeMap;
+
 use super::chain::{Chain, Search};
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
+use super::whole::{self, Whole};
 use super::world::World;
+use crate::facts::holdings::PartHolding;
 use crate::facts::measured::float;
 use crate::resolve::plan::{EngineKind, Service, ServiceId};
 use crate::similar;
@@ -26,6 +30,9 @@ pub(super) fn build(world: &World<'_>, intent: &RestoreIntent) -> Result<StepGra
         target: intent.to.clone(),
         until: intent.until.clone(),
         from: intent.from.clone(),
+        relocate: intent.relocate.clone(),
+        incarnation: intent.incarnation.clone(),
+        only: Vec::new(),
     };
     let mut draft = Draft::new(world);
     let mut line = Line::default();
@@ -87,6 +94,12 @@ pub(super) struct Restoring {
     pub(super) target: String,
     pub(super) until: RecoveryTarget,
     pub(super) from: Option<String>,
+    /// New places of components outside the target.
+    pub(super) relocate: BTreeMap<String, String>,
+    /// The history to follow.
+    pub(super) incarnation: Option<String>,
+    /// Databases that are wanted with their content; empty for all.
+    pub(super) only: Vec<String>,
 }
 
 impl Restoring {
@@ -101,42 +114,69 @@ impl Restoring {
         line: &mut Line,
     ) -> Result<(), GraphError> {
         let service = world.plan.service(self.service);
-        if !matches!(service.engine, EngineKind::Sqlite | EngineKind::Files) {
-            return Err(GraphError::new(
-                format!(
-                    "service `{}` is {}; sqlite and files are the engines that can be restored",
-                    service.name,
-                    service.engine.word()
-                ),
-                "restore this service with its own tools; `planc list` shows its copies",
-            ));
-        }
-        line.then(draft, self.prepare(service), "one after the other");
-        for component in world.plan.components_of(self.service) {
-            let search = Search {
-                world,
-                service,
-                component,
-                from: self.from.as_deref(),
-            };
-            let chain = search.chain(&self.until)?;
-            self.fetch(&search, draft, line, &chain);
-            if !chain.logs.is_empty() {
-                self.replay(&search, draft, line, &chain);
-            }
-        }
-        let check = NewStep {
-            kind: StepKind::CheckRestored {
-                service: service.name.clone(),
-                target: self.target.clone(),
-            },
-            subject: format!("{} for {}", service.name, self.target),
-            lanes: Vec::new(),
-            estimate: Estimate::default(),
-            why: "only a sound copy is published".into(),
+        let reading = Reading {
+            world,
+            service,
+            target: &self.target,
+            from: self.from.as_deref(),
         };
-        line.then(draft, check, "the copy must be complete");
+        match service.engine {
+            EngineKind::Postgresql => {
+                let chain = self.whole(world, service).chain(&self.until)?;
+                line.then(draft, self.prepare(service), "one after the other");
+                reading.chain(draft, line, &chain, &self.until);
+            }
+            EngineKind::Sqlite | EngineKind::Files => {
+                self.refuse_relocation(service)?;
+                line.then(draft, self.prepare(service), "one after the other");
+                for component in world.plan.components_of(self.service) {
+                    let search = self.search(world, service, component);
+                    let chain = search.chain(&self.until)?;
+                    reading.chain(draft, line, &chain, &self.until);
+                }
+            }
+            EngineKind::Mariadb => return Err(not_restored(service)),
+        }
+        line.then(draft, reading.check(), "the copy must be complete");
         Ok(())
+    }
+
+    fn whole<'w, 'a>(&'w self, world: &'w World<'a>, service: &'a Service) -> Whole<'w, 'a> {
+        Whole {
+            world,
+            id: self.service,
+            service,
+            from: self.from.as_deref(),
+            incarnation: self.incarnation.as_deref(),
+        }
+    }
+
+    fn search<'w, 'a>(
+        &'w self,
+        world: &'w World<'a>,
+        service: &'a Service,
+        component: crate::resolve::plan::ComponentId,
+    ) -> Search<'w, 'a> {
+        Search {
+            world,
+            service,
+            component,
+            from: self.from.as_deref(),
+        }
+    }
+
+    fn refuse_relocation(&self, service: &Service) -> Result<(), GraphError> {
+        let Some(name) = self.relocate.keys().next() else {
+            return Ok(());
+        };
+        let engine = service.engine.word();
+        Err(GraphError::new(
+            format!(
+                "`{}` is {engine}: it has no tablespace `{name}` to relocate",
+                service.name
+            ),
+            "leave the relocation out",
+        ))
     }
 
     fn prepare(&self, service: &Service) -> NewStep {
@@ -144,100 +184,26 @@ impl Restoring {
             kind: StepKind::PrepareTarget {
                 service: service.name.clone(),
                 target: self.target.clone(),
+                relocate: self.relocate.clone(),
+                only: self.only.clone(),
             },
-            subject: format!("{} for {}", self.target, service.name),
+            subject: self.prepared(service),
             lanes: Vec::new(),
             estimate: Estimate::default(),
             why: "a target that holds data or is live is refused before anything is read".into(),
         }
     }
 
-    fn fetch(
-        &self,
-        search: &Search<'_, '_>,
-        draft: &mut Draft,
-        line: &mut Line,
-        chain: &Chain<'_>,
-    ) {
-        let (world, part) = (search.world, chain.part);
-        let from = search.holders(&part.devices);
-        // all holders are read at once, so their rates add up
-        let rates: Vec<f64> = from
-            .iter()
-            .filter_map(|d| world.measured.device_read(d))
-            .collect();
-        let rate = (!rates.is_empty()).then(|| rates.iter().sum());
-        let step = NewStep {
-            kind: StepKind::FetchPart {
-                service: search.service.name.clone(),
-                part: part.part.clone(),
-                from: from.clone(),
-                target: self.target.clone(),
-            },
-            subject: format!(
-                "{} of {:.0} from {}",
-                part.component,
-                part.taken_at,
-                from.join(", ")
-            ),
-            lanes: world.device_lanes(draft, &from),
-            estimate: Estimate {
-                bytes: Some(part.bytes),
-                ..World::estimate(Some(part.stored_bytes), &[rate])
-            },
-            why: chain.why.clone(),
-        };
-        line.then(
-            draft,
-            step,
-            "the target must be free before anything is fetched",
-        );
-    }
-
-    fn replay(
-        &self,
-        search: &Search<'_, '_>,
-        draft: &mut Draft,
-        line: &mut Line,
-        chain: &Chain<'_>,
-    ) {
-        let world = search.world;
-        let logs: Vec<(String, Vec<String>)> = (chain.logs.iter())
-            .map(|log| (log.log.clone(), search.holders(&log.devices)))
-            .collect();
-        let mut devices: Vec<String> = logs.iter().flat_map(|(_, from)| from.clone()).collect();
-        devices.sort_unstable();
-        devices.dedup();
-        let bytes = chain.logs.iter().map(|log| log.stored_bytes).sum();
-        let rate = (search.service.host.as_ref()).and_then(|host| world.measured.replay(host));
-        let seconds = rate
-            .filter(|rate| *rate > 0.0)
-            .map(|rate| float(bytes) / rate);
-        let span = match (chain.logs.first(), chain.logs.last()) {
-            (Some(first), Some(last)) => {
-                format!(
-                    "transactions after {} up to {}",
-                    first.from.value, last.until.value
-                )
-            }
-            _ => String::new(),
-        };
-        let step = NewStep {
-            kind: StepKind::ReplayLog {
-                service: search.service.name.clone(),
-                target: self.target.clone(),
-                logs,
-                until: chain.until.clone(),
-            },
-            subject: format!("{} {}", search.service.name, target_words(&self.until)),
-            lanes: world.device_lanes(draft, &devices),
-            estimate: Estimate {
-                seconds,
-                bytes: Some(bytes),
-            },
-            why: format!("the stored log holds {span} without a gap"),
-        };
-        line.then(draft, step, "log continues the fetched part");
+    /// What is prepared, in words.
+    fn prepared(&self, service: &Service) -> String {
+        let mut words = format!("{} for {}", self.target, service.name);
+        for (name, place) in &self.relocate {
+            words = format!("{words}, {name} at {place}");
+        }
+        if !self.only.is_empty() {
+            words = format!("{words}, content of {} only", self.only.join(", "));
+        }
+        words
     }
 
     /// Makes the staged copy visible.
@@ -255,6 +221,171 @@ impl Restoring {
         };
         line.then(draft, step, "everything before it must have held");
     }
+}
+
+/// Reads parts and log of one service back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'w, 'a> {
+    pub(super) world: &'w World<'a>,
+    pub(super) service: &'w Service,
+    pub(super) target: &'w str,
+    /// Read only from this device.
+    pub(super) from: Option<&'w str>,
+}
+
+impl Reading<'_, '_> {
+    /// Fetches the parts of a chain and replays its log.
+    pub(super) fn chain(
+        &self,
+        draft: &mut Draft,
+        line: &mut Line,
+        chain: &Chain<'_>,
+        until: &RecoveryTarget,
+    ) {
+        for part in &chain.parts {
+            self.fetch(draft, line, part, &chain.why);
+        }
+        if !chain.logs.is_empty() {
+            self.replay(draft, line, chain, until);
+        }
+    }
+
+    /// Devices to read from, nearest first.
+    fn holders(&self, devices: &[String]) -> Vec<String> {
+        let known = |name: &&String| self.world.device_named(name).is_some();
+        let wanted = devices.iter().filter(known);
+        let wanted = wanted.filter(|device| self.from.is_none_or(|from| from == device.as_str()));
+        let wanted: Vec<String> = wanted.cloned().collect();
+        self.world.nearest_first(self.service, &wanted)
+    }
+
+    fn fetch(&self, draft: &mut Draft, line: &mut Line, part: &PartHolding, why: &str) {
+        let world = self.world;
+        let from = self.holders(&part.devices);
+        // all holders are read at once, so their rates add up
+        let rates: Vec<f64> = from
+            .iter()
+            .filter_map(|d| world.measured.device_read(d))
+            .collect();
+        let rate = (!rates.is_empty()).then(|| rates.iter().sum());
+        let step = NewStep {
+            kind: StepKind::FetchPart {
+                service: self.service.name.clone(),
+                part: part.part.clone(),
+                from: from.clone(),
+                target: self.target.to_owned(),
+            },
+            subject: format!(
+                "{} of {:.0} from {}",
+                part.component,
+                part.taken_at,
+                from.join(", ")
+            ),
+            lanes: world.device_lanes(draft, &from),
+            estimate: Estimate {
+                bytes: Some(part.bytes),
+                ..World::estimate(Some(part.stored_bytes), &[rate])
+            },
+            why: why.to_owned(),
+        };
+        line.then(
+            draft,
+            step,
+            "the target must be free before anything is fetched",
+        );
+    }
+
+    fn replay(
+        &self,
+        draft: &mut Draft,
+        line: &mut Line,
+        chain: &Chain<'_>,
+        until: &RecoveryTarget,
+    ) {
+        let world = self.world;
+        let logs: Vec<(String, Vec<String>)> = (chain.logs.iter())
+            .map(|log| (log.log.clone(), self.holders(&log.devices)))
+            .collect();
+        let mut devices: Vec<String> = logs.iter().flat_map(|(_, from)| from.clone()).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        let bytes = chain.logs.iter().map(|log| log.stored_bytes).sum();
+        let rate = (self.service.host.as_ref()).and_then(|host| world.measured.replay(host));
+        let seconds = rate
+            .filter(|rate| *rate > 0.0)
+            .map(|rate| float(bytes) / rate);
+        let step = NewStep {
+            kind: StepKind::ReplayLog {
+                service: self.service.name.clone(),
+                target: self.target.to_owned(),
+                logs,
+                until: chain.until.clone(),
+            },
+            subject: format!("{} {}", self.service.name, self.words(until)),
+            lanes: world.device_lanes(draft, &devices),
+            estimate: Estimate {
+                seconds,
+                bytes: Some(bytes),
+            },
+            why: format!("the stored log holds {} without a gap", self.span(chain)),
+        };
+        line.then(draft, step, "log continues the fetched part");
+    }
+
+    /// What the log of a chain holds.
+    fn span(&self, chain: &Chain<'_>) -> String {
+        let (Some(first), Some(last)) = (chain.logs.first(), chain.logs.last()) else {
+            return String::new();
+        };
+        match self.service.engine {
+            EngineKind::Postgresql => format!(
+                "{} up to {}",
+                whole::words(&first.from),
+                whole::words(&last.until)
+            ),
+            _ => format!(
+                "transactions after {} up to {}",
+                first.from.value, last.until.value
+            ),
+        }
+    }
+
+    fn words(&self, until: &RecoveryTarget) -> String {
+        match (self.service.engine, until) {
+            (EngineKind::Postgresql, RecoveryTarget::Transaction(at)) => {
+                format!("to {}", whole::words(at))
+            }
+            (EngineKind::Postgresql, RecoveryTarget::Before(at)) => {
+                format!("to just before {}", whole::words(at))
+            }
+            _ => target_words(until),
+        }
+    }
+
+    /// Checks the copy by the engine's own means.
+    pub(super) fn check(&self) -> NewStep {
+        NewStep {
+            kind: StepKind::CheckRestored {
+                service: self.service.name.clone(),
+                target: self.target.to_owned(),
+            },
+            subject: format!("{} for {}", self.service.name, self.target),
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "only a sound copy is published".into(),
+        }
+    }
+}
+
+fn not_restored(service: &Service) -> GraphError {
+    GraphError::new(
+        format!(
+            "service `{}` is {}; postgresql, sqlite and files are the engines that can be restored",
+            service.name,
+            service.engine.word()
+        ),
+        "restore this service with its own tools; `planc list` shows its copies",
+    )
 }
 
 /// A recovery target in words.

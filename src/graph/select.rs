@@ -6,9 +6,12 @@ use std::fmt::Write;
 
 use super::due;
 use super::error::{GraphError, Problem};
+use super::whole;
 use super::world::{World, is_full, job_name};
 use crate::facts::holdings::Method;
-use crate::resolve::plan::{ArchiveId, Backup, BackupId, ComponentId, JobId, Take};
+use crate::resolve::plan::{
+    ArchiveId, Backup, BackupId, ComponentId, ComponentKind, EngineKind, JobId, Take,
+};
 use crate::similar;
 
 /// Components of one backup that are to be copied now, and how.
@@ -123,18 +126,23 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     let due = due_takes(world, id);
     let mut wanted = Vec::new();
     for component in backup.targets.iter().copied() {
-        if let Some(why) = full_at_once(world, component) {
+        let due = due
+            .iter()
+            .filter(|(method, _)| takes(world, component, *method));
+        let full = full_method(backup);
+        if let Some(why) = full_at_once(world, component).filter(|_| takes(world, component, full))
+        {
             wanted.push(Wanted {
                 job: id,
                 component,
-                method: full_method(backup),
+                method: full,
                 why: why.into(),
                 when_changed: backup.takes.iter().any(|take| take.when_changed),
                 at_once: true,
             });
             continue;
         }
-        wanted.extend(due.iter().map(|due| Wanted {
+        wanted.extend(due.map(|due| Wanted {
             job: id,
             component,
             method: due.method,
@@ -144,6 +152,22 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
         }));
     }
     wanted
+}
+
+/// Whether a component can be copied by a method: files as they are, tables by the engine's own
+/// words. What a job names besides is part of another component.
+fn takes(world: &World<'_>, component: ComponentId, method: Method) -> bool {
+    let component = world.plan.component(component);
+    if world.plan.service(component.service).engine != EngineKind::Postgresql {
+        return true;
+    }
+    match method {
+        Method::Logical => !matches!(
+            component.kind,
+            ComponentKind::Base | ComponentKind::Tablespace
+        ),
+        _ => whole::is_place(component.kind),
+    }
 }
 
 /// Why a full cannot wait for its schedule.
@@ -163,10 +187,13 @@ fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
         return due;
     }
     let backup = &world.plan.backups[id.index()];
-    let asked = backup.targets.iter().map(|component| Wanted {
+    let full = full_method(backup);
+    let targets = backup.targets.iter();
+    let asked = targets.filter(|component| takes(world, **component, full));
+    let asked = asked.map(|component| Wanted {
         job: id,
         component: *component,
-        method: full_method(backup),
+        method: full,
         why: "asked for by name; nothing of it was due, so a full is made".into(),
         when_changed: false,
         at_once: false,
@@ -276,7 +303,10 @@ pub(super) fn next_due(world: &World<'_>, job: JobId) -> Option<jiff::Timestamp>
     match job {
         JobId::Backup(id) => {
             let backup = &world.plan.backups[id.index()];
-            let at_once = |component: &ComponentId| full_at_once(world, *component).is_some();
+            let full = full_method(backup);
+            let at_once = |component: &ComponentId| {
+                takes(world, *component, full) && full_at_once(world, *component).is_some()
+            };
             if backup.targets.iter().any(at_once) {
                 return Some(world.now);
             }

@@ -94,6 +94,12 @@ pub struct RestoreIntent {
     pub until: RecoveryTarget,
     /// Read only from this device.
     pub from: Option<String>,
+    /// New places of components that lie outside the target, by name: tablespaces.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub relocate: BTreeMap<String, String>,
+    /// The history to follow, where more than one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<String>,
 }
 
 /// How far a recovery goes.
@@ -341,6 +347,22 @@ pub enum StepKind {
         service: String,
         /// Where the result will be published.
         target: String,
+        /// New places of components that lie outside the target, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        relocate: BTreeMap<String, String>,
+        /// Databases that are wanted with their content; empty for all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<String>,
+    },
+    /// Claims one lost component of a stopped service, to be put back where it was.
+    PrepareInPlace {
+        /// Component key.
+        component: String,
+        /// The service's own folder.
+        target: String,
+        /// Where it is put instead; none for its old place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        relocate: Option<String>,
     },
     /// Brings a part from the devices into staging, verifying every byte.
     FetchPart {
@@ -371,12 +393,15 @@ pub enum StepKind {
         /// Where the result will be published.
         target: String,
     },
-    /// Asks the restored copy a question.
+    /// Asks the restored copy a question, or the live service behind an extraction.
     Probe {
         /// Service.
         service: String,
-        /// Where the result is published or staged.
+        /// Where the result is published or staged; empty for the live service.
         target: String,
+        /// The database that is asked; none for the only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        database: Option<String>,
         /// The query.
         query: String,
         /// What the answer must be: `is true`, `is false`, `is empty`, `>= 100`.
@@ -390,8 +415,11 @@ pub enum StepKind {
         target: String,
         /// What is taken.
         tables: Vec<String>,
-        /// The database or service it goes to.
+        /// The service it goes to.
         into: String,
+        /// The database of that service; none for the only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        database: Option<String>,
         /// Prefix or schema of the new names.
         name: Option<String>,
     },

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::error::{GraphError, Problem};
 use super::step::{StepGraph, StepKind};
+use crate::facts::holdings::Method;
 use crate::resolve::plan::{DeviceKind, EngineKind, ResolvedPlan};
 
 /// Refuses graphs with a service or a device that this version cannot serve.
@@ -26,6 +27,7 @@ pub fn check(plan: &ResolvedPlan, graph: &StepGraph) -> Result<(), GraphError> {
             .into_iter()
             .filter_map(|name| device_problem(plan, name)),
     );
+    problems.extend(method_problems(plan, graph));
     GraphError::unless_empty(problems)
 }
 
@@ -36,7 +38,8 @@ pub fn service_of(kind: &StepKind) -> Option<&str> {
         StepKind::BeginBackup { component, .. }
         | StepKind::CopyPart { component, .. }
         | StepKind::EndBackup { component, .. }
-        | StepKind::CommitPart { component, .. } => component.split('/').next(),
+        | StepKind::CommitPart { component, .. }
+        | StepKind::PrepareInPlace { component, .. } => component.split('/').next(),
         StepKind::ArchiveLog { service, .. }
         | StepKind::PrepareTarget { service, .. }
         | StepKind::FetchPart { service, .. }
@@ -87,12 +90,32 @@ pub fn objects_of(kind: &StepKind) -> Vec<String> {
     }
 }
 
+/// A PostgreSQL cluster is copied in full.
+fn method_problems(plan: &ResolvedPlan, graph: &StepGraph) -> Vec<Problem> {
+    let other = graph.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::BeginBackup { component, method } if *method != Method::PhysicalFull => {
+            let name = component.split('/').next()?;
+            let service = plan.services.iter().find(|service| service.name == name)?;
+            (service.engine == EngineKind::Postgresql).then_some((component, method))
+        }
+        _ => None,
+    });
+    let problem = other.map(|(component, method)| Problem {
+        message: format!(
+            "`{component}` is to be copied by `{}`; this planc copies PostgreSQL by \
+             `physical full`",
+            method.words()
+        ),
+        help: "write `physical full …`".into(),
+    });
+    problem.collect()
+}
+
 fn service_problem(plan: &ResolvedPlan, name: &str) -> Option<Problem> {
     let service = plan.services.iter().find(|service| service.name == name)?;
-    let known = matches!(service.engine, EngineKind::Sqlite | EngineKind::Files);
-    (!known).then(|| Problem {
+    (service.engine == EngineKind::Mariadb).then(|| Problem {
         message: format!(
-            "service `{name}` is {}; sqlite and files are the engines that can be run",
+            "service `{name}` is {}; postgresql, sqlite and files are the engines that can be run",
             service.engine.word()
         ),
         help: "name the jobs of other services: `planc run JOB …`".into(),

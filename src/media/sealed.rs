@@ -323,6 +323,24 @@ fn decrypt(bytes: &[u8], places: &Places, seal: &Seal) -> Result<Vec<u8>, String
     Ok(stored)
 }
 
+/// The header of an object from its first bytes, without proof that the object is whole. None when
+/// `bytes` do not hold all of it; the second value says how many are needed.
+///
+/// # Errors
+/// When the object is of another type or version.
+pub fn peek(kind: Kind, bytes: &[u8]) -> Result<(Option<&[u8]>, u64), String> {
+    if bytes.len() < PREFIX {
+        return Ok((None, PREFIX as u64));
+    }
+    if &bytes[..8] != kind.magic() || bytes[8..10] != VERSION.to_le_bytes() || bytes[11] > 1 {
+        return Err("it is an object of another type or version".into());
+    }
+    let length = number(bytes, 12, 4).min(LONGEST_HEADER as u64);
+    let needed = PREFIX as u64 + length;
+    let end = usize::try_from(needed).map_err(|_| "its header is too long")?;
+    Ok((bytes.get(PREFIX..end), needed))
+}
+
 fn check_trailer(bytes: &[u8]) -> Result<(), String> {
     if bytes.len() < PREFIX + TRAILER {
         return Err("it is cut off".into());

@@ -78,6 +78,7 @@ fn is_told(kind: &StepKind, ended: &StepReport) -> bool {
         StepKind::BeginBackup { .. }
             | StepKind::EndBackup { .. }
             | StepKind::PrepareTarget { .. }
+            | StepKind::PrepareInPlace { .. }
             | StepKind::Exec { .. }
             | StepKind::Barrier
     );

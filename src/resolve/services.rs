@@ -112,6 +112,7 @@ fn stocked(
         version: entry.and_then(|entry| entry.version.clone()),
         host: host.map(|(name, _)| name.clone()),
         path: entry.and_then(|entry| Some(cx.world.beside(entry.path.as_ref()?))),
+        programs: entry.and_then(|entry| Some(cx.world.beside(entry.programs.as_ref()?))),
         connect: entry.map(|entry| entry.connect.clone()).unwrap_or_default(),
         labels: entry.map(|entry| entry.labels.clone()).unwrap_or_default(),
         components: (ComponentId(0), 0),

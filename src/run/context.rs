@@ -113,6 +113,8 @@ impl Context {
 pub struct KnownLogs {
     heads: Mutex<BTreeMap<String, Position>>,
     ids: Mutex<BTreeSet<String>>,
+    // ids by the device that holds them
+    held: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl KnownLogs {
@@ -131,7 +133,13 @@ impl KnownLogs {
         let heads = newest.into_iter();
         let heads = heads.map(|(service, (_, until))| (service, until.clone()));
         let ids = holdings.logs.iter().map(|log| log.log.clone());
+        let held = holdings.logs.iter().flat_map(|log| {
+            let name = crate::media::name::log_of_id(&log.log).unwrap_or_default();
+            let devices = log.devices.iter();
+            devices.map(move |device| (device.clone(), name.clone()))
+        });
         Self {
+            held: Mutex::new(held.collect()),
             heads: Mutex::new(heads.collect()),
             ids: Mutex::new(ids.collect()),
         }
@@ -147,6 +155,17 @@ impl KnownLogs {
     pub fn stored(&self, service: &str, id: &str, until: &Position) {
         lock(&self.heads).insert(service.to_owned(), until.clone());
         lock(&self.ids).insert(id.to_owned());
+    }
+
+    /// Whether it is known that a device holds the object of this name.
+    #[must_use]
+    pub fn is_held(&self, device: &str, object: &str) -> bool {
+        lock(&self.held).contains(&(device.to_owned(), object.to_owned()))
+    }
+
+    /// A device was found to hold the object of this name.
+    pub fn found(&self, device: &str, object: &str) {
+        lock(&self.held).insert((device.to_owned(), object.to_owned()));
     }
 
     /// True when the object is a range of log, not a part.

@@ -128,7 +128,9 @@ impl<'a> Coordinator<'a> {
     fn clean_up(&mut self) {
         self.context.sessions.clear();
         for step in &self.graph.steps {
-            let StepKind::PrepareTarget { target, .. } = &step.kind else {
+            let (StepKind::PrepareTarget { target, .. } | StepKind::PrepareInPlace { target, .. }) =
+                &step.kind
+            else {
                 continue;
             };
             let folder = staging::path(Path::new(target), &self.graph.run);

@@ -26,6 +26,7 @@ mod resume;
 mod retry;
 mod sessions;
 mod space;
+pub mod shipped;
 pub mod staging;
 mod stop;
 mod timing;

@@ -184,6 +184,7 @@ pub fn engine(
         service: service.to_owned(),
         engine: found.engine,
         path: found.path.as_ref().map(|path| places.base.join(path)),
+        programs: found.programs.as_ref().map(|path| places.base.join(path)),
         state_dir: places.state.join("sources").join(service),
         connect: found.connect.clone().into_iter().collect(),
         apart: apart(plan, service),
@@ -356,7 +357,8 @@ impl Needs {
         match kind {
             StepKind::BeginBackup { component, .. }
             | StepKind::CopyPart { component, .. }
-            | StepKind::CommitPart { component, .. } => {
+            | StepKind::CommitPart { component, .. }
+            | StepKind::PrepareInPlace { component, .. } => {
                 self.services.insert(service_of(component).to_owned());
             }
             StepKind::ArchiveLog { service, .. }

@@ -9,6 +9,7 @@ use super::open::OpenError;
 use super::space;
 use crate::engine::{EngineError, Retry};
 use crate::graph::step::{Step, StepGraph, StepKind};
+use crate::resolve::plan::EngineKind;
 
 /// Refuses a graph of which it can be seen beforehand that it would fail. Steps in `done` are
 /// behind it already.
@@ -36,11 +37,16 @@ pub fn check(graph: &StepGraph, context: &Context, done: &[usize]) -> Result<(),
 /// The place of a restored copy must be free, and its folder writable.
 fn target(kind: &StepKind, context: &Context) -> Result<(), OpenError> {
     match kind {
-        StepKind::PrepareTarget { service, target } => {
+        StepKind::PrepareTarget {
+            service, target, ..
+        } => {
             let engine = context.engines.get(service);
             let free = engine.map_or(Ok(()), |engine| engine.check_target(Path::new(target)));
             free.map_err(OpenError::Target)?;
             writable(Path::new(target)).map_err(OpenError::Target)
+        }
+        StepKind::Extract { service, .. } if asks_server(context, service) => {
+            live(service, context)
         }
         StepKind::Extract { into, .. } => match context.live_files.get(into) {
             Some(file) if !file.is_file() => Err(OpenError::Engine {
@@ -51,6 +57,12 @@ fn target(kind: &StepKind, context: &Context) -> Result<(), OpenError> {
         },
         _ => Ok(()),
     }
+}
+
+/// Whether tables go to a server instead of a file.
+fn asks_server(context: &Context, service: &str) -> bool {
+    let engine = context.engines.get(service);
+    engine.is_some_and(|engine| engine.kind() == EngineKind::Postgresql)
 }
 
 /// The nearest folder above the target that exists takes new entries.

@@ -163,6 +163,7 @@ fn bracket_of(kind: &StepKind) -> Option<&str> {
         StepKind::BeginBackup { component, .. } => Some(component),
         StepKind::CopyPart { part, .. } | StepKind::EndBackup { part, .. } => Some(part),
         StepKind::PrepareTarget { target, .. }
+        | StepKind::PrepareInPlace { target, .. }
         | StepKind::FetchPart { target, .. }
         | StepKind::ReplayLog { target, .. }
         | StepKind::CheckRestored { target, .. }

@@ -22,6 +22,7 @@ pub(crate) fn spec(engine: EngineKind, path: &Path, state_dir: &Path) -> SourceS
         service: "notes".to_owned(),
         engine,
         path: Some(path.to_owned()),
+        programs: None,
         state_dir: state_dir.to_owned(),
         connect: std::collections::BTreeMap::new(),
         apart: std::collections::BTreeSet::new(),

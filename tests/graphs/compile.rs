@@ -225,6 +225,8 @@ fn restore(until: RecoveryTarget, from: Option<&str>) -> Intent {
         to: "/restored/notes.db".into(),
         until,
         from: from.map(str::to_owned),
+        relocate: std::collections::BTreeMap::new(),
+        incarnation: None,
     })
 }
 

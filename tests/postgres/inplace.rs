@@ -1,9 +1,9 @@
 //! One lost tablespace put back, everything else where it is.
 
-use planc::engine::EntryKind;
 use planc::engine::postgres::component::Place;
 use planc::engine::postgres::inplace::TablespaceRestore;
 use planc::engine::postgres::notes::PartNotes;
+use planc::engine::{EntryKind, RestoreSession};
 
 use super::backup::divided;
 use super::cluster::{Cluster, own, run_ok, versions};
@@ -15,8 +15,10 @@ const HOT: &str = "shop/tablespace/hot";
 /// Puts a part back and replays; bytes written.
 fn put_back(cluster: &Cluster, part: &Part) -> u64 {
     let spec = parts::spec(cluster, "postgres", &[]);
-    let restore = TablespaceRestore::new(spec, &cluster.data, &part.ended);
-    let mut restore = restore.expect("the part fits");
+    let scratch = super::cluster::folder();
+    let restore = TablespaceRestore::new(spec, &cluster.data, HOT, None, scratch.path());
+    let mut restore = restore.expect("the cluster is stopped");
+    restore.begin_part(&part.ended).expect("the part fits");
     for entry in &part.entries {
         restore.entry(entry).expect("an entry");
         if entry.kind == EntryKind::File {
@@ -25,10 +27,12 @@ fn put_back(cluster: &Cluster, part: &Part) -> u64 {
             restore.close(bytes.len() as u64).expect("closed");
         }
     }
-    let scratch = super::cluster::folder();
     let fetch = format!("cp {}/%f %p", cluster.archive().display());
     let replayed = restore.recover(&fetch, scratch.path()).expect("recovered");
     assert_eq!(replayed.reason, "no recovery target specified");
+    let place = cluster.folder.path().join("hot/.planc-restoring");
+    assert!(place.exists(), "the place is claimed until the end");
+    std::fs::remove_file(place).expect("released");
     restore.bytes()
 }
 
@@ -85,8 +89,9 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
     let base = copy(&parts::engine(&cluster, &[HOT]), "shop/base/base").expect("a part");
     let refusal = |part: &Part, data: &std::path::Path| {
         let spec = parts::spec(&cluster, "postgres", &[]);
-        let restore = TablespaceRestore::new(spec, data, &part.ended);
-        restore.err().expect("a refusal").to_string()
+        let restore = TablespaceRestore::new(spec, data, HOT, None, data);
+        let judged = restore.and_then(|mut restore| restore.begin_part(&part.ended));
+        judged.err().expect("a refusal").to_string()
     };
     assert!(refusal(&part, &cluster.data).contains("the server runs"));
     cluster.stop("fast");

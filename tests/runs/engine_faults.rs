@@ -132,6 +132,8 @@ impl Bench {
             StepKind::PrepareTarget {
                 service: service.clone(),
                 target: target.clone(),
+                relocate: std::collections::BTreeMap::new(),
+                only: Vec::new(),
             },
             StepKind::FetchPart {
                 service: service.clone(),

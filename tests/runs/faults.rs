@@ -128,6 +128,7 @@ fn run_with(folder: &Path, calls: usize) -> bool {
         service: "docs".to_owned(),
         engine: EngineKind::Files,
         path: Some(folder.join("docs")),
+        programs: None,
         state_dir: folder.join("state"),
         connect: std::collections::BTreeMap::new(),
         apart: std::collections::BTreeSet::new(),

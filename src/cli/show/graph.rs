@@ -128,6 +128,8 @@ fn intent(args: &Args, holdings: &Holdings) -> Result<Intent, CliError> {
             to: restore::absolute(to)?,
             until: restore::target(holdings, service, &args.at)?,
             from: None,
+            relocate: std::collections::BTreeMap::new(),
+            incarnation: None,
         }));
     }
     Ok(match args.jobs.as_slice() {

@@ -13,7 +13,7 @@ use super::connect::refused;
 use super::files::{Found, Selection, SourceFile, cannot};
 use super::label::BackupLabel;
 use super::lsn::{Lsn, Timeline};
-use super::notes::PartNotes;
+use super::notes::{Names, PartNotes};
 use super::read::{self, BadPage, PageReader};
 use super::server::ServerFacts;
 use super::{PostgresSpec, connect, control};
@@ -26,6 +26,7 @@ pub struct Bracket {
     server: ServerFacts,
     place: Place,
     apart: Vec<Place>,
+    names: Names,
     selection: Selection,
     bad: Vec<(String, BadPage)>,
     warnings: Vec<String>,
@@ -74,6 +75,7 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
     prepared.server.check_backup(&spec.service)?;
     let label = format!("planc {key}");
     let start = "select pg_backup_start($1, true)::text";
+    let names = component::names(&mut prepared.client, &spec.service)?;
     let started = prepared.client.query_one(start, &[&label]);
     started.map_err(|error| refused(format!("begin a backup of {key}"), &error))?;
     Ok(Bracket {
@@ -82,6 +84,7 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
         server: prepared.server,
         place: prepared.place,
         apart: prepared.apart,
+        names,
         selection: prepared.selection,
         bad: Vec::new(),
         warnings: Vec::new(),
@@ -123,6 +126,7 @@ impl BackupSession for Bracket {
             apart: self.apart,
             system_identifier: self.server.system_identifier,
             version_num: self.server.version_num,
+            names: self.names,
             label: label.clone(),
         };
         Ok(EndedBackup {

@@ -1,12 +1,13 @@
 //! Owns what the components of a cluster are: base, one tablespace, the directory of one
 //! database; their keys, their object ids and their folders.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 use serde::{Deserialize, Serialize};
 
 use super::connect::refused;
+use super::notes::Names;
 use super::server::ServerFacts;
 use crate::engine::EngineError;
 
@@ -148,6 +149,25 @@ fn database(client: &mut Client, service: &str, name: &str) -> Result<Place, Eng
     Ok(Place::Database {
         oid: oid(row.get(0)),
         name: name.to_owned(),
+    })
+}
+
+/// What tablespaces and databases are called now.
+///
+/// # Errors
+/// What the server says.
+pub fn names(client: &mut Client, service: &str) -> Result<Names, EngineError> {
+    let mut ask = |query: &str| -> Result<BTreeMap<u32, String>, EngineError> {
+        let rows = client.query(query, &[]);
+        let rows = rows.map_err(|error| refused(format!("list the parts of {service}"), &error))?;
+        Ok(rows
+            .iter()
+            .map(|row| (oid(row.get(0)), row.get(1)))
+            .collect())
+    };
+    Ok(Names {
+        tablespaces: ask("select oid::int8, spcname::text from pg_tablespace")?,
+        databases: ask("select oid::int8, datname::text from pg_database")?,
     })
 }
 

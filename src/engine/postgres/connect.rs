@@ -2,11 +2,13 @@
 //! source only, and the words for what a server refuses.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
+use super::{PostgresSpec, instance};
 use crate::engine::EngineError;
 
 /// Connection fields: `host`, `port`, `socket` (folder), `user`, `database`, `password`
@@ -35,6 +37,50 @@ pub fn open(service: &str, connect: &Connect) -> Result<Client, EngineError> {
     let done = client.batch_execute(settings);
     done.map_err(|error| refused(what(), &error))?;
     Ok(client)
+}
+
+/// As [`open`], in another database than the inventory's.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_database(
+    service: &str,
+    connect: &Connect,
+    database: &str,
+) -> Result<Client, EngineError> {
+    let mut connect = connect.clone();
+    connect.insert("database".to_owned(), database.to_owned());
+    open(service, &connect)
+}
+
+/// A client program of the server's version that connects as the inventory says. The password goes
+/// by the environment of that program, never by its arguments.
+///
+/// # Errors
+/// When the programs are not found or the secret cannot be read.
+pub fn tool(spec: &PostgresSpec, database: &str, name: &str) -> Result<Command, EngineError> {
+    let mut client = open(&spec.service, &spec.connect)?;
+    let row = client.query_one("select current_setting('server_version_num')::int8", &[]);
+    let row = row.map_err(|error| refused(format!("ask {} its version", spec.service), &error))?;
+    let major = u32::try_from(row.get::<_, i64>(0) / 10_000).unwrap_or(0);
+    let programs = instance::programs(spec.programs.as_deref(), major)?;
+    let mut command = Command::new(programs.join(name));
+    for variable in ["PGSERVICE", "PGOPTIONS", "PGPASSWORD", "PGHOSTADDR"] {
+        command.env_remove(variable);
+    }
+    command.env("LC_ALL", "C").env("PGDATABASE", database);
+    let field = |name: &str| spec.connect.get(name);
+    let host = field("socket").or_else(|| field("host"));
+    command.env("PGHOST", host.map_or("/var/run/postgresql", String::as_str));
+    command.env("PGPORT", field("port").map_or("5432", String::as_str));
+    command.env("PGUSER", field("user").map_or("postgres", String::as_str));
+    if let Some(mode) = field("sslmode") {
+        command.env("PGSSLMODE", mode);
+    }
+    if let Some(source) = field("password") {
+        command.env("PGPASSWORD", secret(&spec.service, source)?);
+    }
+    Ok(command)
 }
 
 fn config(service: &str, connect: &Connect) -> Result<Config, EngineError> {

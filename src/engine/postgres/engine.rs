@@ -7,12 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::connect;
+use super::inplace::TablespaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
-use super::{PostgresSpec, archive, backup};
+use super::{PostgresSpec, archive, backup, instance, logical};
 use crate::engine::{
-    Archived, BackupSession, Engine, EngineError, LogRange, LogSink, RestoreSession, Survey,
-    TransactionSummary,
+    Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogRange, LogSink,
+    RestoreSession, Rows, Survey, TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -94,9 +95,57 @@ impl Engine for PostgresEngine {
         super::files::check_empty(target)
     }
 
-    fn query(&self, restored: &Path, _sql: &str) -> Result<Vec<Vec<Option<String>>>, EngineError> {
-        let restored = restored.display();
-        Err(unsupported(format!("be asked in the folder {restored}")))
+    fn put_back(
+        &self,
+        component: &str,
+        place: Option<&Path>,
+        staging: &Path,
+    ) -> Result<Box<dyn RestoreSession>, EngineError> {
+        let data = self.spec.data_directory.as_deref();
+        let data = data.ok_or_else(|| {
+            EngineError::refused(
+                format!("put {component} back"),
+                "the inventory gives no `path` of the data directory",
+            )
+        })?;
+        let spec = self.spec.clone();
+        let session = TablespaceRestore::new(spec, data, component, place, staging)?;
+        Ok(Box::new(session))
+    }
+
+    fn abandon(&self, staging: &Path) {
+        instance::abandon(&staging.join("cluster/data"));
+    }
+
+    fn query(&self, restored: &Path, sql: &str) -> Result<Rows, EngineError> {
+        self.query_database(restored, None, sql)
+    }
+
+    fn query_database(
+        &self,
+        restored: &Path,
+        database: Option<&str>,
+        sql: &str,
+    ) -> Result<Rows, EngineError> {
+        let instance = logical::open(&self.spec, restored)?;
+        let mut client = instance.client(database.unwrap_or("postgres"))?;
+        let rows = logical::ask(&mut client, sql)?;
+        drop(client);
+        instance.stop()?;
+        Ok(rows)
+    }
+
+    fn query_live(&self, database: Option<&str>, sql: &str) -> Result<Rows, EngineError> {
+        let spec = &self.spec;
+        let mut client = match database {
+            Some(database) => connect::open_database(&spec.service, &spec.connect, database)?,
+            None => connect::open(&spec.service, &spec.connect)?,
+        };
+        logical::ask(&mut client, sql)
+    }
+
+    fn extract(&self, restored: &Path, wish: &Extraction) -> Result<Extracted, EngineError> {
+        logical::extract(&self.spec, restored, wish)
     }
 }
 

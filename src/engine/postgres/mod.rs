@@ -34,6 +34,9 @@ pub mod files;
 pub mod increment;
 pub mod inplace;
 pub mod names;
+pub mod find;
+pub mod instance;
+pub mod logical;
 pub mod notes;
 mod pages;
 pub mod push;
@@ -42,11 +45,13 @@ pub mod readahead;
 pub mod receive;
 pub mod replay;
 pub mod restore;
+pub mod scope;
 pub mod server;
 pub mod spool;
 pub mod standing;
 mod summaries;
 mod survey;
+pub mod sound;
 mod write;
 
 use std::collections::BTreeSet;
@@ -84,7 +89,7 @@ impl PostgresSpec {
             connect: spec.connect.clone(),
             data_directory: spec.path.clone(),
             apart: apart.collect::<Result<_, _>>()?,
-            programs: None,
+            programs: spec.programs.clone(),
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::component::Place;
 use super::label::{BackupLabel, MappedTablespace, parse_map};
 use crate::engine::{EndedBackup, EngineError};
@@ -14,6 +16,18 @@ const PLACE: &str = "place";
 const APART: &str = "apart";
 const SYSTEM: &str = "system-identifier";
 const VERSION: &str = "server-version-num";
+const NAMES: &str = "names";
+
+/// Names of a cluster's parts, by object id, when the bracket began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Tablespaces.
+    #[serde(default)]
+    pub tablespaces: BTreeMap<u32, String>,
+    /// Databases.
+    #[serde(default)]
+    pub databases: BTreeMap<u32, String>,
+}
 
 /// What a part says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +46,8 @@ pub struct PartNotes {
     pub system_identifier: u64,
     /// Version of the server that was copied.
     pub version_num: u32,
+    /// What its parts are called; empty in parts that do not tell.
+    pub names: Names,
 }
 
 impl PartNotes {
@@ -47,6 +63,7 @@ impl PartNotes {
             (APART.to_owned(), json(serde_json::to_string(&self.apart))),
             (SYSTEM.to_owned(), self.system_identifier.to_string()),
             (VERSION.to_owned(), self.version_num.to_string()),
+            (NAMES.to_owned(), json(serde_json::to_string(&self.names))),
         ])
     }
 
@@ -73,6 +90,10 @@ impl PartNotes {
             version_num: note(VERSION)?
                 .parse()
                 .map_err(|error| wrong(VERSION)(&error))?,
+            names: match ended.notes.get(NAMES) {
+                Some(text) => serde_json::from_str(text).map_err(|error| wrong(NAMES)(&error))?,
+                None => Names::default(),
+            },
         })
     }
 

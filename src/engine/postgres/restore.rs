@@ -2,9 +2,11 @@
 //! the oldest, the raised control file, and the log handed over segment by segment.
 //!
 //! Layout of the staging folder: `cluster/data`, `cluster/tablespaces/OID` (the result: links
-//! between them are relative, so the folder can be renamed as a whole), `log` (segments) and
-//! `scratch` (socket and log of the server that replays).
+//! between them are relative, so the folder can be renamed as a whole), `log` (segments and
+//! histories) and `scratch` (log of the server that replays). Tablespaces that move lie where
+//! they go from the beginning.
 
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,10 +18,11 @@ use super::files::cannot;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
 use super::records::Records;
-use super::replay::{self, Replay, Replayed};
+use super::replay::{Replay, Replayed};
+use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
-use super::{FormatError, PostgresSpec, read};
+use super::{FormatError, PostgresSpec, instance, read, sound};
 use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -36,7 +39,12 @@ pub struct ClusterRestore {
     root: PathBuf,
     writer: Writer,
     parts: Vec<(PartNotes, EndedBackup)>,
+    scope: Scope,
     until: RecoveryTarget,
+    /// A record behind the target was seen.
+    beyond: bool,
+    /// The log that was given goes beyond the target.
+    covered: bool,
     before: Option<(Lsn, Lsn)>,
     newest: Option<Segment>,
     replayed: Option<Replayed>,
@@ -65,7 +73,10 @@ impl ClusterRestore {
             root,
             writer,
             parts: Vec::new(),
+            scope: Scope::default(),
             until: RecoveryTarget::Latest,
+            beyond: false,
+            covered: false,
             before: None,
             newest: None,
             replayed: None,
@@ -101,14 +112,20 @@ impl ClusterRestore {
         let data = self.data_directory();
         self.write(&data.join(LABEL), assembly.label.as_bytes())?;
         for tablespace in &assembly.tablespaces {
-            let folder = self
-                .root
-                .join(format!("cluster/tablespaces/{}", tablespace.oid));
+            let inside = format!("cluster/tablespaces/{}", tablespace.oid);
+            let folder = self.scope.place(tablespace.oid);
+            let folder = folder.map_or_else(|| self.root.join(inside), Path::to_owned);
             let made = std::fs::create_dir_all(&folder);
             made.map_err(|error| cannot("create", &folder, error))?;
             self.writer.own(&folder)?;
         }
-        let map = assembly.map(|tablespace| format!("../../tablespaces/{}", tablespace.oid));
+        let map = assembly.map(|tablespace| {
+            let moved = self.scope.place(tablespace.oid);
+            moved.map_or_else(
+                || format!("../../tablespaces/{}", tablespace.oid),
+                |place| place.display().to_string(),
+            )
+        });
         if !map.is_empty() {
             self.write(&data.join(MAP), map.as_bytes())?;
         }
@@ -169,13 +186,13 @@ impl ClusterRestore {
         let handed = format!("cp '{}/%f' '%p'", log.display());
         let target = match &self.target {
             Some(target) => target.clone(),
-            None => Target::of(&self.until, |end| self.start_of(end))
+            None => Target::of(&self.shown(), |end| self.start_of(end))
                 .map_err(|error| error.of("the target"))?,
         };
         let programs = self.spec.programs.as_deref();
         let user = self.spec.connect.get("user");
         let replay = Replay {
-            programs: replay::programs(programs, assembly.version_num / 10_000)?,
+            programs: instance::programs(programs, assembly.version_num / 10_000)?,
             data: self.data_directory(),
             scratch: self.root.join("scratch"),
             restore_command: self.restore_command.clone().unwrap_or(handed),
@@ -183,8 +200,23 @@ impl ClusterRestore {
             at_least: assembly.stop,
             patience: PATIENCE,
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
+            keeps_log: false,
         };
-        replay.run(|_| Ok(()))
+        let data = self.data_directory();
+        replay.run(|instance| sound::check(instance, &data, self.scope.whole()))
+    }
+
+    /// The server ends at a target only when it sees a record behind it. Where the log that was
+    /// given ends before there is one, its end is the target.
+    fn shown(&self) -> RecoveryTarget {
+        match self.until {
+            RecoveryTarget::Instant(_) | RecoveryTarget::Transaction(_)
+                if self.covered && !self.beyond =>
+            {
+                RecoveryTarget::Latest
+            }
+            _ => self.until.clone(),
+        }
     }
 
     fn start_of(&self, end: Lsn) -> Option<Lsn> {
@@ -198,10 +230,19 @@ impl ClusterRestore {
         let records = Records::new(&range.payload);
         let known = self.tablespaces()?;
         for record in records.map_err(|error| error.of("a log segment"))? {
-            if let RecoveryTarget::Before(position) = until
-                && record.end.0 == position.value
-            {
-                self.before = Some((record.lsn, record.end));
+            match until {
+                RecoveryTarget::Before(position) if record.end.0 == position.value => {
+                    self.before = Some((record.lsn, record.end));
+                    self.beyond = true;
+                }
+                RecoveryTarget::Transaction(position) => {
+                    self.beyond |= record.lsn.0 >= position.value;
+                }
+                RecoveryTarget::Instant(at) => {
+                    let ended = record.ending();
+                    self.beyond |= ended.is_some_and(|(_, ended)| ended > *at);
+                }
+                _ => {}
             }
             if let Some((oid, path)) = record.new_tablespace() {
                 return Err(EngineError::Refused {
@@ -225,6 +266,52 @@ impl ClusterRestore {
 }
 
 impl RestoreSession for ClusterRestore {
+    fn relocate(&mut self, places: &BTreeMap<String, PathBuf>) -> Result<(), EngineError> {
+        self.scope.relocate(places)
+    }
+
+    fn only(&mut self, databases: &[String]) {
+        self.scope.only(databases);
+    }
+
+    fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
+        let notes = PartNotes::parse(ended)?;
+        // a missing program is told before anything is read
+        instance::programs(self.spec.programs.as_deref(), notes.version_num / 10_000)?;
+        for (oid, place) in self.scope.learn(&notes)? {
+            self.writer.map(&format!("pg_tblspc/{oid}"), &place);
+        }
+        Ok(())
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        self.scope.wants(&entry.path)
+    }
+
+    fn history(&mut self, incarnation: &str, text: &[u8]) -> Result<(), EngineError> {
+        let path = self.root.join(format!("log/{incarnation}.history"));
+        self.write(&path, text)
+    }
+
+    fn reach(&mut self, until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
+        self.until = until.clone();
+        let assembly = Assembly::of(&self.parts)?;
+        self.assemble(&assembly)?;
+        self.replayed = Some(self.replay(&assembly)?);
+        // the server's own history tells that it is
+        Ok(true)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let left_out = !self.scope.whole().is_empty();
+        let warning = format!(
+            "{} bytes were restored: only the content of {} was wanted",
+            self.writer.bytes(),
+            self.scope.whole().join(", ")
+        );
+        left_out.then_some(warning).into_iter().collect()
+    }
+
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
         self.writer.entry(entry)
     }
@@ -261,6 +348,11 @@ impl RestoreSession for ClusterRestore {
             });
         }
         self.inspect(range, until)?;
+        self.covered |= match until {
+            RecoveryTarget::Instant(at) => range.last_at > *at,
+            RecoveryTarget::Transaction(at) => range.until.value >= at.value,
+            _ => false,
+        };
         self.newest = Some(segment);
         let path = self.root.join("log").join(segment.name(size));
         self.write(&path, &range.payload)?;
@@ -273,9 +365,11 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn check(&mut self) -> Result<(), EngineError> {
-        let assembly = Assembly::of(&self.parts)?;
-        self.assemble(&assembly)?;
-        self.replayed = Some(self.replay(&assembly)?);
+        if self.replayed.is_none() {
+            let until = self.until.clone();
+            self.reach(&until, true)?;
+        }
+        self.scope.release()?;
         for name in ["backup_label.old", "tablespace_map.old"] {
             // left by the server as a record of what it read; not part of the result
             let _ = std::fs::remove_file(self.data_directory().join(name));
@@ -299,11 +393,10 @@ impl ClusterRestore {
             && match until {
                 RecoveryTarget::Latest => false,
                 RecoveryTarget::Backup => true,
-                RecoveryTarget::Instant(at) => range.first_at > *at,
-                // the record that begins there must be seen, too
-                RecoveryTarget::Transaction(position) | RecoveryTarget::Before(position) => {
-                    range.from.value > position.value
-                }
+                // a record behind the target must be seen, too
+                RecoveryTarget::Instant(_)
+                | RecoveryTarget::Transaction(_)
+                | RecoveryTarget::Before(_) => self.beyond,
             }
     }
 }

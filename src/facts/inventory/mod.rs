@@ -69,8 +69,10 @@ pub struct InventoryService {
     pub version: Option<String>,
     /// Its host, with the place that says it.
     pub host: Option<(String, Span)>,
-    /// Path of a SQLite file or file tree.
+    /// Path of a SQLite file, file tree or data directory.
     pub path: Option<String>,
+    /// Folder with the programs of the server's version.
+    pub programs: Option<String>,
     /// The disk a SQLite file or file tree lies on.
     pub disk: Option<String>,
     /// Connection fields; of a secret only its source, as `env:NAME`.

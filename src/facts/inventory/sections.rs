@@ -27,12 +27,13 @@ const SITE: &[&str] = &["city", "link", "note"];
 const HOST: &[&str] = &[
     "site", "address", "disks", "replay", "free", "write", "read", "note",
 ];
-const DISK: &[&str] = &["free", "write", "read", "note"];
+const DISK: &[&str] = &["path", "free", "write", "read", "note"];
 const SERVICE: &[&str] = &[
     "engine",
     "version",
     "host",
     "path",
+    "programs",
     "disk",
     "connect",
     "tablespaces",
@@ -152,6 +153,7 @@ fn host(entry: &Entry, reader: &mut Reader<'_>) -> Host {
 fn disk(entry: &Entry, reader: &mut Reader<'_>) -> Disk {
     let fields = reader.fields(&entry.value, "a disk", DISK);
     Disk {
+        path: fields.text("path", reader),
         free: fields.size("free", reader),
         write: fields.rate("write", reader),
         read: fields.rate("read", reader),
@@ -165,6 +167,7 @@ fn service(entry: &Entry, reader: &mut Reader<'_>) -> InventoryService {
         version: fields.text("version", reader),
         host: fields.name("host", reader),
         path: fields.text("path", reader),
+        programs: fields.text("programs", reader),
         disk: fields.text("disk", reader),
         connect: connect(fields, reader),
         tablespaces: named(fields, "tablespaces", reader, placed),

@@ -23,6 +23,7 @@ pub fn kind_word(kind: &StepKind) -> &'static str {
         StepKind::DeleteStored { .. } => "delete-stored",
         StepKind::Reprieve { .. } => "reprieve",
         StepKind::PrepareTarget { .. } => "prepare-target",
+        StepKind::PrepareInPlace { .. } => "prepare-in-place",
         StepKind::FetchPart { .. } => "fetch-part",
         StepKind::ReplayLog { .. } => "replay-log",
         StepKind::CheckRestored { .. } => "check-restored",

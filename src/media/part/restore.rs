@@ -24,12 +24,15 @@ pub fn restore(
     progress: Progress<'_>,
 ) -> Result<(Manifest, Vec<Replaced>), EngineError> {
     let (manifest, mut replaced) = load_any(part, holders)?;
+    session.begin_part(&manifest.ended)?;
     let manifest = Arc::new(manifest);
     let fetch = Fetch::start(&manifest, holders, 0..manifest.frames.len(), false)?;
     let mut files = Files::new(&manifest, fetch, progress);
     for file in &manifest.entries {
         session.entry(&file.entry)?;
-        files.read(file, &mut |at, bytes| session.data(at, bytes))?;
+        if session.wants(&file.entry) {
+            files.read(file, &mut |at, bytes| session.data(at, bytes))?;
+        }
         session.close(file.length)?;
     }
     session.finish_part(&manifest.ended)?;

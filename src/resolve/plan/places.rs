@@ -35,8 +35,10 @@ pub struct Host {
 }
 
 /// A disk of a host.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Disk {
+    /// Where its file system is mounted on its host.
+    pub path: Option<String>,
     /// Free space.
     pub free: Option<Bytes>,
     /// Write rate.

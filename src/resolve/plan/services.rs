@@ -55,8 +55,11 @@ pub struct Service {
     pub version: Option<String>,
     /// The host it runs on.
     pub host: Option<String>,
-    /// Path of a SQLite file or file tree, already joined to the folder of the inventory file.
+    /// Path of a SQLite file, file tree or data directory, already joined to the folder of the
+    /// inventory file.
     pub path: Option<String>,
+    /// Folder with the programs of the server's version, joined in the same way.
+    pub programs: Option<String>,
     /// The inventory's connection fields, secrets by source only.
     pub connect: IndexMap<String, String>,
     /// Labels for `for each … where`.

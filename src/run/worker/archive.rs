@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Task;
-use crate::engine::{EngineError, LogRange, LogSink};
+use crate::engine::{EngineError, LogRange, LogSink, Retry};
+use crate::facts::holdings::Position;
 use crate::graph::step::StepKind;
 use crate::media::log::{self, LogSource};
-use crate::media::{Device, DeviceError};
-use crate::resolve::plan::Codec;
+use crate::media::manifest::LogRecord;
+use crate::media::{Device, DeviceError, name};
+use crate::resolve::plan::{Codec, EngineKind};
 use crate::run::message::{Message, Record, StepDone, StepFailure};
+use crate::run::shipped;
 
 /// Ships all log committed since the last position known to be stored.
 pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
@@ -23,15 +26,65 @@ pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let after = context.logs.head(service);
     let archived = engine.archive(after.as_ref(), context.clock.now(), &mut sink)?;
     let bytes = sink.bytes;
+    let bytes = match (engine.kind(), &archived.position) {
+        (EngineKind::Postgresql, Some(position)) => bytes + pushed(task, &sink, position)?,
+        _ => bytes,
+    };
     if let Some(detail) = archived.broken {
         let service = service.clone();
         let _ = task.messages.send(Message::Broken { service, detail });
     }
     let at = archived.position.map_or_else(String::new, |position| {
-        format!(" up to {}:{}", position.incarnation, position.value)
+        format!("up to {}:{}", position.incarnation, position.value)
     });
-    let said = format!("{} transactions{at}", archived.transactions);
+    let said = match engine.kind() {
+        EngineKind::Postgresql => at,
+        _ => format!("{} transactions {at}", archived.transactions),
+    };
+    let said = said.trim_end();
     Ok(StepDone::moved(bytes).says(said))
+}
+
+/// The server pushed its log by itself: the catalog learns what came, and every device that must
+/// hold it is asked whether it does. The server's word alone is none for a device.
+fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64, StepFailure> {
+    let (service, identity) = (&sink.source.service, &sink.source.identity);
+    let logs = &task.context.logs;
+    let mut bytes = 0;
+    for device in &sink.devices {
+        let name = device.name();
+        let known = |object: &str| logs.is_held(name, object);
+        for record in shipped::shipped(service, device.as_ref(), &known)? {
+            logs.found(name, &log_name(&record));
+            logs.stored(service, &record.log, &record.until);
+            bytes += record.stored_bytes;
+            task.record(Record::Log(Box::new(record), name.to_owned()));
+        }
+        if !sink.required.contains(name) {
+            continue;
+        }
+        let before = Position {
+            value: until.value.saturating_sub(1),
+            ..until.clone()
+        };
+        let reach = shipped::reach(device.as_ref(), service, identity, &before)?;
+        if reach.is_none_or(|reach| reach < until.value) {
+            return Err(StepFailure {
+                retry: Retry::Later,
+                ..StepFailure::new(format!(
+                    "{name} does not hold the log of {service} up to {}:{:X}, though the server \
+                     says it is archived",
+                    until.incarnation, until.value
+                ))
+                .help("set archive_command to `planc log push %p --service NAME --plan PLAN`")
+            });
+        }
+    }
+    Ok(bytes)
+}
+
+fn log_name(record: &LogRecord) -> String {
+    name::log(&record.service, &record.identity, &record.from)
 }
 
 /// Stores ranges on every device of the step.

@@ -2,8 +2,11 @@
 //! mode, commit. The open session travels between the steps in `run::sessions`.
 
 use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use super::Task;
+use crate::engine::Retry;
+use crate::facts::capability;
 use crate::facts::holdings::Method;
 use crate::graph::step::StepKind;
 use crate::media::keys::Seal;
@@ -14,6 +17,7 @@ use crate::run::changes::Known;
 use crate::run::context::{Context, service_of};
 use crate::run::message::{Record, StepDone, StepFailure};
 use crate::run::sessions::Bracket;
+use crate::run::shipped;
 
 /// Enters backup mode and keeps the session.
 pub(super) fn begin(
@@ -182,6 +186,7 @@ pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 
 fn commit_bracket(task: &Task<'_>, bracket: &Bracket) -> Result<StepDone, StepFailure> {
     let manifest = manifest(task, bracket)?;
+    covered(task, &manifest)?;
     let holders = bracket.written.iter().flat_map(|part| &part.devices);
     let mut failure = StepFailure::new("no device holds the part");
     let mut committed = Vec::new();
@@ -223,6 +228,53 @@ fn remember(task: &Task<'_>, bracket: &Bracket, part: &PartHeader) {
             "the next run copies it even if it does not change: {error}"
         ));
     }
+}
+
+/// A part that needs its log is committed only when every device that must hold the log holds all
+/// of the part's range, without a gap.
+fn covered(task: &Task<'_>, manifest: &Manifest) -> Result<(), StepFailure> {
+    let part = &manifest.header;
+    if capability::of(part.engine).self_contained || part.method == Method::Logical {
+        return Ok(());
+    }
+    let (Some(from), Some(until)) = (&manifest.ended.from, &manifest.ended.until) else {
+        return Err(StepFailure::new("the part tells no range of log"));
+    };
+    for name in log_holders(task, &part.service) {
+        let device = task.context.device(&name)?;
+        let reach = shipped::reach(device.as_ref(), &part.service, &part.identity, from)?;
+        if reach.is_none_or(|reach| reach < until.value) {
+            let reached = reach.map_or_else(
+                || "it lacks the beginning".to_owned(),
+                |reach| format!("it ends at {}:{reach:X}", from.incarnation),
+            );
+            return Err(StepFailure {
+                retry: Retry::Later,
+                ..StepFailure::new(format!(
+                    "{name} does not hold the log of {} from {}:{:X} to {:X}: {reached}",
+                    part.service, from.incarnation, from.value, until.value
+                ))
+                .help("look at the server's archive_command; the part is not committed")
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The devices that must hold the log of a service, by the archiving steps of the graph.
+fn log_holders(task: &Task<'_>, service: &str) -> BTreeSet<String> {
+    let mut holders = BTreeSet::new();
+    for step in &task.graph.steps {
+        if let StepKind::ArchiveLog {
+            service: of, job, ..
+        } = &step.kind
+            && of == service
+        {
+            let required = task.context.required.get(job);
+            holders.extend(required.into_iter().flatten().cloned());
+        }
+    }
+    holders
 }
 
 fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure> {

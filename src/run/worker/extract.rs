@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Task, probe, schema};
+use crate::engine::Extraction;
 use crate::graph::step::StepKind;
 use crate::resolve::plan::EngineKind;
 use crate::run::message::{StepDone, StepFailure};
@@ -22,14 +23,13 @@ pub(super) fn extract(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         tables,
         into,
         name,
+        ..
     } = &task.step.kind
     else {
         return Err(StepFailure::new("not an extracting step"));
     };
     if task.context.engine(service)?.kind() != EngineKind::Sqlite {
-        let cause =
-            format!("tables can be extracted from SQLite only; {service} is another engine");
-        return Err(StepFailure::new(cause));
+        return by_engine(task);
     }
     let live = task.context.live_files.get(into);
     let live = live.ok_or_else(|| {
@@ -48,6 +48,39 @@ pub(super) fn extract(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         task.warn(format!("was not made anew: {lost}"));
     }
     Ok(StepDone::default().says(copied.tables.join(", ")))
+}
+
+/// Lets the engine move the tables.
+fn by_engine(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+    let StepKind::Extract {
+        service,
+        target,
+        tables,
+        into,
+        database,
+        name,
+    } = &task.step.kind
+    else {
+        return Err(StepFailure::new("not an extracting step"));
+    };
+    if service != into {
+        let cause = format!("tables of {service} cannot be taken into the service {into}");
+        return Err(StepFailure::new(cause).help("take them into the service they come from"));
+    }
+    let scratch = tempfile::tempdir()
+        .map_err(|error| StepFailure::new(format!("cannot make a scratch folder: {error}")))?;
+    let wish = Extraction {
+        tables: tables.clone(),
+        database: database.clone(),
+        name: name.clone(),
+        scratch: scratch.path().to_owned(),
+    };
+    let engine = task.context.engine(service)?;
+    let extracted = engine.extract(&probe::restored(task, target), &wish)?;
+    for lost in extracted.lost {
+        task.warn(lost);
+    }
+    Ok(StepDone::default().says(extracted.tables.join(", ")))
 }
 
 /// What came to be in the live database.

@@ -89,7 +89,12 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             grace,
         } => expire::delete(task, object, device, *grace),
         StepKind::Reprieve { object, device } => expire::reprieve(task, object, device),
-        StepKind::PrepareTarget { service, target } => restore::prepare(task, service, target),
+        StepKind::PrepareTarget { .. } => restore::prepare(task),
+        StepKind::PrepareInPlace {
+            component,
+            target,
+            relocate,
+        } => restore::prepare_in_place(task, component, target, relocate.as_deref()),
         StepKind::FetchPart {
             part, from, target, ..
         } => restore::fetch(task, part, from, target),

@@ -13,6 +13,7 @@ pub(super) fn probe(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let StepKind::Probe {
         service,
         target,
+        database,
         query,
         expect,
     } = &task.step.kind
@@ -20,13 +21,21 @@ pub(super) fn probe(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         return Err(StepFailure::new("not a probe"));
     };
     let engine = task.context.engine(service)?;
-    let rows = engine.query(&restored(task, target), query)?;
+    let database = database.as_deref();
+    let rows = if target.is_empty() {
+        engine.query_live(database, query)?
+    } else {
+        engine.query_database(&restored(task, target), database, query)?
+    };
     let answer = first_cell(&rows);
     match holds(expect, &rows) {
         Some(true) => Ok(StepDone::default().says(answer)),
         Some(false) => {
             let cause = format!("the probe `{query}` answered {answer}, expected {expect}");
-            Err(StepFailure::new(cause).help("the restored copy was not published"))
+            Err(StepFailure::new(cause).help(match target.is_empty() {
+                true => "the live service does not hold what was expected: look before it is used",
+                false => "the restored copy was not published",
+            }))
         }
         None => Err(StepFailure::new(format!(
             "the answer {answer} of `{query}` cannot be compared with `{expect}`"

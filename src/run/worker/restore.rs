@@ -1,41 +1,82 @@
 //! Builds a restored copy beside its target and publishes it last. Nothing appears under the
 //! target's name before every byte was verified.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Task;
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
 use crate::facts::holdings::Position;
-use crate::graph::step::RecoveryTarget;
+use crate::graph::step::{RecoveryTarget, StepKind};
 use crate::media::{log, part};
-use crate::run::context::Context;
+use crate::resolve::plan::EngineKind;
+use crate::run::context::{Context, service_of};
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::sessions::Building;
-use crate::run::staging;
+use crate::run::{shipped, staging};
 
 /// Refuses bad targets and claims the staging folder.
-pub(super) fn prepare(
-    task: &Task<'_>,
-    service: &str,
-    target: &str,
-) -> Result<StepDone, StepFailure> {
+pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+    let StepKind::PrepareTarget {
+        service,
+        target,
+        relocate,
+        only,
+    } = &task.step.kind
+    else {
+        return Err(StepFailure::new("not a preparing step"));
+    };
     let engine = task.context.engine(service)?;
     let refused = |failure: StepFailure| failure.help("name a path that does not exist yet");
     engine
         .check_target(Path::new(target))
         .map_err(|error| refused(error.into()))?;
-    // an earlier try of this run may have left one
-    drop(task.context.sessions.take_building(target));
-    let folder = staging::path(Path::new(target), &task.graph.run);
-    let made = staging::make(&folder);
-    made.map_err(|cause| io("create", &folder, cause))?;
-    let session = engine.restore(&folder)?;
+    let folder = fresh_staging(task, engine.as_ref(), target)?;
+    let mut session = engine.restore(&folder)?;
+    let places = relocate
+        .iter()
+        .map(|(name, place)| (name.clone(), PathBuf::from(place)));
+    session
+        .relocate(&places.collect())
+        .map_err(|error| refused(error.into()))?;
+    session.only(only);
     let building = Building {
         staging: folder,
         session,
     };
     task.context.sessions.put_building(target, building);
     Ok(StepDone::default())
+}
+
+/// Claims a lost component of a stopped service.
+pub(super) fn prepare_in_place(
+    task: &Task<'_>,
+    component: &str,
+    target: &str,
+    relocate: Option<&str>,
+) -> Result<StepDone, StepFailure> {
+    let engine = task.context.engine(service_of(component))?;
+    let folder = fresh_staging(task, engine.as_ref(), target)?;
+    let session = engine.put_back(component, relocate.map(Path::new), &folder)?;
+    let building = Building {
+        staging: folder,
+        session,
+    };
+    task.context.sessions.put_building(target, building);
+    Ok(StepDone::default())
+}
+
+/// The staging folder, empty: an earlier try of this run may have left one.
+fn fresh_staging(
+    task: &Task<'_>,
+    engine: &dyn Engine,
+    target: &str,
+) -> Result<PathBuf, StepFailure> {
+    drop(task.context.sessions.take_building(target));
+    let folder = staging::path(Path::new(target), &task.graph.run);
+    engine.abandon(&folder);
+    let made = staging::make(&folder);
+    made.map_err(|cause| io("create", &folder, cause))?;
+    Ok(folder)
 }
 
 /// Brings a part into staging.
@@ -50,7 +91,6 @@ pub(super) fn fetch(
     with_building(task.context, target, |building| {
         let session = building.session.as_mut();
         let (manifest, replaced) = part::restore(part, &holders, session, &progress)?;
-        building.session.finish_part(&manifest.ended)?;
         task.healed(replaced);
         Ok(StepDone::moved(manifest.bytes))
     })
@@ -66,20 +106,29 @@ pub(super) fn replay(
     with_building(task.context, target, |building| {
         let mut bytes = 0;
         let mut reached = false;
+        let mut incarnation = String::new();
         let progress = task.progress(task.step.estimate.bytes);
         for (object, from) in logs {
             if reached {
                 break;
             }
             let holders = task.context.holders(from)?;
-            let (_, range, replaced) = log::get(object, &holders)?;
+            let (record, range, replaced) = log::get(object, &holders)?;
             task.healed(replaced);
+            if record.engine == EngineKind::Postgresql && range.from.incarnation != incarnation {
+                incarnation.clone_from(&range.from.incarnation);
+                let text = shipped::history(&record.service, &incarnation, &holders)?;
+                if let Some(text) = text {
+                    building.session.history(&incarnation, &text)?;
+                }
+            }
             bytes += range.payload.len() as u64;
             reached = building.session.apply(&range, until)?;
             if !progress(bytes) {
                 return Err(StepFailure::stopped());
             }
         }
+        let reached = building.session.reach(until, reached)?;
         let position = building.session.position();
         if !reached {
             judge_end(task, until, position.as_ref())?;
@@ -120,6 +169,9 @@ fn judge_end(
 pub(super) fn check(task: &Task<'_>, target: &str) -> Result<StepDone, StepFailure> {
     with_building(task.context, target, |building| {
         building.session.check()?;
+        for warning in building.session.warnings() {
+            task.warn(warning);
+        }
         Ok(StepDone::default())
     })
 }

@@ -1,0 +1,205 @@
+//! What is looked up on devices before a plan is compiled: log that servers archived beside every
+//! run, where its histories come from, and points of it by the names people know them by.
+
+use crate::catalog::Catalog;
+use crate::cli::exit::CliError;
+use crate::cli::site::{Site, catalog_error, open_error};
+use crate::engine::postgres::find::{self, Wanted};
+use crate::facts::holdings::{Holdings, LogHistory, LogHolding, LogPoint, Position};
+use crate::media::log;
+use crate::resolve::plan::{EngineKind, ResolvedPlan};
+use crate::run::open::{self, Places};
+use crate::run::{KnownLogs, Record, shipped};
+
+/// Teaches the catalog what servers archived by themselves, and tells the histories of their log.
+/// A device that is away says nothing now; what needs it names it.
+pub(crate) fn logs(
+    plan: &ResolvedPlan,
+    places: &Places,
+    catalog: &mut Catalog,
+) -> Result<Vec<LogHistory>, CliError> {
+    let servers = plan.services.iter();
+    let servers = servers.filter(|service| service.engine == EngineKind::Postgresql);
+    let names: Vec<&str> = servers.map(|service| service.name.as_str()).collect();
+    let mut histories: Vec<LogHistory> = Vec::new();
+    if names.is_empty() {
+        return Ok(histories);
+    }
+    let known = KnownLogs::of(&catalog.holdings().map_err(catalog_error)?);
+    for service in names {
+        let (_, devices) = open::log_devices(plan, service);
+        for name in &devices {
+            let Ok(device) = open::device(plan, places, catalog, name) else {
+                continue;
+            };
+            let held = |object: &str| known.is_held(name, object);
+            for record in shipped::shipped(service, device.as_ref(), &held).unwrap_or_default() {
+                let record = Record::Log(Box::new(record), name.clone());
+                record.apply(catalog).map_err(catalog_error)?;
+            }
+            let found = shipped::histories(service, device.as_ref()).unwrap_or_default();
+            for history in found {
+                if !histories.contains(&history) {
+                    histories.push(history);
+                }
+            }
+        }
+    }
+    Ok(histories)
+}
+
+impl Site {
+    /// Looks through the stored log of a service for a point, the newest log first.
+    ///
+    /// # Errors
+    /// When the log that may hold it cannot be read: what was not read may hold it.
+    pub(crate) fn look_up(
+        &mut self,
+        service: &str,
+        wanted: &Wanted,
+    ) -> Result<Option<LogPoint>, CliError> {
+        let holdings = self.holdings()?;
+        let logs = holdings.logs.iter().filter(|log| log.service == service);
+        let mut logs: Vec<&LogHolding> = logs.collect();
+        logs.sort_by_key(|log| std::cmp::Reverse((log.last_at, log.until.value)));
+        for holding in logs {
+            if let Some(found) = self.in_segment(holding, wanted)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_segment(
+        &mut self,
+        holding: &LogHolding,
+        wanted: &Wanted,
+    ) -> Result<Option<LogPoint>, CliError> {
+        let mut devices = Vec::new();
+        let mut away = None;
+        for name in &holding.devices {
+            match open::device(self.plan.plan(), &self.places, &mut self.catalog, name) {
+                Ok(device) => devices.push(device),
+                Err(error) => away = Some(error),
+            }
+        }
+        if devices.is_empty()
+            && let Some(error) = away
+        {
+            return Err(open_error(&error));
+        }
+        let (_, range, _) = log::get(&holding.log, &devices).map_err(CliError::failed)?;
+        let found = find::in_segment(&range.payload, wanted).map_err(CliError::failed)?;
+        Ok(found.map(|found| LogPoint {
+            service: holding.service.clone(),
+            name: match wanted {
+                Wanted::Transaction(xid) => xid.to_string(),
+                Wanted::RestorePoint(name) => format!("point:{name}"),
+            },
+            at: Position {
+                incarnation: range.from.incarnation.clone(),
+                value: found.ends.0,
+            },
+            time: found.at,
+        }))
+    }
+
+    /// The position of a point of a PostgreSQL service as people name it: a transaction's number,
+    /// `point:NAME`, or a position `0/3000028`.
+    ///
+    /// # Errors
+    /// When no stored log holds it.
+    pub(crate) fn server_position(
+        &mut self,
+        service: &str,
+        text: &str,
+    ) -> Result<Position, CliError> {
+        if let Ok(lsn) = text.parse::<crate::engine::postgres::lsn::Lsn>() {
+            return Ok(Position {
+                incarnation: String::new(),
+                value: lsn.0,
+            });
+        }
+        let wanted = match (text.strip_prefix("point:"), text.parse::<u32>()) {
+            (Some(name), _) => Wanted::RestorePoint(name.to_owned()),
+            (None, Ok(xid)) => Wanted::Transaction(xid),
+            (None, Err(_)) => {
+                return crate::cli::restore::position(&self.holdings()?, service, text);
+            }
+        };
+        let found = self.look_up(service, &wanted)?;
+        found.map(|found| found.at).ok_or_else(|| {
+            CliError::refused(format!("no stored log of {service} holds {wanted}"))
+                .help("look at its number; ship the log if it is young; `planc list` shows the log")
+        })
+    }
+
+    /// Looks up what a recovery of the plan and its input name by number or name.
+    ///
+    /// # Errors
+    /// When the stored log cannot be read.
+    pub(crate) fn look_up_inputs(
+        &mut self,
+        scenario: &str,
+        inputs: &std::collections::BTreeMap<String, String>,
+    ) -> Result<(), CliError> {
+        let wanted = wanted(self.plan.plan(), scenario, inputs);
+        for (service, wanted) in wanted {
+            let found = self.look_up(&service, &wanted)?;
+            self.points.extend(found);
+        }
+        Ok(())
+    }
+}
+
+/// The transactions and restore points that a recovery of PostgreSQL services aims at.
+fn wanted(
+    plan: &ResolvedPlan,
+    scenario: &str,
+    inputs: &std::collections::BTreeMap<String, String>,
+) -> Vec<(String, Wanted)> {
+    use crate::resolve::plan::{ActionKind, Kind, ReplayPoint};
+    let all = plan.recoveries.iter().chain(&plan.drills);
+    let Some(found) = all.into_iter().find(|one| {
+        one.name == scenario || crate::graph::full_name(&one.origin, &one.name) == scenario
+    }) else {
+        return Vec::new();
+    };
+    let mut wanted = Vec::new();
+    for action in &found.actions {
+        let ActionKind::Replay { point, .. } = &action.kind else {
+            continue;
+        };
+        let point = match point {
+            ReplayPoint::Transaction(text) => text.parse().ok().map(Wanted::Transaction),
+            ReplayPoint::RestorePoint(name) => Some(Wanted::RestorePoint(name.clone())),
+            ReplayPoint::Input(name) => {
+                let input = found.inputs.iter().find(|input| input.name == *name);
+                let text = inputs.get(name).map_or("", String::as_str);
+                match input.map(|input| input.kind) {
+                    Some(Kind::Transaction) => text.parse().ok().map(Wanted::Transaction),
+                    _ => None,
+                }
+            }
+            ReplayPoint::Latest | ReplayPoint::Instant(_) => None,
+        };
+        wanted.extend(point);
+    }
+    let servers = plan.services.iter();
+    let servers = servers.filter(|service| service.engine == EngineKind::Postgresql);
+    servers
+        .flat_map(|service| {
+            let wanted = wanted.iter();
+            wanted.map(|one| (service.name.clone(), one.clone()))
+        })
+        .collect()
+}
+
+/// What the catalog knows with what was looked up.
+pub(crate) fn with(holdings: Holdings, histories: &[LogHistory], points: &[LogPoint]) -> Holdings {
+    Holdings {
+        histories: histories.to_vec(),
+        points: points.to_vec(),
+        ..holdings
+    }
+}

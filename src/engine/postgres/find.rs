@@ -1,0 +1,78 @@
+//! Owns finding a point in the log by the name people know it by: a transaction's number, or a
+//! named restore point. Pure; reads one segment at a time.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::FormatError;
+use super::lsn::Lsn;
+use super::records::{Ending, Record, Records, manager};
+
+/// A named restore point among the records of the log's own manager.
+const RESTORE_POINT: u8 = 0x70;
+const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+
+/// What is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The commit of a transaction.
+    Transaction(u32),
+    /// A restore point.
+    RestorePoint(String),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transaction(xid) => write!(f, "transaction {xid}"),
+            Self::RestorePoint(name) => write!(f, "restore point \"{name}\""),
+        }
+    }
+}
+
+/// Where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Where its record begins.
+    pub begins: Lsn,
+    /// Where its record ends: the state that includes it.
+    pub ends: Lsn,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+/// Looks through one segment; the last one of its name counts.
+///
+/// # Errors
+/// When the bytes are no segment.
+pub fn in_segment(payload: &[u8], wanted: &Wanted) -> Result<Option<Found>, FormatError> {
+    let records = Records::new(payload)?;
+    let found = records.filter_map(|record| {
+        let at = moment(&record, wanted)?;
+        Some(Found {
+            begins: record.lsn,
+            ends: record.end,
+            at,
+        })
+    });
+    Ok(found.last())
+}
+
+fn moment(record: &Record, wanted: &Wanted) -> Option<Timestamp> {
+    match wanted {
+        Wanted::Transaction(xid) => {
+            let (ending, at) = record.ending().filter(|_| record.xid == *xid)?;
+            (ending == Ending::Commit).then_some(at)
+        }
+        Wanted::RestorePoint(name) => {
+            let is_point = (record.manager, record.info & 0xF0) == (manager::XLOG, RESTORE_POINT);
+            let named = record.main.get(8..).filter(|_| is_point)?;
+            let text = named.split(|byte| *byte == 0).next()?;
+            let since = i64::from_le_bytes(record.main.get(..8)?.try_into().ok()?);
+            let micros = since.checked_add(EPOCH_MICROSECONDS)?;
+            let at = Timestamp::from_microsecond(micros).ok()?;
+            (text == name.as_bytes()).then_some(at)
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Owns a server that runs on a restored data directory for a while: no network, no archiving,
+//! nothing preloaded, whatever the restored configuration says. It ends when it is dropped.
+//!
+//! Its socket lies in a folder of its own below the system's temporary folder, because names of
+//! sockets must be short.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use postgres::{Client, Config, NoTls};
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use super::connect::refused;
+use super::control::{self, ControlFile};
+use super::files::cannot;
+use super::read;
+use crate::engine::EngineError;
+
+const PAUSE: Duration = Duration::from_millis(20);
+const LOG: &str = "server.log";
+/// How long a server that was asked to stop at once is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a server runs on.
+#[derive(Debug, Clone)]
+pub struct InstanceSpec {
+    /// Folder with the server's programs.
+    pub programs: PathBuf,
+    /// The data directory.
+    pub data: PathBuf,
+    /// A role of the cluster.
+    pub user: String,
+    /// The server's log; none for one that goes with the server.
+    pub log: Option<PathBuf>,
+    /// Settings that win over all others.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+/// A server at work.
+pub struct Instance {
+    child: Child,
+    spec: InstanceSpec,
+    scratch: TempDir,
+    log: PathBuf,
+}
+
+impl Instance {
+    /// Starts a server; it may be replaying when this returns.
+    ///
+    /// # Errors
+    /// When the data directory or the programs cannot be used.
+    pub fn start(spec: InstanceSpec) -> Result<Self, EngineError> {
+        let about = std::fs::metadata(&spec.data);
+        let about = about.map_err(|error| cannot("look at", &spec.data, error))?;
+        let scratch = scratch(&about)?;
+        let log = spec.log.clone();
+        let log = log.unwrap_or_else(|| scratch.path().join(LOG));
+        let file = File::create(&log).map_err(|error| cannot("create", &log, error))?;
+        let errors = file.try_clone();
+        let errors = errors.map_err(|error| cannot("open", &log, error))?;
+        let program = spec.programs.join("postgres");
+        let mut command = Command::new(&program);
+        command.arg("-D").arg(&spec.data);
+        for (name, value) in settings(&spec, scratch.path(), &about)? {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        command.stdin(Stdio::null()).stdout(file).stderr(errors);
+        command.current_dir(&spec.data).env_remove("PGDATA");
+        become_owner(&mut command, &about);
+        let child = command
+            .spawn()
+            .map_err(|error| cannot("start", &program, error))?;
+        Ok(Self {
+            child,
+            spec,
+            scratch,
+            log,
+        })
+    }
+
+    /// Waits until it takes writes; a session in the database `postgres`.
+    ///
+    /// # Errors
+    /// [`EngineError::NotReached`] with the server's words when it ends or does not open in time.
+    pub fn wait_open(&mut self, patience: Duration) -> Result<Client, EngineError> {
+        let deadline = Instant::now() + patience;
+        let config = self.config("postgres");
+        let mut client = self.first_session(&config, deadline)?;
+        self.spec.user = superuser(&mut client)?;
+        self.client("postgres")
+    }
+
+    fn first_session(&mut self, config: &Config, deadline: Instant) -> Result<Client, EngineError> {
+        loop {
+            if self.ended()? {
+                return Err(EngineError::NotReached(self.told()));
+            }
+            match config.connect(NoTls) {
+                Ok(mut client) => {
+                    if is_open(&mut client)? {
+                        return Ok(client);
+                    }
+                }
+                Err(error) if error.as_db_error().is_some_and(is_other_user) => {
+                    return Err(refused("ask the recovered server", &error));
+                }
+                // it is still replaying
+                Err(_) => {}
+            }
+            if Instant::now() >= deadline {
+                let told = self.told();
+                let message = format!("not in time; the server says: {told}");
+                return Err(EngineError::NotReached(message));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// A session in a database.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn client(&self, database: &str) -> Result<Client, EngineError> {
+        let client = self.config(database).connect(NoTls);
+        client.map_err(|error| refused(format!("open database {database}"), &error))
+    }
+
+    fn config(&self, database: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(self.scratch.path()).user(&self.spec.user);
+        config.dbname(database).application_name("planc");
+        config
+    }
+
+    /// A client program of the server's version that connects to it as its superuser.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.spec.programs.join(name));
+        command
+            .env("PGHOST", self.scratch.path())
+            .env("PGPORT", "5432")
+            .env("PGUSER", &self.spec.user)
+            .env_remove("PGPASSWORD")
+            .env_remove("PGSERVICE")
+            .env_remove("PGOPTIONS")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn ended(&mut self) -> Result<bool, EngineError> {
+        let program = self.spec.programs.join("postgres");
+        let ended = self.child.try_wait();
+        let ended = ended.map_err(|error| cannot("wait for", &program, error))?;
+        Ok(ended.is_some())
+    }
+
+    /// Stops it as an operator does, with a checkpoint.
+    ///
+    /// # Errors
+    /// When the server says that it did not stop in order.
+    pub fn stop(mut self) -> Result<(), EngineError> {
+        self.signal(Signal::INT);
+        let program = self.spec.programs.join("postgres");
+        let status = self.child.wait();
+        let status = status.map_err(|error| cannot("wait for", &program, error))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(EngineError::Refused {
+            what: "stop the recovered server".to_owned(),
+            cause: self.told(),
+        })
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // one that has ended already needs no signal
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// The last lines of the server's log that matter.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        // sessions that came too early are no cause
+        let grave = |line: &&str| {
+            (line.contains("FATAL:") || line.contains("PANIC:"))
+                && !line.contains("the database system is")
+        };
+        let grave: Vec<&str> = text.lines().filter(grave).collect();
+        match grave.last() {
+            Some(line) => (*line).to_owned(),
+            None => text.lines().last().unwrap_or("no word").to_owned(),
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::QUIT);
+            // it was asked to go; its exit says nothing more
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A role that may see everything: the one that the inventory names may be a humble one.
+fn superuser(client: &mut Client) -> Result<String, EngineError> {
+    let query = "select rolname::text from pg_roles where rolsuper and rolcanlogin \
+                 order by rolname <> current_user, oid limit 1";
+    let row = client.query_opt(query, &[]);
+    let row = row.map_err(|error| refused("ask the recovered server", &error))?;
+    let row = row.ok_or_else(|| {
+        EngineError::refused(
+            "look into the recovered server",
+            "it has no superuser that may log in",
+        )
+    })?;
+    Ok(row.get(0))
+}
+
+/// A folder that only the owner of the data directory may enter.
+fn scratch(about: &std::fs::Metadata) -> Result<TempDir, EngineError> {
+    let base = std::env::temp_dir();
+    let made = tempfile::Builder::new().prefix("planc-").tempdir();
+    let folder = made.map_err(|error| cannot("create a folder in", &base, error))?;
+    give(folder.path(), about)?;
+    Ok(folder)
+}
+
+/// Gives a path to the owner of the data directory, for nobody else to read.
+fn give(path: &Path, about: &std::fs::Metadata) -> Result<(), EngineError> {
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    let done = std::fs::set_permissions(path, Permissions::from_mode(mode));
+    done.map_err(|error| cannot("change", path, error))?;
+    if rustix::process::geteuid().is_root() {
+        let done = std::os::unix::fs::chown(path, Some(about.uid()), Some(about.gid()));
+        done.map_err(|error| cannot("change the owner of", path, error))?;
+    }
+    Ok(())
+}
+
+/// A server refuses to run as root: it runs as the owner of its files.
+fn become_owner(command: &mut Command, about: &std::fs::Metadata) {
+    if rustix::process::geteuid().is_root() {
+        command.uid(about.uid()).gid(about.gid());
+    }
+}
+
+fn settings(
+    spec: &InstanceSpec,
+    scratch: &Path,
+    about: &std::fs::Metadata,
+) -> Result<Vec<(&'static str, String)>, EngineError> {
+    let file = read::control_file(&spec.data.join(control::PATH))?;
+    let write = |name: &str, text: &str| -> Result<String, EngineError> {
+        let path = scratch.join(name);
+        std::fs::write(&path, text).map_err(|error| cannot("write", &path, error))?;
+        give(&path, about)?;
+        Ok(path.display().to_string())
+    };
+    let fixed = [
+        ("config_file", write("postgresql.conf", "")?),
+        ("hba_file", write("pg_hba.conf", "local all all trust\n")?),
+        ("ident_file", write("pg_ident.conf", "")?),
+        ("external_pid_file", String::new()),
+        ("listen_addresses", String::new()),
+        ("unix_socket_directories", scratch.display().to_string()),
+        ("unix_socket_permissions", "0700".to_owned()),
+        ("port", "5432".to_owned()),
+        ("ssl", "off".to_owned()),
+        ("archive_mode", "off".to_owned()),
+        ("primary_conninfo", String::new()),
+        ("shared_preload_libraries", String::new()),
+        ("session_preload_libraries", String::new()),
+        ("local_preload_libraries", String::new()),
+        ("logging_collector", "off".to_owned()),
+        ("log_destination", "stderr".to_owned()),
+        ("event_triggers", "off".to_owned()),
+        // sessions during recovery are not needed, and the standby limits do not apply
+        ("hot_standby", "off".to_owned()),
+        ("autovacuum", "off".to_owned()),
+        ("max_wal_senders", "0".to_owned()),
+    ];
+    let mut settings = Vec::from(fixed);
+    if spec_major(spec) < 17 {
+        settings.retain(|(name, _)| *name != "event_triggers");
+    }
+    settings.extend(limits(&file));
+    settings.extend(spec.settings.iter().cloned());
+    Ok(settings)
+}
+
+/// The major version of the data directory; 0 when it does not tell.
+fn spec_major(spec: &InstanceSpec) -> u32 {
+    let text = std::fs::read_to_string(spec.data.join("PG_VERSION"));
+    text.ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Limits that must not be lower than they were when the log was written.
+fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
+    let [connections, workers, prepared, locks] = file.limits;
+    vec![
+        ("max_connections", connections.max(10).to_string()),
+        ("max_worker_processes", workers.to_string()),
+        ("max_prepared_transactions", prepared.to_string()),
+        ("max_locks_per_transaction", locks.max(64).to_string()),
+    ]
+}
+
+fn is_open(client: &mut Client) -> Result<bool, EngineError> {
+    let row = client.query_one("select not pg_is_in_recovery()", &[]);
+    let row = row.map_err(|error| refused("ask the recovered server", &error))?;
+    Ok(row.get(0))
+}
+
+fn is_other_user(error: &postgres::error::DbError) -> bool {
+    let refused = postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+    *error.code() == refused
+}
+
+/// Stops the server that an earlier process left on a data directory which is about to be removed.
+pub fn abandon(data: &Path) {
+    let path = data.join("postmaster.pid");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return;
+    };
+    let mut lines = text.lines();
+    let pid = lines.next().and_then(|line| line.trim().parse().ok());
+    let same = lines.next().map(Path::new) == Some(data);
+    let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| same) else {
+        return;
+    };
+    // the number may be another program's by now
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_pid()));
+    if !name.is_ok_and(|name| name.trim() == "postgres") {
+        return;
+    }
+    let _ = rustix::process::kill_process(pid, Signal::QUIT);
+    let deadline = Instant::now() + PATIENCE;
+    while rustix::process::test_kill_process(pid).is_ok() && Instant::now() < deadline {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Finds the programs of a major version: the folder given, or where packages put them.
+///
+/// # Errors
+/// Names the places that were looked at.
+pub fn programs(given: Option<&Path>, major: u32) -> Result<PathBuf, EngineError> {
+    let mut places: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
+    if given.is_none() {
+        places.push(format!("/usr/lib/postgresql/{major}/bin").into());
+        places.push(format!("/usr/pgsql-{major}/bin").into());
+        places.push(format!("/opt/postgresql/{major}/bin").into());
+    }
+    let found = places.iter().find(|place| place.join("postgres").is_file());
+    found.cloned().ok_or_else(|| {
+        let places: Vec<String> = places
+            .iter()
+            .map(|place| place.display().to_string())
+            .collect();
+        EngineError::Refused {
+            what: format!("find the server programs of PostgreSQL {major}"),
+            cause: format!(
+                "looked in {}; install them on this host, or name their folder as `programs` of \
+                 the service in the inventory",
+                places.join(", ")
+            ),
+        }
+    })
+}

@@ -1,0 +1,257 @@
+//! Owns which parts of a service a recovery means: a component that is put back where it was, the
+//! databases a scratch copy needs, the folders that tablespaces move to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, NewStep};
+use super::error::GraphError;
+use super::restore::{Line, Reading};
+use super::step::{Estimate, RecoveryTarget, StepKind};
+use super::whole::Whole;
+use super::world::World;
+use crate::resolve::plan::{
+    ActionKind, Component, ComponentId, ComponentKind, EngineKind, Kind, Scenario, ServiceId,
+    Target,
+};
+use crate::similar;
+
+/// A lost component on its way back to where it was.
+#[derive(Debug)]
+pub(super) struct InPlace {
+    pub(super) component: ComponentId,
+    /// Read only from this device.
+    pub(super) from: Option<String>,
+    /// Where it is put instead.
+    pub(super) relocate: Option<String>,
+}
+
+impl InPlace {
+    pub(super) fn new(component: ComponentId, from: Option<String>) -> Self {
+        Self {
+            component,
+            from,
+            relocate: None,
+        }
+    }
+
+    /// Claims the place, fetches the part, replays the log to its end and checks.
+    ///
+    /// # Errors
+    /// When the service's folder is not known or no copy reaches the present.
+    pub(super) fn stage(
+        &self,
+        world: &World<'_>,
+        draft: &mut Draft,
+        line: &mut Line,
+    ) -> Result<(), GraphError> {
+        let component = world.plan.component(self.component);
+        let service = world.plan.service(component.service);
+        let folder = service.path.clone().ok_or_else(|| {
+            GraphError::new(
+                format!("the inventory says no `path` of service `{}`", service.name),
+                "add `path: DATA-DIRECTORY` to the service",
+            )
+        })?;
+        let whole = Whole {
+            world,
+            id: component.service,
+            service,
+            from: self.from.as_deref(),
+            incarnation: None,
+        };
+        let chain = whole.lost(self.component)?;
+        line.then(draft, self.prepare(world, &folder), "one after the other");
+        let reading = Reading {
+            world,
+            service,
+            target: &folder,
+            from: self.from.as_deref(),
+        };
+        reading.chain(draft, line, &chain, &RecoveryTarget::Latest);
+        line.then(draft, reading.check(), "everything must be in its place");
+        Ok(())
+    }
+
+    fn prepare(&self, world: &World<'_>, folder: &str) -> NewStep {
+        let key = world.plan.component_key(self.component);
+        let place = self.relocate.as_deref();
+        let place = place.map_or_else(|| "where it was".to_owned(), |to| format!("to {to}"));
+        NewStep {
+            subject: format!("{key} {place}"),
+            kind: StepKind::PrepareInPlace {
+                component: key,
+                target: folder.to_owned(),
+                relocate: self.relocate.clone(),
+            },
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "a service that runs, and a place that holds something, are refused".into(),
+        }
+    }
+}
+
+/// The components that a target of `restore` without `to` puts back where they were; none when the
+/// whole service is meant.
+///
+/// # Errors
+/// When the operator named none of the service's.
+pub(super) fn lost(
+    world: &World<'_>,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    target: &Target,
+) -> Result<Vec<ComponentId>, GraphError> {
+    let ids = match target {
+        Target::Components(ids) => ids.clone(),
+        Target::Input(name) => match input(scenario, name) {
+            Some((Kind::Tablespace, _)) => tablespaces(world, scenario, given, target)?,
+            _ => Vec::new(),
+        },
+        Target::Service(_) | Target::Foreign(..) => Vec::new(),
+    };
+    let lost = ids.into_iter().filter(|id| {
+        let component = world.plan.component(*id);
+        let engine = world.plan.service(component.service).engine;
+        engine == EngineKind::Postgresql && component.kind == ComponentKind::Tablespace
+    });
+    Ok(lost.collect())
+}
+
+fn input(scenario: &Scenario, name: &str) -> Option<(Kind, Option<ServiceId>)> {
+    let found = scenario.inputs.iter().find(|input| input.name == name)?;
+    Some((found.kind, found.service))
+}
+
+/// The tablespaces that a target means.
+///
+/// # Errors
+/// When it means none, or the operator named none of the service's.
+pub(super) fn tablespaces(
+    world: &World<'_>,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    target: &Target,
+) -> Result<Vec<ComponentId>, GraphError> {
+    let is_one = |id: &ComponentId| world.plan.component(*id).kind == ComponentKind::Tablespace;
+    match target {
+        Target::Components(ids) if ids.iter().all(is_one) => Ok(ids.clone()),
+        Target::Input(name) => {
+            let text = given.get(name).map_or("", String::as_str);
+            match input(scenario, name) {
+                Some((Kind::Tablespace, Some(service))) => {
+                    named(world, service, text).map(|id| vec![id])
+                }
+                _ => Err(no_tablespace(scenario, &format!("${name}"))),
+            }
+        }
+        _ => Err(no_tablespace(scenario, "the target")),
+    }
+}
+
+fn no_tablespace(scenario: &Scenario, what: &str) -> GraphError {
+    GraphError::new(
+        format!("recovery `{}`: {what} is no tablespace", scenario.name),
+        "name tablespaces that the service declares",
+    )
+}
+
+/// The tablespace of a service with this name, alone or behind the service's.
+fn named(world: &World<'_>, service: ServiceId, text: &str) -> Result<ComponentId, GraphError> {
+    let owner = &world.plan.service(service).name;
+    let name = text.strip_prefix(&format!("{owner}.")).unwrap_or(text);
+    let all: Vec<ComponentId> = (world.plan.components_of(service))
+        .filter(|id| world.plan.component(*id).kind == ComponentKind::Tablespace)
+        .collect();
+    let found = all
+        .iter()
+        .find(|id| world.plan.component(**id).name == name);
+    found.copied().ok_or_else(|| {
+        let known = all.iter().map(|id| world.plan.component(*id).name.as_str());
+        let help = match similar::nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it in the plan or the inventory".to_owned(),
+        };
+        GraphError::new(format!("`{owner}` has no tablespace `{name}`"), help)
+    })
+}
+
+/// The folder that a tablespace moves to: a path, or a disk of the inventory with its `path`.
+///
+/// # Errors
+/// When the disk is not known or has no path.
+pub(super) fn folder(
+    world: &World<'_>,
+    component: &Component,
+    to: &str,
+) -> Result<String, GraphError> {
+    if to.starts_with('/') {
+        return Ok(to.to_owned());
+    }
+    let service = world.plan.service(component.service);
+    let own = service
+        .host
+        .as_ref()
+        .and_then(|host| world.plan.hosts.get(host));
+    let hosts = own.into_iter().chain(world.plan.hosts.values());
+    let disk = hosts.into_iter().find_map(|host| host.disks.get(to));
+    let path = disk.and_then(|disk| disk.path.as_deref());
+    let path = path.ok_or_else(|| {
+        GraphError::new(
+            format!("the inventory says no `path` of disk `{to}`"),
+            "add `path: FOLDER` to the disk, or write `relocate … to \"/folder\"`",
+        )
+    })?;
+    let path = path.trim_end_matches('/');
+    Ok(format!("{path}/{}-{}", service.name, component.name))
+}
+
+/// The databases that a scratch copy of a service is made for: those that tables are taken into.
+/// Empty when all of it is wanted.
+pub(super) fn only(world: &World<'_>, scenario: &Scenario, service: ServiceId) -> Vec<String> {
+    if world.plan.service(service).engine != EngineKind::Postgresql {
+        return Vec::new();
+    }
+    let mut wanted = BTreeSet::new();
+    for action in &scenario.actions {
+        match &action.kind {
+            ActionKind::Extract { into, .. } => {
+                // a database that the plan does not name: nothing can be left out
+                let Some(name) = database(world, into) else {
+                    return Vec::new();
+                };
+                wanted.insert(name);
+            }
+            ActionKind::Probe { database, .. } => {
+                wanted.insert(database.clone());
+            }
+            _ => {}
+        }
+    }
+    let extracts = |kind: &ActionKind| matches!(kind, ActionKind::Extract { .. });
+    if !scenario.actions.iter().any(|action| extracts(&action.kind)) {
+        return Vec::new();
+    }
+    wanted.remove(&world.plan.service(service).name);
+    wanted.into_iter().collect()
+}
+
+/// The database that a target means.
+pub(super) fn database(world: &World<'_>, target: &Target) -> Option<String> {
+    match target {
+        Target::Components(ids) => {
+            let component = world.plan.component(*ids.first()?);
+            match component.kind {
+                ComponentKind::Database if is_postgres(world, component) => {
+                    Some(component.name.clone())
+                }
+                ComponentKind::Group | ComponentKind::Table => component.database.clone(),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn is_postgres(world: &World<'_>, component: &Component) -> bool {
+    world.plan.service(component.service).engine == EngineKind::Postgresql
+}

@@ -1,0 +1,343 @@
+//! Owns which parts of different age and which log make one cluster whole at a target: one part of
+//! every component, and the log from the oldest part's start, through all histories on the way.
+//! Must not make steps. When nothing reaches the target it says what is missing.
+
+use jiff::Timestamp;
+
+use super::chain::Chain;
+use super::error::GraphError;
+use super::past::Past;
+use super::step::RecoveryTarget;
+use super::world::{World, is_full, job_name};
+use crate::facts::holdings::{LogHolding, Method, PartHolding, Position};
+use crate::resolve::plan::{ComponentId, ComponentKind, JobId, Service, ServiceId};
+
+/// What a whole is looked for in.
+#[derive(Debug)]
+pub(super) struct Whole<'w, 'a> {
+    pub(super) world: &'w World<'a>,
+    pub(super) id: ServiceId,
+    pub(super) service: &'a Service,
+    /// Only copies on this device.
+    pub(super) from: Option<&'w str>,
+    /// Only this history.
+    pub(super) incarnation: Option<&'w str>,
+}
+
+/// The components of a service that are copied physically: base and the parts it leaves out.
+pub(super) fn components(world: &World<'_>, id: ServiceId) -> Vec<ComponentId> {
+    let physical = world.plan.backups.iter().filter(|backup| {
+        let mut takes = backup.takes.iter();
+        takes.any(|take| take.method != Method::Logical)
+    });
+    let mut all: Vec<ComponentId> = physical
+        .flat_map(|backup| backup.targets.iter().copied())
+        .filter(|target| {
+            let component = world.plan.component(*target);
+            component.service == id && is_place(component.kind)
+        })
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether a component is files of its own that can be copied as they are.
+pub(super) fn is_place(kind: ComponentKind) -> bool {
+    matches!(
+        kind,
+        ComponentKind::Base | ComponentKind::Tablespace | ComponentKind::Database
+    )
+}
+
+impl<'a> Whole<'_, 'a> {
+    /// The parts and the log to a target.
+    ///
+    /// # Errors
+    /// When a component has no usable part, the log has a gap or ends too early, or more than one
+    /// history goes on.
+    pub(super) fn chain(&self, target: &RecoveryTarget) -> Result<Chain<'a>, GraphError> {
+        let components = components(self.world, self.id);
+        if components.is_empty() {
+            return Err(GraphError::new(
+                format!("no backup copies `{}` physically", self.service.name),
+                "write `backup … of service NAME { physical full … }` and run it",
+            ));
+        }
+        let past = self.past(target)?;
+        let mut parts = Vec::new();
+        for component in components {
+            parts.push(self.part(component, target, &past)?);
+        }
+        parts.sort_by_key(|part| part.from.as_ref().map(|from| from.value));
+        self.with_log(parts, target, &past)
+    }
+
+    /// The chain of one component only, to the end of the log: all else is where it should be.
+    pub(super) fn lost(&self, component: ComponentId) -> Result<Chain<'a>, GraphError> {
+        let target = RecoveryTarget::Latest;
+        let past = self.past(&target)?;
+        let part = self.part(component, &target, &past)?;
+        self.with_log(vec![part], &target, &past)
+    }
+
+    fn reachable(&self, devices: &[String]) -> bool {
+        let known = |name: &String| self.world.device_named(name).is_some();
+        let wanted = |name: &String| self.from.is_none_or(|from| from == name);
+        devices.iter().any(|name| known(name) && wanted(name))
+    }
+
+    /// The histories that lead to the target.
+    fn past(&self, target: &RecoveryTarget) -> Result<Past, GraphError> {
+        let wanted = match target {
+            RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at)
+                if !at.incarnation.is_empty() =>
+            {
+                Some(at.incarnation.as_str())
+            }
+            _ => self.incarnation,
+        };
+        let logs = self.world.logs_of(&self.service.name);
+        let histories = &self.world.holdings.histories;
+        let of_service = histories
+            .iter()
+            .filter(|history| history.service == self.service.name);
+        let all: Vec<_> = of_service.collect();
+        if let Some(wanted) = wanted {
+            return Ok(Past::of(wanted, &all));
+        }
+        let mut known: Vec<&str> = logs
+            .iter()
+            .map(|log| log.until.incarnation.as_str())
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let ends = Past::ends(&known, &all);
+        match ends.as_slice() {
+            [] => Err(GraphError::new(
+                format!("no log of `{}` is stored", self.service.name),
+                "set archive_command to `planc log push %p`, and run the archive",
+            )),
+            [one] => Ok(Past::of(one, &all)),
+            many => Err(GraphError::new(
+                format!(
+                    "the log of `{}` goes on in more than one history: {}",
+                    self.service.name,
+                    many.join(", ")
+                ),
+                "say which is meant: `--timeline N`",
+            )),
+        }
+    }
+
+    /// The newest part of a component that the target shows.
+    fn part(
+        &self,
+        component: ComponentId,
+        target: &RecoveryTarget,
+        past: &Past,
+    ) -> Result<&'a PartHolding, GraphError> {
+        let key = self.world.plan.component_key(component);
+        let full = |part: &&&PartHolding| {
+            is_full(part.method) && part.method != Method::Logical && self.reachable(&part.devices)
+        };
+        let parts: Vec<&PartHolding> = (self.world.parts_of(&key).iter())
+            .rev()
+            .filter(full)
+            .copied()
+            .collect();
+        let Some(oldest) = parts.last() else {
+            return Err(GraphError::new(
+                format!(
+                    "there is no copy of `{key}`{} to restore from",
+                    self.place()
+                ),
+                "run a backup first; if the devices hold copies, `planc catalog rebuild`",
+            ));
+        };
+        let fits = parts.iter().find(|part| is_before(part, target, past));
+        fits.copied().ok_or_else(|| {
+            GraphError::new(
+                format!(
+                    "no copy of `{key}` is as old as the target; the oldest ended at {}",
+                    oldest.taken_at
+                ),
+                format!("choose a target after {}", oldest.taken_at),
+            )
+        })
+    }
+
+    fn place(&self) -> String {
+        self.from
+            .map_or(String::new(), |from| format!(" on `{from}`"))
+    }
+
+    /// Adds the log from the oldest part's start to the target.
+    fn with_log(
+        &self,
+        parts: Vec<&'a PartHolding>,
+        target: &RecoveryTarget,
+        past: &Past,
+    ) -> Result<Chain<'a>, GraphError> {
+        let start = parts.iter().filter_map(|part| part.from.as_ref());
+        let start = start.map(|from| from.value).min().unwrap_or(0);
+        let stop = parts.iter().filter_map(|part| part.until.as_ref());
+        let stop = stop.map(|until| until.value).max().unwrap_or(0);
+        let identity = parts.first().map_or("", |part| part.identity.as_str());
+        let least = match target {
+            RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at) => at.value.max(stop),
+            _ => stop,
+        };
+        let (mut logs, reached, gap) = self.logs(identity, start, past);
+        if reached < least {
+            return Err(self.too_short(reached, least, gap));
+        }
+        let until = self.cut(&mut logs, &past.placed(target), stop)?;
+        let oldest = parts.iter().map(|part| part.taken_at).min();
+        let newest = parts.iter().map(|part| part.taken_at).max();
+        let why = match (oldest, newest) {
+            (Some(oldest), Some(newest)) if oldest != newest => format!(
+                "parts taken between {oldest} and {newest} become one by the log since the oldest"
+            ),
+            (_, Some(newest)) => format!("the newest copy before the target, of {newest}"),
+            _ => String::new(),
+        };
+        Ok(Chain {
+            parts,
+            logs,
+            until,
+            why,
+        })
+    }
+
+    /// The log from a position on, without a gap; how far it goes; where it goes on after a gap.
+    fn logs(
+        &self,
+        identity: &str,
+        start: u64,
+        past: &Past,
+    ) -> (Vec<&'a LogHolding>, u64, Option<u64>) {
+        let mut logs: Vec<&LogHolding> = (self.world.logs_of(&self.service.name).iter())
+            .filter(|log| {
+                let from = &log.from;
+                log.identity == identity
+                    && log.until.value > start
+                    && past.uses(&from.incarnation, from.value, log.until.value)
+                    && self.reachable(&log.devices)
+            })
+            .copied()
+            .collect();
+        // of a range that two histories hold, the younger one's is replayed
+        logs.sort_by_key(|log| (log.from.value, past.rank(&log.from.incarnation)));
+        let mut chain: Vec<&LogHolding> = Vec::new();
+        let mut reached = start;
+        for log in logs {
+            if log.from.value > reached {
+                return (chain, reached, Some(log.from.value));
+            }
+            if log.until.value > reached {
+                reached = log.until.value;
+                chain.push(log);
+            } else if let Some(last) = chain.last_mut()
+                && last.from.value == log.from.value
+            {
+                *last = log;
+            }
+        }
+        (chain, reached, None)
+    }
+
+    /// Leaves out log behind the target; tells how far the rest is replayed.
+    fn cut(
+        &self,
+        logs: &mut Vec<&'a LogHolding>,
+        target: &RecoveryTarget,
+        stop: u64,
+    ) -> Result<RecoveryTarget, GraphError> {
+        let enough = match target {
+            RecoveryTarget::Latest => None,
+            RecoveryTarget::Backup => logs.iter().position(|log| log.until.value > stop),
+            RecoveryTarget::Instant(at) => logs
+                .iter()
+                .position(|log| log.last_at > *at && log.until.value > stop),
+            // the record behind the target shows that it is reached
+            RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at) => {
+                logs.iter().position(|log| log.from.value >= at.value)
+            }
+        };
+        if let Some(last) = enough {
+            logs.truncate(last + 1);
+            return Ok(target.clone());
+        }
+        if let RecoveryTarget::Instant(at) = target {
+            let ends = logs.last().map_or(Timestamp::MIN, |log| log.last_at);
+            if ends < *at && !self.archived_at(*at) {
+                return Err(GraphError::new(
+                    format!(
+                        "the stored log of `{}` ends at {ends}; {at} is not reached",
+                        self.service.name
+                    ),
+                    "ship the log (`planc run` with the archive's name), or restore to an \
+                     earlier point",
+                ));
+            }
+            return Ok(RecoveryTarget::Latest);
+        }
+        Ok(target.clone())
+    }
+
+    /// Whether a shipment that began at or after this moment ended well: then everything committed
+    /// before it is stored.
+    fn archived_at(&self, at: Timestamp) -> bool {
+        let archive = self.world.archive_of(self.id);
+        let job = archive.map(|id| job_name(self.world.plan, JobId::Archive(id)));
+        job.and_then(|job| self.world.last(&job, None))
+            .is_some_and(|began| began >= at)
+    }
+
+    fn too_short(&self, reached: u64, least: u64, gap: Option<u64>) -> GraphError {
+        let name = &self.service.name;
+        let (reached, least) = (lsn(reached), lsn(least));
+        match gap {
+            Some(next) => GraphError::new(
+                format!(
+                    "the stored log of `{name}` has a gap: it ends at {reached} and goes on at {}",
+                    lsn(next)
+                ),
+                "bring the device that holds the rest and run `planc catalog rebuild`, or choose \
+                 an older target",
+            ),
+            None => GraphError::new(
+                format!(
+                    "the stored log of `{name}` ends at {reached}; {least} is needed{}",
+                    self.place()
+                ),
+                "ship the log (`planc run` with the archive's name), or restore to an earlier point",
+            ),
+        }
+    }
+}
+
+/// Whether a part was complete before the target, in one of the histories that lead there.
+fn is_before(part: &PartHolding, target: &RecoveryTarget, past: &Past) -> bool {
+    let (Some(_), Some(until)) = (&part.from, &part.until) else {
+        return false;
+    };
+    let in_time = match target {
+        RecoveryTarget::Latest | RecoveryTarget::Backup => true,
+        RecoveryTarget::Instant(at) => part.taken_at <= *at,
+        RecoveryTarget::Transaction(at) => until.value <= at.value,
+        RecoveryTarget::Before(at) => until.value < at.value,
+    };
+    in_time && past.contains(&until.incarnation, until.value)
+}
+
+/// A position as PostgreSQL writes it.
+fn lsn(value: u64) -> String {
+    format!("{:X}/{:X}", value >> 32, value & 0xFFFF_FFFF)
+}
+
+/// A position in words, for people who know the engine's own.
+pub(super) fn words(at: &Position) -> String {
+    format!("{} of history {}", lsn(at.value), at.incarnation)
+}

@@ -1,0 +1,120 @@
+//! PostgreSQL by the plan: runs, restores and recoveries of the real binary on real servers with a
+//! busy writer.
+
+use std::time::Duration;
+
+use super::cluster::{Cluster, run_ok, versions};
+use super::ledger::{self, Commit, Writer};
+use super::site::Site;
+
+/// Rows of `lines` in database `orders`.
+fn lines(cluster: &Cluster, table: &str) -> i64 {
+    let mut client = cluster.client_of("postgres", "orders");
+    let rows = client.query_one(&format!("select count(*) from {table}"), &[]);
+    rows.expect("rows").get(0)
+}
+
+/// Runs statements in a transaction of its own in database `orders`; its number.
+fn transact(cluster: &Cluster, statements: &str) -> i64 {
+    let mut client = cluster.client_of("postgres", "orders");
+    let mut transaction = client.transaction().expect("a transaction");
+    transaction.batch_execute(statements).expect(statements);
+    let row = transaction.query_one("select pg_current_xact_id()::text::int8", &[]);
+    let xid = row.expect("a number").get(0);
+    transaction.commit().expect("a commit");
+    xid
+}
+
+fn check_pages(cluster: &Cluster) {
+    let data = cluster.data.display().to_string();
+    cluster.stop("fast");
+    run_ok(cluster.version, "pg_checksums", &["--check", "-D", &data]);
+}
+
+/// The states that a run of the story leaves behind.
+struct Story {
+    first: i64,
+    second_at: jiff::Timestamp,
+    cold: Vec<Commit>,
+    hot: Vec<Commit>,
+}
+
+/// Two runs of everything under load, with named moments between them.
+fn story(site: &Site) -> Story {
+    let cold = Writer::start(&site.cluster, "cold_ledger", "pg_default");
+    let hot = Writer::start(&site.cluster, "hot_ledger", "hot");
+    let dry = site.good("run --dry-run");
+    for words in [
+        "begin-backup",
+        "shop/tablespace/hot",
+        "archive-log",
+        "commit-part",
+    ] {
+        assert!(dry.contains(words), "{words}: {dry}");
+    }
+    site.good("run");
+    Writer::rest();
+    let note = |text: &str| format!("insert into lines (customer, note) values (1, '{text}')");
+    let first = transact(&site.cluster, &note("first"));
+    std::thread::sleep(Duration::from_millis(20));
+    let second_at = jiff::Timestamp::now();
+    std::thread::sleep(Duration::from_millis(20));
+    transact(&site.cluster, &note("second"));
+    site.cluster.sql("select pg_create_restore_point('noon')");
+    transact(&site.cluster, &note("third"));
+    // the newer part of one component only: parts of different age from here on
+    site.cluster
+        .sql("drop table if exists gone; create table gone tablespace hot as select 1");
+    Writer::rest();
+    let (cold, hot) = (cold.finish(), hot.finish());
+    site.good("run wal");
+    Story {
+        first,
+        second_at,
+        cold,
+        hot,
+    }
+}
+
+#[test]
+fn a_service_is_copied_and_restored_to_every_kind_of_target() {
+    for version in versions() {
+        let site = Site::new(version);
+        let story = story(&site);
+        let status = site.good("status");
+        assert!(status.contains("shop/base/base: last copy"), "{status}");
+        assert!(status.contains("log of shop: stored up to"), "{status}");
+        let list = site.good("list");
+        assert!(
+            list.contains("shop/tablespace/hot") && list.contains("far, near"),
+            "{list}"
+        );
+        site.good("verify --device near");
+
+        let moved = site.path("moved-hot").display().to_string();
+        site.good(&format!(
+            "restore shop --to latest --relocate hot={moved} --yes"
+        ));
+        let restored = site.restored("latest");
+        assert_eq!(ledger::read(&restored, "cold_ledger"), story.cold);
+        assert_eq!(ledger::read(&restored, "hot_ledger"), story.hot);
+        assert_eq!(lines(&restored, "lines"), 43);
+        let query = "select pg_tablespace_location(oid) from pg_tablespace where spcname = 'hot'";
+        assert_eq!(restored.ask(query), moved);
+        check_pages(&restored);
+
+        for (number, (at, rows)) in [
+            (story.first.to_string(), 41),
+            (format!("before:{}", story.first), 40),
+            (story.second_at.to_string(), 41),
+            ("point:noon".to_owned(), 42),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let name = format!("target-{number}");
+            site.good(&format!("restore shop --to {name} --at {at} --yes"));
+            assert_eq!(lines(&site.restored(&name), "lines"), rows, "{at}");
+        }
+    }
+}
