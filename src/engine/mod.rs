@@ -88,6 +88,14 @@ pub trait Engine: Send + Sync {
     /// When the source cannot be read or is something else.
     fn identity(&self) -> Result<String, EngineError>;
 
+    /// Refuses a source that cannot be copied or archived as it is now. Changes nothing.
+    ///
+    /// # Errors
+    /// With the setting or the right that is missing.
+    fn check_source(&self) -> Result<(), EngineError> {
+        self.identity().map(drop)
+    }
+
     /// Size of a component in bytes, for estimates and space checks.
     ///
     /// # Errors

@@ -123,7 +123,7 @@ fn some_work(kinds: &[&StepKind], context: &Context) -> Result<(), OpenError> {
 
 /// Whether a source is what the inventory says. One that is only busy is not judged.
 fn live(service: &str, context: &Context) -> Result<(), OpenError> {
-    let identity = context.engines.get(service).map(|one| one.identity());
+    let identity = context.engines.get(service).map(|one| one.check_source());
     match identity {
         Some(Err(cause)) if cause.retry() == Retry::Never => Err(OpenError::Engine {
             service: service.to_owned(),

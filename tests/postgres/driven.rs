@@ -1,7 +1,8 @@
 //! PostgreSQL by the plan: runs, restores and recoveries of the real binary on real servers with a
 //! busy writer.
 
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use super::cluster::{Cluster, run_ok, versions};
 use super::ledger::{self, Commit, Writer};
@@ -117,4 +118,97 @@ fn a_service_is_copied_and_restored_to_every_kind_of_target() {
             assert_eq!(lines(&site.restored(&name), "lines"), rows, "{at}");
         }
     }
+}
+
+/// Kills a command when the journals have this many records; true when it was killed.
+fn kill_at(site: &Site, line: &str, records: usize) -> bool {
+    let (silent, silent_too) = (Stdio::null(), Stdio::null());
+    let child = site.command(line).stdout(silent).stderr(silent_too).spawn();
+    let mut child = child.expect("planc starts");
+    let began = Instant::now();
+    while child.try_wait().expect("wait").is_none() {
+        if site.journal_records() >= records {
+            site.kill_planc(&child);
+            child.wait().expect("wait");
+            return true;
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "{line} hangs");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+#[test]
+fn a_run_and_a_restore_that_are_killed_anywhere_go_on() {
+    let site = Site::new(versions()[0]);
+    let writer = Writer::start(&site.cluster, "ledger", "hot");
+    let mut killed = 0;
+    for records in [2, 5, 8, 11, 14] {
+        let known = site.journal_records();
+        let hit = kill_at(&site, "run nightly", known + records);
+        killed += usize::from(hit);
+        if hit {
+            site.good("run --resume");
+        }
+        let query = "select count(*) from pg_stat_progress_basebackup";
+        assert_eq!(site.cluster.ask(query), "0");
+    }
+    let acknowledged = writer.finish();
+    site.good("run wal");
+    for (number, records) in [3, 6, 9].into_iter().enumerate() {
+        let known = site.journal_records();
+        let line = format!("restore shop --to copy-{number} --yes");
+        let hit = kill_at(&site, &line, known + records);
+        killed += usize::from(hit);
+        if hit {
+            site.good("restore --resume");
+        }
+        let restored = site.restored(&format!("copy-{number}"));
+        assert_eq!(ledger::read(&restored, "ledger"), acknowledged);
+    }
+    assert!(killed >= 5, "only {killed} of 8 were killed");
+}
+
+#[test]
+fn what_cannot_work_is_named_before_anything_is_changed() {
+    let site = Site::new(15);
+    site.good("run");
+    let before = site.journal_records();
+    let refused = |line: &str, words: &str| {
+        let told = site.ends(line, 2);
+        assert!(told.contains(words), "{line}: {told}");
+    };
+    std::fs::create_dir_all(site.path("taken/x")).expect("a folder");
+    refused("restore shop --to taken --yes", "an empty folder");
+    refused(
+        "restore shop --to new --at 2020-01-01T00:00:00Z --yes",
+        "as old as",
+    );
+    refused(
+        "restore shop --to new --at 2099-01-01T00:00:00Z --yes",
+        "is not reached",
+    );
+    refused(
+        "restore shop --to new --at 4000000000 --yes",
+        "no stored log",
+    );
+    refused(
+        "restore shop --to new --at point:never --yes",
+        "no stored log",
+    );
+    refused("restore shop --to new --timeline 9 --yes", "as old as");
+    refused("recover lost_tablespace ts=cold --yes", "no tablespace");
+    std::fs::write(site.path("secret"), "wrong\n").expect("secret");
+    refused("run nightly", "password authentication failed");
+    std::fs::remove_file(site.path("secret")).expect("removed");
+    refused("run nightly", "secret");
+    std::fs::write(site.path("secret"), "open sesame\n").expect("secret");
+    site.cluster
+        .sql("revoke execute on function pg_backup_stop from keeper");
+    refused("run nightly", "may not call pg_backup_stop");
+    site.cluster.sql("alter system set full_page_writes = off");
+    site.cluster.sql("select pg_reload_conf()");
+    std::thread::sleep(Duration::from_millis(300));
+    refused("run nightly", "full_page_writes is off");
+    assert_eq!(site.journal_records(), before);
 }

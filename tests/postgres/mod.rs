@@ -15,6 +15,7 @@ mod parts;
 mod proof;
 mod recover;
 mod restored;
+mod scenarios;
+mod site;
 mod stream;
 mod survey;
-mod site;

@@ -199,6 +199,16 @@ impl Site {
         text
     }
 
+    /// Kills planc at once; as root it is the child of the program that changed the user.
+    pub(crate) fn kill_planc(&self, child: &std::process::Child) {
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let text = std::fs::read_to_string(children).unwrap_or_default();
+        let inner = text.split_whitespace().next();
+        let id = inner.map_or_else(|| child.id().to_string(), str::to_owned);
+        let killed = Command::new("kill").args(["-9", &id]).status();
+        assert!(killed.expect("kill starts").success() || self.path("state").exists());
+    }
+
     /// Records of all journals.
     pub(crate) fn journal_records(&self) -> usize {
         let runs = std::fs::read_dir(self.path("state/shop@test/runs"));

@@ -10,7 +10,7 @@ use super::connect;
 use super::inplace::TablespaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
-use super::{PostgresSpec, archive, backup, instance, logical};
+use super::{PostgresSpec, archive, backup, instance, logical, server};
 use crate::engine::{
     Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogRange, LogSink,
     RestoreSession, Rows, Survey, TransactionSummary,
@@ -48,6 +48,16 @@ impl Engine for PostgresEngine {
 
     fn identity(&self) -> Result<String, EngineError> {
         Ok(self.facts()?.system_identifier.to_string())
+    }
+
+    fn check_source(&self) -> Result<(), EngineError> {
+        let spec = &self.spec;
+        let mut client = connect::open(&spec.service, &spec.connect)?;
+        let directory = spec.data_directory.as_ref();
+        let facts = ServerFacts::ask(&mut client, &spec.service, directory)?;
+        facts.check_backup(&spec.service)?;
+        facts.control()?;
+        server::check_rights(&mut client, &spec.service)
     }
 
     fn size(&self, component: &str) -> Result<u64, EngineError> {

@@ -141,6 +141,29 @@ impl ServerFacts {
     }
 }
 
+/// Refuses a role that may not enter backup mode or end a log segment.
+///
+/// # Errors
+/// Names the functions that it needs.
+pub fn check_rights(client: &mut Client, service: &str) -> Result<(), EngineError> {
+    let query = "select name from unnest(array['pg_backup_start(text, boolean)', \
+                 'pg_backup_stop(boolean)', 'pg_switch_wal()']) name \
+                 where not has_function_privilege(name, 'execute')";
+    let rows = client.query(query, &[]);
+    let rows = rows.map_err(|error| refused(format!("ask {service} for its rights"), &error))?;
+    let missing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::Refused {
+        what: format!("back up {service}"),
+        cause: format!(
+            "the role may not call {}: grant execute on them to it",
+            missing.join(", ")
+        ),
+    })
+}
+
 fn no_directory(service: &str) -> EngineError {
     EngineError::Refused {
         what: format!("ask {service} for its data directory"),
