@@ -164,7 +164,10 @@ pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError 
         let cause = chain(error);
         return EngineError::Busy { what, cause };
     };
-    let cause = match (answer.detail(), next_action(answer.code())) {
+    let cause = match (
+        answer.detail(),
+        next_action(answer.code(), answer.message()),
+    ) {
         (Some(detail), Some(next)) => format!("{}: {detail}; {next}", answer.message()),
         (None, Some(next)) => format!("{}; {next}", answer.message()),
         (Some(detail), None) => format!("{}: {detail}", answer.message()),
@@ -182,7 +185,7 @@ pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError 
     EngineError::Refused { what, cause }
 }
 
-fn next_action(code: &SqlState) -> Option<&'static str> {
+fn next_action(code: &SqlState, message: &str) -> Option<&'static str> {
     let authentication = [
         SqlState::INVALID_PASSWORD,
         SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
@@ -190,7 +193,14 @@ fn next_action(code: &SqlState) -> Option<&'static str> {
     if authentication.contains(code) {
         return Some("check `connect` in the inventory and the server's pg_hba.conf");
     }
-    (*code == SqlState::INSUFFICIENT_PRIVILEGE).then_some(
+    if *code != SqlState::INSUFFICIENT_PRIVILEGE {
+        return None;
+    }
+    let writes = ["database", "schema", "table", "relation"];
+    if writes.iter().any(|word| message.contains(word)) {
+        return Some("name a role in `connect` of the inventory that owns what is to be changed");
+    }
+    Some(
         "grant the role pg_read_all_settings and execute on pg_backup_start, pg_backup_stop \
          and pg_switch_wal",
     )
