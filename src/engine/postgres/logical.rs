@@ -49,7 +49,7 @@ pub fn open(spec: &PostgresSpec, restored: &Path) -> Result<Instance, EngineErro
 pub fn ask(client: &mut Client, sql: &str) -> Result<Rows, EngineError> {
     let what = || format!("ask `{}`", sql.trim());
     client
-        .batch_execute("set default_transaction_read_only = on")
+        .batch_execute("set default_transaction_read_only = on; reset search_path")
         .map_err(|error| refused(what(), &error))?;
     let answered = client.simple_query(sql);
     let answered = answered.map_err(|error| refused(what(), &error))?;
@@ -209,6 +209,9 @@ fn links(old: &mut Client, tables: &[Table]) -> Result<Vec<Link>, EngineError> {
                  and (k.conrelid = any($1::text[]::regclass[]::oid[])) \
                  <> (k.confrelid = any($1::text[]::regclass[]::oid[])) order by 1, 2, 3";
     let names: Vec<String> = tables.iter().map(Table::sql).collect();
+    // definitions must name schemas, wherever they are read
+    let set = old.batch_execute("set search_path = pg_catalog");
+    set.map_err(|error| refused("prepare the copy", &error))?;
     let rows = old.query(query, &[&names]);
     let rows = rows.map_err(|error| refused("list the foreign keys of the copy", &error))?;
     let link = |row: &postgres::Row| Link {
