@@ -128,7 +128,7 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     for component in backup.targets.iter().copied() {
         let due = due
             .iter()
-            .filter(|(method, _)| takes(world, component, *method));
+            .filter(|due| takes(world, component, due.method));
         let full = full_method(backup);
         if let Some(why) = full_at_once(world, component).filter(|_| takes(world, component, full))
         {

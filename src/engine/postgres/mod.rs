@@ -47,11 +47,11 @@ pub mod replay;
 pub mod restore;
 pub mod scope;
 pub mod server;
+pub mod sound;
 pub mod spool;
 pub mod standing;
 mod summaries;
 mod survey;
-pub mod sound;
 mod write;
 
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! The bracket of one part: enter backup mode, read once and write to every device, leave backup
 //! mode, commit. The open session travels between the steps in `run::sessions`.
 
-use std::sync::Arc;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Task;
 use crate::engine::Retry;
