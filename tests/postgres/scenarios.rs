@@ -108,7 +108,11 @@ fn a_dropped_table_comes_back_beside_the_live_ones_or_under_its_old_name() {
         let live = &site.cluster;
         assert_eq!(number(live, "select count(*) from customers"), 51);
         let next = "insert into lines (customer, note) values (3, 'next') returning id::int8";
-        assert_eq!(number(live, next), 42, "the sequence came too");
+        // replay leaves a sequence up to 32 values ahead, as a crash does
+        assert!(
+            (42..=74).contains(&number(live, next)),
+            "the sequence came too"
+        );
         let keys = "select count(*) from pg_constraint where contype = 'f' and convalidated";
         assert_eq!(
             number(live, keys),
