@@ -260,6 +260,8 @@ pub fn restoration(
         to: format!("restored/{service}"),
         until: RecoveryTarget::Latest,
         from: None,
+        relocate: std::collections::BTreeMap::new(),
+        incarnation: None,
     });
     let services = plan.find_service(service).into_iter().collect();
     compile(plan, measured, &intent, lost, &services, now)
