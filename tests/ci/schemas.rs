@@ -115,7 +115,12 @@ fn resolved_plans_fit_their_printed_schema() {
     for (at, plans) in judged() {
         let show = ["show", "resolved", "--now", NOW, "--format", "json", "-p"];
         let output = planc(&at, &[&show[..], &plans[..]].concat());
-        assert_eq!(output.status.code(), Some(0), "{plans:?}: {}", text(output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{plans:?}: {}",
+            text(output.stderr)
+        );
         let document = folder.path().join("document.json");
         std::fs::write(&document, output.stdout).expect("written");
         assert_eq!(validate(&schema, &document), "", "{plans:?}");
