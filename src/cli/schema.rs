@@ -22,6 +22,8 @@ enum Of {
     Diagnostics,
     /// The inventory beside a plan.
     Inventory,
+    /// What `planc show resolved --format json` prints.
+    Resolved,
     /// The measured facts beside an inventory.
     Facts,
 }
@@ -31,6 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let subject = match args.of {
         Of::Diagnostics => Subject::Diagnostics,
         Of::Inventory => Subject::Inventory,
+        Of::Resolved => Subject::Resolved,
         Of::Facts => Subject::Facts,
     };
     write!(std::io::stdout().lock(), "{}", schema::text(subject))?;

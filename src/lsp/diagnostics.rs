@@ -24,6 +24,11 @@ pub(super) struct Published {
 }
 
 impl Published {
+    /// Plans whose findings are on the screen, their files open or not.
+    pub(super) fn mains(&self) -> impl Iterator<Item = &String> {
+        self.by_main.keys()
+    }
+
     /// What has to be sent after these plans were compiled again: the findings of each file, and
     /// an empty list for a file that has none any more.
     pub(super) fn refresh(

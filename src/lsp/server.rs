@@ -122,7 +122,12 @@ impl Server<'_> {
     /// Sends the findings of what was edited.
     fn publish(&mut self) -> Result<(), ServeError> {
         self.edited = None;
-        let mains = self.workspace.stale_mains();
+        let mut mains = self.workspace.stale_mains();
+        // a buffer that was closed without being saved leaves findings that are no longer true
+        let shown = self.published.mains();
+        mains.extend(shown.filter(|main| self.workspace.is_stale(main)).cloned());
+        mains.sort_unstable();
+        mains.dedup();
         for params in self.published.refresh(&mut self.workspace, &mains) {
             self.send(publication(&params))?;
         }

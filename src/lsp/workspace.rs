@@ -141,13 +141,18 @@ impl Workspace {
         Some((unit, unit.sources.find(path)?))
     }
 
+    /// True for a plan whose texts changed, or that is gone.
+    pub(super) fn is_stale(&self, main: &str) -> bool {
+        self.plans.get(main).is_none_or(|plan| plan.stale)
+    }
+
     /// Paths whose findings may have changed: open files, and what was compiled for them.
     pub(super) fn stale_mains(&self) -> Vec<String> {
         let open = self.documents.paths().flat_map(|path| self.mains(path));
         let mains: BTreeSet<String> = open.collect();
         mains
             .into_iter()
-            .filter(|main| self.plans[main].stale)
+            .filter(|main| self.is_stale(main))
             .collect()
     }
 }

@@ -109,6 +109,25 @@ fn yaml_files(ending: &str) -> Vec<PathBuf> {
 }
 
 #[test]
+fn resolved_plans_fit_their_printed_schema() {
+    let folder = site(true);
+    let schema = printed(folder.path(), "schema.json", &["schema", "resolved"]);
+    for (at, plans) in judged() {
+        let show = ["show", "resolved", "--now", NOW, "--format", "json", "-p"];
+        let output = planc(&at, &[&show[..], &plans[..]].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{plans:?}: {}",
+            text(output.stderr)
+        );
+        let document = folder.path().join("document.json");
+        std::fs::write(&document, output.stdout).expect("written");
+        assert_eq!(validate(&schema, &document), "", "{plans:?}");
+    }
+}
+
+#[test]
 fn inventories_and_facts_fit_their_schemas() {
     let folder = site(true);
     for (of, ending) in [("inventory", ".yaml"), ("facts", ".facts.yaml")] {

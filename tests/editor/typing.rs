@@ -89,6 +89,17 @@ fn buffers_of_imports_and_inventories_count_before_they_are_saved() {
 }
 
 #[test]
+fn what_was_not_saved_is_forgotten_with_its_buffer() {
+    let folder = site();
+    let mut editor = open(folder.path());
+    editor.codes("notes.plan");
+    editor.write("notes.plan", &PLAN.replace("on near", "on naer"));
+    assert_eq!(editor.codes("notes.plan"), ["P0201"]);
+    editor.close("notes.plan");
+    assert_eq!(editor.codes("notes.plan"), Vec::<String>::new());
+}
+
+#[test]
 fn a_file_that_changes_on_disk_is_read_again() {
     let folder = site();
     let mut editor = open(folder.path());

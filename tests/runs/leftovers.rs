@@ -62,10 +62,17 @@ fn log_ranges_are_folded_and_can_be_shown_one_by_one() {
         site.sql("INSERT INTO t (x) VALUES ('more')");
         site.good(&format!("run wal --now 2026-03-02T10:01:0{second}Z"));
     }
-    let lines = |text: &str| text.lines().filter(|line| line.starts_with("shop ")).count();
+    let lines = |text: &str| {
+        text.lines()
+            .filter(|line| line.starts_with("shop "))
+            .count()
+    };
     let folded = site.good("list");
     assert_eq!(lines(&folded), 1, "{folded}");
-    assert!(!folded.contains(".0Z") && folded.contains("2026-03-02T10:00:00Z"), "{folded}");
+    assert!(
+        !folded.contains(".0Z") && folded.contains("2026-03-02T10:00:00Z"),
+        "{folded}"
+    );
     let all = site.good("list --all");
     assert!(lines(&all) >= 5, "{all}");
 }
@@ -74,9 +81,18 @@ fn log_ranges_are_folded_and_can_be_shown_one_by_one() {
 fn a_dump_with_devices_says_who_holds_what() {
     let site = Site::new();
     site.good(&format!("run --now {NOW}"));
-    let (plain, full) = (site.good("catalog dump"), site.good("catalog dump --devices"));
-    assert!(!plain.contains("device ") && !plain.contains("\"nas\""), "{plain}");
-    let devices = full.lines().filter(|line| line.starts_with("device ")).count();
+    let (plain, full) = (
+        site.good("catalog dump"),
+        site.good("catalog dump --devices"),
+    );
+    assert!(
+        !plain.contains("device ") && !plain.contains("\"nas\""),
+        "{plain}"
+    );
+    let devices = full
+        .lines()
+        .filter(|line| line.starts_with("device "))
+        .count();
     assert_eq!(devices, 2, "{full}");
     assert!(full.contains("[\"disk\",\"nas\"]"), "{full}");
     site.good("catalog rebuild --from disk nas");
@@ -92,7 +108,10 @@ fn what_cannot_fit_is_refused_before_anything_changes() {
     let huge = std::fs::File::create(site.path("docs/huge")).expect("file");
     huge.set_len(15 << 40).expect("length");
     let text = site.ends(&format!("run papers --now {NOW}"), 2);
-    assert!(text.contains("device disk") && text.contains("are free"), "{text}");
+    assert!(
+        text.contains("device disk") && text.contains("are free"),
+        "{text}"
+    );
     assert!(text.contains("nothing was changed"), "{text}");
     assert_eq!(site.runs(), 0, "no run began");
     assert!(site.good("list").contains("no copies"));

@@ -21,7 +21,10 @@ fn copies(site: &Site, component: &str) -> usize {
     let listed = site.good("list --format json");
     let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
     let parts = listed["parts"].as_array().expect("parts");
-    parts.iter().filter(|part| part["component"] == component).count()
+    parts
+        .iter()
+        .filter(|part| part["component"] == component)
+        .count()
 }
 
 fn when_changed(job: &str) -> Site {
@@ -40,14 +43,20 @@ fn a_database_is_copied_again_only_when_it_changed() {
     let quiet = day(2);
     assert!(quiet.contains("nothing changed since part"), "{quiet}");
     assert_eq!(copies(&site, "shop/database/main"), 1);
-    assert!(!day(2).contains("nothing changed"), "it is not due, but asked for by name");
+    assert!(
+        !day(2).contains("nothing changed"),
+        "it is not due, but asked for by name"
+    );
     assert_eq!(copies(&site, "shop/database/main"), 2);
     site.sql("INSERT INTO t (x) VALUES ('four')");
     assert!(!day(3).contains("nothing changed"));
     assert_eq!(copies(&site, "shop/database/main"), 3);
     assert!(day(4).contains("nothing changed"));
     std::fs::remove_file(site.path("state/shop@test/changes.json")).expect("removed");
-    assert!(!day(5).contains("nothing changed"), "what nobody remembers is copied");
+    assert!(
+        !day(5).contains("nothing changed"),
+        "what nobody remembers is copied"
+    );
     site.good("restore shop --to again.db --yes");
 }
 
@@ -75,14 +84,24 @@ fn a_time_limit_that_passes_is_told_and_the_run_does_not_end_well() {
     site.good("run wal --now 2026-03-02T10:00:10Z");
     let listed = site.good("log list shop --last 1 --format json");
     let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
-    let bad = listed["transactions"][0]["transaction"].as_str().expect("one");
+    let bad = listed["transactions"][0]["transaction"]
+        .as_str()
+        .expect("one");
     let late = site.ends(&format!("recover oops victim=t bad={bad} --yes"), 1);
     assert!(late.contains("late: the whole run took"), "{late}");
-    assert!(late.contains("LATE: the run took"), "also while it runs: {late}");
-    assert!(late.contains("found_t (3 rows"), "its work is done all the same: {late}");
+    assert!(
+        late.contains("LATE: the run took"),
+        "also while it runs: {late}"
+    );
+    assert!(
+        late.contains("found_t (3 rows"),
+        "its work is done all the same: {late}"
+    );
 
     let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
-    let plan = plan.replace("finish within 1ms", "finish within 1h").replace("\"found\"", "\"more\"");
+    let plan = plan
+        .replace("finish within 1ms", "finish within 1h")
+        .replace("\"found\"", "\"more\"");
     std::fs::write(site.path("shop.plan"), plan).expect("plan");
     let good = site.good(&format!("recover oops victim=t bad={bad} --yes"));
     assert!(good.contains("in time: the whole run took"), "{good}");

@@ -12,6 +12,8 @@ pub enum Subject {
     Diagnostics,
     /// The inventory beside a plan.
     Inventory,
+    /// `planc show resolved --format json`.
+    Resolved,
     /// The measured facts beside an inventory.
     Facts,
 }
@@ -21,6 +23,7 @@ pub enum Subject {
 pub fn text(subject: Subject) -> String {
     match subject {
         Subject::Diagnostics => include_str!("diagnostics.json").to_owned(),
+        Subject::Resolved => include_str!("resolved.json").to_owned(),
         Subject::Facts => include_str!("facts.json").to_owned(),
         Subject::Inventory => pretty(&inventory::schema()),
     }
@@ -36,7 +39,13 @@ mod tests {
 
     #[test]
     fn schemas_are_json_and_say_what_they_are() {
-        for subject in [Subject::Diagnostics, Subject::Inventory, Subject::Facts] {
+        let all = [
+            Subject::Diagnostics,
+            Subject::Inventory,
+            Subject::Resolved,
+            Subject::Facts,
+        ];
+        for subject in all {
             let schema: Value = serde_json::from_str(&text(subject)).expect("JSON");
             assert!(schema["$schema"].is_string(), "{subject:?}");
             assert!(schema["title"].is_string(), "{subject:?}");
