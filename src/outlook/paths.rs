@@ -44,10 +44,10 @@ pub fn ways_back(plan: &ResolvedPlan, matrix: &Matrix, now: Timestamp) -> Vec<Wa
     let measured = Measured::of(plan, &Holdings::default());
     let mut ways: Vec<(BTreeSet<String>, WayBack)> = Vec::new();
     for cell in &matrix.cells {
-        let lost = lost(cell);
+        let gone = lost(cell);
         for (name, recovery) in names(cell) {
             let same = ways.iter_mut().find(|(devices, way)| {
-                *devices == lost && way.name == name && way.service == cell.service
+                *devices == gone && way.name == name && way.service == cell.service
             });
             let loss = cell.loss.words();
             if let Some((_, way)) = same {
@@ -56,14 +56,14 @@ pub fn ways_back(plan: &ResolvedPlan, matrix: &Matrix, now: Timestamp) -> Vec<Wa
                 }
                 continue;
             }
-            let graph = compile(plan, &measured, cell, recovery.as_deref(), &lost, now);
+            let graph = compile(plan, &measured, cell, recovery.as_deref(), &gone, now);
             let way = WayBack {
                 name,
                 service: cell.service.clone(),
                 losses: vec![loss],
                 graph: graph.map(rehearsed),
             };
-            ways.push((lost.clone(), way));
+            ways.push((gone.clone(), way));
         }
     }
     ways.into_iter().map(|(_, way)| way).collect()

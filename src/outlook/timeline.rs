@@ -371,17 +371,20 @@ fn carries(scope: CopyScope, method: Method) -> bool {
     }
 }
 
-/// What the loss of its host costs a service that has an archive, at most.
+/// What a loss costs a service that has an archive, at most: of its host, or damage when the log
+/// goes with the host.
 fn bound(matrix: &Matrix, service: &str, host: Option<&String>) -> Option<f64> {
-    let own = Loss::Case(Case::Host(host.cloned()));
-    let cells = matrix.cells.iter();
-    let cells = cells.filter(|cell| cell.service == service && cell.loss == own);
-    let logged = cells.filter(|cell| cell.via.starts_with("log on"));
-    let worst = logged.filter_map(|cell| cell.data.as_ref());
-    worst
-        .filter(|data| data.is_bound())
-        .map(crate::estimate::Figure::total)
-        .reduce(f64::max)
+    let of_host = Loss::Case(Case::Host(host.cloned()));
+    let worst = |loss: &Loss| {
+        let cells = matrix.cells.iter();
+        let cells = cells.filter(|cell| cell.service == service && cell.loss == *loss);
+        let logged = cells.filter(|cell| cell.via.starts_with("log on"));
+        let data = logged.filter_map(|cell| cell.data.as_ref());
+        data.filter(|data| data.is_bound())
+            .map(estimate::Figure::total)
+            .reduce(f64::max)
+    };
+    worst(&of_host).or_else(|| worst(&Loss::Case(Case::Corruption)))
 }
 
 /// A step of a run as its journal tells it.
@@ -483,6 +486,6 @@ impl Bands {
 #[must_use]
 pub fn instant(timeline: &Timeline, at: f64) -> Timestamp {
     #[expect(clippy::cast_possible_truncation, reason = "a few weeks fit")]
-    let span = SignedDuration::from_millis((at * 1000.0) as i64);
+    let span = SignedDuration::from_millis((at * 1000.0).round() as i64);
     timeline.begin.checked_add(span).unwrap_or(timeline.begin)
 }

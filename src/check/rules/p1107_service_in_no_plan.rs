@@ -87,8 +87,8 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     let Some(first) = forgotten.first() else {
         return;
     };
-    let named = forgotten.iter().take(NAMED);
-    let names: Vec<String> = named
+    let shown = forgotten.iter().take(NAMED);
+    let names: Vec<String> = shown
         .map(|id| format!("`{}`", plan.service(*id).name))
         .collect();
     let more = match forgotten.len().saturating_sub(NAMED) {

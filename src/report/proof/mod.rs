@@ -115,13 +115,13 @@ fn components(cell: &Cell) -> String {
 /// `2 of 3: bucket, tapes`
 fn copies(cell: &Cell) -> String {
     use crate::estimate::survive::Survival;
-    let named = |copy: &crate::check::survival::Stored| match (copy.left, copy.readable) {
+    let told = |copy: &crate::check::survival::Stored| match (copy.left, copy.readable) {
         (Survival::No, _) => None,
         (_, false) => Some(format!("{} (cannot be opened)", copy.device)),
         (Survival::Maybe, true) => Some(format!("{} (perhaps)", copy.device)),
         (Survival::Yes, true) => Some(copy.device.clone()),
     };
-    let names: Vec<String> = cell.copies.iter().filter_map(named).collect();
+    let names: Vec<String> = cell.copies.iter().filter_map(told).collect();
     let count = format!("{} of {}", cell.left(), cell.copies.len());
     if names.is_empty() {
         count

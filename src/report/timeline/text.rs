@@ -72,7 +72,14 @@ fn ruler(timeline: &Timeline) -> String {
         let at = timeline.seconds * part / parts;
         let name = moment(timeline, at);
         let cells = cells(timeline, at, at);
-        let letters = name.chars().take(3);
+        // days by name, less than two days by the clock
+        let mut words = name.split(' ');
+        let word = if days < 2.0 {
+            words.next_back()
+        } else {
+            words.next()
+        };
+        let letters = word.unwrap_or_default().chars();
         for (slot, letter) in row[cells.start..].iter_mut().zip(letters) {
             *slot = letter;
         }
