@@ -67,6 +67,12 @@ policy gold for service $it {
     retain window 41d
     encrypt with fleet
   }
+  recovery lost_disk {
+    for loss of disk
+    restore $it from nearest
+    replay log to latest
+    finish within 8h
+  }
 }
 "#;
 

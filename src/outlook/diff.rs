@@ -118,9 +118,9 @@ pub fn compare(old: &[Side<'_>], new: &[Side<'_>], now: Timestamp) -> Vec<Change
             Some(at) => environment(&old[at], side, now),
             None => vec![whole(name, true)],
         };
-        found
-            .into_iter()
-            .for_each(|change| merge(&mut changes, change));
+        for change in found {
+            merge(&mut changes, change);
+        }
     }
     let gone = old
         .iter()
@@ -304,8 +304,8 @@ fn retentions(old: &Side<'_>, new: &Side<'_>) -> Vec<Change> {
     let (before, after) = (keyed(old), keyed(new));
     let all = joined(&before, &after);
     let changed = all.filter(|(_, before, after)| {
-        let tiers = |kept: &Option<&Kept>| kept.map(|kept| kept.tiers.clone());
-        tiers(before) != tiers(after)
+        let tiers = |kept: Option<&Kept>| kept.map(|kept| kept.tiers.clone());
+        tiers(*before) != tiers(*after)
     });
     changed
         .map(|(key, before, after)| Change {
@@ -431,8 +431,8 @@ fn steps(old: &Side<'_>, new: &Side<'_>, now: Timestamp) -> Vec<Change> {
             about: About::Steps,
             subject: format!("recovery {key}"),
             environments: Vec::new(),
-            before: before.map(|steps| steps_words(steps)),
-            after: after.map(|steps| steps_words(steps)),
+            before: before.map(steps_words),
+            after: after.map(steps_words),
             effect: match (before, after) {
                 (Some(_), None) | (Some(Ok(_)), Some(Err(_))) => Effect::Worse,
                 (None | Some(Err(_)), Some(Ok(_))) => Effect::Better,

@@ -1,5 +1,7 @@
 //! Owns jobs in the words of the language, with every value put in: equal words mean equal jobs.
 
+use std::fmt::Write as _;
+
 use crate::check::day_words;
 use crate::resolve::plan::{CopyScope, Encrypt, Every, Keeping, ResolvedPlan, Schedule, Verify};
 
@@ -13,10 +15,11 @@ pub(super) fn schedule(plan: &ResolvedPlan, schedule: &Schedule) -> String {
         Every::Days(days) => format!("every {}", day_words(days)),
     };
     if let Some(at) = &schedule.at {
-        words.push_str(&format!(" at {}", at.value.strftime("%H:%M")));
+        // writing to a string cannot fail
+        let _ = write!(words, " at {}", at.value.strftime("%H:%M"));
     }
     if let Some(window) = &schedule.during {
-        words.push_str(&format!(" during {}", plan.window(window.value).name));
+        let _ = write!(words, " during {}", plan.window(window.value).name);
     }
     words
 }

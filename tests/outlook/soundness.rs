@@ -36,22 +36,22 @@ impl Shown {
             return;
         };
         self.plans += 1;
-        let known = year::known(plan, compiled.facts.get("prod"));
-        let world = World::new(plan, &known);
+        let facts = year::known(plan, compiled.facts.get("prod"));
+        let world = World::new(plan, &facts);
         let trial = Trial {
             seed,
             days: 50,
             losses: LOSSES,
             mishaps: false,
         };
-        let play = world.play(now(), trial).expect("every run compiles");
+        let stage = world.play(now(), trial).expect("every run compiles");
         for (at, row) in compiled.judged.proofs.iter().enumerate() {
             if row.verdict != Outcome::Proved || row.loss.is_none() {
                 continue;
             }
             self.proved += 1;
             for number in 0..LOSSES {
-                let sample = play.sample(row, at, number).expect("the zone is known");
+                let sample = stage.sample(row, at, number).expect("the zone is known");
                 let sample = sample.expect("the promise is about a loss");
                 self.losses += 1;
                 self.judge(seed, row, &sample);
@@ -151,8 +151,8 @@ fn the_same_seed_gives_the_same_year() {
             losses: 10,
             mishaps: true,
         };
-        let play = world.play(now(), trial).expect("every run compiles");
-        let year = play.year(&rows).expect("the zone is known");
+        let stage = world.play(now(), trial).expect("every run compiles");
+        let year = stage.year(&rows).expect("the zone is known");
         assert!(year.over_bound() >= 1.0 - 1e-9, "no run beats its bound");
         let worst = year.fates.into_iter().map(|fate| fate.worst);
         (year.runs, worst.collect::<Vec<_>>())

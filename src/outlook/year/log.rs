@@ -120,7 +120,7 @@ impl Tail<'_, '_> {
                 let next = full.map_or(due, |full| due.min(last + full.max(0.001)));
                 let start = next.max(free);
                 if start > moment {
-                    return Some(self.covers(ship, covered));
+                    return Some(covers(ship, covered));
                 }
                 free = start + (start - last).max(0.0) * flow / rate;
                 if free <= moment {
@@ -129,14 +129,7 @@ impl Tail<'_, '_> {
                 last = start;
             }
         }
-        Some(self.covers(ship, covered))
-    }
-
-    fn covers(&self, ship: &Ship, until: f64) -> Covered {
-        Covered {
-            device: ship.device,
-            until,
-        }
+        Some(covers(ship, covered))
     }
 
     fn slowness(&self, chance: &mut Chance) -> f64 {
@@ -185,5 +178,12 @@ impl Tail<'_, '_> {
         }
         dues.reverse();
         dues
+    }
+}
+
+fn covers(ship: &Ship, until: f64) -> Covered {
+    Covered {
+        device: ship.device,
+        until,
     }
 }

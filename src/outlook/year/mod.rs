@@ -122,7 +122,7 @@ impl Play<'_> {
         Ok(Year {
             begin: self.stage.begin,
             trial: self.trial,
-            runs: self.runs.runs.clone(),
+            runs: self.runs.done.clone(),
             unknown: self.runs.unknown,
             fates,
         })

@@ -59,19 +59,16 @@ impl Moment<'_, '_> {
         };
         let mut found = Vec::new();
         for component in self.covered_components() {
-            match self.component(component, &logs) {
-                Some(way) => {
-                    let lost = (self.at - way.state).max(0.0);
-                    back.lost = back.lost.map(|worst| worst.max(lost));
-                    back.story.push(self.tell(component, &way));
-                    found.push(way);
-                }
-                None => {
-                    back.lost = None;
-                    let key = plan.component_key(component);
-                    back.story.push(format!("{key}: nothing is left"));
-                }
-            }
+            let Some(way) = self.component(component, &logs) else {
+                back.lost = None;
+                let key = plan.component_key(component);
+                back.story.push(format!("{key}: nothing is left"));
+                continue;
+            };
+            let lost = (self.at - way.state).max(0.0);
+            back.lost = back.lost.map(|worst| worst.max(lost));
+            back.story.push(self.tell(component, &way));
+            found.push(way);
         }
         back.took = back.lost.and_then(|_| self.took(&found));
         back

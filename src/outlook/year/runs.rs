@@ -54,7 +54,7 @@ pub struct Run {
 pub(super) struct Runs {
     pub(super) parts: Vec<Part>,
     pub(super) by_component: BTreeMap<ComponentId, Vec<usize>>,
-    pub(super) runs: Vec<Run>,
+    pub(super) done: Vec<Run>,
     /// Steps whose length is not known and that therefore took no time.
     pub(super) unknown: usize,
 }
@@ -118,7 +118,7 @@ impl Stage<'_> {
         played: &mut Runs,
         begin: f64,
     ) -> f64 {
-        let mut chance = Chance::of(self.seed, &[1, played.runs.len() as u64]);
+        let mut chance = Chance::of(self.seed, &[1, played.done.len() as u64]);
         let slow = self.slow(graph, &mut chance);
         let mut outline = Outline::from(graph);
         for (at, step) in graph.steps.iter().enumerate() {
@@ -134,7 +134,7 @@ impl Stage<'_> {
             outline.steps[at].seconds = Some(known.unwrap_or(0.0) * factor);
         }
         let run = estimate::play(&outline, 0.0);
-        played.runs.push(Run {
+        played.done.push(Run {
             begin,
             seconds: run.makespan,
             bound: bounds(&outline, 0.0).least(),
@@ -199,8 +199,9 @@ impl Stage<'_> {
                 }
                 StepKind::CopyStored { object, to, .. } => {
                     let part = holdings.parts.iter_mut().find(|part| part.part == *object);
-                    part.into_iter()
-                        .for_each(|part| part.devices.push(to.clone()));
+                    if let Some(part) = part {
+                        part.devices.push(to.clone());
+                    }
                 }
                 StepKind::VerifyStored { object, device } => {
                     let at = self.instant(*end);

@@ -139,7 +139,8 @@ mod tests {
             spread.p99,
             spread.most,
         ];
-        assert_eq!(all, [0.0, 50.0, 95.0, 99.0, 100.0]);
+        let words: Vec<String> = all.iter().map(f64::to_string).collect();
+        assert_eq!(words, ["0", "50", "95", "99", "100"]);
         assert_eq!(Spread::of(Vec::new()), None);
     }
 }

@@ -23,7 +23,7 @@ pub fn text(timeline: &Timeline) -> String {
         out.push_str("some lengths are not known and drawn as short as they can be\n");
     }
     let names = timeline.bands.iter().map(band_name);
-    let curves = timeline.curves.iter().map(|curve| exposed(curve));
+    let curves = timeline.curves.iter().map(exposed);
     let widest = names.chain(curves).map(|name| name.chars().count()).max();
     let width = widest.unwrap_or(0);
     // writing to a string cannot fail
