@@ -96,6 +96,7 @@ pub(super) fn spec(site: &Site, service: &str) -> Result<PostgresSpec, CliError>
         service: service.to_owned(),
         engine: EngineKind::Postgresql,
         path: None,
+        programs: known.and_then(|one| one.programs.as_ref().map(Into::into)),
         state_dir: site.places.state.clone(),
         connect: connect.unwrap_or_default(),
         apart: std::collections::BTreeSet::new(),

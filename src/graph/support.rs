@@ -93,7 +93,9 @@ pub fn objects_of(kind: &StepKind) -> Vec<String> {
 /// A PostgreSQL cluster is copied in full.
 fn method_problems(plan: &ResolvedPlan, graph: &StepGraph) -> Vec<Problem> {
     let other = graph.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::BeginBackup { component, method } if *method != Method::PhysicalFull => {
+        StepKind::BeginBackup {
+            component, method, ..
+        } if *method != Method::PhysicalFull => {
             let name = component.split('/').next()?;
             let service = plan.services.iter().find(|service| service.name == name)?;
             (service.engine == EngineKind::Postgresql).then_some((component, method))

@@ -19,7 +19,7 @@ use super::connect::{self, refused};
 use super::lsn::WalFile;
 use super::push::{self, PushRequest};
 use super::server::ServerFacts;
-use super::{PostgresSpec, replay};
+use super::{PostgresSpec, instance};
 use crate::engine::{EngineError, Retry};
 
 const PAUSE: Duration = Duration::from_millis(200);
@@ -109,7 +109,7 @@ impl Receiver {
         let mut client = connect::open(&spec.service, &spec.connect)?;
         let facts = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
         make_slot(&mut client, request)?;
-        let programs = replay::programs(spec.programs.as_deref(), facts.version.major)?;
+        let programs = instance::programs(spec.programs.as_deref(), facts.version.major)?;
         let program = programs.join("pg_receivewal");
         let secret = passfile(request)?;
         let mut command = Command::new(&program);
