@@ -33,6 +33,7 @@ pub mod proof;
 pub mod retention;
 pub mod rule;
 pub mod rules;
+mod steady;
 pub mod survival;
 mod words;
 

@@ -194,6 +194,20 @@ impl Row {
                 self.because = Some(span);
                 self.with(&Figure::of(format!("{what} is kept"), found.as_secs()))
             }
+            Broken::Slow(slow) => {
+                self.reason = sum(self.unit, &slow.figure);
+                self.because = Some(backup_span(context, slow.backup));
+                self.with(&slow.figure)
+            }
+            Broken::Space(piled) => {
+                self.reason = sum(self.unit, &piled.figure);
+                let bracket = piled.bracket.map(|(id, ..)| backup_span(context, id));
+                let archive = piled
+                    .archive
+                    .map(|id| context.plan.archives[id.index()].span);
+                self.because = bracket.or(archive);
+                self.with(&piled.figure)
+            }
             Broken::Elsewhere => {
                 "another finding shows it".clone_into(&mut self.reason);
                 self

@@ -62,6 +62,17 @@ pub struct Chunk {
     pub seconds: f64,
 }
 
+/// One part of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// Which.
+    pub component: ComponentId,
+    /// Its bytes, and the share by which they grow in a day.
+    pub bytes: (f64, f64),
+    /// Seconds to copy it alone, at least.
+    pub seconds: f64,
+}
+
 /// One run of one take.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -77,8 +88,8 @@ pub struct Load {
     pub chunks: Vec<Chunk>,
     /// False when the volume of some part is not known: then every figure is a lower bound.
     pub complete: bool,
-    /// Bytes and growth a day of each part whose volume is known.
-    pub growing: Vec<(f64, f64)>,
+    /// Each part whose volume is known.
+    pub parts: Vec<Part>,
 }
 
 impl Load {
@@ -98,7 +109,7 @@ impl Load {
             pace: way.through(backup, at),
             chunks: Vec::new(),
             complete: true,
-            growing: Vec::new(),
+            parts: Vec::new(),
         };
         for component in &backup.targets {
             let method = backup.takes[take].method;
@@ -116,8 +127,11 @@ impl Load {
         let through = self.pace.as_ref().map(|pace| pace.rate);
         let slowest = [through, rate].into_iter().flatten().reduce(f64::min);
         let seconds = slowest.map_or(0.0, |rate| bytes / rate);
-        self.growing
-            .push((bytes, way.known.growth(id).unwrap_or(0.0)));
+        self.parts.push(Part {
+            component: id,
+            bytes: (bytes, way.known.growth(id).unwrap_or(0.0)),
+            seconds,
+        });
         let service = component.service.0;
         let same = |chunk: &&mut Chunk| chunk.disks == numbers && chunk.service == service;
         if let Some(chunk) = self.chunks.iter_mut().find(same) {

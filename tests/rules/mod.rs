@@ -11,6 +11,7 @@ use planc::cli::load;
 use planc::diagnostic::Diagnostic;
 use planc::source::SourceMap;
 
+mod estimates;
 mod repairs;
 
 /// The codes and messages of an example's open findings.

@@ -18,6 +18,48 @@ pub(in crate::check) struct Class {
     pub(in crate::check) backups: Vec<BackupId>,
 }
 
+/// A part that is brought back by its own copies.
+#[derive(Debug)]
+pub(in crate::check) struct Unit {
+    /// The part.
+    pub(in crate::check) component: ComponentId,
+    /// The backups that name it, physical ones when there are any.
+    pub(in crate::check) backups: Vec<BackupId>,
+    /// True when they are physical, so that log can be replayed on them.
+    pub(in crate::check) physical: bool,
+}
+
+/// The parts of a service that are brought back one by one: what is copied physically, and
+/// besides only what no physical copy holds.
+pub(in crate::check) fn units(context: &Context<'_>, service: ServiceId) -> Vec<Unit> {
+    let whole = Whole::of(context, service);
+    let physical = |id: &BackupId| is_physical(&context.plan.backups[id.index()]);
+    let mut units = Vec::new();
+    for component in context.plan.components_of(service) {
+        let named: Vec<BackupId> = context.backups_of(component).map(|(id, _)| id).collect();
+        let own: Vec<BackupId> = named.iter().copied().filter(physical).collect();
+        if !own.is_empty() {
+            units.push(Unit {
+                component,
+                backups: own,
+                physical: true,
+            });
+            continue;
+        }
+        let held = whole
+            .covering(context.plan.component(component))
+            .any(|id| physical(&id));
+        if !held && !named.is_empty() {
+            units.push(Unit {
+                component,
+                backups: named,
+                physical: false,
+            });
+        }
+    }
+    units
+}
+
 /// The classes of a service's components. Components that nothing covers are left out: another
 /// rule speaks of them, and no promise about them can be proved.
 pub(in crate::check) fn classes(context: &Context<'_>, service: ServiceId) -> Vec<Class> {

@@ -8,7 +8,10 @@ pub(in crate::check) mod copies;
 pub(in crate::check) mod cover;
 pub(in crate::check) mod lateness;
 pub(in crate::check) mod reach;
+mod restore;
 pub(in crate::check) mod rpo;
+pub(in crate::check) mod rto;
+pub(in crate::check) mod space;
 
 use crate::check::Promises;
 use crate::check::context::{Context, scenario_services};
@@ -76,6 +79,10 @@ pub(in crate::check) enum Broken {
     Copies(Vec<copies::Short>),
     /// The oldest instant that can be restored is too young.
     Reach(reach::Reach),
+    /// The recovery takes longer.
+    Slow(rto::Slow),
+    /// Log needs more space.
+    Space(space::Piled),
     /// Another rule shows it.
     Elsewhere,
 }
@@ -103,8 +110,8 @@ pub(in crate::check) fn all(context: &Context<'_>) -> Vec<Promise> {
             let verdict = rpo::judge(context, service, &loss.kind, *limit);
             add(Claim::Rpo(*limit, loss.kind.clone()), *span, verdict);
         }
-        for (limit, loss, _, span) in &objectives.rtos {
-            let verdict = anything_left(context, service, &loss.kind);
+        for (limit, loss, of, span) in &objectives.rtos {
+            let verdict = rto::judge(context, service, &loss.kind, of, *limit);
             add(Claim::Rto(*limit, loss.kind.clone()), *span, verdict);
         }
         if let Some(window) = objectives.window {
@@ -112,7 +119,8 @@ pub(in crate::check) fn all(context: &Context<'_>) -> Vec<Promise> {
             add(Claim::Window(window.value), window.span, verdict);
         }
         if let Some(space) = objectives.log_space {
-            add(Claim::LogSpace(space.value), space.span, Verdict::Open);
+            let verdict = space::judge(context, service, space.value);
+            add(Claim::LogSpace(space.value), space.span, verdict);
         }
         for promise in &objectives.copies {
             let verdict = copies::judge(context, service, promise);
@@ -123,15 +131,6 @@ pub(in crate::check) fn all(context: &Context<'_>) -> Vec<Promise> {
         }
     }
     promises
-}
-
-/// A time to restore cannot be kept when nothing is left to restore from.
-fn anything_left(context: &Context<'_>, service: ServiceId, loss: &LossKind) -> Verdict {
-    let unlimited = Duration(u64::MAX);
-    match rpo::judge(context, service, loss, unlimited) {
-        Verdict::Broken(broken) => Verdict::Broken(broken),
-        _ => Verdict::Open,
-    }
 }
 
 /// Whether a loss, as promises and recoveries name it, can mean this case for a service.

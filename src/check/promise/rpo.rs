@@ -73,7 +73,7 @@ pub(in crate::check) fn judge(
 }
 
 /// Worse verdicts rank higher; among equal ones the larger figure.
-fn rank(verdict: &Verdict) -> (u8, u64) {
+pub(in crate::check) fn rank(verdict: &Verdict) -> (u8, u64) {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -85,6 +85,7 @@ fn rank(verdict: &Verdict) -> (u8, u64) {
         Verdict::Open => (1, 0),
         Verdict::Unknown(_) => (2, 0),
         Verdict::Broken(Broken::Exposed(candidate)) => (3, millis(&candidate.age)),
+        Verdict::Broken(Broken::Slow(slow)) => (3, millis(&slow.figure)),
         Verdict::Broken(_) => (4, 0),
     }
 }
@@ -226,7 +227,7 @@ impl<'c, 'a> Ways<'c, 'a> {
                 let window = self.context.plan.window(window.value);
                 age = age.plus(
                     format!("a start anywhere in window {}", window.name),
-                    window_seconds(window),
+                    window.seconds(),
                 );
                 break;
             }
@@ -364,11 +365,4 @@ fn point_in_time(ways: &Ways<'_, '_>) -> bool {
 /// The slower of a device and a limit; the device has to be known, a limit need not be there.
 fn least(device: Option<f64>, limit: Option<f64>) -> Option<f64> {
     device.map(|rate| limit.map_or(rate, |limit| rate.min(limit)))
-}
-
-fn window_seconds(window: &crate::resolve::plan::Window) -> f64 {
-    let seconds =
-        |time: jiff::civil::Time| f64::from(time.hour()) * 3600.0 + f64::from(time.minute()) * 60.0;
-    let days = f64::from(window.days_later) * 86_400.0;
-    (seconds(window.until) + days - seconds(window.from)).max(0.0)
 }

@@ -60,6 +60,7 @@ mod p0501_never_backed_up;
 mod p0502_absent_from_the_plan;
 mod p0503_base_left_out;
 mod p0504_incremental_without_full;
+mod p0505_only_logical;
 mod p0506_group_not_closed;
 mod p0507_not_protected_by_the_log;
 mod p0508_engine_cannot;
@@ -70,6 +71,7 @@ mod p0512_change_cannot_be_told;
 // P06 promises
 mod p0601_no_log_archive;
 mod p0602_rpo_broken_by_log_interval;
+mod p0603_rto_broken;
 mod p0604_too_few_copies;
 mod p0605_copies_share_the_loss;
 mod p0606_copies_share_failure_domain;
@@ -79,15 +81,22 @@ mod p0609_data_here_log_elsewhere;
 mod p0610_rpo_without_archive;
 mod p0611_cannot_prove;
 mod p0612_no_objectives;
+mod p0613_log_outgrows_space;
+mod p0614_stalled_archive;
 mod p0615_recovery_window_kept_nowhere;
 mod p0616_one_chain_one_device;
+mod p0617_mixed_age;
 mod p0618_archive_slower_than_log;
 // P07 retention and rotation
 mod p0701_retention_shorter_than_chain;
 mod p0702_expires_before_copied;
+mod p0703_device_too_small;
+mod p0704_device_nearly_full;
 mod p0705_nothing_leaves_the_site;
 mod p0706_volumes_return_too_soon;
+mod p0707_too_few_volumes;
 mod p0708_tier_without_runs;
+mod p0709_long_kept_without_log;
 mod p0710_no_retention;
 mod p0711_two_retentions;
 mod p0712_retention_below_time_to_notice;
@@ -105,6 +114,7 @@ mod p0810_compressed_after_encryption;
 // P09 recovery, drills, switchover
 mod p0901_no_such_copy;
 mod p0902_hazardous_relocation;
+mod p0903_relocation_does_not_fit;
 mod p0904_scratch_is_live;
 mod p0905_part_to_earlier_time;
 mod p0906_promise_without_scenario;
@@ -238,6 +248,7 @@ const TABLE: &[Row] = &[
         &p0504_incremental_without_full::RULE,
         p0504_incremental_without_full::check,
     ),
+    rule(&p0505_only_logical::RULE, p0505_only_logical::check),
     rule(&p0506_group_not_closed::RULE, p0506_group_not_closed::check),
     rule(
         &p0507_not_protected_by_the_log::RULE,
@@ -263,6 +274,7 @@ const TABLE: &[Row] = &[
         &p0602_rpo_broken_by_log_interval::RULE,
         p0602_rpo_broken_by_log_interval::check,
     ),
+    rule(&p0603_rto_broken::RULE, p0603_rto_broken::check),
     rule(&p0604_too_few_copies::RULE, p0604_too_few_copies::check),
     rule(
         &p0605_copies_share_the_loss::RULE,
@@ -289,6 +301,11 @@ const TABLE: &[Row] = &[
     rule(&p0612_no_objectives::RULE, p0612_no_objectives::check),
     // P07 retention and rotation
     rule(
+        &p0613_log_outgrows_space::RULE,
+        p0613_log_outgrows_space::check,
+    ),
+    rule(&p0614_stalled_archive::RULE, p0614_stalled_archive::check),
+    rule(
         &p0615_recovery_window_kept_nowhere::RULE,
         p0615_recovery_window_kept_nowhere::check,
     ),
@@ -296,6 +313,7 @@ const TABLE: &[Row] = &[
         &p0616_one_chain_one_device::RULE,
         p0616_one_chain_one_device::check,
     ),
+    rule(&p0617_mixed_age::RULE, p0617_mixed_age::check),
     rule(
         &p0618_archive_slower_than_log::RULE,
         p0618_archive_slower_than_log::check,
@@ -308,6 +326,11 @@ const TABLE: &[Row] = &[
         &p0702_expires_before_copied::RULE,
         p0702_expires_before_copied::check,
     ),
+    rule(&p0703_device_too_small::RULE, p0703_device_too_small::check),
+    rule(
+        &p0704_device_nearly_full::RULE,
+        p0704_device_nearly_full::check,
+    ),
     rule(
         &p0705_nothing_leaves_the_site::RULE,
         p0705_nothing_leaves_the_site::check,
@@ -316,9 +339,14 @@ const TABLE: &[Row] = &[
         &p0706_volumes_return_too_soon::RULE,
         p0706_volumes_return_too_soon::check,
     ),
+    rule(&p0707_too_few_volumes::RULE, p0707_too_few_volumes::check),
     rule(
         &p0708_tier_without_runs::RULE,
         p0708_tier_without_runs::check,
+    ),
+    rule(
+        &p0709_long_kept_without_log::RULE,
+        p0709_long_kept_without_log::check,
     ),
     rule(&p0710_no_retention::RULE, p0710_no_retention::check),
     rule(&p0711_two_retentions::RULE, p0711_two_retentions::check),
@@ -363,6 +391,10 @@ const TABLE: &[Row] = &[
     rule(
         &p0902_hazardous_relocation::RULE,
         p0902_hazardous_relocation::check,
+    ),
+    rule(
+        &p0903_relocation_does_not_fit::RULE,
+        p0903_relocation_does_not_fit::check,
     ),
     rule(&p0904_scratch_is_live::RULE, p0904_scratch_is_live::check),
     rule(

@@ -208,8 +208,7 @@ fn at_words(plan: &ResolvedPlan, pace: Option<&Pace>, rate: f64) -> String {
 fn open_words(context: &Context<'_>, opening: &Opening) -> String {
     let (opens, length) = opening.opens;
     let window = context.plan.window(opening.window);
-    let by_clock = window.from.duration_until(window.until).as_secs_f64()
-        + f64::from(window.days_later) * 86_400.0;
+    let by_clock = window.seconds();
     let lasts = lasting(length);
     match &context.agenda {
         Some(agenda) if (by_clock - length).abs() > 1.0 => {

@@ -111,7 +111,9 @@ fn finding(context: &Context<'_>, agenda: &Agenda<'_>, opening: &Opening) -> Dia
 /// `; growth of 2 %/week breaks it by 2026-05-12`
 fn growing(agenda: &Agenda<'_>, opening: &Opening, now: Timestamp) -> String {
     let loads = opening.loads.iter().map(|load| &agenda.loads[*load]);
-    let parts: Vec<(f64, f64)> = loads.flat_map(|load| load.growing.clone()).collect();
+    let parts: Vec<(f64, f64)> = loads
+        .flat_map(|load| load.parts.iter().map(|part| part.bytes))
+        .collect();
     let today = growth::total(&parts, 0);
     let room = today * opening.opens.1 / fit::needed(opening);
     let Some(days) = growth::first_beyond(&parts, room) else {

@@ -36,6 +36,7 @@ backup all of base, tablespace hot {
 }
 archive wal of orders_db {
   ship every 1min or 64 MiB to nvme
+  copy to tapes within 1d
   retain window 15d
 }
 "
@@ -57,6 +58,7 @@ backup all of base, tablespace hot {
 }
 archive wal of orders_db {
   ship every 1min or 64 MiB to nvme
+  copy to tapes within 1d
   retain window 15d
 }
 "

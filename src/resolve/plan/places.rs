@@ -183,6 +183,15 @@ pub struct Window {
     pub span: Span,
 }
 
+impl Window {
+    /// Seconds from opening to end on a day without a change of the clocks.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        let clock = self.from.duration_until(self.until).as_secs_f64();
+        (clock + f64::from(self.days_later) * 86_400.0).max(0.0)
+    }
+}
+
 /// The days on which something happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Days {
