@@ -259,6 +259,13 @@ fn unknown_unit(number: &str, unit: &str) -> UnitError {
     }
 }
 
+/// Bytes as a number to calculate with.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "estimates need no exact bytes")]
+pub fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
 impl Duration {
     /// From whole seconds.
     #[must_use]

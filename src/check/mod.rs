@@ -114,6 +114,7 @@ pub fn check(input: Input<'_>) -> Checked {
     }
     let mut promises = Promises::default();
     let mut proofs = Vec::new();
+    let mut all_known = Vec::new();
     for plan in &input.plans {
         let facts = input.facts.get(&plan.environment);
         let known = Known::of(plan, facts);
@@ -125,18 +126,23 @@ pub fn check(input: Input<'_>) -> Checked {
         promises.add(promise::count(&context.promises));
         proofs.extend(proof::rows(&context));
         findings.extend(allowances.apply(&context, found));
+        all_known.push(known);
     }
     findings.extend(allowances.judge(whole));
     let names: Vec<&str> = input.plans.iter().map(|plan| &*plan.environment).collect();
     let findings = merge::merge(findings, &names);
-    let plans = input.plans.into_iter();
-    let (refused, good): (Vec<_>, Vec<_>) = plans.partition(|plan| {
+    let (mut refused, mut plans) = (Vec::new(), Vec::new());
+    for (plan, known) in input.plans.into_iter().zip(all_known) {
         let mut against = findings.iter();
-        against.any(|finding| stands_against(finding, &plan.environment))
-    });
+        if against.any(|finding| stands_against(finding, &plan.environment)) {
+            refused.push(plan);
+        } else {
+            plans.push(CheckedPlan::new(plan, known));
+        }
+    }
     Checked {
         findings,
-        plans: good.into_iter().map(CheckedPlan::new).collect(),
+        plans,
         promises,
         proofs,
         refused,

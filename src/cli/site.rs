@@ -17,7 +17,6 @@ use crate::cli::learned;
 use crate::cli::load::{self, Loaded};
 use crate::engine::Engine;
 use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
-use crate::facts::measured::Measured;
 use crate::graph::retention::Judgement;
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{self, GraphError, order, support};
@@ -180,8 +179,9 @@ impl Site {
     /// Compiles an intent to a graph that can be run.
     pub(crate) fn compile(&self, intent: &Intent, now: Timestamp) -> Result<StepGraph, CliError> {
         let holdings = self.holdings_in_use()?;
-        let measured = Measured::of(self.plan.plan(), &holdings);
-        let graph = graph::build(&self.plan, &holdings, &measured, intent, now);
+        let plan = self.plan.plan();
+        let known = self.plan.known().clone().with_runs(plan, &holdings);
+        let graph = graph::build(&self.plan, &holdings, &known, intent, now);
         let graph = graph.map_err(|error| graph_error(&error))?;
         support::check(self.plan.plan(), &graph).map_err(|error| graph_error(&error))?;
         Ok(graph)

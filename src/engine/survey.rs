@@ -59,7 +59,7 @@ pub(super) fn log_rates(
 }
 
 fn rate(bytes: u64, time: Duration) -> f64 {
-    crate::facts::measured::float(bytes) / time.as_secs_f64().max(1e-6)
+    crate::quantity::float(bytes) / time.as_secs_f64().max(1e-6)
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub fn longest_interval(limit: f64, rest: f64) -> Option<Duration> {
 /// Bytes as a number to calculate with.
 #[must_use]
 pub fn bytes(size: Bytes) -> f64 {
-    crate::facts::measured::float(size.0)
+    crate::quantity::float(size.0)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ pub mod exposure;
 mod figure;
 pub mod growth;
 pub mod horizon;
-pub mod known;
 pub mod load;
 pub mod log_space;
 pub mod makespan;
@@ -21,7 +20,7 @@ mod simulate;
 pub mod survive;
 pub mod volume;
 
+pub use crate::facts::known::Known;
 pub use agenda::Agenda;
 pub use figure::Figure;
-pub use known::Known;
 pub use simulate::{Bar, Simulation, play, simulate};

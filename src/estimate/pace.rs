@@ -98,3 +98,10 @@ pub fn reading(known: &Known, id: DeviceId) -> Option<Pace> {
     let limit = Limit::Device(id);
     Some(Pace { rate, limit })
 }
+
+/// The lowest of the limits that may hold, in bytes a second.
+#[must_use]
+pub fn throttled<'a>(throttles: impl IntoIterator<Item = &'a Throttle>) -> Option<f64> {
+    let rates = throttles.into_iter().map(|throttle| throttle.rate.0);
+    rates.min_by(f64::total_cmp)
+}

@@ -16,12 +16,22 @@ pub fn copied(
     method: Method,
     since_base: Option<Duration>,
 ) -> Option<f64> {
-    let size = known.size(id)?;
+    of(known.size(id)?, known.change(id), method, since_base)
+}
+
+/// As [`copied`], of a size and a share that changes in a day.
+#[must_use]
+pub fn of(
+    size: f64,
+    share: Option<f64>,
+    method: Method,
+    since_base: Option<Duration>,
+) -> Option<f64> {
     match method {
         Method::PhysicalFull | Method::Logical => Some(size),
         Method::PhysicalIncremental | Method::PhysicalDifferential => {
             let days = since_base?.as_secs() / DAY;
-            Some(changed(size, known.change(id)?, days))
+            Some(changed(size, share?, days))
         }
     }
 }

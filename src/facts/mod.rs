@@ -6,6 +6,6 @@ pub mod facts_file;
 pub mod holdings;
 pub mod instance;
 pub mod inventory;
-pub mod measured;
+pub mod known;
 pub mod sizes;
 pub mod written;

@@ -8,9 +8,10 @@ use super::error::GraphError;
 use super::ids;
 use super::select::{Wanted, Work};
 use super::step::{EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
-use super::world::{World, is_full, job_name};
+use super::world::{World, job_name};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
+use crate::quantity::float;
 use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, JobId, ServiceId};
 
 /// Compiles backups, shipments and missing copies.
@@ -106,7 +107,7 @@ fn ship(world: &World<'_>, draft: &mut Draft, id: ArchiveId, moment: &str, why: 
         subject,
         lanes,
         estimate: Estimate {
-            seconds: world.measured.job_seconds(&job_name(world.plan, job)),
+            seconds: world.known.job_seconds(&job_name(world.plan, job)),
             bytes: None,
         },
         why,
@@ -292,38 +293,26 @@ fn copy(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) 
 fn copy_estimate(
     world: &World<'_>,
     target: &Target,
-    component: ComponentId,
+    id: ComponentId,
     throttle: Option<u64>,
 ) -> Estimate {
-    let measured = world.measured;
-    let bytes = measured
-        .size(&target.component)
-        .filter(|_| is_full(target.method));
-    let mut rates = vec![throttle.map(crate::facts::measured::float)];
-    if let Some(rate) = measured.job_rate(&target.job) {
+    let known = world.known;
+    let mut rates = vec![throttle.map(float)];
+    if let Some(rate) = known.job_rate(&target.job) {
         rates.push(Some(rate));
     } else {
-        rates.extend(
-            target
-                .devices
-                .iter()
-                .map(|device| measured.device_write(device)),
-        );
-        let component = world.plan.component(component);
-        let host = world
-            .plan
-            .service(component.service)
-            .host
-            .clone()
-            .unwrap_or_default();
-        rates.extend(
-            component
-                .disks
-                .iter()
-                .map(|disk| measured.disk_read(&host, disk)),
-        );
+        let part = world.plan.component(id);
+        let host = world.plan.service(part.service).host.as_deref();
+        let home = host.and_then(|host| world.plan.hosts.get(host)?.site.as_deref());
+        for device in &target.devices {
+            rates.push(world.write_rate(device));
+            rates.push(world.link_rate(home, device));
+        }
+        let host = host.unwrap_or_default();
+        let disks = part.disks.iter();
+        rates.push(disks.map(|disk| known.disk_read(host, disk)).sum());
     }
-    World::estimate(bytes, &rates)
+    World::estimate(world.volume(id, target.method), &rates)
 }
 
 fn end(draft: &mut Draft, target: &Target) -> u32 {
@@ -473,8 +462,13 @@ fn copy_stored(
     for to in missing.filter(|_| !holders.is_empty()) {
         let ends = [holders[0].clone(), to.clone()];
         let lanes = world.device_lanes(draft, &ends);
-        let read = world.measured.device_read(&holders[0]);
-        let write = world.measured.device_write(to);
+        let from = world.device_named(&holders[0]);
+        let from = from.and_then(|id| world.plan.device(id).site.as_deref());
+        let rates = [
+            world.read_rate(&holders[0]),
+            world.write_rate(to),
+            world.link_rate(from, to),
+        ];
         draft.add(NewStep {
             kind: StepKind::CopyStored {
                 object: lack.object.to_owned(),
@@ -484,7 +478,7 @@ fn copy_stored(
             },
             subject: format!("{}, {} -> {to}", lack.what, holders.join(" or ")),
             lanes,
-            estimate: World::estimate(Some(lack.bytes), &[read, write]),
+            estimate: World::estimate(Some(lack.bytes), &rates),
             why: format!("{to} missed it; a stored copy is read, not the source"),
         });
     }

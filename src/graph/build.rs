@@ -9,7 +9,7 @@ use super::world::{World, job_name};
 use super::{backup, expire, recover, restore, select, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
-use crate::facts::measured::Measured;
+use crate::facts::known::Known;
 
 /// Compiles an intent. Pure: equal inputs give equal graphs, byte for byte.
 ///
@@ -18,11 +18,11 @@ use crate::facts::measured::Measured;
 pub fn build(
     plan: &CheckedPlan,
     holdings: &Holdings,
-    measured: &Measured,
+    known: &Known,
     intent: &Intent,
     now: Timestamp,
 ) -> Result<StepGraph, GraphError> {
-    let world = World::new(plan.plan(), holdings, measured, intent, now)?;
+    let world = World::new(plan.plan(), holdings, known, intent, now)?;
     match intent {
         Intent::Due => backup::build(&world, &select::due_work(&world)),
         Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
@@ -65,8 +65,8 @@ pub fn next_due(
     holdings: &Holdings,
     now: Timestamp,
 ) -> Result<Vec<(String, Option<Timestamp>)>, GraphError> {
-    let measured = Measured::default();
-    let world = World::new(plan.plan(), holdings, &measured, &Intent::Due, now)?;
+    let known = Known::default();
+    let world = World::new(plan.plan(), holdings, &known, &Intent::Due, now)?;
     let jobs = world.jobs();
     let next = jobs.map(|job| (job_name(world.plan, job), select::next_due(&world, job)));
     Ok(next.collect())

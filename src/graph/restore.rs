@@ -9,7 +9,7 @@ use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, 
 use super::whole::{self, Whole};
 use super::world::World;
 use crate::facts::holdings::PartHolding;
-use crate::facts::measured::float;
+use crate::quantity::float;
 use crate::resolve::plan::{EngineKind, Service, ServiceId};
 use crate::similar;
 
@@ -265,7 +265,7 @@ impl Reading<'_, '_> {
         // all holders are read at once, so their rates add up
         let rates: Vec<f64> = from
             .iter()
-            .filter_map(|d| world.measured.device_read(d))
+            .filter_map(|d| world.read_rate(d))
             .collect();
         let rate = (!rates.is_empty()).then(|| rates.iter().sum());
         let step = NewStep {
@@ -310,7 +310,7 @@ impl Reading<'_, '_> {
         devices.sort_unstable();
         devices.dedup();
         let bytes = chain.logs.iter().map(|log| log.stored_bytes).sum();
-        let rate = (self.service.host.as_ref()).and_then(|host| world.measured.replay(host));
+        let rate = (self.service.host.as_ref()).and_then(|host| world.known.replay(host));
         let seconds = rate
             .filter(|rate| *rate > 0.0)
             .map(|rate| float(bytes) / rate);

@@ -97,7 +97,7 @@ fn add(world: &World<'_>, draft: &mut Draft, object: &Stored<'_>, device: &str, 
         },
         subject: format!("{} on {device}", object.what),
         lanes,
-        estimate: World::estimate(Some(object.bytes), &[world.measured.device_read(device)]),
+        estimate: World::estimate(Some(object.bytes), &[world.read_rate(device)]),
         why,
     });
 }

@@ -11,9 +11,11 @@ use super::error::GraphError;
 use super::ids;
 use super::retention::{Judgement, Question, judge};
 use super::step::{Estimate, Intent};
+use crate::estimate::{pace, volume};
 use crate::facts::capability;
 use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
-use crate::facts::measured::{Measured, float};
+use crate::facts::known::Known;
+use crate::quantity::{Duration, float};
 use crate::resolve::plan::{
     ArchiveId, BackupId, Component, ComponentId, CopyScope, DeviceId, EngineKind, JobId, Keeping,
     Origin, ResolvedPlan, Service, ServiceId, Throttle,
@@ -24,7 +26,7 @@ use crate::resolve::plan::{
 pub(super) struct World<'a> {
     pub(super) plan: &'a ResolvedPlan,
     pub(super) holdings: &'a Holdings,
-    pub(super) measured: &'a Measured,
+    pub(super) known: &'a Known,
     pub(super) intent: &'a Intent,
     pub(super) now: Timestamp,
     pub(super) run: String,
@@ -55,7 +57,7 @@ impl<'a> World<'a> {
     pub(super) fn new(
         plan: &'a ResolvedPlan,
         holdings: &'a Holdings,
-        measured: &'a Measured,
+        known: &'a Known,
         intent: &'a Intent,
         now: Timestamp,
     ) -> Result<Self, GraphError> {
@@ -85,7 +87,7 @@ impl<'a> World<'a> {
         Ok(Self {
             plan,
             holdings,
-            measured,
+            known,
             intent,
             now,
             run: ids::run_id(&plan.hash, &plan.environment, intent, now),
@@ -204,12 +206,7 @@ impl<'a> World<'a> {
 
     /// Bytes per second that a job may use at `now`.
     pub(super) fn throttle(&self, throttles: &[Throttle]) -> Option<u64> {
-        let open = |throttle: &&Throttle| {
-            (throttle.window).is_some_and(|w| self.calendar.is_open(w.index(), self.now))
-        };
-        let otherwise = |throttle: &&Throttle| throttle.window.is_none();
-        let found = throttles.iter().find(open);
-        let found = found.or_else(|| throttles.iter().find(otherwise))?;
+        let found = pace::in_force(throttles, &self.calendar, self.now)?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -243,6 +240,22 @@ impl<'a> World<'a> {
             .collect()
     }
 
+    /// Rate at which a device gives copies back.
+    pub(super) fn read_rate(&self, device: &str) -> Option<f64> {
+        self.known.read(self.device_named(device)?)
+    }
+
+    /// Rate at which a device takes copies.
+    pub(super) fn write_rate(&self, device: &str) -> Option<f64> {
+        self.known.write(self.device_named(device)?)
+    }
+
+    /// The line from a service's host, or from a device, to a device.
+    pub(super) fn link_rate(&self, from: Option<&str>, to: &str) -> Option<f64> {
+        let to = self.device_named(to).map(|id| self.plan.device(id))?;
+        Some(pace::link(self.plan, from, to.site.as_deref())?.rate)
+    }
+
     /// How long it takes to move this much at the slowest of the known rates.
     pub(super) fn estimate(bytes: Option<u64>, rates: &[Option<f64>]) -> Estimate {
         let slowest = rates.iter().flatten().copied().filter(|rate| *rate > 0.0);
@@ -253,6 +266,28 @@ impl<'a> World<'a> {
             seconds: seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
             bytes,
         }
+    }
+
+    /// Bytes of the next copy of a component, by the newest that is known of it.
+    pub(super) fn volume(&self, id: ComponentId, method: Method) -> Option<u64> {
+        let parts = self.parts_of(&self.plan.component_key(id)).iter();
+        let whole = method == Method::PhysicalDifferential;
+        let mut bases = parts.filter(|part| {
+            is_physical(part.method) && (!whole || part.method == Method::PhysicalFull)
+        });
+        let base = bases.next_back().map(|part| part.taken_at);
+        let since = base.and_then(|base| {
+            let millis = self.now.duration_since(base).as_millis();
+            u64::try_from(millis).ok().map(Duration)
+        });
+        let size = self.known.latest_size(id)?;
+        let bytes = volume::of(size, self.known.change(id), method, since)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative; saturates"
+        )]
+        Some(bytes.round() as u64)
     }
 
     /// Whether a component has a copy that a restore could begin with.
@@ -288,6 +323,10 @@ impl World<'_> {
         // copies without a position say nothing about the log
         placed.peek().is_some() && !placed.any(history)
     }
+}
+
+fn is_physical(method: Method) -> bool {
+    method != Method::Logical
 }
 
 /// Whether a copy stands alone.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use planc::check::CheckedPlan;
 use planc::cli::load;
 use planc::facts::holdings::{Holdings, JobHistory, LogHolding, Method, PartHolding, Position};
-use planc::facts::measured::Measured;
+use planc::facts::known::Known;
 use planc::graph::render::{dot, mermaid, svg, text};
 use planc::graph::step::{EdgeKind, Intent, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use planc::graph::{self, GraphError, file, order};
@@ -209,8 +209,8 @@ fn history(job: &str, method: Option<Method>, began: &str) -> JobHistory {
 
 fn build(holdings: &Holdings, intent: &Intent, now: &str) -> Result<StepGraph, GraphError> {
     let plan = plan();
-    let measured = Measured::of(plan.plan(), holdings);
-    let graph = graph::build(&plan, holdings, &measured, intent, stamp(now))?;
+    let known = plan.known().clone().with_runs(plan.plan(), holdings);
+    let graph = graph::build(&plan, holdings, &known, intent, stamp(now))?;
     order::check(&graph).expect("what is compiled is sound");
     assert!(
         graph.edges.iter().all(|edge| edge.from < edge.to),
@@ -584,11 +584,11 @@ fn a_job_that_promises_encryption_is_refused_rather_than_stored_plain() {
         );
     let plan = plan_of(&sealed);
     let now = stamp("2026-01-11T15:00:00Z");
-    let measured = Measured::default();
+    let known = Known::default();
     let compile = |name: &str| {
         let names = vec![name.to_owned()];
         let intent = Intent::Jobs { names };
-        graph::build(&plan, &Holdings::default(), &measured, &intent, now).expect("compiles")
+        graph::build(&plan, &Holdings::default(), &known, &intent, now).expect("compiles")
     };
     let refused = graph::support::check(plan.plan(), &compile("papers")).expect_err("refused");
     assert!(

@@ -7,7 +7,7 @@ use crate::check::promise::cover::{self, Class};
 use crate::check::promise::{Broken, Verdict};
 use crate::estimate::Figure;
 use crate::estimate::exposure::{Shipping, TOO_SLOW, shipped, streamed};
-use crate::estimate::known::throttled;
+use crate::estimate::pace::throttled;
 use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::quantity::Duration;

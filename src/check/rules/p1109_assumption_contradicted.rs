@@ -6,7 +6,7 @@ use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::facts::facts_file::MeasuredFacts;
-use crate::facts::measured::float;
+use crate::quantity::float;
 use crate::quantity::{Bytes, BytesPerSecond};
 use crate::resolve::plan::{Assumption, AssumptionKind, ServiceId};
 

@@ -15,7 +15,6 @@ use crate::cli::restore;
 use crate::cli::site::{self, catalog_error, graph_error};
 use crate::estimate;
 use crate::facts::holdings::Holdings;
-use crate::facts::measured::Measured;
 use crate::graph::render::{dot, mermaid, svg, text};
 use crate::graph::step::{Intent, RestoreIntent, StepGraph};
 use crate::graph::{self, file, order};
@@ -111,11 +110,11 @@ fn compile(args: &Args) -> Result<StepGraph, CliError> {
     } else {
         Holdings::default()
     };
-    let measured = Measured::of(loaded.plan.plan(), &holdings);
+    let plan = loaded.plan.plan();
+    let known = loaded.plan.known().clone().with_runs(plan, &holdings);
     let intent = intent(args, &holdings)?;
     let now = args.now.now();
-    graph::build(&loaded.plan, &holdings, &measured, &intent, now)
-        .map_err(|error| graph_error(&error))
+    graph::build(&loaded.plan, &holdings, &known, &intent, now).map_err(|error| graph_error(&error))
 }
 
 fn intent(args: &Args, holdings: &Holdings) -> Result<Intent, CliError> {

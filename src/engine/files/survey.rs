@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::walk::{self, Found};
 use crate::engine::{EngineError, Survey};
 use crate::facts::instance::Instance;
-use crate::facts::measured::float;
+use crate::quantity::float;
 
 const DAY: Duration = Duration::from_hours(24);
 

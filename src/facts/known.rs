@@ -1,14 +1,15 @@
-//! Owns the facts that proofs stand on: what the plan and the inventory state, and what was
-//! measured. Of two values the one that makes a promise harder counts, so that a proof holds
-//! for both.
+//! Owns what is known: what the plan and the inventory state, what was measured, what runs have
+//! shown. What is not known stays unknown; nothing here guesses.
+//!
+//! Of two values the one that makes a promise harder counts, so that a proof holds for both. The
+//! estimates of a single run go by the newest instead: see [`Known::latest_size`].
 
 use std::collections::BTreeMap;
 
-use crate::facts::facts_file::MeasuredFacts;
-use crate::quantity::{Bytes, BytesPerSecond};
-use crate::resolve::plan::{
-    AssumptionKind, ComponentId, DeviceId, ResolvedPlan, ServiceId, Throttle,
-};
+use super::facts_file::MeasuredFacts;
+use super::holdings::{Holdings, JobHistory};
+use crate::quantity::{Bytes, BytesPerSecond, float};
+use crate::resolve::plan::{AssumptionKind, ComponentId, DeviceId, ResolvedPlan, ServiceId};
 
 /// Facts of one environment by id. Sizes in bytes, rates in bytes a second.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,9 @@ pub struct Known {
     growths: Vec<Option<f64>>,
     replays: BTreeMap<String, f64>,
     disk_reads: BTreeMap<String, BTreeMap<String, f64>>,
+    latest: Vec<Option<f64>>,
+    stored: Vec<Option<f64>>,
+    runs: BTreeMap<String, (f64, Option<f64>)>,
 }
 
 impl Known {
@@ -41,6 +45,9 @@ impl Known {
             growths: vec![None; parts],
             replays: BTreeMap::new(),
             disk_reads: BTreeMap::new(),
+            latest: vec![None; parts],
+            stored: vec![None; parts],
+            runs: BTreeMap::new(),
         };
         for (name, host) in &plan.hosts {
             if let Some(rate) = host.replay {
@@ -51,10 +58,40 @@ impl Known {
             known.disk_reads.insert(name.clone(), reads.collect());
         }
         known.state(plan);
+        known.latest.clone_from(&known.sizes);
         if let Some(measured) = measured {
             known.measure(plan, measured);
         }
         known
+    }
+
+    /// With what earlier runs have shown: sizes, how far copies shrink, how long jobs take.
+    #[must_use]
+    pub fn with_runs(mut self, plan: &ResolvedPlan, holdings: &Holdings) -> Self {
+        let ids = (0..plan.components.len()).map(ComponentId::from_index);
+        let ids: BTreeMap<String, ComponentId> =
+            ids.map(|id| (plan.component_key(id), id)).collect();
+        for part in &holdings.parts {
+            let Some(id) = ids.get(&part.component) else {
+                continue;
+            };
+            // parts come in order of time, so the newest stays; increments are no size
+            if part.base.is_none() {
+                self.latest[id.index()] = Some(float(part.bytes));
+                larger(&mut self.sizes[id.index()], float(part.bytes));
+            }
+            if part.bytes > 0 {
+                let ratio = float(part.stored_bytes) / float(part.bytes);
+                self.stored[id.index()] = Some(ratio);
+            }
+        }
+        let mut jobs: Vec<&JobHistory> = holdings.jobs.iter().collect();
+        jobs.sort_by_key(|job| job.began);
+        for job in jobs {
+            let run = (job.seconds, rate(job.bytes, job.seconds));
+            self.runs.insert(job.job.clone(), run);
+        }
+        self
     }
 
     fn state(&mut self, plan: &ResolvedPlan) {
@@ -94,7 +131,10 @@ impl Known {
             let key = plan.component_key(ComponentId::from_index(at));
             if let Some((size, change, growth)) = measured.components.get(&key) {
                 each(*growth, |share| larger(&mut self.growths[at], share));
-                each(size.map(bytes), |size| larger(&mut self.sizes[at], size));
+                each(size.map(bytes), |size| {
+                    self.latest[at] = Some(size);
+                    larger(&mut self.sizes[at], size);
+                });
                 each(*change, |share| larger(&mut self.changes[at], share));
             }
         }
@@ -127,6 +167,31 @@ impl Known {
     #[must_use]
     pub fn size(&self, id: ComponentId) -> Option<f64> {
         self.sizes[id.index()]
+    }
+
+    /// Bytes of a component by the newest that is known: the last copy of all of it, else the
+    /// last survey, else what is assumed.
+    #[must_use]
+    pub fn latest_size(&self, id: ComponentId) -> Option<f64> {
+        self.latest[id.index()]
+    }
+
+    /// Bytes stored for one byte of a component, by its newest copy.
+    #[must_use]
+    pub fn stored_ratio(&self, id: ComponentId) -> Option<f64> {
+        self.stored[id.index()]
+    }
+
+    /// Seconds of a job's last run.
+    #[must_use]
+    pub fn job_seconds(&self, job: &str) -> Option<f64> {
+        self.runs.get(job).map(|(seconds, _)| *seconds)
+    }
+
+    /// Bytes a second of a job's last run.
+    #[must_use]
+    pub fn job_rate(&self, job: &str) -> Option<f64> {
+        self.runs.get(job).and_then(|(_, rate)| *rate)
     }
 
     /// Share of a component that changes in a day, at most.
@@ -184,13 +249,6 @@ impl Known {
     }
 }
 
-/// The lowest of the limits that may hold, in bytes a second.
-#[must_use]
-pub fn throttled<'a>(throttles: impl IntoIterator<Item = &'a Throttle>) -> Option<f64> {
-    let rates = throttles.into_iter().map(|throttle| throttle.rate.0);
-    rates.min_by(f64::total_cmp)
-}
-
 fn stated_parts(
     plan: &ResolvedPlan,
     of: &[ComponentId],
@@ -211,7 +269,7 @@ fn stated_service(plan: &ResolvedPlan, service: Option<ServiceId>) -> Option<Ser
 }
 
 fn bytes(size: Bytes) -> f64 {
-    crate::facts::measured::float(size.0)
+    float(size.0)
 }
 
 fn each<T>(value: Option<T>, take: impl FnOnce(T)) {
@@ -226,4 +284,9 @@ fn larger(slot: &mut Option<f64>, value: f64) {
 
 fn smaller(slot: &mut Option<f64>, value: f64) {
     *slot = Some(slot.map_or(value, |old| old.min(value)));
+}
+
+/// Below a tenth of a second the start of a run is all that was measured.
+fn rate(bytes: u64, seconds: f64) -> Option<f64> {
+    (bytes > 0 && seconds >= 0.1).then(|| float(bytes) / seconds)
 }
