@@ -166,20 +166,20 @@ impl Known {
     /// Bytes of a component, at most.
     #[must_use]
     pub fn size(&self, id: ComponentId) -> Option<f64> {
-        self.sizes[id.index()]
+        at(&self.sizes, id.index())
     }
 
     /// Bytes of a component by the newest that is known: the last copy of all of it, else the
     /// last survey, else what is assumed.
     #[must_use]
     pub fn latest_size(&self, id: ComponentId) -> Option<f64> {
-        self.latest[id.index()]
+        at(&self.latest, id.index())
     }
 
     /// Bytes stored for one byte of a component, by its newest copy.
     #[must_use]
     pub fn stored_ratio(&self, id: ComponentId) -> Option<f64> {
-        self.stored[id.index()]
+        at(&self.stored, id.index())
     }
 
     /// Seconds of a job's last run.
@@ -197,13 +197,13 @@ impl Known {
     /// Share of a component that changes in a day, at most.
     #[must_use]
     pub fn change(&self, id: ComponentId) -> Option<f64> {
-        self.changes[id.index()]
+        at(&self.changes, id.index())
     }
 
     /// Share by which a component grows in a day, at most.
     #[must_use]
     pub fn growth(&self, id: ComponentId) -> Option<f64> {
-        self.growths[id.index()]
+        at(&self.growths, id.index())
     }
 
     /// Read rate of a source disk, at least.
@@ -215,31 +215,31 @@ impl Known {
     /// Mean rate of a service's log, at least: an amount of log is this much time, at most.
     #[must_use]
     pub fn log_mean_low(&self, id: ServiceId) -> Option<f64> {
-        self.log_low[id.index()]
+        at(&self.log_low, id.index())
     }
 
     /// Mean rate of a service's log, at most.
     #[must_use]
     pub fn log_mean_high(&self, id: ServiceId) -> Option<f64> {
-        self.log_high[id.index()]
+        at(&self.log_high, id.index())
     }
 
     /// Peak rate of a service's log, at most.
     #[must_use]
     pub fn log_peak(&self, id: ServiceId) -> Option<f64> {
-        self.log_peak[id.index()]
+        at(&self.log_peak, id.index())
     }
 
     /// Read rate of a device, at least.
     #[must_use]
     pub fn read(&self, id: DeviceId) -> Option<f64> {
-        self.reads[id.index()]
+        at(&self.reads, id.index())
     }
 
     /// Write rate of a device, at least.
     #[must_use]
     pub fn write(&self, id: DeviceId) -> Option<f64> {
-        self.writes[id.index()]
+        at(&self.writes, id.index())
     }
 
     /// Rate at which a host replays log, at least.
@@ -247,6 +247,11 @@ impl Known {
     pub fn replay(&self, host: &str) -> Option<f64> {
         self.replays.get(host).copied()
     }
+}
+
+/// What is known of an id; nothing is known of ids of another plan.
+fn at(values: &[Option<f64>], index: usize) -> Option<f64> {
+    values.get(index).copied().flatten()
 }
 
 fn stated_parts(

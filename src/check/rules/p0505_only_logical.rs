@@ -40,6 +40,17 @@ backup dump of tablespace hot {
   encrypt none
   retain daily 14
 }
+backup rest of base {
+  physical full every day at 05:00
+  store on nvme
+  encrypt none
+  retain window 15d
+}
+archive wal of orders_db {
+  ship every 5min or 64 MiB to nvme
+  encrypt none
+  retain window 15d
+}
 "
     ),
     good: orders!(

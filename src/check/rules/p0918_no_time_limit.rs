@@ -19,6 +19,9 @@ pub(super) static RULE: Rule = Rule {
         users. State `finish within …`; it is compared with the promise.",
     bad: notes!(
         "\
+assume {
+  size 2 GiB
+}
 objectives of notes {
   rpo 1d for loss of disk
   rto 2h for loss of host
@@ -36,6 +39,9 @@ recovery move {
     ),
     good: notes!(
         "\
+assume {
+  size 2 GiB
+}
 objectives of notes {
   rpo 1d for loss of disk
   rto 2h for loss of host
