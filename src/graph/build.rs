@@ -50,8 +50,8 @@ pub fn judge(
     holdings: &Holdings,
     now: Timestamp,
 ) -> Result<Judgement, GraphError> {
-    let measured = Measured::default();
-    let world = World::new(plan.plan(), holdings, &measured, &Intent::Due, now)?;
+    let known = Known::default();
+    let world = World::new(plan.plan(), holdings, &known, &Intent::Due, now)?;
     Ok(world.judged().clone())
 }
 

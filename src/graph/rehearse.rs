@@ -11,7 +11,8 @@ use super::world::{World, full_name, is_full, job_name};
 use super::{recover, restore};
 use crate::facts::capability;
 use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
-use crate::facts::measured::{Measured, float};
+use crate::facts::known::Known;
+use crate::quantity::float;
 use crate::resolve::plan::{
     ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, EngineKind, Input, JobId,
     Kind, ResolvedPlan, Scenario, ServiceId, Target,
@@ -29,7 +30,7 @@ const SHIPPED: u64 = 200;
 #[must_use]
 pub fn holdings(
     plan: &ResolvedPlan,
-    measured: &Measured,
+    known: &Known,
     now: Timestamp,
     lost: &BTreeSet<String>,
     services: &BTreeSet<ServiceId>,
@@ -38,7 +39,7 @@ pub fn holdings(
     for (at, backup) in plan.backups.iter().enumerate() {
         let mut targets = backup.targets.iter();
         if targets.any(|id| services.contains(&plan.component(*id).service)) {
-            let parts = parts(plan, measured, BackupId::from_index(at), now);
+            let parts = parts(plan, known, BackupId::from_index(at), now);
             holdings.parts.extend(parts);
         }
     }
@@ -59,12 +60,7 @@ pub fn holdings(
     holdings
 }
 
-fn parts(
-    plan: &ResolvedPlan,
-    measured: &Measured,
-    id: BackupId,
-    now: Timestamp,
-) -> Vec<PartHolding> {
+fn parts(plan: &ResolvedPlan, known: &Known, id: BackupId, now: Timestamp) -> Vec<PartHolding> {
     let backup = &plan.backups[id.index()];
     let full = backup.takes.iter().map(|take| take.method);
     let Some(method) = full.into_iter().find(|method| is_full(*method)) else {
@@ -77,7 +73,7 @@ fn parts(
         let engine = plan.service(plan.component(component).service).engine;
         let position =
             (capability::of(engine).log && method != Method::Logical).then(|| position(COPIED));
-        let bytes = measured.size(&key).unwrap_or_default();
+        let bytes = whole(known.latest_size(component));
         PartHolding {
             part: format!("{job}/{key}"),
             job: job.clone(),
@@ -89,7 +85,7 @@ fn parts(
             until: position,
             base: None,
             bytes,
-            stored_bytes: stored(bytes, measured.stored_ratio(&key)),
+            stored_bytes: stored(bytes, known.stored_ratio(component)),
             devices: devices.clone(),
             component: key,
         }
@@ -97,13 +93,18 @@ fn parts(
     backup.targets.iter().copied().map(part).collect()
 }
 
+fn stored(bytes: u64, ratio: Option<f64>) -> u64 {
+    ratio.map_or(bytes, |ratio| whole(Some(float(bytes) * ratio)))
+}
+
+/// Bytes as a count; what is not known counts as nothing.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "not negative; saturates"
 )]
-fn stored(bytes: u64, ratio: Option<f64>) -> u64 {
-    ratio.map_or(bytes, |ratio| (float(bytes) * ratio) as u64)
+fn whole(bytes: Option<f64>) -> u64 {
+    bytes.unwrap_or_default() as u64
 }
 
 fn log(plan: &ResolvedPlan, id: ArchiveId, now: Timestamp) -> LogHolding {
@@ -208,7 +209,7 @@ fn typed(plan: &ResolvedPlan, input: &Input, now: Timestamp) -> String {
 /// When a clause cannot be carried out, or no chain of the plan's copies reaches the target.
 pub fn recovery(
     plan: &ResolvedPlan,
-    measured: &Measured,
+    known: &Known,
     scenario: &Scenario,
     lost: &BTreeSet<String>,
     now: Timestamp,
@@ -219,7 +220,7 @@ pub fn recovery(
         to: None,
     };
     let services = services(plan, scenario);
-    compile(plan, measured, &intent, lost, &services, now)
+    compile(plan, known, &intent, lost, &services, now)
 }
 
 /// Every service that a recovery can read.
@@ -250,7 +251,7 @@ fn services(plan: &ResolvedPlan, scenario: &Scenario) -> BTreeSet<ServiceId> {
 /// As [`recovery`].
 pub fn restoration(
     plan: &ResolvedPlan,
-    measured: &Measured,
+    known: &Known,
     service: &str,
     lost: &BTreeSet<String>,
     now: Timestamp,
@@ -264,19 +265,19 @@ pub fn restoration(
         incarnation: None,
     });
     let services = plan.find_service(service).into_iter().collect();
-    compile(plan, measured, &intent, lost, &services, now)
+    compile(plan, known, &intent, lost, &services, now)
 }
 
 fn compile(
     plan: &ResolvedPlan,
-    measured: &Measured,
+    known: &Known,
     intent: &Intent,
     lost: &BTreeSet<String>,
     services: &BTreeSet<ServiceId>,
     now: Timestamp,
 ) -> Result<StepGraph, GraphError> {
-    let holdings = holdings(plan, measured, now, lost, services);
-    let world = World::new(plan, &holdings, measured, intent, now)?;
+    let holdings = holdings(plan, known, now, lost, services);
+    let world = World::new(plan, &holdings, known, intent, now)?;
     let mut graph = match intent {
         Intent::Restore(wanted) => restore::build(&world, wanted),
         Intent::Recover {

@@ -9,8 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::check::proof::{Outcome, Row};
 use crate::check::retention::{self, Kept};
-use crate::facts::holdings::Holdings;
-use crate::facts::measured::Measured;
+use crate::facts::known::Known;
 use crate::graph::render::kind_word;
 use crate::graph::{full_name, rehearse};
 use crate::outlook::words;
@@ -480,12 +479,12 @@ fn recoveries(
     plan: &ResolvedPlan,
     now: Timestamp,
 ) -> BTreeMap<String, Result<Vec<String>, String>> {
-    let measured = Measured::of(plan, &Holdings::default());
+    let known = Known::of(plan, None);
     let lost = BTreeSet::new();
     let recoveries = plan.recoveries.iter();
     recoveries
         .map(|recovery| {
-            let graph = rehearse::recovery(plan, &measured, recovery, &lost, now);
+            let graph = rehearse::recovery(plan, &known, recovery, &lost, now);
             let steps = graph.map(|graph| {
                 let steps = graph.steps.iter();
                 steps.map(|step| kind_word(&step.kind).to_owned()).collect()

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use crate::check::survival::{Cell, Matrix, Path};
 use crate::estimate;
 use crate::estimate::survive::Survival;
-use crate::facts::holdings::Holdings;
-use crate::facts::measured::Measured;
+use crate::facts::known::Known;
 use crate::graph::step::StepGraph;
 use crate::graph::{GraphError, full_name, rehearse};
 use crate::resolve::plan::ResolvedPlan;
@@ -41,7 +40,7 @@ pub struct Rehearsed {
 /// Compiles every way back of a matrix, each once.
 #[must_use]
 pub fn ways_back(plan: &ResolvedPlan, matrix: &Matrix, now: Timestamp) -> Vec<WayBack> {
-    let measured = Measured::of(plan, &Holdings::default());
+    let known = Known::of(plan, None);
     let mut ways: Vec<(BTreeSet<String>, WayBack)> = Vec::new();
     for cell in &matrix.cells {
         let gone = lost(cell);
@@ -97,7 +96,7 @@ fn names(cell: &Cell) -> Vec<(String, Option<String>)> {
 
 fn compile(
     plan: &ResolvedPlan,
-    measured: &Measured,
+    known: &Known,
     cell: &Cell,
     recovery: Option<&str>,
     lost: &BTreeSet<String>,
@@ -108,7 +107,7 @@ fn compile(
         all.find(|recovery| full_name(&recovery.origin, &recovery.name) == name)
     };
     match recovery.and_then(named) {
-        Some(scenario) => rehearse::recovery(plan, measured, scenario, lost, now),
-        None => rehearse::restoration(plan, measured, &cell.service, lost, now),
+        Some(scenario) => rehearse::recovery(plan, known, scenario, lost, now),
+        None => rehearse::restoration(plan, known, &cell.service, lost, now),
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::check::context::Context;
 use crate::check::promise::cover;
 use crate::estimate::Figure;
-use crate::estimate::known::throttled;
+use crate::estimate::pace::throttled;
 use crate::resolve::plan::{Backup, Every};
 
 /// For each backup of the plan the longest time from its due moment to whole copies, in seconds.

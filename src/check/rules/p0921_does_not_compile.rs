@@ -7,8 +7,6 @@ use crate::check::found::{Found, ScenarioId, Scope};
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::facts::holdings::Holdings;
-use crate::facts::measured::Measured;
 use crate::graph::{GraphError, rehearse};
 use crate::resolve::plan::Scenario;
 
@@ -60,7 +58,6 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     if !context.whole || context.plan.recoveries.is_empty() {
         return;
     }
-    let measured = Measured::of(context.plan, &Holdings::default());
     for (at, recovery) in context.plan.recoveries.iter().enumerate() {
         let scope = Scope::Scenario(ScenarioId::Recovery(at));
         // what another rule says of it already is not said again in other words
@@ -68,7 +65,8 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
             continue;
         }
         let lost = BTreeSet::new();
-        let compiled = rehearse::recovery(context.plan, &measured, recovery, &lost, context.now);
+        let compiled =
+            rehearse::recovery(context.plan, context.known, recovery, &lost, context.now);
         if let Err(error) = compiled {
             out.push(scope, refused(recovery, &error));
         }

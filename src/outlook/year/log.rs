@@ -7,7 +7,7 @@ use super::chance::Chance;
 use super::runs::Stage;
 use crate::estimate::calendar::Calendar;
 use crate::estimate::exposure::bytes;
-use crate::estimate::known::throttled;
+use crate::estimate::pace::throttled;
 use crate::resolve::plan::{
     Archive, CopyScope, DeviceId, Every, Schedule, ServiceId, Ship, Stream,
 };

@@ -11,7 +11,6 @@ use crate::check::CheckedPlan;
 use crate::estimate;
 use crate::estimate::makespan::bounds;
 use crate::facts::holdings::{Holdings, JobHistory, Method, PartHolding};
-use crate::facts::measured::Measured;
 use crate::graph::step::{Intent, StepGraph, StepKind};
 use crate::graph::{self, GraphError};
 use crate::resolve::plan::{ComponentId, DeviceId};
@@ -85,14 +84,13 @@ impl Stage<'_> {
     /// # Errors
     /// When a run does not compile.
     pub(super) fn runs(&self, until: f64) -> Result<Runs, GraphError> {
-        let measured = Measured::of(self.plan.plan(), &Holdings::default());
         let mut played = Runs::default();
         let mut holdings = Holdings::default();
         let mut now = 0.0_f64;
         while let Some(next) = self.next(&holdings, now)?.filter(|next| *next <= until) {
             now = next.max(now);
             let at = self.instant(now);
-            let graph = graph::build(self.plan, &holdings, &measured, &Intent::Due, at)?;
+            let graph = graph::build(self.plan, &holdings, self.plan.known(), &Intent::Due, at)?;
             let made = played.parts.len();
             let end = self.run(&graph, &mut holdings, &mut played, now);
             // a moment later at least: nothing is due twice at the same time

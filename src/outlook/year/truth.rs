@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::estimate::Known;
-use crate::estimate::known::throttled;
+use crate::estimate::pace::throttled;
 use crate::facts::holdings::{Holdings, Method};
-use crate::facts::measured::float;
 use crate::graph::step::{Step, StepKind};
+use crate::quantity::float;
 use crate::resolve::plan::{ComponentId, DeviceId, ResolvedPlan};
 
 /// Sizes and rates of one environment, by the names that steps use.
