@@ -73,3 +73,57 @@ fn critical_path(graph: &Outline<'_>, seconds: &[f64]) -> f64 {
     }
     longest
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::estimate::play;
+    use crate::schedule::{EdgeKind, LaneShape, Link, Role, StepShape};
+
+    /// Seconds and lanes of each step, with the step it waits for.
+    type Drawn = Vec<(f64, [u32; 2], Option<u32>)>;
+
+    fn outline<'a>(steps: &Drawn, lanes: &'a [[u32; 2]]) -> Outline<'a> {
+        let shapes = steps
+            .iter()
+            .zip(lanes)
+            .map(|((seconds, ..), lanes)| StepShape {
+                seconds: Some(*seconds),
+                lanes,
+                role: Role::Plain,
+            });
+        let edges = (0u32..).zip(steps).filter_map(|(to, (_, _, before))| {
+            let from = before.filter(|_| to > 0)? % to;
+            let kind = EdgeKind::Success;
+            Some(Link { from, to, kind })
+        });
+        let lane = LaneShape {
+            depth: 2,
+            bracket: false,
+        };
+        Outline {
+            lanes: vec![lane; 8],
+            steps: shapes.collect(),
+            edges: edges.collect(),
+        }
+    }
+
+    proptest! {
+        /// No schedule is shorter than the bound, nor longer than all steps one by one.
+        #[test]
+        fn every_schedule_lies_between_its_bounds(
+            steps in prop::collection::vec(
+                (0.0..100.0, [0u32..5, 5u32..8], prop::option::of(any::<u32>())), 1..60)
+        ) {
+            let lanes: Vec<[u32; 2]> = steps.iter().map(|(_, lanes, _)| *lanes).collect();
+            let outline = outline(&steps, &lanes);
+            let makespan = play(&outline, 0.0).makespan;
+            let least = bounds(&outline, 0.0).least();
+            let most: f64 = steps.iter().map(|(seconds, ..)| seconds).sum();
+            prop_assert!(makespan >= least - 1e-6, "{makespan} < {least}");
+            prop_assert!(makespan <= most + 1e-6, "{makespan} > {most}");
+        }
+    }
+}

@@ -100,7 +100,7 @@ impl<'c, 'a> Back<'c, 'a> {
         for unit in &lost {
             let all = restore::readings(self.context, unit, self.case, &self.place);
             let Some(reading) = self.chosen(&all) else {
-                return self.no_sure_holder(unit);
+                return self.no_sure_holder(unit, &all);
             };
             let quickest = all.iter().min_by(|a, b| a.least().total_cmp(&b.least()));
             if let Some(quickest) = quickest {
@@ -170,23 +170,29 @@ impl<'c, 'a> Back<'c, 'a> {
         let device = plan.device(device);
         let host = plan.service(self.service).host.as_deref();
         let home = self.context.site_of(self.service);
-        if device.host.is_some() && device.host.as_deref() == host {
+        if device.rotate.is_some() {
+            3 // volumes that travel are fetched when nothing else is left
+        } else if device.host.is_some() && device.host.as_deref() == host {
             0
         } else {
             1 + u8::from(home.is_none() || device.site.as_deref() != home)
         }
     }
 
-    fn no_sure_holder(&self, unit: &Unit) -> Verdict {
-        let part = self.context.plan.component(unit.component);
+    fn no_sure_holder(&self, unit: &Unit, all: &[Reading]) -> Verdict {
+        let plan = self.context.plan;
+        let part = plan.component(unit.component);
         let what = format!("{} {}", part.kind.word(), part.name);
-        match self.scenario {
-            Some(scenario) => Verdict::Unknown(format!(
-                "a place from which `{}` reads {what}",
-                scenario.name
-            )),
-            None => Verdict::Unknown(format!("the place of what holds {what}")),
-        }
+        Verdict::Unknown(match (all.first(), self.scenario) {
+            (Some(reading), _) => {
+                let device = &plan.device(reading.device).name;
+                format!("the place of {device} or of what it protects")
+            }
+            (None, Some(scenario)) => {
+                format!("a device from which `{}` reads {what}", scenario.name)
+            }
+            (None, None) => format!("a device that holds {what}"),
+        })
     }
 
     /// What is read, device by device.

@@ -33,7 +33,7 @@ assume {
   log peak 30 GiB/h
 }
 objectives of notes {
-  rto 2h for human error
+  rto 2h for loss of host
 }
 backup weekly of service notes {
   physical full every sun at 04:30
@@ -44,12 +44,18 @@ archive changes of service notes {
   ship every 5min to near
   retain window 40d
 }
+recovery moved {
+  for loss of host
+  restore service notes to vault
+  replay log to latest
+  finish within 2h
+}
 --- inventory.yaml
 inventory: 1
 sites: {here: {}}
 hosts:
   desk: {site: here, replay: 100 MiB/s, disks: {d1: {write: 400 MiB/s}}}
-  vault: {site: here}
+  vault: {site: here, replay: 100 MiB/s, write: 400 MiB/s}
 services: {notes: {engine: sqlite, host: desk, disk: d1, path: /srv/notes.db}}
 devices: {near: {host: vault, path: /srv/copies, write: 200 MiB/s, read: 200 MiB/s}}
 "#,
@@ -63,7 +69,7 @@ assume {
   log peak 30 GiB/h
 }
 objectives of notes {
-  rto 4h for human error
+  rto 4h for loss of host
 }
 backup weekly of service notes {
   physical full every sun at 04:30
@@ -74,12 +80,18 @@ archive changes of service notes {
   ship every 5min to near
   retain window 40d
 }
+recovery moved {
+  for loss of host
+  restore service notes to vault
+  replay log to latest
+  finish within 4h
+}
 --- inventory.yaml
 inventory: 1
 sites: {here: {}}
 hosts:
   desk: {site: here, replay: 100 MiB/s, disks: {d1: {write: 400 MiB/s}}}
-  vault: {site: here}
+  vault: {site: here, replay: 100 MiB/s, write: 400 MiB/s}
 services: {notes: {engine: sqlite, host: desk, disk: d1, path: /srv/notes.db}}
 devices: {near: {host: vault, path: /srv/copies, write: 200 MiB/s, read: 200 MiB/s}}
 "#,

@@ -21,8 +21,11 @@ pub(super) static RULE: Rule = Rule {
         they take. Write one `recovery … { for … }` for every loss with an `rto`.",
     bad: notes!(
         "\
+assume {
+  size 2 GiB
+}
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
   rto 2h for loss of host
 }
 backup nightly of service notes {
@@ -34,8 +37,11 @@ backup nightly of service notes {
     ),
     good: notes!(
         "\
+assume {
+  size 2 GiB
+}
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
   rto 2h for loss of host
 }
 backup nightly of service notes {

@@ -23,7 +23,7 @@ assume {
   size 2 GiB
 }
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
   rto 2h for loss of host
 }
 backup nightly of service notes {
@@ -43,7 +43,7 @@ assume {
   size 2 GiB
 }
 objectives of notes {
-  rpo 1d for loss of disk
+  rpo 2d for loss of disk
   rto 2h for loss of host
 }
 backup nightly of service notes {
