@@ -263,10 +263,7 @@ impl Reading<'_, '_> {
         let world = self.world;
         let from = self.holders(&part.devices);
         // all holders are read at once, so their rates add up
-        let rates: Vec<f64> = from
-            .iter()
-            .filter_map(|d| world.read_rate(d))
-            .collect();
+        let rates: Vec<f64> = from.iter().filter_map(|d| world.read_rate(d)).collect();
         let rate = (!rates.is_empty()).then(|| rates.iter().sum());
         let step = NewStep {
             kind: StepKind::FetchPart {

@@ -55,7 +55,7 @@ pub fn ways_back(plan: &ResolvedPlan, matrix: &Matrix, now: Timestamp) -> Vec<Wa
                 }
                 continue;
             }
-            let graph = compile(plan, &measured, cell, recovery.as_deref(), &gone, now);
+            let graph = compile(plan, &known, cell, recovery.as_deref(), &gone, now);
             let way = WayBack {
                 name,
                 service: cell.service.clone(),

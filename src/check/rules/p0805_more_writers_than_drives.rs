@@ -174,7 +174,8 @@ fn finding(
         .related("holds a drive then", one.span, "")
         .subject(format!("{device}:{}", other.subject()))
         .help(format!("order them: add `after {}`", one.name));
-    let here = one.origin == other.origin;
+    let from = |job: &Job<'_>| (job.origin.policy.clone(), job.origin.instance.clone());
+    let here = from(&one) == from(&other);
     match other.line_end(context.sources).filter(|_| here) {
         Some(end) => finding.fix(false, end, format!("\n  after {}", one.name)),
         None => finding,
