@@ -224,7 +224,7 @@ impl Walk<'_> {
             if let Some(last) = self.list.last_mut() {
                 last.scopes = vec![scope.clone()];
             }
-            self.value(value);
+            self.setting(value);
         }
         self.clauses(&apply.body);
     }
@@ -292,6 +292,9 @@ impl Walk<'_> {
             for size in size {
                 self.value(size);
             }
+        }
+        if let Some(Reference::Var(word)) = &schedule.at {
+            self.word(VARIABLE, word, false);
         }
         self.maybe(NameKind::Window, schedule.during.as_ref());
     }
