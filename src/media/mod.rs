@@ -10,6 +10,7 @@
 //!   planc's, or another one than the catalog knows, is refused.
 
 pub mod bucket;
+pub mod certify;
 pub mod content;
 pub mod contract;
 pub mod directory;

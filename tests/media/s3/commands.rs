@@ -142,3 +142,24 @@ fn a_host_with_the_public_half_only_backs_up_and_cannot_read() {
     std::fs::rename(site.path("away"), site.path("shop.key")).unwrap();
     good(&site, "restore shop --to back.db --yes");
 }
+
+#[test]
+fn a_bucket_is_certified_and_the_facts_say_so() {
+    let server = Server::start();
+    let site = site(&server);
+    let inventory = std::fs::read_to_string(site.path("inventory.yaml")).unwrap();
+    let inventory = format!("{inventory}\nfacts: facts.yaml\n");
+    std::fs::write(site.path("inventory.yaml"), inventory).unwrap();
+    good(&site, "device init bucket");
+    let said = good(&site, "device certify bucket disk");
+    assert!(said.contains("proved  put-if-absent"), "{said}");
+    assert!(said.contains("proved  clock"), "{said}");
+    let facts = std::fs::read_to_string(site.path("facts.yaml")).unwrap();
+    assert!(facts.contains("put-if-absent: proved"), "{facts}");
+    good(&site, "check shop.plan");
+    let left = good(&site, "device certify bucket");
+    assert!(left.contains("wrote"), "{left}");
+    let probes = server.folder.path().join("one/p/probe");
+    let files = walkdir::WalkDir::new(probes).into_iter().flatten();
+    assert_eq!(files.filter(|entry| entry.file_type().is_file()).count(), 0);
+}
