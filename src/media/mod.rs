@@ -130,7 +130,7 @@ pub enum DeviceError {
         /// The object.
         object: String,
         /// Which key is missing.
-        cause: KeyError,
+        cause: Box<KeyError>,
     },
     /// The device refuses who asks.
     #[error("device {device} does not let this host {action} {object}: {cause}")]

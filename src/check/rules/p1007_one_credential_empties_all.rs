@@ -6,7 +6,7 @@ use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::facts::inventory::{Setting, Store};
-use crate::resolve::plan::{Device, DeviceKind};
+use crate::resolve::plan::Device;
 
 pub(super) static RULE: Rule = Rule {
     code: Code(1007),
@@ -59,12 +59,8 @@ objectives of orders_db {
     ),
 };
 
-/// Who can empty a device.
-#[derive(PartialEq, Eq)]
-enum Account<'a> {
-    Host(&'a str),
-    Key(&'a Option<String>, &'a Option<String>, &'a Option<Setting>),
-}
+/// Who can empty an object store: endpoint, account and access key.
+type Account<'a> = (&'a Option<String>, &'a Option<String>, &'a Option<Setting>);
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     for job in context.jobs().filter(|job| !job.keeping.incomplete) {
@@ -86,18 +82,12 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     }
 }
 
-/// The account that can empty a device; none when nobody surely can.
+/// The account that can empty a device; none when none surely can. Folders that share a host are
+/// another finding.
 fn account(device: &Device) -> Option<Account<'_>> {
-    if device.immutable || device.rotate.is_some() || device.kind == DeviceKind::Volumes {
+    if device.immutable || device.rotate.is_some() {
         return None;
     }
-    match &device.store {
-        Some(Store {
-            endpoint,
-            account,
-            access_key,
-            ..
-        }) => Some(Account::Key(endpoint, account, access_key)),
-        None => device.host.as_deref().map(Account::Host),
-    }
+    let store: &Store = device.store.as_ref()?;
+    Some((&store.endpoint, &store.account, &store.access_key))
 }
