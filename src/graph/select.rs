@@ -126,9 +126,7 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     let due = due_takes(world, id);
     let mut wanted = Vec::new();
     for component in backup.targets.iter().copied() {
-        let due = due
-            .iter()
-            .filter(|due| takes(world, component, due.method));
+        let due = due.iter().filter(|due| takes(world, component, due.method));
         let full = full_method(backup);
         if let Some(why) = full_at_once(world, component).filter(|_| takes(world, component, full))
         {
