@@ -289,7 +289,7 @@ impl Walk<'_> {
     pub(super) fn schedule(&mut self, schedule: &Schedule) {
         if let ast::Every::Interval(every, size) = &schedule.every {
             self.value(every);
-            for size in size {
+            if let Some(size) = size {
                 self.value(size);
             }
         }
@@ -318,7 +318,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn maybe(&mut self, kind: NameKind, word: Option<&Word>) {
-        for word in word {
+        if let Some(word) = word {
             self.uses(kind, word);
         }
     }
