@@ -45,7 +45,8 @@ impl Catalog {
         self.store.read(|db| dump(db, false))
     }
 
-    /// As [`Catalog::canonical_dump`], with the devices that are known and those that hold each copy.
+    /// As [`Catalog::canonical_dump`], with the devices that are known and those that hold each
+    /// copy.
     ///
     /// # Errors
     /// When SQLite fails.

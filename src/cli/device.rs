@@ -1,12 +1,15 @@
 //! `planc device`: claims folders as devices, and tells which are there.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
 use crate::cli::site::{open_error, places};
+use crate::cli::survey;
 use crate::media::DeviceError;
+use crate::media::certify::{self, Verdict};
 use crate::run::devices;
 use crate::run::open::Places;
 
@@ -30,6 +33,14 @@ enum Action {
         #[command(flatten)]
         plan: PlanArgs,
     },
+    /// Prove on a device itself what planc relies on, and write the result into the facts.
+    Certify {
+        /// Devices of the plan.
+        #[arg(value_name = "NAME", required = true, num_args = 1..)]
+        names: Vec<String>,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
     /// Tell of each device whether it is there.
     List {
         #[command(flatten)]
@@ -41,6 +52,7 @@ enum Action {
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     match &args.action {
         Action::Init { names, all, plan } => init(names, *all, plan),
+        Action::Certify { names, plan } => certify_all(names, plan),
         Action::List { plan } => list(plan),
     }
 }
@@ -76,6 +88,45 @@ fn init(names: &[String], all: bool, which: &PlanArgs) -> Result<Exit, CliError>
         writeln!(out, "{name}: claimed {shown}, identity {identity}")?;
     }
     Ok(Exit::Ok)
+}
+
+/// Certifies devices; exit 1 when a property does not hold.
+fn certify_all(names: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
+    let (loaded, places) = opened(which)?;
+    let plan = loaded.plan.plan();
+    let mut out = std::io::stdout().lock();
+    let mut exit = Exit::Ok;
+    let mut certified = BTreeMap::new();
+    for name in names {
+        let device = devices::open_writable(plan, &places, name);
+        let device = device.map_err(|error| open_error(&error))?;
+        let now = jiff::Timestamp::now();
+        let token = format!("{}-{}", std::process::id(), now.as_nanosecond());
+        let proofs = certify::certify(device.as_ref(), &token);
+        let place = devices::place(plan, &places, name);
+        writeln!(out, "{name}: {place}")?;
+        let mut lines = BTreeMap::from([
+            ("at".to_owned(), now.strftime("%Y-%m-%d").to_string()),
+            ("place".to_owned(), place),
+        ]);
+        for proof in proofs {
+            if proof.verdict == Verdict::Failed {
+                exit = Exit::Findings;
+            }
+            writeln!(
+                out,
+                "  {:7} {}: {}",
+                proof.verdict, proof.name, proof.detail
+            )?;
+            lines.insert(proof.name.to_owned(), proof.verdict.to_string());
+        }
+        certified.insert(name.clone(), lines);
+    }
+    let path = survey::update(loaded.facts.as_deref(), |facts| {
+        facts.certified.extend(certified);
+    })?;
+    writeln!(out, "wrote {}", path.display())?;
+    Ok(exit)
 }
 
 fn device_error(error: DeviceError) -> CliError {

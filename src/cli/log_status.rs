@@ -14,7 +14,6 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::log::name_of;
 use crate::cli::site::Site;
-use crate::engine::SourceSpec;
 use crate::engine::postgres::PostgresSpec;
 use crate::engine::postgres::chains::{State, Stretch, TimelineProof};
 use crate::engine::postgres::lsn::{Lsn, Segment, SegmentSize};
@@ -89,18 +88,8 @@ fn archive(site: &mut Site, service: &str) -> Result<Looked, CliError> {
 
 /// How to reach the server of a service.
 pub(super) fn spec(site: &Site, service: &str) -> Result<PostgresSpec, CliError> {
-    let plan = site.plan.plan();
-    let known = plan.find_service(service).map(|id| plan.service(id));
-    let connect = known.map(|one| one.connect.clone().into_iter().collect());
-    let spec = PostgresSpec::of(&SourceSpec {
-        service: service.to_owned(),
-        engine: EngineKind::Postgresql,
-        path: None,
-        programs: known.and_then(|one| one.programs.as_ref().map(Into::into)),
-        state_dir: site.places.state.clone(),
-        connect: connect.unwrap_or_default(),
-        apart: std::collections::BTreeSet::new(),
-    });
+    let source = open::source(site.plan.plan(), &site.places, service);
+    let spec = source.and_then(|source| PostgresSpec::of(&source));
     spec.map_err(CliError::failed)
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::args::NowArgs;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run};
 use crate::cli::run::{print_graph, resume};
-use crate::cli::site::{BusyArgs, ShowArgs, Site};
+use crate::cli::site::{Site, SiteArgs};
 use crate::graph::step::{Intent, StepGraph, StepKind};
 use crate::run::Family;
 
@@ -33,13 +33,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["scenario", "to", "dry_run"])]
     resume: bool,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    now: NowArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    busy: BusyArgs,
+    site: SiteArgs,
 }
 
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
@@ -52,8 +46,8 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 /// Runs a recovery.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let Some(scenario) = &args.scenario else {
-        let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
-        return resume(&mut site, Family::Recovery, args.show);
+        let mut site = args.site.open()?;
+        return resume(&mut site, Family::Recovery, args.site.show);
     };
     let mut inputs = BTreeMap::new();
     for (name, value) in &args.inputs {
@@ -71,14 +65,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         to,
     };
     if args.dry_run {
-        let mut site = Site::look(&args.plan, args.now)?;
+        let mut site = args.site.look()?;
         site.look_up_inputs(scenario, &names)?;
-        return print_graph(&compile(&site, intent, args.now)?);
+        return print_graph(&compile(&site, intent, args.site.now)?);
     }
-    let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
+    let mut site = args.site.open()?;
     site.look_up_inputs(scenario, &names)?;
-    let graph = compile(&site, intent, args.now)?;
-    approved_run(&mut site, graph, args.yes, args.show)
+    let graph = compile(&site, intent, args.site.now)?;
+    approved_run(&mut site, graph, args.yes, args.site.show)
 }
 
 /// Compiles the recovery. A place that the plan says is made absolute, because later processes

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, resume, say};
-use crate::cli::site::{BusyArgs, ShowArgs, Site, confirm};
+use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
@@ -50,24 +49,18 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "relocate", "dry_run"])]
     resume: bool,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    now: NowArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    busy: BusyArgs,
+    site: SiteArgs,
 }
 
 /// Restores a service.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = if args.dry_run {
-        Site::look(&args.plan, args.now)?
+        args.site.look()?
     } else {
-        Site::open(&args.plan, args.now, args.show, args.busy.into())?
+        args.site.open()?
     };
     let (Some(service), Some(to)) = (&args.service, &args.to) else {
-        return resume(&mut site, Family::Restore, args.show);
+        return resume(&mut site, Family::Restore, args.site.show);
     };
     let intent = Intent::Restore(RestoreIntent {
         service: service.clone(),
@@ -77,11 +70,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         relocate: relocations(&args.relocate)?,
         incarnation: args.timeline.map(|number| format!("{number:08X}")),
     });
-    let graph = site.compile(&intent, args.now.now())?;
+    let graph = site.compile(&intent, args.site.now.now())?;
     if args.dry_run {
         return print_graph(&graph);
     }
-    approved_run(&mut site, graph, args.yes, args.show)
+    approved_run(&mut site, graph, args.yes, args.site.show)
 }
 
 /// Refuses what cannot end well, shows the steps, asks, runs them, and says what came of it.

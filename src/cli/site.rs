@@ -72,6 +72,32 @@ impl From<BusyArgs> for OnBusy {
     }
 }
 
+/// What every command that works on one plan takes: which plan, the present moment, how the work is
+/// shown, and what it does while another run works.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct SiteArgs {
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    pub(crate) now: NowArgs,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    #[command(flatten)]
+    busy: BusyArgs,
+}
+
+impl SiteArgs {
+    /// Opens the plan for work.
+    pub(crate) fn open(&self) -> Result<Site, CliError> {
+        Site::open(&self.plan, self.now, self.show, self.busy.into())
+    }
+
+    /// Opens the plan to look.
+    pub(crate) fn look(&self) -> Result<Site, CliError> {
+        Site::look(&self.plan, self.now)
+    }
+}
+
 /// One plan in one environment, with its state.
 pub(crate) struct Site {
     /// The plan.

@@ -71,6 +71,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     finish(&path, old.as_deref(), &text, &work, args.diff)
 }
 
+/// Changes the facts beside a plan's inventory and writes them again.
+pub(crate) fn update(
+    path: Option<&Path>,
+    change: impl FnOnce(&mut MeasuredFacts),
+) -> Result<PathBuf, CliError> {
+    let path = path.ok_or_else(no_file)?;
+    let old = read(path)?;
+    let mut facts = old.as_ref().map(parsed).transpose()?.unwrap_or_default();
+    change(&mut facts);
+    replace(path, &written::text(&facts))?;
+    Ok(path.to_owned())
+}
+
 fn no_file() -> CliError {
     CliError::refused("the inventory names no facts file")
         .help("add `facts: NAME.facts.yaml` to the inventory, then run the survey again")

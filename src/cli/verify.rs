@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, say};
-use crate::cli::site::{BusyArgs, ShowArgs, Site};
+use crate::cli::site::SiteArgs;
 use crate::graph::step::Intent;
 use crate::report::summary::summary;
 
@@ -19,13 +18,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    now: NowArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    busy: BusyArgs,
+    site: SiteArgs,
 }
 
 /// Verifies copies; exit 1 when one is damaged.
@@ -33,18 +26,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let intent = Intent::Verify {
         device: args.device.clone(),
     };
-    let now = args.now.now();
+    let now = args.site.now.now();
     if args.dry_run {
-        let site = Site::look(&args.plan, args.now)?;
+        let site = args.site.look()?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
+    let mut site = args.site.open()?;
     let graph = Arc::new(site.compile(&intent, now)?);
     if graph.steps.is_empty() {
-        say(args.show, "the catalog knows no copies to verify\n")?;
+        say(args.site.show, "the catalog knows no copies to verify\n")?;
         return Ok(Exit::Ok);
     }
     let report = site.execute(graph.clone())?;
-    say(args.show, &summary(&graph, &report))?;
+    say(args.site.show, &summary(&graph, &report))?;
     Ok(report.verdict().into())
 }

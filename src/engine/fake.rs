@@ -237,12 +237,7 @@ impl Engine for FakeEngine {
         now: Timestamp,
     ) -> Result<Box<dyn BackupSession>, EngineError> {
         self.call(Call::Begin)?;
-        if method != Method::PhysicalFull {
-            return Err(EngineError::Unsupported {
-                engine: "fake",
-                what: format!("take a {} copy", method.words()),
-            });
-        }
+        self.takes(method)?;
         let mut inner = self.inner();
         inner.sessions += 1;
         Ok(Box::new(Session {

@@ -81,6 +81,20 @@ pub trait Engine: Send + Sync {
         crate::facts::capability::of(self.kind())
     }
 
+    /// Refuses a way of copying that is not in its row. Every [`Engine::begin`] asks this first.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`].
+    fn takes(&self, method: Method) -> Result<(), EngineError> {
+        if self.capabilities().methods.contains(&method) {
+            return Ok(());
+        }
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: format!("take a {} copy", method.words()),
+        })
+    }
+
     /// The source's identity (R11): the same as long as it is the same source, another one after
     /// a restore or a replacement. Read-only.
     ///

@@ -7,6 +7,7 @@
 //! services:   {orders_db: {log_rate: 4 GiB/h, log_peak: 30 GiB/h}}
 //! devices:    {nvme: {write: 2 GiB/s, read: 3 GiB/s}}
 //! hosts:      {scratch: {replay: 200 MiB/s}}
+//! certified:  {bucket: {at: "2026-03-01", place: "…", put-if-absent: proved, clock: proved}}
 //! instances:  {orders_db: {version: "18.4", settings: {wal_level: replica}}}
 //! ```
 
@@ -17,7 +18,7 @@ use super::inventory::fields::{Fields, Reader};
 use crate::diagnostic::Diagnostics;
 use crate::quantity::{Amount, Bytes, BytesPerSecond};
 use crate::source::{FileId, Span};
-use crate::yaml;
+use crate::yaml::{self, Entry};
 
 const KNOWN: &[&str] = &[
     "measured",
@@ -25,6 +26,7 @@ const KNOWN: &[&str] = &[
     "services",
     "devices",
     "hosts",
+    "certified",
     "instances",
 ];
 
@@ -46,6 +48,8 @@ pub struct MeasuredFacts {
     pub devices: BTreeMap<String, (Option<BytesPerSecond>, Option<BytesPerSecond>)>,
     /// Rate at which log is replayed, by host.
     pub hosts: BTreeMap<String, Option<BytesPerSecond>>,
+    /// What `planc device certify` found, by device: when, where, and the verdict on each property.
+    pub certified: BTreeMap<String, BTreeMap<String, String>>,
     /// What each instance said of itself, by service.
     pub instances: BTreeMap<String, Instance>,
 }
@@ -81,6 +85,14 @@ pub fn read(file: FileId, text: &str, out: &mut Diagnostics) -> MeasuredFacts {
         hosts: section(fields, "hosts", reader, |node, reader| {
             let one = reader.fields(node, "a host", &["replay"]);
             one.rate("replay", reader)
+        }),
+        certified: section(fields, "certified", reader, |node, reader| {
+            let entries = reader.entries(node, "a certificate").iter();
+            let text = |one: &Entry| {
+                let text = reader.text_of(&one.key, &one.value)?;
+                Some((one.key.clone(), text))
+            };
+            entries.filter_map(text).collect()
         }),
         instances: section(fields, "instances", reader, instance::read),
     }

@@ -38,6 +38,13 @@ pub fn text(facts: &MeasuredFacts) -> String {
     section(&mut out, "hosts", &facts.hosts, |one| {
         flow(&[("replay", one.map(rate))])
     });
+    section(&mut out, "certified", &facts.certified, |one| {
+        let texts: Vec<_> = one
+            .iter()
+            .map(|(key, text)| (key.as_str(), Some(scalar(text))))
+            .collect();
+        flow(&texts)
+    });
     if !facts.instances.is_empty() {
         line(&mut out, 0, "instances:");
         for (name, one) in &facts.instances {
@@ -297,6 +304,11 @@ mod tests {
             services: [("a".to_owned(), (Some(BytesPerSecond(4096.0)), None))].into(),
             devices: [("d".to_owned(), (None, Some(BytesPerSecond(1.0))))].into(),
             hosts: [("h".to_owned(), Some(BytesPerSecond(2.0)))].into(),
+            certified: [(
+                "d".to_owned(),
+                [("clock".to_owned(), "proved".to_owned())].into(),
+            )]
+            .into(),
             instances: [("a".to_owned(), instance)].into(),
             ..MeasuredFacts::default()
         }

@@ -61,6 +61,10 @@ fn response(places: Vec<Location>) -> DefinitionResponse {
 }
 
 /// All places that mean the same thing.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the form of the answer is the protocol's"
+)]
 pub(super) fn references(
     workspace: &mut Workspace,
     params: &ReferenceParams,
@@ -72,6 +76,10 @@ pub(super) fn references(
 }
 
 /// The same within one file.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the form of the answer is the protocol's"
+)]
 pub(super) fn highlights(
     workspace: &mut Workspace,
     params: &DocumentHighlightParams,

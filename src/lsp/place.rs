@@ -16,15 +16,12 @@ pub(super) fn path_of(uri: &str) -> Option<String> {
     while let Some((&byte, rest)) = left.split_first() {
         let code = rest.get(..2).filter(|_| byte == b'%');
         let code = code.and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                left = &rest[2..];
-            }
-            None => {
-                bytes.push(byte);
-                left = rest;
-            }
+        if let Some(decoded) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            bytes.push(decoded);
+            left = &rest[2..];
+        } else {
+            bytes.push(byte);
+            left = rest;
         }
     }
     String::from_utf8(bytes).ok()

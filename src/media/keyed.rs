@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Keyring;
-use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Speed};
+use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed};
 
 /// A device in the hands of a host that holds keys.
 pub struct KeyedDevice {
@@ -61,6 +61,10 @@ impl Device for KeyedDevice {
 
     fn locked_until(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
         self.inner.locked_until(name)
+    }
+
+    fn space(&self) -> Result<Option<Space>, DeviceError> {
+        self.inner.space()
     }
 
     fn speed(&self, bytes: u64) -> Result<Option<Speed>, DeviceError> {

@@ -10,6 +10,7 @@
 //!   planc's, or another one than the catalog knows, is refused.
 
 pub mod bucket;
+pub mod certify;
 pub mod content;
 pub mod contract;
 pub mod directory;
@@ -129,7 +130,7 @@ pub enum DeviceError {
         /// The object.
         object: String,
         /// Which key is missing.
-        cause: KeyError,
+        cause: Box<KeyError>,
     },
     /// The device refuses who asks.
     #[error("device {device} does not let this host {action} {object}: {cause}")]

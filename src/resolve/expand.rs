@@ -6,18 +6,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::cx::Cx;
-use super::filter::{Filters, service_label};
+use super::loops::{expect, things};
+use super::overrides::Changes;
 use super::plan::{Origin, ServiceId};
 use super::scope::{ScopeId, declared_twice};
 use super::selector::{component_kind, word_of};
 use super::sink::Sink;
 use super::vars::{self, Bound, Setting};
 use super::world::World;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::source::Span;
 use crate::syntax::ast::{
-    Apply, Block, Clause, ClauseKind, ForEach, ForEachPart, ItemKind, Kind, Policy, PolicyPart,
-    Selector, SelectorKind, Word,
+    Apply, Block, Clause, ForEach, ForEachPart, ItemKind, Kind, Policy, PolicyPart, Selector,
+    SelectorKind, Word,
 };
 
 /// Clauses of a block, each with the file whose names it uses.
@@ -340,7 +341,7 @@ fn params<'a>(
                 policy.name.text, name.text
             );
             here.push(here.suggest(Code(201), message, name, "parameters", &names));
-        } else if let Some(value) = vars::of_value(&mut here, value) {
+        } else if let Some(value) = vars::given(&mut here, value) {
             given.insert(&name.text, value);
         }
     }
@@ -353,115 +354,6 @@ fn params<'a>(
         )
     });
     params.collect()
-}
-
-/// What an `apply` changes in the blocks of its policy.
-struct Changes<'a> {
-    overrides: Vec<&'a Clause>,
-    added: Vec<&'a Clause>,
-}
-
-impl<'a> Changes<'a> {
-    fn of(world: &World<'a>, sink: &Sink, apply: &'a Apply, policy: &'a Policy) -> Self {
-        let mut changes = Self {
-            overrides: Vec::new(),
-            added: Vec::new(),
-        };
-        let mut cx = Cx::new(world, sink, 0);
-        for clause in &apply.body {
-            match &clause.kind {
-                ClauseKind::Override(inner) if hits(policy, inner) => changes.overrides.push(inner),
-                ClauseKind::Override(inner) => hits_nothing(&mut cx, policy, clause, inner),
-                ClauseKind::Allow(_) | ClauseKind::Bad { .. } => changes.added.push(clause),
-                _ => {
-                    let message = "a change to a policy needs the word `override`";
-                    let text = cx.world.sources.text(clause.span);
-                    let help = format!("write `override {text}`");
-                    cx.refuse(1110, message, clause.span, help);
-                }
-            }
-        }
-        changes
-    }
-
-    /// A block's clauses with the changes in it.
-    fn apply(&self, block: &'a Block, scope: ScopeId) -> Body<'a> {
-        let mut body: Vec<(&Clause, ScopeId)> = Vec::with_capacity(block.body.len());
-        let mut done: HashSet<*const Clause> = HashSet::new();
-        for clause in &block.body {
-            match self
-                .overrides
-                .iter()
-                .find(|change| replaces(change, clause))
-            {
-                // several clauses that one override hits become one
-                Some(change) if done.insert(std::ptr::from_ref(*change)) => {
-                    body.push((change, 0));
-                }
-                Some(_) => {}
-                None => body.push((clause, scope)),
-            }
-        }
-        body.extend(self.added.iter().map(|clause| (*clause, 0)));
-        body.into()
-    }
-}
-
-fn hits(policy: &Policy, change: &Clause) -> bool {
-    let blocks = policy.body.iter().filter_map(|part| match part {
-        PolicyPart::Block(block) => Some(block),
-        _ => None,
-    });
-    let mut clauses = blocks.flat_map(|block| &block.body);
-    clauses.any(|clause| replaces(change, clause))
-}
-
-fn hits_nothing(cx: &mut Cx<'_, '_>, policy: &Policy, clause: &Clause, inner: &Clause) {
-    // an unreadable line of the policy may be the one that is meant
-    let bad = policy.body.iter().any(|part| match part {
-        PolicyPart::Bad(_) => true,
-        PolicyPart::Block(block) => block.body.iter().any(super::is_bad),
-        PolicyPart::Param(_) => false,
-    });
-    if bad {
-        return;
-    }
-    let text = cx.world.sources.text(inner.span);
-    let word = text.split_whitespace().next().unwrap_or(text).to_owned();
-    let message = format!(
-        "policy `{}` has no `{word}` that this changes",
-        policy.name.text
-    );
-    let finding = Diagnostic::new(Code(1110), message, clause.span, "")
-        .related("the policy", policy.name.span, "")
-        .help("add the clause to the policy, or drop the line")
-        .subject(word);
-    cx.push(finding);
-}
-
-/// True when an override takes the place of a clause: the same clause, and for those that name
-/// devices one of the same devices.
-fn replaces(change: &Clause, clause: &Clause) -> bool {
-    use ClauseKind as K;
-    let same = |a: &[Word], b: &[Word]| a.iter().any(|a| b.iter().any(|b| a.text == b.text));
-    match (&change.kind, &clause.kind) {
-        (K::Retain { on: a, .. }, K::Retain { on: b, .. }) => a.is_empty() || same(a, b),
-        (
-            K::Copy {
-                to: a, scope: x, ..
-            },
-            K::Copy {
-                to: b, scope: y, ..
-            },
-        ) => x == y && same(a, b),
-        (K::Ship { to: a, .. }, K::Ship { to: b, .. }) => a.text == b.text,
-        (K::Take { method: a, .. }, K::Take { method: b, .. }) => a == b,
-        (K::Throttle(_), K::Throttle(_))
-        | (K::Encrypt(_), K::Encrypt(_))
-        | (K::Compress { .. }, K::Compress { .. })
-        | (K::Parallel(_), K::Parallel(_)) => true,
-        _ => false,
-    }
 }
 
 /// The policy of this name, with the file it stands in.
@@ -532,75 +424,6 @@ fn targets(cx: &mut Cx<'_, '_>, kind: Kind, selector: &Selector) -> Vec<Bound> {
     fit.into_iter().map(Bound::Component).collect()
 }
 
-/// What a loop runs over.
-fn things(cx: &mut Cx<'_, '_>, each: &ForEach) -> Vec<Bound> {
-    let world = cx.world;
-    match each.kind {
-        Kind::Service => cx
-            .every_service(&each.filters)
-            .into_iter()
-            .map(Bound::Service)
-            .collect(),
-        Kind::Site => {
-            let filters = cx.filter(&each.filters);
-            let names = world.plan.sites.keys();
-            let names = names.filter(|name| filters.keeps(name, |_| None));
-            names.map(|name| Bound::Site(name.clone())).collect()
-        }
-        Kind::Device => {
-            let filters = cx.filter(&each.filters);
-            let devices = world.plan.devices.iter().enumerate();
-            let devices = devices.filter(|(_, device)| {
-                filters.keeps(&device.name, |label| match label {
-                    "kind" => Some(device.kind.word()),
-                    "site" => device.site.as_deref(),
-                    "host" => device.host.as_deref(),
-                    _ => None,
-                })
-            });
-            let id = |at| Bound::Device(super::plan::DeviceId::from_index(at));
-            devices.map(|(at, _)| id(at)).collect()
-        }
-        kind => {
-            if component_kind(kind).is_some() {
-                parts(cx, each, kind)
-            } else {
-                let message = format!("no inventory lists each {}", word_of(kind));
-                cx.refuse(
-                    202,
-                    message,
-                    each.head,
-                    "loop over services, devices, sites or parts",
-                );
-                Vec::new()
-            }
-        }
-    }
-}
-
-/// Components: of one service, or of all.
-fn parts(cx: &mut Cx<'_, '_>, each: &ForEach, kind: Kind) -> Vec<Bound> {
-    let world = cx.world;
-    let wanted = component_kind(kind);
-    let service = match &each.scope {
-        Some(reference) => match cx.reference_service(reference) {
-            Some(id) => Some(id),
-            None => return Vec::new(),
-        },
-        None => None,
-    };
-    let filters = cx.filter(&each.filters);
-    let plan = &world.plan;
-    let all = (0..plan.components.len()).map(super::plan::ComponentId::from_index);
-    let all = all.filter(|id| {
-        let part = plan.component(*id);
-        Some(part.kind) == wanted
-            && service.is_none_or(|service| service == part.service)
-            && filters.keeps(&part.name, |label| service_label(plan, part.service, label))
-    });
-    all.map(Bound::Component).collect()
-}
-
 /// The name under which an instance is reported and its jobs are kept.
 fn name_of(world: &World<'_>, bound: &Bound) -> String {
     let plan = &world.plan;
@@ -618,91 +441,6 @@ fn name_of(world: &World<'_>, bound: &Bound) -> String {
         Bound::Site(name) => name.clone(),
         Bound::Setting(..) | Bound::Input(_) | Bound::Broken => String::new(),
     }
-}
-
-/// P1105: a loop that ran over too few or too many.
-fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &Word, span: Span) {
-    let bound = |word: &Word| word.text.parse::<usize>().ok();
-    let (Some(least), Some(most)) = (bound(from), bound(to)) else {
-        return cx.refuse(
-            307,
-            "`expect` needs whole numbers",
-            span,
-            "write `expect 900..1100`",
-        );
-    };
-    if least > most {
-        return cx.refuse(
-            307,
-            "this range is empty",
-            span,
-            format!("write `expect {most}..{least}`"),
-        );
-    }
-    if (least..=most).contains(&found) || cx.world.unsure {
-        return;
-    }
-    let range = cx
-        .world
-        .sources
-        .text(span)
-        .trim_start_matches("expect")
-        .trim()
-        .to_owned();
-    let kind = word_of(each.kind);
-    let things = if found == 1 || kind.ends_with('s') {
-        kind.to_owned()
-    } else {
-        format!("{kind}s")
-    };
-    let message = format!(
-        "{} matched {found} {things}; {range} expected",
-        subject(each)
-    );
-    let filters = cx.filter(&each.filters);
-    let near = nearest_label(cx.world, &filters).filter(|_| found < least);
-    let near = near
-        .map(|near| format!("; nearest: {near}"))
-        .unwrap_or_default();
-    cx.push(
-        Diagnostic::new(Code(1105), message, span, "")
-            .label(each.head, "what it runs over")
-            .help(format!("check the labels in the inventory{near}"))
-            .subject(each.var.text.clone()),
-    );
-}
-
-/// The policies that a loop applies, or the loop itself.
-fn subject(each: &ForEach) -> String {
-    let applied = each.body.iter().filter_map(|part| match part {
-        ForEachPart::Apply(apply) => Some(apply.policy.text.as_str()),
-        _ => None,
-    });
-    let applied: Vec<&str> = applied.collect();
-    if applied.is_empty() {
-        "this loop".to_owned()
-    } else {
-        applied.join(", ")
-    }
-}
-
-/// A label value that is written slightly differently, with how many services have it.
-fn nearest_label(world: &World<'_>, filters: &Filters<'_>) -> Option<String> {
-    let plan = &world.plan;
-    for (label, wanted) in filters.conditions() {
-        let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-        for at in 0..plan.services.len() {
-            let value = service_label(plan, ServiceId::from_index(at), label);
-            if let Some(value) = value {
-                *values.entry(value).or_default() += 1;
-            }
-        }
-        let others = values.keys().copied().filter(|value| value != wanted);
-        if let Some(near) = crate::similar::nearest(wanted, others) {
-            return Some(format!("{label} `{near}` ({})", values[near]));
-        }
-    }
-    None
 }
 
 /// Reports jobs of one kind that have the same name for the same instance.

@@ -82,7 +82,14 @@ fn parts(cx: &mut Cx<'_, '_>, each: &ForEach, kind: Kind) -> Vec<Bound> {
 }
 
 /// P1105: a loop that ran over too few or too many.
-pub(super) fn expect(cx: &mut Cx<'_, '_>, each: &ForEach, found: usize, from: &Word, to: &Word, span: Span) {
+pub(super) fn expect(
+    cx: &mut Cx<'_, '_>,
+    each: &ForEach,
+    found: usize,
+    from: &Word,
+    to: &Word,
+    span: Span,
+) {
     let bound = |word: &Word| word.text.parse::<usize>().ok();
     let (Some(least), Some(most)) = (bound(from), bound(to)) else {
         return cx.refuse(

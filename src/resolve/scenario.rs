@@ -5,7 +5,7 @@ use super::cx::Cx;
 use super::expand::Unit;
 use super::plan::{Action, ActionKind, At, Input, ReplayPoint, Scenario, Source, Target};
 use super::sink::Sink;
-use super::vars::Bound;
+use super::vars::{Bound, Setting};
 use super::world::World;
 use crate::source::Span;
 use crate::syntax::ast::{
@@ -254,7 +254,12 @@ impl Cx<'_, '_> {
     fn transaction(&mut self, reference: &Reference) -> Option<ReplayPoint> {
         match reference {
             Reference::Name(word) => Some(ReplayPoint::Transaction(word.text.clone())),
-            Reference::Var(word) => self.moment(word, word.span),
+            Reference::Var(word) => match self.var(word)? {
+                Bound::Setting(Setting::Text(value), ..) => {
+                    Some(ReplayPoint::Transaction(value.text))
+                }
+                _ => self.moment(word, word.span),
+            },
         }
     }
 

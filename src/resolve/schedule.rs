@@ -10,9 +10,10 @@ use super::plan::{At, Days, Every, Schedule, Window, WindowId};
 use super::scope::ScopeId;
 use super::sink::Sink;
 use super::value::value_span;
+use super::vars::{Bound, Setting};
 use super::world::World;
 use crate::quantity::Amount;
-use crate::syntax::ast::{self, DayRange, MonthDay, Value, WindowSpan};
+use crate::syntax::ast::{self, DayRange, MonthDay, Reference, Value, WindowSpan};
 
 /// Windows by file and name; none for one that is declared but wrong.
 type Windows<'a> = HashMap<(ScopeId, &'a str), Option<WindowId>>;
@@ -93,13 +94,28 @@ fn days_later(
 }
 
 impl Cx<'_, '_> {
+    /// A time of day as it is written, or that of a parameter.
+    fn time_of_day(&mut self, written: &Reference) -> Option<At<Time>> {
+        let (value, span) = match written {
+            Reference::Name(word) => (self.clock(word)?, word.span),
+            Reference::Var(word) => match self.var(word)? {
+                Bound::Setting(Setting::Clock(time), ..) => (time, word.span),
+                other => {
+                    let is = other.words();
+                    let message = format!("a time of day is needed; `${}` is a {is}", word.text);
+                    let help = "use a parameter of type `time`";
+                    self.refuse(305, message, word.span, help);
+                    return None;
+                }
+            },
+        };
+        Some(At { value, span })
+    }
+
     pub(super) fn schedule(&mut self, written: &ast::Schedule) -> Option<Schedule> {
         let every = self.every(&written.every);
         let at = match &written.at {
-            Some(word) => Some(At {
-                value: self.clock(word)?,
-                span: word.span,
-            }),
+            Some(at) => Some(self.time_of_day(at)?),
             None => None,
         };
         let during = match &written.during {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::cx::Cx;
 use super::plan::{ComponentId, ComponentKind, EngineKind, ServiceId, Target};
-use super::vars::Bound;
+use super::vars::{Bound, Setting};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::similar;
 use crate::source::Span;
@@ -133,6 +133,8 @@ impl Cx<'_, '_> {
                 (Target::Components(vec![id]), word)
             }
             Bound::Input(is) => (Target::Input(word.text.clone()), word_of(is)),
+            // a parameter of type `name` or `text`: as if its value stood here
+            Bound::Setting(Setting::Text(value), ..) => return self.of_name(kind, &value),
             other => {
                 let is = other.words();
                 let message = format!("a component is needed here; `${}` is a {is}", word.text);
@@ -370,6 +372,7 @@ impl Cx<'_, '_> {
         };
         match self.var(word)? {
             Bound::Service(id) => Some(id),
+            Bound::Setting(Setting::Text(value), ..) => self.service(&value),
             other => {
                 let is = other.words();
                 let message = format!("a service is needed here; `${}` is a {is}", word.text);

@@ -216,6 +216,9 @@ impl<'a> Uses<'a> {
                 self.value(second);
             }
         }
+        if let Some(Reference::Var(word)) = &schedule.at {
+            self.vars.insert(&word.text);
+        }
         if let Some(window) = &schedule.during {
             self.word(window);
         }
@@ -230,9 +233,16 @@ impl<'a> Uses<'a> {
     fn param(&mut self, param: &'a Param) {
         let settings = param.settings.iter().map(|(_, setting)| setting);
         for setting in settings.chain([&param.default]) {
-            if let Setting::Value(value) = setting {
-                self.value(value);
-            }
+            self.setting(setting);
+        }
+    }
+
+    fn setting(&mut self, setting: &'a Setting) {
+        match setting {
+            Setting::Value(value) => self.value(value),
+            // it may name something of the plan
+            Setting::Name(word) => self.word(word),
+            Setting::Clock(_) | Setting::Text(_) => {}
         }
     }
 
@@ -285,8 +295,8 @@ impl<'a> Uses<'a> {
     fn apply(&mut self, apply: &'a crate::syntax::ast::Apply) {
         self.word(&apply.policy);
         self.selector(&apply.target);
-        for (_, value) in &apply.with {
-            self.value(value);
+        for (_, setting) in &apply.with {
+            self.setting(setting);
         }
         self.clauses(&apply.body);
     }

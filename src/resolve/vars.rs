@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use jiff::civil::Time;
+
 use super::cx::Cx;
 use super::plan::{ComponentId, DeviceId, Given, ParamUse, ServiceId};
 use super::sink::Sink;
@@ -40,8 +42,9 @@ pub(super) enum Bound {
 pub(super) enum Setting {
     Amount(Amount),
     Count(String),
-    Clock,
-    Text,
+    Clock(Time),
+    /// A name or a quoted text, as it is written.
+    Text(Word),
 }
 
 impl Setting {
@@ -56,8 +59,9 @@ impl Setting {
                 Amount::Share(_) => "share",
             },
             Self::Count(_) => "count",
-            Self::Clock => "time",
-            Self::Text => "text",
+            Self::Clock(_) => "time",
+            Self::Text(word) if word.quoted => "text",
+            Self::Text(_) => "name",
         }
     }
 }
@@ -166,19 +170,23 @@ fn setting(cx: &mut Cx<'_, '_>, written: &ast::Setting, param: &Param) -> Option
     if is_required(written) {
         return None;
     }
-    let (value, span) = match written {
-        ast::Setting::Value(value) => of_value(cx, value)?,
-        ast::Setting::Clock(word) => {
-            cx.clock(word)?;
-            (Setting::Clock, word.span)
-        }
-        ast::Setting::Name(word) | ast::Setting::Text(word) => (Setting::Text, word.span),
-    };
+    let (value, span) = given(cx, written)?;
     fits(cx, &value, span, param).then_some((value, span))
 }
 
+/// What `with` gives a parameter, when it can be read. Its type is judged where it is declared.
+pub(super) fn given(cx: &mut Cx<'_, '_>, written: &ast::Setting) -> Option<(Setting, Span)> {
+    Some(match written {
+        ast::Setting::Value(value) => of_value(cx, value)?,
+        ast::Setting::Clock(word) => (Setting::Clock(cx.clock(word)?), word.span),
+        ast::Setting::Name(word) | ast::Setting::Text(word) => {
+            (Setting::Text(word.clone()), word.span)
+        }
+    })
+}
+
 /// A quantity, a count, or what another variable stands for.
-pub(super) fn of_value(cx: &mut Cx<'_, '_>, value: &ast::Value) -> Option<(Setting, Span)> {
+fn of_value(cx: &mut Cx<'_, '_>, value: &ast::Value) -> Option<(Setting, Span)> {
     match value {
         ast::Value::Quantity(quantity) if quantity.unit.is_empty() => {
             Some((Setting::Count(quantity.number.clone()), quantity.span))
@@ -196,7 +204,7 @@ pub(super) fn of_value(cx: &mut Cx<'_, '_>, value: &ast::Value) -> Option<(Setti
 fn fits(cx: &Cx<'_, '_>, value: &Setting, span: Span, param: &Param) -> bool {
     let wanted = param.type_name.text.as_str();
     let given = value.type_name();
-    if given == wanted || given == "text" && wanted == "name" {
+    if given == wanted || matches!(value, Setting::Text(_)) && matches!(wanted, "name" | "text") {
         return true;
     }
     let name = &param.name.text;

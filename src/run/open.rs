@@ -173,14 +173,25 @@ pub fn engine(
         service: service.to_owned(),
         cause,
     };
+    let spec = source(plan, places, service).map_err(failed)?;
+    engine::open(&spec).map(Arc::from).map_err(failed)
+}
+
+/// Where a service's source lies and how it is reached.
+///
+/// # Errors
+/// When the plan has no such service.
+pub fn source(
+    plan: &ResolvedPlan,
+    places: &Places,
+    service: &str,
+) -> Result<SourceSpec, EngineError> {
     let found = plan.find_service(service).map(|id| plan.service(id));
-    let found = found.ok_or_else(|| {
-        failed(EngineError::Refused {
-            what: "open it".to_owned(),
-            cause: "the plan has no such service".to_owned(),
-        })
+    let found = found.ok_or_else(|| EngineError::Refused {
+        what: "open it".to_owned(),
+        cause: "the plan has no such service".to_owned(),
     })?;
-    let spec = SourceSpec {
+    Ok(SourceSpec {
         service: service.to_owned(),
         engine: found.engine,
         path: found.path.as_ref().map(|path| places.base.join(path)),
@@ -188,8 +199,7 @@ pub fn engine(
         state_dir: places.state.join("sources").join(service),
         connect: found.connect.clone().into_iter().collect(),
         apart: apart(plan, service),
-    };
-    engine::open(&spec).map(Arc::from).map_err(failed)
+    })
 }
 
 /// The components of a service that some backup copies physically, besides base: base leaves them

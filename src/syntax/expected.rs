@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use pest::Parser as _;
 use pest::error::InputLocation;
 
-use super::mistakes::Place;
 use super::parser::{PlanParser, Rule};
+use super::place::Place;
 
 /// Never part of a plan; put where more is wanted, it makes every rule say what.
 const STOP: char = '\u{1}';

@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use super::expected;
+use super::place::Place;
 use super::scan::{TokenKind, tokens};
+use super::synonyms::synonym;
 use super::words::{self, RESERVED, WordPage};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::quantity;
@@ -17,112 +19,6 @@ pub(super) const MOST: usize = 500;
 
 /// Longer lines are not looked at in detail.
 const LONGEST: usize = 4096;
-
-/// Where a line stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The top of the file.
-    File,
-    /// In a `device`.
-    Device,
-    /// In a `service`.
-    Service,
-    /// In a `database`.
-    Database,
-    /// In `assume`.
-    Assume,
-    /// In a `backup`.
-    Backup,
-    /// In an `archive`.
-    Archive,
-    /// In `objectives`.
-    Objectives,
-    /// In a `drill`.
-    Drill,
-    /// In a `recovery`.
-    Recovery,
-    /// In a `switchover`.
-    Switchover,
-    /// In a `policy`.
-    Policy,
-    /// In an `apply`.
-    Apply,
-    /// In a `for each`.
-    ForEach,
-    /// In a block whose header could not be read.
-    Any,
-}
-
-impl Place {
-    const ALL: [Self; 14] = [
-        Self::File,
-        Self::Device,
-        Self::Service,
-        Self::Database,
-        Self::Assume,
-        Self::Backup,
-        Self::Archive,
-        Self::Objectives,
-        Self::Drill,
-        Self::Recovery,
-        Self::Switchover,
-        Self::Policy,
-        Self::Apply,
-        Self::ForEach,
-    ];
-
-    /// The block's name in the table of words.
-    fn block(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Device => "device",
-            Self::Service => "service",
-            Self::Database => "database",
-            Self::Assume => "assume",
-            Self::Backup => "backup",
-            Self::Archive => "archive",
-            Self::Objectives => "objectives",
-            Self::Drill => "drill",
-            Self::Recovery => "recovery",
-            Self::Switchover => "switchover",
-            Self::Policy => "policy",
-            Self::Apply => "apply",
-            Self::ForEach => "for each",
-            Self::Any => "",
-        }
-    }
-
-    fn pages(self) -> Vec<&'static WordPage> {
-        match self {
-            Self::Any => words::WORDS
-                .iter()
-                .filter(|page| !page.blocks.is_empty())
-                .collect(),
-            _ => words::of_block(self.block()).collect(),
-        }
-    }
-
-    fn page(self, line: &str) -> Option<&'static WordPage> {
-        match self {
-            Self::Any => Self::ALL
-                .iter()
-                .find_map(|place| words::clause(place.block(), line)),
-            _ => words::clause(self.block(), line),
-        }
-    }
-}
-
-/// The place inside the block that this header opens, as far as its first word tells.
-pub(super) fn place_of(header: &str) -> Place {
-    let first = header.split_whitespace().next().unwrap_or_default();
-    let heads = Place::ALL
-        .iter()
-        .map(|place| place.block().split(' ').next().unwrap_or_default());
-    let heads: Vec<&str> = heads.collect();
-    let meant = similar::nearest(first, heads.iter().copied().skip(1));
-    let at = meant.and_then(|meant| heads.iter().position(|head| *head == meant));
-    at.map_or(Place::Any, |at| Place::ALL[at])
-}
 
 /// The words of a line: ranges of words, strings and commas.
 pub(super) fn words(line: &str) -> Vec<Range<usize>> {
@@ -605,42 +501,6 @@ fn clock(word: &str) -> Option<String> {
     let noon = word.len() != digits.len() && hours == 12;
     let hours = if noon { add } else { hours + add };
     (hours <= 24 && minutes < 60).then(|| format!("{hours:02}:{minutes:02}"))
-}
-
-/// What planc says for a word of other tools.
-fn synonym(word: &str) -> Option<&'static str> {
-    let lower = word.to_ascii_lowercase();
-    let bare = lower.trim_end_matches(['=', ':']);
-    Some(match bare {
-        "schedule" | "cron" | "interval" | "when" => {
-            "when in the clause that acts: `physical full every day at 03:30`, `ship every 5min …`"
-        }
-        "destination" | "target" | "repo" | "repository" | "storage" => {
-            "`store on DEVICE`, and `copy to DEVICE within 6h` for further copies"
-        }
-        "expire" | "retention" | "prune" => "`retain`, for example `retain window 35d`",
-        "pitr" | "recover_until" => "`replay log until`, and promises it with `recovery window`",
-        "compression" => "`compress`, for example `compress zstd 3`",
-        "encryption" | "cipher" => "`encrypt with KEY`",
-        "full" | "incremental" | "differential" | "level" => {
-            "`physical` before it, for example `physical full every sun`"
-        }
-        "dump" => "`logical every …`",
-        "include" => "`import \"FILE\" as NAME`",
-        "job" => "`backup NAME of …`",
-        "hook" | "script" | "run" | "exec" | "shell" => {
-            "what must hold, not how: commands belong in the inventory"
-        }
-        "limit" | "rate_limit" | "bandwidth" => "`throttle`, for example `throttle 400 MiB/s`",
-        "threads" | "workers" | "jobs" => "`parallel N`",
-        "failover" => "`switchover` for a planned move, `recovery` for a loss",
-        "test" | "rehearse" => "`drill`",
-        "alert" | "email" | "mail" => "`notify CONTACT on failure`",
-        "objective" | "slo" | "sla" => "`objectives of SERVICE { … }`",
-        "var" | "let" | "variable" => "`param NAME: TYPE = DEFAULT`",
-        "inventory" => "`environment NAME inventory \"FILE\"`",
-        _ => return None,
-    })
 }
 
 /// `a`, `b` or `c`.

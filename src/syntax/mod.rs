@@ -18,9 +18,11 @@ mod parser;
 mod parser_clauses;
 mod parser_items;
 mod parser_phrases;
+mod place;
 mod repair;
 pub mod scan;
 mod structure;
+mod synonyms;
 mod vocabulary;
 
 pub use format::{FormatError, format, lay_out};

@@ -5,9 +5,9 @@ use super::ast::{
     Allow, Clause, ClauseKind, Compare, CopyScope, Count, Input, Method, NotifyOn, ProbeTest,
     RestoreSource, ThrottleRate, Value,
 };
-use super::mistakes::Place;
 use super::parser::{Builder, Node, Parts, Rule};
 use super::parser_phrases::{COUNT, VALUE, compare, kind};
+use super::place::Place;
 use super::words;
 use crate::diagnostic::{Code, Diagnostic};
 

@@ -5,9 +5,10 @@ use super::ast::{
     Apply, Block, BlockKind, Clause, ClauseKind, Device, ForEach, ForEachPart, Item, ItemKind, Key,
     Param, Policy, PolicyPart, Service, Word,
 };
-use super::mistakes::{self, Place, Slip};
+use super::mistakes::{self, Slip};
 use super::parser::{Builder, Node, Parts, Rule};
-use super::parser_phrases::{VALUE, kind};
+use super::parser_phrases::kind;
+use super::place::{self, Place};
 use super::words;
 use crate::source::Span;
 
@@ -206,7 +207,7 @@ impl Builder<'_> {
         let arg = |node: Node<'_>| {
             let mut parts = Parts::of(node);
             let name = self.word(&parts.take(Rule::ident)?);
-            Some((name, self.value(parts.one_of(VALUE)?)?))
+            Some((name, self.setting(parts.any()?)?))
         };
         let args = parts.all(Rule::arg).into_iter();
         let with = args.map(arg).collect::<Option<_>>()?;
@@ -283,7 +284,7 @@ impl Builder<'_> {
             None => (whole.start(), "{"),
         };
         self.judge(start, line, opened, place);
-        let inner = mistakes::place_of(line);
+        let inner = place::place_of(line);
         let mut bodies = Vec::new();
         for part in node
             .into_inner()

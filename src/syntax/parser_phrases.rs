@@ -130,7 +130,9 @@ impl Builder<'_> {
         };
         Some(Schedule {
             every,
-            at: parts.take(Rule::clock).map(|node| self.word(&node)),
+            at: parts
+                .one_of(&[Rule::clock, Rule::var])
+                .map(|node| self.reference(&node)),
             during: parts.take(Rule::name).map(|node| self.word(&node)),
             span,
         })

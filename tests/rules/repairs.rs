@@ -86,3 +86,58 @@ fn todays_word_takes_the_place_of_the_older_one() {
     let rule = rule::find(Code(1205)).expect("a rule");
     assert_eq!(applied(1205), rule.good);
 }
+
+/// The good plan of a rule with further statements and other words in it.
+fn changed(statements: &str, words: &[(&str, &str)]) -> String {
+    let rule = rule::find(Code(1205)).expect("a rule");
+    let (head, rest) = rule.good.split_once("objectives").expect("a block");
+    let mut text = format!("{head}{statements}\nobjectives{rest}");
+    for (from, to) in words {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+#[test]
+fn parameters_of_time_text_and_name_stand_where_such_a_value_may() {
+    let time = changed(
+        "param start: time = 04:30",
+        &[("day at 04:30", "day at $start")],
+    );
+    assert_eq!(codes(&time), [""; 0]);
+    let name = changed(
+        "param what: name = notes",
+        &[
+            ("of service notes", "of service $what"),
+            ("of notes", "of $what"),
+        ],
+    );
+    assert_eq!(codes(&name), [""; 0]);
+    let policy = changed(
+        "policy p for service $it {\n  param start: time = 03:00\n  backup other of $it {\n    \
+         physical full every sun at $start\n    store on spare\n    retain last 3\n  }\n}\n\
+         apply p to notes with start 05:30",
+        &[],
+    );
+    assert_eq!(codes(&policy), [""; 0]);
+}
+
+#[test]
+fn parameters_of_another_kind_are_refused_where_they_stand() {
+    let wrong = changed(
+        "param start: duration = 5min",
+        &[("day at 04:30", "day at $start")],
+    );
+    assert_eq!(codes(&wrong), ["P0305"]);
+    let unknown = changed(
+        "param what: name = noted",
+        &[("of service notes", "of service $what")],
+    );
+    assert_eq!(codes(&unknown), ["P0201"]);
+    let time = changed(
+        "param what: time = 04:30",
+        &[("of service notes", "of service $what")],
+    );
+    assert_eq!(codes(&time), ["P0202"]);
+}

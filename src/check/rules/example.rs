@@ -23,6 +23,10 @@ macro_rules! notes {
             "  twin: {host: vault, path: /mnt/copies}\n",
             "  spare: {host: cellar, path: /srv/copies}\n",
             "  far: {host: depot, path: /srv/copies}\n",
+            "keys:\n",
+            "  old_key: {since: \"2020-01-01\", replace_after: 365d}\n",
+            "  brief_key: {escrow_until: \"2027-06-30\"}\n",
+            "  new_key: {since: \"2026-01-01\", escrow_until: \"2050-12-31\"}\n",
             "contacts: {owner: {mail: owner@example.org}}\n",
             "facts: facts.yaml\n",
             "--- facts.yaml\n",
@@ -63,6 +67,7 @@ macro_rules! orders {
             "  vault: {host: bk2, path: /srv/vault, immutable: true}\n",
             "  tapes: {host: bk2, volumes: 24, volume_size: 6 TiB}\n",
             "  bucket: {site: dub, s3: {endpoint: https://s3.example.org, bucket: orders}}\n",
+            "  attic: {site: fra, s3: {endpoint: https://s3.example.org, bucket: attic}}\n",
             "contacts: {owner: {mail: owner@example.org}}\n",
             "facts: facts.yaml\n",
             "--- facts.yaml\n",
@@ -75,6 +80,7 @@ macro_rules! orders {
             "  vault: {write: 500 MiB/s, read: 500 MiB/s}\n",
             "  tapes: {write: 300 MiB/s, read: 280 MiB/s}\n",
             "  bucket: {write: 250 MiB/s, read: 250 MiB/s}\n",
+            "  attic: {write: 250 MiB/s, read: 250 MiB/s}\n",
             $facts,
         )
     };

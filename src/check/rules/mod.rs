@@ -138,6 +138,9 @@ mod p1001_key_beside_its_ciphertext;
 mod p1002_key_lost_with_site;
 mod p1003_secret_in_clear_text;
 mod p1004_unencrypted_off_site;
+mod p1005_key_older_than_policy;
+mod p1006_key_must_outlive_its_copies;
+mod p1007_one_credential_empties_all;
 // P11 inventory, environments, fleet
 mod p1101_unreadable_inventory;
 mod p1102_duplicated_key;
@@ -454,6 +457,18 @@ const TABLE: &[Row] = &[
     rule(
         &p1004_unencrypted_off_site::RULE,
         p1004_unencrypted_off_site::check,
+    ),
+    rule(
+        &p1005_key_older_than_policy::RULE,
+        p1005_key_older_than_policy::check,
+    ),
+    rule(
+        &p1006_key_must_outlive_its_copies::RULE,
+        p1006_key_must_outlive_its_copies::check,
+    ),
+    rule(
+        &p1007_one_credential_empties_all::RULE,
+        p1007_one_credential_empties_all::check,
     ),
     // P11 inventory, environments, fleet
     page(&p1101_unreadable_inventory::RULE),

@@ -97,12 +97,7 @@ impl Engine for FilesEngine {
         method: Method,
         now: Timestamp,
     ) -> Result<Box<dyn BackupSession>, EngineError> {
-        if method != Method::PhysicalFull {
-            return Err(Self::unsupported(&format!(
-                "take a {} copy",
-                method.words()
-            )));
-        }
+        self.takes(method)?;
         Ok(Box::new(read::TreeSession::new(self.folder()?, now)))
     }
 

@@ -230,8 +230,8 @@ impl PartSink for DeltaSink<'_> {
         let why = match self.delta.patch(&entry.path, limit) {
             // a second look at the file: what was dropped since it was listed is read from the
             // descriptor that the bracket holds
-            Ok(patch) => match File::open(path) {
-                Ok(file) => return self.pages(entry, patch, file),
+            Ok(wanted) => match File::open(path) {
+                Ok(file) => return self.pages(entry, wanted, file),
                 Err(_) => "it was dropped meanwhile",
             },
             Err(why) => why,

@@ -242,8 +242,8 @@ fn make_slot(client: &mut Client, request: &ReceiveRequest) -> Result<(), Engine
         return Ok(());
     }
     // from now on the server keeps its log for it
-    let make = "select pg_create_physical_replication_slot($1, true)";
-    let made = client.execute(make, &[&request.slot]);
+    let slot = "select pg_create_physical_replication_slot($1, true)";
+    let made = client.execute(slot, &[&request.slot]);
     made.map(drop).map_err(|error| refused(what(), &error))
 }
 

@@ -172,12 +172,7 @@ impl Engine for SqliteEngine {
         method: Method,
         now: Timestamp,
     ) -> Result<Box<dyn BackupSession>, EngineError> {
-        if method != Method::PhysicalFull {
-            return Err(EngineError::Unsupported {
-                engine: "sqlite",
-                what: format!("take a {} copy", method.words()),
-            });
-        }
+        self.takes(method)?;
         Ok(Box::new(backup::Session::begin(self.chain.clone(), now)?))
     }
 

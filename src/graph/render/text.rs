@@ -51,7 +51,7 @@ fn head(graph: &StepGraph) -> String {
     if !graph.environment.is_empty() {
         let _ = write!(out, " [{}]", graph.environment);
     }
-    let _ = write!(out, ", {}, at {}", intent(&graph.intent), graph.now);
+    let _ = write!(out, ", {}, at {:.0}", intent(&graph.intent), graph.now);
     if !graph.run.is_empty() {
         let _ = write!(out, ", run {}", graph.run);
     }

@@ -27,7 +27,7 @@ impl Walk<'_> {
             ClauseKind::Store(device) => self.uses(NameKind::Device, device),
             ClauseKind::Copy { to, within, .. } => {
                 self.all(NameKind::Device, to);
-                for value in within {
+                if let Some(value) = within {
                     self.value(value);
                 }
             }
@@ -54,7 +54,7 @@ impl Walk<'_> {
             }
             ClauseKind::Stream { to, lag } => {
                 self.uses(NameKind::Device, to);
-                for (_, value) in lag {
+                if let Some((_, value)) = lag {
                     self.value(value);
                 }
             }
@@ -65,7 +65,7 @@ impl Walk<'_> {
             } => {
                 self.uses(NameKind::Site, to);
                 self.schedule(schedule);
-                for value in back_after {
+                if let Some(value) = back_after {
                     self.value(value);
                 }
             }
@@ -83,7 +83,7 @@ impl Walk<'_> {
             ClauseKind::Rto { limit, loss, of } => {
                 self.value(limit);
                 self.loss(loss);
-                for of in of {
+                if let Some(of) = of {
                     self.selector(of);
                 }
             }
@@ -94,7 +94,7 @@ impl Walk<'_> {
                 special,
             } => {
                 self.count(&count.1);
-                for (_, count) in sites {
+                if let Some((_, count)) = sites {
                     self.count(count);
                 }
                 for (_, count, _) in special {
@@ -103,7 +103,7 @@ impl Walk<'_> {
             }
             ClauseKind::DrillEvery(schedule) => self.schedule(schedule),
             ClauseKind::Fact { of, value, .. } => {
-                for of in of {
+                if let Some(of) = of {
                     self.selector(of);
                 }
                 self.value(value);
@@ -156,7 +156,7 @@ impl Walk<'_> {
             ClauseKind::Given(inputs) => {
                 for input in inputs {
                     self.declare(NameKind::Variable, &input.name);
-                    for scope in &input.scope {
+                    if let Some(scope) = &input.scope {
                         self.reference(BARE, scope);
                     }
                 }

@@ -224,7 +224,7 @@ impl Walk<'_> {
             if let Some(last) = self.list.last_mut() {
                 last.scopes = vec![scope.clone()];
             }
-            self.value(value);
+            self.setting(value);
         }
         self.clauses(&apply.body);
     }
@@ -289,9 +289,12 @@ impl Walk<'_> {
     pub(super) fn schedule(&mut self, schedule: &Schedule) {
         if let ast::Every::Interval(every, size) = &schedule.every {
             self.value(every);
-            for size in size {
+            if let Some(size) = size {
                 self.value(size);
             }
+        }
+        if let Some(Reference::Var(word)) = &schedule.at {
+            self.word(VARIABLE, word, false);
         }
         self.maybe(NameKind::Window, schedule.during.as_ref());
     }
@@ -315,7 +318,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn maybe(&mut self, kind: NameKind, word: Option<&Word>) {
-        for word in word {
+        if let Some(word) = word {
             self.uses(kind, word);
         }
     }

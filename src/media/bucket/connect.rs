@@ -20,10 +20,10 @@ use crate::media::DeviceError;
 use crate::media::keys::KeySource;
 
 /// Longest time for one request, body included.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Longest time for all tries of one request.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Tries after the first.
 const TRIES: usize = 4;

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 pub(in crate::media) use self::identity::new_uuid;
 use self::temp::TempObject;
 use self::tree::Tree;
-use super::{Device, DeviceError, ObjectWriter, Put, Space, Speed, name};
+use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed, name};
 
 /// A folder that stores copies.
 pub struct DirectoryDevice {
@@ -178,6 +178,13 @@ impl Device for DirectoryDevice {
     fn speed(&self, bytes: u64) -> Result<Option<Speed>, DeviceError> {
         self.identity()?;
         speed::measure(&self.tree, bytes).map(Some)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            durable: !self.tree.is_in_memory(),
+            ..Capabilities::FULL
+        }
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {

@@ -80,6 +80,14 @@ impl Tree {
         look().map_err(|errno| self.errno(".", errno))
     }
 
+    /// Whether the folder lies in memory only. A file system that does not tell counts as durable.
+    pub(super) fn is_in_memory(&self) -> bool {
+        // tmpfs and ramfs
+        const VOLATILE: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+        let kind = rustix::fs::fstatfs(&self.root).map(|stat| stat.f_type);
+        kind.is_ok_and(|kind| VOLATILE.contains(&i64::from(kind)))
+    }
+
     /// Refuses names that are not names of objects.
     pub(super) fn check_name(&self, object: &str) -> Result<(), DeviceError> {
         let first = object.split('/').next().unwrap_or_default();

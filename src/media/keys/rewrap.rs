@@ -229,7 +229,7 @@ pub(in crate::media) fn error(device: &dyn Device, object: &str, cause: KeyError
         cause => DeviceError::Sealed {
             device,
             object,
-            cause,
+            cause: Box::new(cause),
         },
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io::{self, PipeReader, Read as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -20,7 +21,9 @@ pub(super) fn exec(task: &Task<'_>, argv: &[String]) -> Result<StepDone, StepFai
     let Some((program, arguments)) = argv.split_first() else {
         return Err(StepFailure::new("the step names no program"));
     };
-    let ended = spawn(program, arguments).and_then(|(child, output)| wait(task, child, output));
+    let file = task.context.programs.locate(program);
+    let ended =
+        spawn(program, &file, arguments).and_then(|(child, output)| wait(task, child, output));
     let (status, output) =
         ended.map_err(|error| StepFailure::new(format!("cannot run {program}: {error}")))?;
     if status.success() {
@@ -32,9 +35,9 @@ pub(super) fn exec(task: &Task<'_>, argv: &[String]) -> Result<StepDone, StepFai
 }
 
 /// Both outputs go into one pipe, so that their order stays.
-fn spawn(program: &str, arguments: &[String]) -> io::Result<(Child, PipeReader)> {
+fn spawn(program: &str, file: &Path, arguments: &[String]) -> io::Result<(Child, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let child = withhold(&mut Command::new(program))
+    let child = withhold(Command::new(file).arg0(program))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)

@@ -219,7 +219,7 @@ pub struct Apply {
     /// What it is applied to.
     pub target: Selector,
     /// Parameters.
-    pub with: Vec<(Word, Value)>,
+    pub with: Vec<(Word, Setting)>,
     /// Overrides and allowances.
     pub body: Vec<Clause>,
     /// The whole clause.

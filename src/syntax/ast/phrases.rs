@@ -187,8 +187,8 @@ pub enum Every {
 pub struct Schedule {
     /// How often.
     pub every: Every,
-    /// A fixed time of day.
-    pub at: Option<Word>,
+    /// A fixed time of day: a clock, or the `$name` of a parameter.
+    pub at: Option<Reference>,
     /// A named window.
     pub during: Option<Word>,
     /// Where it stands.

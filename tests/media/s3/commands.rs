@@ -142,3 +142,35 @@ fn a_host_with_the_public_half_only_backs_up_and_cannot_read() {
     std::fs::rename(site.path("away"), site.path("shop.key")).unwrap();
     good(&site, "restore shop --to back.db --yes");
 }
+
+#[test]
+fn a_bucket_is_certified_and_the_facts_say_so() {
+    let server = Server::start();
+    let site = site(&server);
+    let inventory = std::fs::read_to_string(site.path("inventory.yaml")).unwrap();
+    let inventory = format!("{inventory}\nfacts: facts.yaml\n");
+    std::fs::write(site.path("inventory.yaml"), inventory).unwrap();
+    good(&site, "device init bucket");
+    let said = good(&site, "device certify disk");
+    assert!(said.contains("proved  put-if-absent"), "{said}");
+    // this server looks and then writes, so that writers at the same moment may both win: the
+    // trial finds it or is lucky, and the facts say which
+    let mut certify = site.command("device certify bucket");
+    let output = certify.env("BUCKET_SECRET", SECRET).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("proved  clock"), "{said}");
+    let lucky = output.status.success();
+    assert_eq!(said.contains("failed  put-if-absent"), !lucky, "{said}");
+    let facts = std::fs::read_to_string(site.path("facts.yaml")).unwrap();
+    let verdict = if lucky { "proved" } else { "failed" };
+    let line = facts.lines().find(|line| line.contains("/one/p")).unwrap();
+    assert!(
+        line.contains(&format!("put-if-absent: {verdict}")),
+        "{facts}"
+    );
+    assert!(facts.contains("  disk: {"), "what was known stays: {facts}");
+    good(&site, "check shop.plan");
+    let probes = server.folder.path().join("one/p/probe");
+    let files = walkdir::WalkDir::new(probes).into_iter().flatten();
+    assert_eq!(files.filter(|entry| entry.file_type().is_file()).count(), 0);
+}

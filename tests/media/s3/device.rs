@@ -119,3 +119,35 @@ fn an_object_is_not_absent_when_the_bucket_is() {
     assert!(!matches!(absent, DeviceError::NotFound { .. }), "{absent}");
     assert!(device.list("parts/").is_err());
 }
+
+/// Any store, by PLANC_S3_ENDPOINT, PLANC_S3_BUCKET, PLANC_S3_ID and PLANC_S3_SECRET: the campaign
+/// names one that refuses conditional put.
+#[test]
+#[ignore = "needs a store that the environment names"]
+fn the_store_of_the_environment_keeps_the_contract() {
+    let word = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let text = |name: &str| Some(planc::facts::inventory::Setting::Text(word(name)));
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = super::server::at(1);
+    store.endpoint = Some(word("PLANC_S3_ENDPOINT"));
+    store.bucket = word("PLANC_S3_BUCKET");
+    store.access_key = text("PLANC_S3_ID");
+    store.secret_key = text("PLANC_S3_SECRET");
+    store.prefix = Some(format!("contract-{}", std::process::id()));
+    let device = init(&store, "shop", folder.path()).unwrap();
+    contract::check(&device).unwrap();
+    let content = bytes(1, 20 << 20, true);
+    assert_eq!(
+        publish(&device, "packs/ab/long", &content).unwrap(),
+        Put::Created
+    );
+    assert_eq!(
+        publish(&device, "packs/ab/long", &content).unwrap(),
+        Put::Same
+    );
+    let exclusive = std::env::var("PLANC_S3_EXCLUSIVE").is_ok_and(|word| word == "yes");
+    assert_eq!(device.capabilities().exclusive, exclusive);
+    for (object, _) in device.list("").unwrap() {
+        device.delete(&object).unwrap();
+    }
+}
