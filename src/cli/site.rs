@@ -19,7 +19,7 @@ use crate::cli::run_log;
 use crate::engine::Engine;
 use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
 use crate::facts::measured::Measured;
-use crate::graph::retention::{Judgement, Verdict};
+use crate::graph::retention::{self, Judgement};
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{self, GraphError, order, support};
 use crate::media::Device;
@@ -206,7 +206,7 @@ impl Site {
     }
 
     /// Of every stored part: where it exists, where it is intact, whether it can be restored.
-    pub(crate) fn judge_parts(&self, now: Timestamp) -> Result<Vec<Verdict>, CliError> {
+    pub(crate) fn judge_parts(&self, now: Timestamp) -> Result<Vec<retention::Verdict>, CliError> {
         let holdings = self.holdings()?;
         graph::judge_parts(&self.plan, &holdings, now).map_err(|error| graph_error(&error))
     }

@@ -230,9 +230,7 @@ impl Collector {
         let (object, device) = match record {
             Record::Part(manifest, device) => (&manifest.header.part, device),
             Record::Log(log, device) => (&log.log, device),
-            Record::Verified { .. }
-            | Record::Tried { .. }
-            | Record::Reprieved { .. } => return,
+            Record::Verified { .. } | Record::Tried { .. } | Record::Reprieved { .. } => return,
             // whoever looks for a copy that went must find who sent it: the tombstone is enough
             Record::Condemned { object, device, .. } | Record::Gone { object, device } => {
                 self.report.gone.push((object.clone(), device.clone()));
