@@ -78,7 +78,7 @@ impl Catalog {
 
 impl Rebuild<'_> {
     fn add_parts(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
-        for (object, _) in device.list(name::PARTS)? {
+        for object in part::newest(device.list(name::PARTS)?) {
             match part::read(device, &object) {
                 Ok(manifest) => self.add_part(manifest, device)?,
                 Err(error) => self.problems.push(problem(error)?),
@@ -121,7 +121,7 @@ impl Rebuild<'_> {
     }
 
     fn add_logs(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
-        for (object, _) in device.list(name::LOGS)? {
+        for object in part::newest(device.list(name::LOGS)?) {
             match log::read(device, &object) {
                 Ok(read) => {
                     let source = (read.record.service.clone(), read.record.identity.clone());

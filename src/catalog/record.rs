@@ -77,6 +77,35 @@ impl Catalog {
         self.store.write(|db| {
             let sql = "INSERT OR REPLACE INTO verified VALUES (?1, ?2, ?3, ?4)";
             db.execute(sql, params![object, device, at.to_string(), intact])?;
+            if intact {
+                let sql = "DELETE FROM tried WHERE object = ?1 AND device = ?2";
+                db.execute(sql, [object, device])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Remembers the newest entry of the run log: number and hash.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_run_log_head(&mut self, head: &(u64, String)) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let sql = "INSERT OR REPLACE INTO run_log VALUES (1, ?1, ?2)";
+            db.execute(sql, params![signed(head.0), head.1])?;
+            Ok(())
+        })
+    }
+
+    /// Records that a damaged copy is about to be replaced once more.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn record_tried(&mut self, object: &str, device: &str) -> Result<(), CatalogError> {
+        self.store.write(|db| {
+            let sql = "INSERT INTO tried VALUES (?1, ?2, 1)
+                ON CONFLICT DO UPDATE SET tries = tries + 1";
+            db.execute(sql, [object, device])?;
             Ok(())
         })
     }
@@ -116,7 +145,7 @@ impl Catalog {
     /// When SQLite fails.
     pub fn record_gone(&mut self, object: &str, device: &str) -> Result<(), CatalogError> {
         self.store.write(|db| {
-            for table in ["held", "condemned", "verified"] {
+            for table in ["held", "condemned", "verified", "tried"] {
                 let sql = format!("DELETE FROM {table} WHERE object = ?1 AND device = ?2");
                 db.execute(&sql, [object, device])?;
             }

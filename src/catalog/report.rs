@@ -21,6 +21,7 @@ impl Catalog {
                 jobs: jobs(db)?,
                 verified: verified(db)?,
                 damaged: damaged(db)?,
+                tried: tried(db)?,
                 condemned: condemned(db)?,
                 ..Holdings::default()
             };
@@ -32,6 +33,19 @@ impl Catalog {
                 (key(a), &a.from, &a.log).cmp(&(key(b), &b.from, &b.log))
             });
             Ok(holdings)
+        })
+    }
+
+    /// The newest entry of the run log that this host knows: number and hash.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn run_log_head(&self) -> Result<Option<(u64, String)>, CatalogError> {
+        self.store.read(|db| {
+            let found = all(db, "SELECT number, hash FROM run_log", |row| {
+                Ok((unsigned(row.get(0)?), row.get(1)?))
+            })?;
+            Ok(found.into_iter().next())
         })
     }
 
@@ -182,6 +196,11 @@ fn verified(db: &Connection) -> rusqlite::Result<Vec<(String, String, jiff::Time
 fn damaged(db: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let sql = "SELECT object, device FROM verified WHERE NOT intact ORDER BY object, device";
     all(db, sql, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+fn tried(db: &Connection) -> rusqlite::Result<Vec<(String, String, u32)>> {
+    let sql = "SELECT object, device, tries FROM tried ORDER BY object, device";
+    all(db, sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
 fn condemned(db: &Connection) -> rusqlite::Result<Vec<(String, String, jiff::Timestamp)>> {

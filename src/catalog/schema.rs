@@ -77,6 +77,19 @@ CREATE TABLE condemned (
     at     TEXT NOT NULL,
     PRIMARY KEY (object, device)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tried (
+    object TEXT NOT NULL,
+    device TEXT NOT NULL,
+    tries  INTEGER NOT NULL,
+    PRIMARY KEY (object, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run_log (
+    only   INTEGER PRIMARY KEY CHECK (only = 1),
+    number INTEGER NOT NULL,
+    hash   TEXT NOT NULL
+) STRICT;
 ";
 
 /// Brings the tables of version 1 to version 2.
@@ -87,5 +100,18 @@ CREATE TABLE condemned (
     at     TEXT NOT NULL,
     PRIMARY KEY (object, device)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tried (
+    object TEXT NOT NULL,
+    device TEXT NOT NULL,
+    tries  INTEGER NOT NULL,
+    PRIMARY KEY (object, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run_log (
+    only   INTEGER PRIMARY KEY CHECK (only = 1),
+    number INTEGER NOT NULL,
+    hash   TEXT NOT NULL
+) STRICT;
 PRAGMA user_version = 2;
 ";

@@ -12,10 +12,11 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::run::say;
 use crate::cli::site::{BusyArgs, ShowArgs, Site};
+use crate::cli::verify::seconds;
 use crate::graph::expire::GRACE;
 use crate::graph::retention::{Fate, Judgement};
 use crate::graph::step::Intent;
-use crate::quantity::{self, Amount, Bytes};
+use crate::quantity::Bytes;
 use crate::report::summary::summary;
 
 /// Arguments of `planc expire`.
@@ -46,16 +47,6 @@ pub(crate) struct Args {
     show: ShowArgs,
     #[command(flatten)]
     busy: BusyArgs,
-}
-
-fn seconds(text: &str) -> Result<u64, String> {
-    match quantity::parse_text(text) {
-        Ok(Amount::Duration(span)) => Ok(span.0 / 1000),
-        Ok(_) => Err(format!(
-            "`{text}` is no span of time; write for example `7d`"
-        )),
-        Err(error) => Err(format!("{}: {}", error.message, error.help)),
-    }
 }
 
 /// Shows what goes and what stays, or makes it so.

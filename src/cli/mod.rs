@@ -35,8 +35,10 @@ mod lsp;
 mod manual;
 mod output;
 mod recover;
+mod repair;
 mod restore;
 mod run;
+mod run_log;
 mod schema;
 mod show;
 mod simulate;
@@ -100,6 +102,8 @@ pub(crate) enum Command {
     Recover(recover::Args),
     /// Read stored copies back and compare every hash.
     Verify(verify::Args),
+    /// Put good copies beside damaged ones; nothing is deleted.
+    Repair(repair::Args),
     /// Show what `retain` lets go, what stays and why; delete it with `--apply`.
     Expire(expire::Args),
     /// Tell how old the newest copies are and what is due.
@@ -129,6 +133,7 @@ impl Command {
             Self::Restore(args) => restore::run(&args),
             Self::Recover(args) => recover::run(&args),
             Self::Verify(args) => verify::run(&args),
+            Self::Repair(args) => repair::run(&args),
             Self::Expire(args) => expire::run(&args),
             Self::Status(args) => status::run(&args),
             Self::Survey(args) => survey::run(&args),

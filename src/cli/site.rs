@@ -15,11 +15,13 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::learned;
 use crate::cli::load::{self, Loaded};
+use crate::cli::run_log;
 use crate::engine::Engine;
 use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
-use crate::graph::retention::Judgement;
+use crate::graph::retention::{self, Judgement};
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{self, GraphError, order, support};
+use crate::media::Device;
 use crate::report::events::JsonLog;
 use crate::report::progress::{Bars, Lines};
 use crate::run::open::{self, OpenError, Places};
@@ -202,6 +204,12 @@ impl Site {
         graph::judge(&self.plan, &holdings, now).map_err(|error| graph_error(&error))
     }
 
+    /// Of every stored part: where it exists, where it is intact, whether it can be restored.
+    pub(crate) fn judge_parts(&self, now: Timestamp) -> Result<Vec<retention::Verdict>, CliError> {
+        let holdings = self.holdings()?;
+        graph::judge_parts(&self.plan, &holdings, now).map_err(|error| graph_error(&error))
+    }
+
     /// Compiles an intent to a graph that can be run.
     pub(crate) fn compile(&self, intent: &Intent, now: Timestamp) -> Result<StepGraph, CliError> {
         let holdings = self.holdings_in_use()?;
@@ -320,6 +328,24 @@ impl Site {
             .map_err(folder_error)
     }
 
+    /// Whose run log this site writes.
+    pub(crate) fn owner(&self) -> String {
+        let plan = self.plan.plan();
+        format!("{}@{}", plan.name, plan.environment)
+    }
+
+    /// The devices of the plan that are there and are those that the catalog knows.
+    pub(crate) fn reachable_devices(&mut self) -> BTreeMap<String, Arc<dyn Device>> {
+        let (plan, places) = (self.plan.plan(), &self.places);
+        let mut devices = BTreeMap::new();
+        for device in &plan.devices {
+            if let Ok(open) = open::device(plan, places, &mut self.catalog, &device.name) {
+                devices.insert(device.name.clone(), open);
+            }
+        }
+        devices
+    }
+
     /// Teaches the catalog what a run that died left on the devices of its graph.
     pub(crate) fn reconcile(&mut self, graph: &StepGraph) -> Result<(), CliError> {
         let names = graph
@@ -363,8 +389,11 @@ impl Site {
             approve: Box::new(|by| confirm(&format!("approved by {by}?"))),
             ..environment
         };
+        let (run, devices) = (graph.run.clone(), context.devices.clone());
         let report = run::execute(graph.clone(), Arc::new(context), environment);
-        let report = report.map_err(|error| run_error(&error))?;
+        let mut report = report.map_err(|error| run_error(&error))?;
+        let warnings = run_log::append(self, &run, &report, devices)?;
+        report.warnings.extend(warnings);
         for job in &report.jobs {
             self.catalog.record_job(job).map_err(catalog_error)?;
         }

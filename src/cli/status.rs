@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
+use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::next_due;
@@ -38,6 +39,15 @@ struct Status {
     jobs: Vec<JobStatus>,
     devices: Vec<DeviceStatus>,
     unfinished: Vec<UnfinishedRun>,
+    damaged: Vec<DamagedCopy>,
+    run_log: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct DamagedCopy {
+    object: String,
+    device: String,
+    tries: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,7 +100,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         }
     }
     let good = status.components.iter().all(|one| one.last.is_some())
-        && status.devices.iter().all(|one| one.trouble.is_none());
+        && status.devices.iter().all(|one| one.trouble.is_none())
+        && status.damaged.is_empty()
+        && status.run_log.is_empty();
     Ok(if good { Exit::Ok } else { Exit::Findings })
 }
 
@@ -105,7 +117,24 @@ fn gather(site: &mut Site, now: Timestamp) -> Result<Status, CliError> {
         jobs: jobs.collect(),
         devices: devices(site),
         unfinished: unfinished(site)?,
+        damaged: damaged(&holdings),
+        run_log: run_log::findings(site)?,
     })
+}
+
+/// Copies that were found damaged, and how often a good one was put beside them in vain.
+fn damaged(holdings: &Holdings) -> Vec<DamagedCopy> {
+    let tries = |object: &str, device: &str| {
+        let mut tried = holdings.tried.iter();
+        let found = tried.find(|(id, holder, _)| id == object && holder == device);
+        found.map_or(0, |(_, _, tries)| *tries)
+    };
+    let copies = holdings.damaged.iter().map(|(object, device)| DamagedCopy {
+        tries: tries(object, device),
+        object: object.clone(),
+        device: device.clone(),
+    });
+    copies.collect()
 }
 
 fn unfinished(site: &Site) -> Result<Vec<UnfinishedRun>, CliError> {
@@ -222,6 +251,15 @@ fn human(status: &Status, now: Timestamp) -> String {
                 format!("{component}: last copy {age} ago on {devices}{unverified}")
             }
         });
+    }
+    for one in &status.damaged {
+        let (object, device, tries) = (&one.object, &one.device, one.tries);
+        lines.push(format!(
+            "DAMAGED: {object} on {device}; repaired in vain {tries} times"
+        ));
+    }
+    for finding in &status.run_log {
+        lines.push(format!("RUN LOG: {finding}"));
     }
     for one in &status.logs {
         let service = &one.service;

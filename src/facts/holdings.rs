@@ -101,6 +101,9 @@ pub struct Holdings {
     /// Copies (object, device) that were last found damaged or lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<(String, String)>,
+    /// How often damaged copies (object, device) were replaced and not found intact since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<(String, String, u32)>,
     /// Copies (object, device) with a tombstone, and since when it stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub condemned: Vec<(String, String, Timestamp)>,

@@ -31,6 +31,7 @@ pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphEr
     super::notify::jobs(world, &mut draft, &work.jobs);
     limits(world, &mut draft, &work.jobs);
     if *world.intent == Intent::Due {
+        super::repair::due(world, &mut draft);
         super::expire::due(world, &mut draft);
     }
     draft.finish(world)

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::error::GraphError;
-use super::retention::Judgement;
+use super::retention::{Judgement, Question, Verdict, verdicts};
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, expire, recover, restore, select, verify};
+use super::{backup, expire, recover, repair, restore, select, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::known::Known;
@@ -27,6 +27,13 @@ pub fn build(
         Intent::Due => backup::build(&world, &select::due_work(&world)),
         Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
         Intent::Verify { device } => verify::build(&world, device.as_deref()),
+        Intent::Scrub {
+            depth,
+            device,
+            older,
+            limit,
+        } => verify::scrub(&world, *depth, device.as_deref(), (*older, *limit)),
+        Intent::Repair { device } => repair::build(&world, device.as_deref()),
         Intent::Expire { device, grace } => expire::build(&world, device.as_deref(), *grace),
         Intent::Restore(intent) => restore::build(&world, intent),
         Intent::Recover {
@@ -53,6 +60,20 @@ pub fn judge(
     let known = Known::default();
     let world = World::new(plan.plan(), holdings, &known, &Intent::Due, now)?;
     Ok(world.judged().clone())
+}
+
+/// Of every stored part: where it exists, where it is intact, whether it can be restored.
+///
+/// # Errors
+/// When the plan's time zone is not known on this machine.
+pub fn judge_parts(
+    plan: &CheckedPlan,
+    holdings: &Holdings,
+    now: Timestamp,
+) -> Result<Vec<Verdict>, GraphError> {
+    let known = Known::default();
+    let world = World::new(plan.plan(), holdings, &known, &Intent::Due, now)?;
+    Ok(verdicts(&Question::of_world(&world)))
 }
 
 /// When each job is due next, in the order of the plan: its full name and the moment, which is

@@ -22,6 +22,7 @@ mod place;
 mod recover;
 pub mod rehearse;
 pub mod render;
+pub mod repair;
 mod restore;
 pub mod retention;
 mod select;
@@ -32,7 +33,7 @@ mod whole;
 mod world;
 
 pub use crate::estimate::calendar;
-pub use build::{build, judge, next_due};
+pub use build::{build, judge, judge_parts, next_due};
 pub use draft::RETRIES;
 pub use error::GraphError;
 pub use world::{calendar, full_name, job_name};

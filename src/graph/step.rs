@@ -61,6 +61,22 @@ pub enum Intent {
         /// Only this device.
         device: Option<String>,
     },
+    /// Look at copies more or less closely, those first that were not read for the longest time.
+    Scrub {
+        /// How closely.
+        depth: Depth,
+        /// Only this device.
+        device: Option<String>,
+        /// Only copies that were not read back for so many seconds.
+        older: Option<u64>,
+        /// At most so many bytes.
+        limit: Option<u64>,
+    },
+    /// Put good copies beside damaged ones.
+    Repair {
+        /// Only on this device.
+        device: Option<String>,
+    },
     /// Delete what no clause of the plan keeps.
     Expire {
         /// Only on this device.
@@ -81,6 +97,25 @@ pub enum Intent {
     },
     /// A graph given as a file.
     File,
+}
+
+/// How closely a copy is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Depth {
+    /// Its objects are there in full length.
+    Exists,
+    /// Every byte is read and every hash compared.
+    #[default]
+    Intact,
+}
+
+impl Depth {
+    /// True for the default.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        *self == Self::Intact
+    }
 }
 
 /// What an ad-hoc restore asks.
@@ -317,6 +352,9 @@ pub enum StepKind {
         object: String,
         /// Device by name.
         device: String,
+        /// How closely.
+        #[serde(default, skip_serializing_if = "Depth::is_intact")]
+        depth: Depth,
     },
     /// Puts a tombstone beside a copy that goes.
     Condemn {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::draft::{Draft, NewStep};
 use super::due;
 use super::error::GraphError;
-use super::step::{StepGraph, StepKind};
+use super::step::{Depth, StepGraph, StepKind};
 use super::world::{World, job_name};
 use crate::resolve::plan::{JobId, Schedule, Verify};
 use crate::similar;
@@ -23,7 +23,7 @@ pub(super) fn build(world: &World<'_>, device: Option<&str>) -> Result<StepGraph
     for object in stored(world) {
         for holder in object.devices.iter().filter(|name| wanted(name)) {
             let why = "asked for: every byte is read back and compared".into();
-            add(world, &mut draft, &object, holder, why);
+            add(world, &mut draft, &object, (holder, Depth::Intact), why);
         }
     }
     draft.finish(world)
@@ -56,16 +56,31 @@ enum Owner<'a> {
 }
 
 /// A stored part or log range.
-struct Stored<'a> {
-    id: &'a str,
-    what: String,
+pub(super) struct Stored<'a> {
+    pub(super) id: &'a str,
+    pub(super) what: String,
     owner: Owner<'a>,
     since: Timestamp,
-    bytes: u64,
-    devices: &'a [String],
+    pub(super) bytes: u64,
+    pub(super) devices: &'a [String],
 }
 
-fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
+impl Stored<'_> {
+    /// The job to which it belongs; of log the archive, empty when the plan has none.
+    pub(super) fn job(&self, world: &World<'_>) -> String {
+        match self.owner {
+            Owner::Job(name) => name.to_owned(),
+            Owner::Log(service) => {
+                let archive = (world.plan.find_service(service))
+                    .and_then(|service| world.archive_of(service));
+                archive.map_or_else(String::new, |id| job_name(world.plan, JobId::Archive(id)))
+            }
+        }
+    }
+}
+
+/// Every part and log range that some device holds.
+pub(super) fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
     let parts = world.holdings.parts.iter().map(|part| Stored {
         id: &part.part,
         what: format!("{} of {:.0}", part.component, part.taken_at),
@@ -85,7 +100,67 @@ fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
     parts.chain(logs).collect()
 }
 
-fn add(world: &World<'_>, draft: &mut Draft, object: &Stored<'_>, device: &str, why: String) {
+/// Compiles the intent to look at copies, those first that were not read for the longest time.
+///
+/// # Errors
+/// When the plan has no such device.
+pub(super) fn scrub(
+    world: &World<'_>,
+    depth: Depth,
+    device: Option<&str>,
+    (older, limit): (Option<u64>, Option<u64>),
+) -> Result<StepGraph, GraphError> {
+    known_device(world, device)?;
+    let read = last_read(world);
+    let before = older.map(|age| {
+        let age = SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX));
+        world.now.checked_sub(age).unwrap_or(Timestamp::MIN)
+    });
+    let objects = stored(world);
+    let mut copies: Vec<(Option<Timestamp>, &Stored<'_>, &str)> = Vec::new();
+    for object in &objects {
+        let holders = object.devices.iter().map(String::as_str);
+        for holder in holders.filter(|name| device.is_none_or(|device| device == *name)) {
+            let last = read.get(&(object.id, holder)).copied();
+            if before.is_none_or(|before| last.is_none_or(|last| last <= before)) {
+                copies.push((last, object, holder));
+            }
+        }
+    }
+    copies.sort_by_key(|(last, object, holder)| (*last, object.since, object.id, *holder));
+    let mut draft = Draft::new(world);
+    let mut left = limit.unwrap_or(u64::MAX);
+    for (last, object, holder) in copies {
+        if left == 0 {
+            break;
+        }
+        left = left.saturating_sub(object.bytes);
+        let why = match last {
+            None => "it was never read back".to_owned(),
+            Some(last) => format!("it was last read back at {last}"),
+        };
+        add(world, &mut draft, object, (holder, depth), why);
+    }
+    draft.finish(world)
+}
+
+/// When each copy was last read back and found intact.
+fn last_read<'a>(world: &World<'a>) -> BTreeMap<(&'a str, &'a str), Timestamp> {
+    let mut read: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
+    for (object, device, at) in &world.holdings.verified {
+        let last = read.entry((object, device)).or_insert(*at);
+        *last = (*last).max(*at);
+    }
+    read
+}
+
+fn add(
+    world: &World<'_>,
+    draft: &mut Draft,
+    object: &Stored<'_>,
+    (device, depth): (&str, Depth),
+    why: String,
+) {
     if world.device_named(device).is_none() {
         return; // the plan no longer knows this device, so nobody can open it
     }
@@ -94,6 +169,7 @@ fn add(world: &World<'_>, draft: &mut Draft, object: &Stored<'_>, device: &str, 
         kind: StepKind::VerifyStored {
             object: object.id.to_owned(),
             device: device.to_owned(),
+            depth,
         },
         subject: format!("{} on {device}", object.what),
         lanes,
@@ -118,16 +194,8 @@ pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
     if scheduled.is_empty() {
         return;
     }
-    let mut verified: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
-    for (object, device, at) in &world.holdings.verified {
-        let last = verified.entry((object, device)).or_insert(*at);
-        *last = (*last).max(*at);
-    }
-    let fates = world.judged().fates.iter();
-    let going: BTreeSet<(&str, &str)> = fates
-        .filter(|fate| fate.goes())
-        .map(|fate| (fate.object.as_str(), fate.device.as_str()))
-        .collect();
+    let verified = last_read(world);
+    let going: BTreeSet<(&str, &str)> = world.going().collect();
     for object in stored(world) {
         let Some(rhythms) = scheduled.get(&object.owner) else {
             continue;
@@ -139,7 +207,7 @@ pub(super) fn rereads(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
             let due = |schedule| due::due(&world.calendar, schedule, Some(last), world.now);
             if let Some(due) = rhythms.iter().copied().find_map(due) {
                 let why = format!("reading back is due: {}", due.why);
-                add(world, draft, &object, device, why);
+                add(world, draft, &object, (device, Depth::Intact), why);
             }
         }
     }

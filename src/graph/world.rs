@@ -106,6 +106,12 @@ impl<'a> World<'a> {
         self.judged.get_or_init(|| judge(&Question::of_world(self)))
     }
 
+    /// Copies (object, device) that nothing keeps.
+    pub(super) fn going(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fates = self.judged().fates.iter().filter(|fate| fate.goes());
+        fates.map(|fate| (fate.object.as_str(), fate.device.as_str()))
+    }
+
     /// Copies of a component, oldest first.
     pub(super) fn parts_of(&self, component: &str) -> &[&'a PartHolding] {
         self.parts.get(component).map_or(&[], Vec::as_slice)

@@ -14,7 +14,7 @@ use super::keys::{Seal, rewrap};
 use super::manifest::LogRecord;
 use super::part::Replaced;
 use super::sealed::{self, Kind, Opened};
-use super::{Device, DeviceError, name, opened};
+use super::{Device, DeviceError, name, opened, part};
 use crate::engine::LogRange;
 use crate::resolve::plan::{Codec, EngineKind};
 
@@ -461,6 +461,20 @@ pub fn copy(
 /// What is damaged.
 pub fn verify(log: &str, device: &dyn Device) -> Result<u64, DeviceError> {
     read_id(device, log).map(|read| read.record.stored_bytes)
+}
+
+/// Whether the object of a range is there, without opening it; returns its length.
+///
+/// # Errors
+/// [`DeviceError::NotFound`].
+pub fn exists(log: &str, device: &dyn Device) -> Result<u64, DeviceError> {
+    match name::log_of_id(log) {
+        Some(object) => device.size(&part::find(device, &object)?),
+        None => Err(DeviceError::NotFound {
+            device: device.name().to_owned(),
+            object: format!("log {log}"),
+        }),
+    }
 }
 
 fn damaged(device: &dyn Device, object: &str, detail: String) -> DeviceError {

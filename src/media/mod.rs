@@ -25,8 +25,10 @@ pub mod name;
 mod opened;
 pub mod pack;
 pub mod part;
+pub mod run_log;
 pub mod sealed;
 pub mod tomb;
+pub mod volumes;
 
 use std::io::Write;
 use std::ops::Range;

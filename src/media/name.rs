@@ -25,6 +25,9 @@ pub const TOMBS: &str = "tombs/";
 /// Most numbers that are tried; more damage to one name is no accident.
 pub const MOST_NUMBERS: u32 = 99;
 
+/// Folder of the run logs.
+pub const RUNS: &str = "runs/";
+
 /// Ends the name of a manifest.
 pub const MANIFEST: &str = ".manifest";
 
@@ -102,6 +105,28 @@ pub fn tomb(object: &str) -> String {
     }
     // the longest ids do not fit a component; the tombstone says the id itself
     format!("{TOMBS}{}", blake3::hash(object.as_bytes()).to_hex())
+}
+
+/// The folder of the run log of a plan and environment.
+#[must_use]
+pub fn runs(owner: &str) -> String {
+    format!("{RUNS}{}/", escape(owner))
+}
+
+/// An entry of a run log, by its number.
+#[must_use]
+pub fn run(owner: &str, number: u64) -> String {
+    format!("{}{number:020}", runs(owner))
+}
+
+/// The name without the number of a replacement: `x.1` was written because `x` is damaged. No
+/// plain name of a pack, manifest or log object ends so.
+#[must_use]
+pub fn plain(object: &str) -> &str {
+    match object.rsplit_once('.') {
+        Some((plain, number)) if number.parse::<u32>().is_ok() => plain,
+        _ => object,
+    }
 }
 
 /// Makes a component of a name from any text; different texts give different components.

@@ -237,7 +237,7 @@ fn bury_log(device: &dyn Device, tomb: &Tomb, main: &str) -> Result<u64, DeviceE
         Err(DeviceError::Damaged { .. }) => device.size(main)?,
         Err(error) => return Err(error),
     };
-    device.delete(main)?;
+    delete_all(device, &numbered(device, main)?)?;
     Ok(size)
 }
 
@@ -255,7 +255,7 @@ fn bury_part(
     let user = index.user_of(&tomb.object);
     let mut freed = 0;
     if user.is_none() {
-        freed += delete_all(device, &[main.to_owned()])?;
+        freed += delete_all(device, &numbered(device, main)?)?;
         index.forget(main);
         let used = index.packs();
         for pack in tomb
@@ -312,10 +312,8 @@ struct Refers {
 impl Manifests {
     /// Reads what is new and forgets what is gone. The manifest `except` may be damaged.
     fn refresh(&mut self, device: &dyn Device, except: &str) -> Result<(), DeviceError> {
-        let there: BTreeSet<String> = device
-            .list(name::PARTS)?
+        let there: BTreeSet<String> = part::newest(device.list(name::PARTS)?)
             .into_iter()
-            .map(|(object, _)| object)
             .collect();
         self.known.retain(|object, _| there.contains(object));
         for object in there {
@@ -326,7 +324,7 @@ impl Manifests {
                 Ok(manifest) => {
                     self.known.insert(object, Refers::of(manifest));
                 }
-                Err(DeviceError::Damaged { .. }) if object == except => {}
+                Err(DeviceError::Damaged { .. }) if name::plain(&object) == except => {}
                 Err(error) => return Err(error),
             }
         }
@@ -334,7 +332,7 @@ impl Manifests {
     }
 
     fn forget(&mut self, object: &str) {
-        self.known.remove(object);
+        self.known.retain(|known, _| name::plain(known) != object);
     }
 
     /// A part that builds on this one.

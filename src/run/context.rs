@@ -41,6 +41,8 @@ pub struct Context {
     pub sessions: Sessions,
     /// What is known of stored logs.
     pub logs: KnownLogs,
+    /// Copies (object, device) that were last found damaged or lost.
+    pub damaged: BTreeSet<(String, String)>,
     /// What the manifests of each device refer to, as far as deletions had to know.
     pub manifests: Mutex<BTreeMap<String, Arc<Mutex<Manifests>>>>,
     /// What each job's newest copies show.

@@ -27,6 +27,8 @@ impl Family {
             Intent::Due
             | Intent::Jobs { .. }
             | Intent::Verify { .. }
+            | Intent::Scrub { .. }
+            | Intent::Repair { .. }
             | Intent::Expire { .. }
             | Intent::File => Self::Work,
         }

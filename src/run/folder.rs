@@ -124,8 +124,14 @@ pub fn newest_unfinished(
         let graph = load(&folder.join("graph.json"))?;
         let same = graph.plan == plan && graph.environment == environment;
         // a verification that ended well makes up for nothing that came before it
-        let supersedes =
-            !finished || !matches!(graph.intent, Intent::Verify { .. } | Intent::Expire { .. });
+        let supersedes = !finished
+            || !matches!(
+                graph.intent,
+                Intent::Verify { .. }
+                    | Intent::Scrub { .. }
+                    | Intent::Repair { .. }
+                    | Intent::Expire { .. }
+            );
         if same && supersedes && Family::of(&graph.intent) == family {
             let unfinished = Unfinished {
                 age: age(&folder),

@@ -25,6 +25,13 @@ pub enum Record {
         /// Whether it was intact.
         intact: bool,
     },
+    /// A damaged copy is about to be replaced.
+    Tried {
+        /// Part or log.
+        object: String,
+        /// Device.
+        device: String,
+    },
     /// A tombstone stands beside a copy.
     Condemned {
         /// Part or log.
@@ -65,6 +72,7 @@ impl Record {
                 at,
                 intact,
             } => catalog.record_verified(object, device, *at, *intact),
+            Self::Tried { object, device } => catalog.record_tried(object, device),
             Self::Condemned { object, device, at } => catalog.record_condemned(object, device, *at),
             Self::Reprieved { object, device } => catalog.record_reprieved(object, device),
             Self::Gone { object, device } => catalog.record_gone(object, device),

@@ -279,6 +279,7 @@ pub fn context(
         live_files: live_files(plan, places),
         required: required(plan),
         logs: KnownLogs::of(&holdings),
+        damaged: holdings.damaged.iter().cloned().collect(),
         changes: Changes::load(&places.state),
         shares: shares(&holdings),
         parts: holdings.parts.into_iter().map(|part| part.part).collect(),

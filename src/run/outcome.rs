@@ -31,6 +31,8 @@ pub struct RunReport {
     pub timed: Vec<Timed>,
     /// Objects stored by this run, with the devices that took them.
     pub stored: BTreeMap<String, BTreeSet<String>>,
+    /// Copies (object, device) that this run condemned or deleted.
+    pub gone: Vec<(String, String)>,
     /// Contacts to be told.
     pub contacts: Vec<String>,
     /// Jobs of which every step was done, for the catalog.
@@ -168,6 +170,7 @@ impl Collector {
                 mended_chains: Vec::new(),
                 timed: Vec::new(),
                 stored: BTreeMap::new(),
+                gone: Vec::new(),
                 contacts: Vec::new(),
                 jobs: Vec::new(),
                 elapsed: Duration::ZERO,
@@ -227,10 +230,12 @@ impl Collector {
         let (object, device) = match record {
             Record::Part(manifest, device) => (&manifest.header.part, device),
             Record::Log(log, device) => (&log.log, device),
-            Record::Verified { .. }
-            | Record::Condemned { .. }
-            | Record::Reprieved { .. }
-            | Record::Gone { .. } => return,
+            Record::Verified { .. } | Record::Tried { .. } | Record::Reprieved { .. } => return,
+            // whoever looks for a copy that went must find who sent it: the tombstone is enough
+            Record::Condemned { object, device, .. } | Record::Gone { object, device } => {
+                self.report.gone.push((object.clone(), device.clone()));
+                return;
+            }
         };
         let holders = self.report.stored.entry(object.clone()).or_default();
         holders.insert(device.clone());

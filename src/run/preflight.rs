@@ -137,7 +137,7 @@ fn live(service: &str, context: &Context) -> Result<(), OpenError> {
 fn stored(kind: &StepKind, context: &Context) -> Option<Result<(), OpenError>> {
     match kind {
         StepKind::CopyStored { object, from, .. } => Some(any(object, from, context)),
-        StepKind::VerifyStored { object, device } => {
+        StepKind::VerifyStored { object, device, .. } => {
             Some(any(object, std::slice::from_ref(device), context))
         }
         _ => None,

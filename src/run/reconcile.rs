@@ -20,9 +20,10 @@ pub fn unrecorded(
     let mut found = Vec::new();
     for device in devices {
         let known = known(holdings, device.name());
-        let objects = device.list(name::PARTS)?.into_iter();
-        let objects = objects.chain(device.list(name::LOGS)?);
-        for (object, _) in objects.filter(|(object, _)| !known.contains(object)) {
+        let mut objects = device.list(name::PARTS)?;
+        objects.extend(device.list(name::LOGS)?);
+        let objects = part::newest(objects).into_iter();
+        for object in objects.filter(|object| !known.contains(name::plain(object))) {
             match read(device.as_ref(), &object) {
                 Ok(record) => found.push(record),
                 // a host without the secret half cannot tell; `planc catalog rebuild` can
@@ -53,7 +54,7 @@ fn read(device: &dyn Device, object: &str) -> Result<Record, DeviceError> {
     }
     let manifest = part::read(device, object)?;
     for pack in &manifest.packs {
-        let size = device.size(&pack.name)?;
+        let size = device.size(&part::find(device, &pack.name)?)?;
         if size != pack.length {
             return Err(DeviceError::Damaged {
                 device: holder,

@@ -115,9 +115,9 @@ fn holds_part(
 fn intact_part(device: &dyn Device, part: &str) -> Option<crate::media::manifest::Manifest> {
     let manifest = part::load(device, part).ok()?;
     let whole = manifest.packs.iter().all(|pack| {
-        device
-            .size(&pack.name)
-            .is_ok_and(|size| size == pack.length)
+        let object = part::find(device, &pack.name);
+        let size = object.and_then(|object| device.size(&object));
+        size.is_ok_and(|size| size == pack.length)
     });
     whole.then_some(manifest)
 }

@@ -13,3 +13,4 @@ mod reader;
 mod round_trip;
 mod s3;
 mod tombs;
+mod volumes;

@@ -40,7 +40,8 @@ fn objects(site: &Site, device: &str) -> Vec<String> {
         for entry in std::fs::read_dir(folder).expect("list") {
             let path = entry.expect("entry").path();
             // what a killed process was writing has no name yet
-            if path.is_dir() && path.ends_with("tmp") {
+            // and a run that died writes no entry of the run log
+            if path.is_dir() && (path.ends_with("tmp") || path.ends_with("runs")) {
                 continue;
             }
             if path.is_dir() {

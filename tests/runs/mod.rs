@@ -10,6 +10,8 @@ mod faults;
 mod leftovers;
 mod make;
 mod refusals;
+mod repairs;
+mod run_logs;
 pub(crate) mod site;
 mod terminal;
 mod terms;

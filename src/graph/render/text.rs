@@ -74,6 +74,19 @@ fn intent(intent: &Intent) -> String {
     match intent {
         Intent::Due => "what is due".into(),
         Intent::Jobs { names } => format!("jobs {}", names.join(", ")),
+        Intent::Scrub { depth, device, .. } => {
+            let what = if depth.is_intact() {
+                "read back"
+            } else {
+                "look at"
+            };
+            let place = device.as_deref().unwrap_or("all devices");
+            format!("{what} copies on {place}")
+        }
+        Intent::Repair { device } => {
+            let place = device.as_deref().unwrap_or("all devices");
+            format!("repair damaged copies on {place}")
+        }
         Intent::Expire { device: None, .. } => "delete what no clause keeps".into(),
         Intent::Expire {
             device: Some(device),

@@ -22,6 +22,7 @@ mod question;
 mod reason;
 mod roots;
 mod stock;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 
 pub use question::{JobRule, LogRule, Question};
 pub use reason::Reason;
+pub use verdict::{Restorable, Verdict, verdicts};
 
 use stock::{Item, Stock};
 

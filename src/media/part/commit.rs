@@ -49,7 +49,12 @@ pub fn commit(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceErro
     let object = name::manifest(&manifest.header.part);
     let bytes = seal(manifest).map_err(|detail| unusable(device, &object, detail))?;
     device.identity()?;
-    device.put_if_absent(&object, &bytes)?;
+    let damaged = |object: &str| match read(device, object) {
+        Err(DeviceError::Damaged { .. }) => Ok(true),
+        Ok(_) | Err(DeviceError::NotFound { .. } | DeviceError::Sealed { .. }) => Ok(false),
+        Err(error) => Err(error),
+    };
+    let object = super::put(device, &object, &bytes, &damaged)?;
     if device.get(&object, None)? != bytes {
         let detail = "it reads back with other bytes than were written".to_owned();
         return Err(unusable(device, &object, detail));
@@ -80,7 +85,14 @@ fn still_there(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceErr
 /// # Errors
 /// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
 pub fn load(device: &dyn Device, part: &str) -> Result<Manifest, DeviceError> {
-    read(device, &name::manifest(part))
+    let plain = name::manifest(part);
+    match read(device, &plain) {
+        Err(damaged @ DeviceError::Damaged { .. }) => match super::find(device, &plain)? {
+            other if other == plain => Err(damaged),
+            replacement => read(device, &replacement),
+        },
+        answer => answer,
+    }
 }
 
 /// Reads a manifest by the name of its object.
@@ -94,7 +106,7 @@ pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, Device
     }
     let bytes = device.get(object, None)?;
     let manifest = open(device, object, &bytes)?;
-    if name::manifest(&manifest.header.part) == object {
+    if name::manifest(&manifest.header.part) == name::plain(object) {
         Ok(manifest)
     } else {
         Err(damaged(format!(

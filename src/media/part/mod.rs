@@ -27,10 +27,10 @@ mod window;
 pub(crate) use commit::read;
 pub use commit::{commit, load, manifest};
 pub use copy::copy;
-pub(crate) use object::find;
+pub(crate) use object::{find, newest, put};
 pub use restore::restore;
 pub use stream::PartWriter;
-pub use verify::verify;
+pub use verify::{exists, verify};
 
 use super::DeviceError;
 use super::keys::Seal;

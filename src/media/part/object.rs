@@ -2,8 +2,10 @@
 //! says, or the same with a number, where a damaged object blocks the first. See
 //! [`crate::media::pack`].
 
+use std::collections::BTreeMap;
+
 use crate::media::name::{MOST_NUMBERS, numbered};
-use crate::media::{Device, DeviceError, ObjectWriter, Put};
+use crate::media::{Device, DeviceError, ObjectWriter, Put, name};
 
 /// Publishes a pack. What stands under its name with other bytes is damaged, since the name is the
 /// hash of the bytes; it is left as it is (R2), and the next free number is taken.
@@ -31,6 +33,51 @@ pub(crate) fn find(device: &dyn Device, name: &str) -> Result<String, DeviceErro
         }
     }
     Ok(found)
+}
+
+/// Puts a small object; where a damaged one has its name it is left as it is (R2), and the next
+/// free number is taken. Gives the name under which it stands.
+///
+/// # Errors
+/// [`DeviceError::Different`] when what stands there is not damaged.
+pub(crate) fn put(
+    device: &dyn Device,
+    name: &str,
+    bytes: &[u8],
+    is_damaged: &dyn Fn(&str) -> Result<bool, DeviceError>,
+) -> Result<String, DeviceError> {
+    let mut object = name.to_owned();
+    for number in 1..=MOST_NUMBERS {
+        match device.put_if_absent(&object, bytes) {
+            Err(different @ DeviceError::Different { .. }) => {
+                if !is_damaged(&object)? {
+                    return Err(different);
+                }
+            }
+            answer => return answer.map(|_| object),
+        }
+        object = numbered(name, number);
+    }
+    device.put_if_absent(&object, bytes).map(|_| object)
+}
+
+/// Of a listing, the objects that count: of those with one plain name the last replacement.
+pub(crate) fn newest(listing: Vec<(String, u64)>) -> Vec<String> {
+    let mut newest: BTreeMap<String, u32> = BTreeMap::new();
+    for (object, _) in listing {
+        let plain = name::plain(&object);
+        let number = object
+            .get(plain.len() + 1..)
+            .and_then(|text| text.parse().ok());
+        let number = number.unwrap_or(0);
+        let highest = newest.entry(plain.to_owned()).or_insert(number);
+        *highest = number.max(*highest);
+    }
+    let names = newest.into_iter().map(|(plain, number)| match number {
+        0 => plain,
+        number => numbered(&plain, number),
+    });
+    names.collect()
 }
 
 #[cfg(test)]

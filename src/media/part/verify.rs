@@ -37,6 +37,29 @@ pub fn verify(part: &str, device: &dyn Device, progress: Progress<'_>) -> Result
     Ok(files.source.read + device.size(&object)?)
 }
 
+/// Whether all objects of a part are there in full length, without reading their content; returns
+/// the bytes that would have to be read.
+///
+/// # Errors
+/// The first object that is missing or has another length.
+pub fn exists(part: &str, device: &dyn Device) -> Result<u64, DeviceError> {
+    let manifest = load(device, part)?;
+    let mut bytes = 0;
+    for pack in &manifest.packs {
+        let object = object::find(device, &pack.name)?;
+        let size = device.size(&object)?;
+        if size != pack.length {
+            return Err(DeviceError::Damaged {
+                device: device.name().to_owned(),
+                object,
+                detail: format!("it has {size} bytes instead of {}", pack.length),
+            });
+        }
+        bytes += size;
+    }
+    Ok(bytes)
+}
+
 fn as_damage(error: EngineError, device: &dyn Device, object: &str) -> DeviceError {
     match error {
         EngineError::Sink(error) => error,

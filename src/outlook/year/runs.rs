@@ -201,7 +201,7 @@ impl Stage<'_> {
                         part.devices.push(to.clone());
                     }
                 }
-                StepKind::VerifyStored { object, device } => {
+                StepKind::VerifyStored { object, device, .. } => {
                     let at = self.instant(*end);
                     holdings.verified.push((object.clone(), device.clone(), at));
                 }

@@ -76,7 +76,7 @@ impl<'a> Truth<'a> {
                 let read = from.first().and_then(|device| self.read(device));
                 Some(bytes / least([read, self.write(to)])?)
             }
-            StepKind::VerifyStored { object, device } => {
+            StepKind::VerifyStored { object, device, .. } => {
                 Some(stored(holdings, object)? / self.read(device)?)
             }
             _ => Some(0.0),

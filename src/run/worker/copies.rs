@@ -1,6 +1,7 @@
 //! Stored copies: to a further device, and read back whole.
 
 use super::Task;
+use crate::graph::step::Depth;
 use crate::media::{DeviceError, log, part};
 use crate::run::message::{Record, StepDone, StepFailure};
 
@@ -13,6 +14,17 @@ pub(super) fn copy(
 ) -> Result<StepDone, StepFailure> {
     let holders = task.context.holders(from)?;
     let target = task.context.device(to)?;
+    if task
+        .context
+        .damaged
+        .contains(&(object.to_owned(), to.to_owned()))
+    {
+        // counted before the try, so that one that kills the process counts too
+        task.record(Record::Tried {
+            object: object.to_owned(),
+            device: to.to_owned(),
+        });
+    }
     let progress = task.progress(task.step.estimate.bytes);
     let (bytes, replaced) = if task.context.logs.is_log(object) {
         let copied = log::copy(object, &holders, target.as_ref())?;
@@ -29,18 +41,25 @@ pub(super) fn copy(
     Ok(StepDone::moved(bytes))
 }
 
-/// Reads a copy back and compares every hash; the catalog learns the answer either way.
-pub(super) fn verify(task: &Task<'_>, object: &str, device: &str) -> Result<StepDone, StepFailure> {
-    let holder = task.context.device(device)?;
+/// Looks at a copy; the catalog learns the answer. That all of it is there does not mean that it is
+/// intact, but that it is not there does mean that it is not.
+pub(super) fn verify(
+    task: &Task<'_>,
+    object: &str,
+    device: &str,
+    depth: Depth,
+) -> Result<StepDone, StepFailure> {
+    let holder = task.context.device(device)?.as_ref();
     let progress = task.progress(task.step.estimate.bytes);
-    let read = if task.context.logs.is_log(object) {
-        log::verify(object, holder.as_ref())
-    } else {
-        part::verify(object, holder.as_ref(), &progress)
+    let read = match (task.context.logs.is_log(object), depth) {
+        (true, Depth::Intact) => log::verify(object, holder),
+        (true, Depth::Exists) => log::exists(object, holder),
+        (false, Depth::Intact) => part::verify(object, holder, &progress),
+        (false, Depth::Exists) => part::exists(object, holder),
     };
     // only a sure answer is written down: an error is not an absence
     let intact = match &read {
-        Ok(_) => Some(true),
+        Ok(_) => Some(true).filter(|_| depth.is_intact()),
         Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => Some(false),
         Err(_) => None,
     };
@@ -52,5 +71,9 @@ pub(super) fn verify(task: &Task<'_>, object: &str, device: &str) -> Result<Step
             intact,
         });
     }
-    Ok(StepDone::moved(read?))
+    let bytes = read?;
+    Ok(match depth {
+        Depth::Intact => StepDone::moved(bytes),
+        Depth::Exists => StepDone::default().says("is there in full length"),
+    })
 }

@@ -81,7 +81,11 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         StepKind::CopyStored {
             object, from, to, ..
         } => copies::copy(task, object, from, to),
-        StepKind::VerifyStored { object, device } => copies::verify(task, object, device),
+        StepKind::VerifyStored {
+            object,
+            device,
+            depth,
+        } => copies::verify(task, object, device, *depth),
         StepKind::Condemn { object, device } => expire::condemn(task, object, device),
         StepKind::DeleteStored {
             object,

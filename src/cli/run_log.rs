@@ -1,0 +1,132 @@
+//! Owns the run log of a site: an entry after each run on every device at hand, and what the log
+//! says about devices that were rolled back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::cli::exit::CliError;
+use crate::cli::site::{Site, catalog_error, open_error};
+use crate::media::run_log::{self, Chain, Deeds, Entry};
+use crate::media::{Device, DeviceError, name};
+use crate::run::RunReport;
+
+/// Fewest devices on which an entry is wanted.
+const FEWEST: usize = 2;
+
+/// How many of the newest entries a device that missed some is looked through for.
+const RECENT: usize = 64;
+
+/// Devices by name.
+type Devices = BTreeMap<String, Arc<dyn Device>>;
+
+/// Writes down what a run stored and deleted; gives what people should know. A device that fails
+/// here gets the entry with a later run.
+pub(crate) fn append(
+    site: &mut Site,
+    run: &str,
+    report: &RunReport,
+    mut devices: Devices,
+) -> Result<Vec<String>, CliError> {
+    let known: BTreeSet<String> = site
+        .holdings()?
+        .logs
+        .into_iter()
+        .map(|log| log.log)
+        .collect();
+    let stored = report
+        .stored
+        .iter()
+        .filter(|(object, _)| !known.contains(*object));
+    let deeds = Deeds {
+        run: run.to_owned(),
+        stored: stored
+            .map(|(object, on)| (object.clone(), on.clone()))
+            .collect(),
+        gone: report.gone.clone(),
+    };
+    if deeds.stored.is_empty() && deeds.gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    if devices.len() < FEWEST {
+        devices.extend(site.reachable_devices());
+    }
+    let owner = site.owner();
+    let mut warnings = Vec::new();
+    let chains = read_all(&devices, &owner, RECENT, &mut warnings);
+    let usable = chains.keys().cloned().collect();
+    let remembered = site.catalog.run_log_head().map_err(catalog_error)?;
+    let newest = run_log::head(&chains).max(remembered);
+    let entry = Entry::after(newest.as_ref(), &owner, site.clock.now(), deeds, usable);
+    for (name, device) in devices
+        .iter()
+        .filter(|(name, _)| entry.devices.contains(*name))
+    {
+        let mut entries = run_log::missing(&chains, name);
+        entries.push(entry.clone());
+        let put = entries
+            .iter()
+            .try_for_each(|entry| run_log::put(device.as_ref(), entry));
+        warnings.extend(put.err().map(|error| format!("run log: {error}")));
+    }
+    let head = (entry.number, entry.check);
+    site.catalog
+        .record_run_log_head(&head)
+        .map_err(catalog_error)?;
+    Ok(warnings)
+}
+
+fn read_all(
+    devices: &Devices,
+    owner: &str,
+    last: usize,
+    warnings: &mut Vec<String>,
+) -> BTreeMap<String, Chain> {
+    let mut chains = BTreeMap::new();
+    for (name, device) in devices {
+        match run_log::read(device.as_ref(), owner, last) {
+            Ok(chain) => drop(chains.insert(name.clone(), chain)),
+            Err(error) => warnings.push(format!("run log: {error}")),
+        }
+    }
+    chains
+}
+
+/// What the run log says about the devices that are there.
+pub(crate) fn findings(site: &mut Site) -> Result<Vec<String>, CliError> {
+    let devices = site.reachable_devices();
+    let mut found = Vec::new();
+    let owner = site.owner();
+    let chains = read_all(&devices, &owner, usize::MAX, &mut found);
+    let mut parts = BTreeMap::new();
+    for (name, device) in &devices {
+        let there = parts_on(device.as_ref()).map_err(|error| open_error(&error.into()))?;
+        parts.insert(name.clone(), there);
+    }
+    let remembered = site.catalog.run_log_head().map_err(catalog_error)?;
+    // names of parts in objects are escaped: both sides are compared as objects
+    let chains: BTreeMap<String, Chain> = chains
+        .into_iter()
+        .map(|(device, mut chain)| {
+            for entry in chain.entries.values_mut() {
+                let stored = std::mem::take(&mut entry.stored).into_iter();
+                entry.stored = stored
+                    .map(|(part, on)| (name::manifest(&part), on))
+                    .collect();
+                for (object, _) in &mut entry.gone {
+                    *object = name::manifest(object);
+                }
+            }
+            (device, chain)
+        })
+        .collect();
+    found.extend(run_log::findings(&chains, remembered.as_ref(), &parts));
+    Ok(found)
+}
+
+/// Manifests on a device, whatever their state: damage is for `verify`.
+fn parts_on(device: &dyn Device) -> Result<BTreeSet<String>, DeviceError> {
+    let objects = device.list(name::PARTS)?.into_iter();
+    Ok(objects
+        .map(|(object, _)| name::plain(&object).to_owned())
+        .collect())
+}
