@@ -42,8 +42,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let state = site::places(&loaded)?.state;
     let bound = bound(&args.service, &loaded);
     let site = Site::of(loaded, NowArgs::default())?;
-    let mut spec = log_status::spec(&site, &args.service)?;
-    spec.programs = std::env::var_os("PLANC_PG_PROGRAMS").map(Into::into);
+    let spec = log_status::spec(&site, &args.service)?;
     let folder = state.join("streams").join(name::escape(&args.service));
     let slot = args.slot.clone().unwrap_or_else(|| slot_of(&args.service));
     let request = ReceiveRequest {

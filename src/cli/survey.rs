@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let old = read(&path)?;
     let mut work = Work {
         site: Site::of(loaded, args.now)?,
-        facts: old.as_ref().map(parsed).transpose()?.unwrap_or_default(),
+        facts: old.as_deref().map(parsed).transpose()?.unwrap_or_default(),
         now: args.now.now(),
         notes: Vec::new(),
     };
@@ -78,7 +78,7 @@ pub(crate) fn update(
 ) -> Result<PathBuf, CliError> {
     let path = path.ok_or_else(no_file)?;
     let old = read(path)?;
-    let mut facts = old.as_ref().map(parsed).transpose()?.unwrap_or_default();
+    let mut facts = old.as_deref().map(parsed).transpose()?.unwrap_or_default();
     change(&mut facts);
     replace(path, &written::text(&facts))?;
     Ok(path.to_owned())
@@ -102,7 +102,7 @@ fn read(path: &Path) -> Result<Option<String>, CliError> {
 }
 
 /// The facts that are there; what is wrong in them must not be lost in silence.
-fn parsed(text: &String) -> Result<MeasuredFacts, CliError> {
+fn parsed(text: &str) -> Result<MeasuredFacts, CliError> {
     let mut found = Diagnostics::new();
     let facts = facts_file::read(FileId(0), text, &mut found);
     let Some(first) = found.iter().next() else {

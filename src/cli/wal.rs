@@ -169,7 +169,7 @@ pub(super) fn streamed(service: &str, loaded: &Loaded) -> Result<PushRequest, Cl
         key: archive.and_then(|archive| plan.key_name(&archive.keeping)),
         codec: archive.map_or(Codec::Lz4, |archive| archive.keeping.codec),
         cluster: None,
-        deadline: Duration::from_secs(60),
+        deadline: Duration::from_mins(1),
     })
 }
 

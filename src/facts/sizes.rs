@@ -85,6 +85,7 @@ pub fn database_of<'a>(component: &Component, instance: &'a Instance) -> Option<
 }
 
 /// The tables that names and patterns mean, each once.
+#[must_use]
 pub fn members<'a>(
     database: &'a DatabaseFacts,
     names: &[String],

@@ -36,9 +36,10 @@ fn site(cluster: &Cluster) -> tempfile::TempDir {
     DirectoryDevice::init("near", &path.join("near")).expect("a device");
     let socket = cluster.folder.path().display();
     let reach = format!("{{socket: {socket}, user: postgres}}");
+    let programs = tools(cluster.version).display().to_string();
     let inventory = format!(
         "inventory: 1\nsites: {{a: {{}}}}\nhosts: {{db: {{site: a}}}}\nservices:\n\
-         \x20 shop: {{engine: postgresql, host: db, connect: {reach}}}\n\
+         \x20 shop: {{engine: postgresql, host: db, programs: {programs}, connect: {reach}}}\n\
          devices:\n  near: {{site: a, path: near}}\n"
     );
     std::fs::write(path.join("shop.yaml"), inventory).expect("inventory");
@@ -51,11 +52,10 @@ fn site(cluster: &Cluster) -> tempfile::TempDir {
 struct Streaming(Child);
 
 impl Streaming {
-    fn start(version: u32, site: &Path) -> Self {
+    fn start(site: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_planc"))
             .args(["log", "stream", "shop", "--every", "1", "--plan"])
             .arg(site.join("shop.plan"))
-            .env("PLANC_PG_PROGRAMS", tools(version))
             .current_dir(site)
             .stdin(Stdio::null())
             .stderr(std::fs::File::create(site.join("told")).expect("a file"))
@@ -98,7 +98,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     cluster.start();
     let site = site(&cluster);
     let site = site.path();
-    let stream = Streaming::start(18, site);
+    let stream = Streaming::start(site);
     let active =
         "select count(*) from pg_replication_slots where slot_name = 'planc_shop' and active";
     until(site, "the slot is used", || cluster.ask(active) == "1");

@@ -129,11 +129,8 @@ fn the_facts_are_those_of_the_servers_and_the_checks_read_them() {
             .ask("select pg_tablespace_size('hot')")
             .parse()
             .expect("a size");
-        let measured = space.size.expect("measured").0;
-        assert!(
-            measured >= size && measured <= size + size / 20,
-            "{measured} {size}"
-        );
+        let told = space.size.expect("measured").0;
+        assert!(told >= size && told <= size + size / 20, "{told} {size}");
         let tables = &shop.databases["orders"].tables;
         assert_eq!(tables.len(), 5, "{tables:?}");
         assert!(tables["public.sessions"].unlogged && tables.contains_key("sales.Odd name"));

@@ -70,7 +70,7 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
         return out.push(Scope::Plan, finding.subject("measured").help(help));
     };
     let today = context.now.to_zoned(TimeZone::UTC).date();
-    let days = i64::from(today.duration_since(day).as_hours()) / 24;
+    let days = today.duration_since(day).as_hours() / 24;
     if days <= DAYS {
         return;
     }

@@ -242,6 +242,7 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::State::{Found, InFlight, Late, Lost};
     use super::*;
 
     fn timeline(number: u32) -> Timeline {
@@ -288,7 +289,6 @@ mod tests {
             kept: Some(kept.into()),
         };
         let proof = &prove(&held, &names(&["a", "b"]), Some(&writing), size())[0];
-        use State::{Found, InFlight, Late, Lost};
         let expected = [
             (Found, 3, 4),
             (Late, 5, 5),

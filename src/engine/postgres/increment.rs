@@ -187,7 +187,7 @@ impl DeltaSink<'_> {
         }
     }
 
-    fn pages(&mut self, mut entry: Entry, patch: Patch, file: File) -> Result<u64, EngineError> {
+    fn pages(&mut self, mut entry: Entry, patch: Patch, file: &File) -> Result<u64, EngineError> {
         let of = entry.path.clone();
         entry.path = prefixed(&of);
         self.inner.entry(entry)?;
@@ -196,7 +196,7 @@ impl DeltaSink<'_> {
         let length = header.len() as u64 + patch.blocks.len() as u64 * PAGE_BYTES as u64;
         self.tally.patched.0 += 1;
         self.tally.patched.1 += patch.blocks.len() as u64;
-        let mut pages = pages::Pages::new(&file, first, patch.blocks, self.delta.checksums);
+        let mut pages = pages::Pages::new(file, first, patch.blocks, self.delta.checksums);
         let mut bytes = header.as_slice().chain(&mut pages);
         let written = self.inner.read_from(&mut bytes, length, Path::new(&of))?;
         for bad in pages.bad.iter().filter(|bad| bad.lsn < self.delta.start) {
@@ -231,7 +231,7 @@ impl PartSink for DeltaSink<'_> {
             // a second look at the file: what was dropped since it was listed is read from the
             // descriptor that the bracket holds
             Ok(wanted) => match File::open(path) {
-                Ok(file) => return self.pages(entry, wanted, file),
+                Ok(file) => return self.pages(entry, wanted, &file),
                 Err(_) => "it was dropped meanwhile",
             },
             Err(why) => why,
@@ -267,7 +267,7 @@ impl Delta {
         let Some(base) = self.base.files.get(path) else {
             return Err("the base does not have it");
         };
-        if base % page != 0 || bytes % page != 0 || bytes < *base {
+        if !base.is_multiple_of(page) || !bytes.is_multiple_of(page) || bytes < *base {
             return Err("its length does not follow from the base's");
         }
         let blocks = |bytes: u64| u32::try_from(bytes / page).map_err(|_| "it is too long");
@@ -529,7 +529,7 @@ mod tests {
         assert!(apply_pages(&to, &from).is_err());
         std::fs::write(&to, vec![9; 2 * PAGE_BYTES]).expect("written");
         apply_pages(&to, &from).expect("applied");
-        let expected = [[1; PAGE_BYTES], [9; PAGE_BYTES], [2; PAGE_BYTES]].concat();
+        let expected = [1, 9, 2].map(|byte| vec![byte; PAGE_BYTES]).concat();
         assert_eq!(std::fs::read(&to).expect("read"), expected);
         std::fs::write(&from, &bytes[..bytes.len() - 1]).expect("written");
         assert!(apply_pages(&to, &from).is_err());

@@ -279,9 +279,13 @@ mod tests {
 
     fn deed(of: u32, log: &[Record]) -> Option<Deed> {
         let mut first = Ends::of(of);
-        log.iter().for_each(|record| first.add(record));
+        for record in log {
+            first.add(record);
+        }
         let mut second = first.then();
-        log.iter().for_each(|record| second.add(record));
+        for record in log {
+            second.add(record);
+        }
         second.found()
     }
 

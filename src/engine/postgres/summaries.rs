@@ -13,7 +13,7 @@ use super::lsn::{Lsn, Timeline};
 use crate::engine::EngineError;
 
 /// How long the summarizer may lag behind.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 const STATE: &str = "\
