@@ -82,9 +82,7 @@ fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliEr
     let graph = site.compile(&intent, now)?;
     let targets: Vec<&Path> = (graph.steps.iter())
         .filter_map(|step| match &step.kind {
-            StepKind::PrepareTarget { target, .. } | StepKind::PrepareInPlace { target, .. } => {
-                Some(Path::new(target))
-            }
+            StepKind::PrepareTarget { target, .. } => Some(Path::new(target)),
             _ => None,
         })
         .collect();
