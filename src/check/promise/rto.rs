@@ -68,7 +68,7 @@ pub(in crate::check) fn time(
     let mut readings = Vec::new();
     for unit in units.iter().filter(|unit| back.is_lost(unit, &units, of)) {
         let all = restore::readings(context, unit, case, &back.place);
-        match (back.chosen(&all), back.no_sure_holder(unit)) {
+        match (back.chosen(&all), back.no_sure_holder(unit, &all)) {
             (Some(reading), _) => readings.push(reading.clone()),
             (None, Verdict::Unknown(missing)) => return Figure::unknown(missing),
             (None, _) => return Figure::unknown("a place from which it is read"),
