@@ -1,8 +1,13 @@
-//! Owns the public view of retention: for every job and device what is kept, and how far back the
-//! oldest of it reaches at least. Must not judge.
+//! Owns the public view of retention: for every job and device what is kept, how far back the
+//! oldest of it reaches at least, and what that adds up to. Must not judge.
 
+use crate::check::context::Context;
 use crate::check::job::Job;
 use crate::check::promise::reach;
+use crate::check::steady;
+use crate::check::survival::Question;
+use crate::estimate::Known;
+use crate::estimate::exposure::bytes;
 use crate::quantity::Duration;
 use crate::resolve::plan::{ArchiveId, BackupId, JobId, ResolvedPlan, Tier};
 use crate::source::Span;
@@ -53,6 +58,40 @@ pub fn kept(plan: &ResolvedPlan) -> Vec<Kept> {
         })
     })
     .collect()
+}
+
+/// What lies on a device when everything has run for long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Steady {
+    /// The device.
+    pub device: String,
+    /// Bytes, as far as sizes are known.
+    pub bytes: f64,
+    /// Bytes that fit, when it is known.
+    pub capacity: Option<f64>,
+}
+
+/// What every device that is used holds at steady state, in the order of the plan.
+#[must_use]
+pub fn steady_state(question: Question<'_>) -> Vec<Steady> {
+    let Question { plan, sources, .. } = question;
+    let known = Known::of(plan, question.facts);
+    let context = Context::new(plan, sources, question.now, true, &known, question.facts);
+    let devices = steady::devices(&context).into_iter();
+    devices
+        .map(|(id, shares)| {
+            let device = plan.device(id);
+            let volumes = device
+                .volumes
+                .and_then(|(count, size)| Some((count, size?)));
+            let volumes = volumes.map(|(count, size)| bytes(size) * f64::from(count));
+            Steady {
+                device: device.name.clone(),
+                bytes: steady::total(&shares),
+                capacity: device.capacity.map(bytes).or(volumes),
+            }
+        })
+        .collect()
 }
 
 /// Tiers in the words of the language: `window 14d, monthly 6`.

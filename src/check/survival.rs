@@ -10,7 +10,7 @@ use crate::check::context::{Context, scenario_services, subject};
 use crate::check::job::Job;
 use crate::check::promise::cover::{self, Class};
 use crate::check::promise::rpo::{Candidate, Via, Ways};
-use crate::check::promise::{self, Claim, Promise, Verdict};
+use crate::check::promise::{self, Claim, Promise, Verdict, rto};
 use crate::check::proof::Outcome;
 use crate::estimate::survive::{self, Case, Survival};
 use crate::estimate::{Figure, Known};
@@ -297,7 +297,7 @@ impl After<'_, '_> {
             via: best
                 .as_ref()
                 .map_or_else(|| "nothing".to_owned(), |way| self.via(way)),
-            time: best.as_ref().map(|way| self.time(fate, original, way)),
+            time: best.as_ref().map(|_| self.time(fate, original)),
             promises: self.promises(fate, original),
             data: best.map(|way| way.age),
         }
@@ -397,11 +397,11 @@ impl After<'_, '_> {
         }
     }
 
-    fn time(&self, _fate: &Fate, original: Survival, _way: &Candidate) -> Figure {
+    fn time(&self, fate: &Fate, original: Survival) -> Figure {
         if original == Survival::Yes {
             return Figure::of("the original is left", 0.0);
         }
-        Figure::unknown("how long a restore takes")
+        rto::time(self.context, self.service, self.case, &fate.components)
     }
 
     fn promises(&self, fate: &Fate, original: Survival) -> Vec<(String, Outcome)> {

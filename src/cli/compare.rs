@@ -13,6 +13,7 @@ use crate::cli::files::Files;
 use crate::cli::load::{self, Compiled};
 use crate::outlook::diff::{self, Change, Effect, Side};
 use crate::report::diff::{self as shown, Compared};
+use crate::resolve::plan::ResolvedPlan;
 
 /// Arguments of `planc diff`.
 #[derive(Debug, clap::Args)]
@@ -127,12 +128,17 @@ fn place(args: &Args, side: &str) -> Result<(Files, PathBuf), CliError> {
 }
 
 fn sides(compiled: &Compiled) -> Vec<Side<'_>> {
-    let side = |plan| Side {
+    let environments = compiled.environments().into_iter();
+    environments.map(|plan| side(compiled, plan)).collect()
+}
+
+fn side<'a>(compiled: &'a Compiled, plan: &'a ResolvedPlan) -> Side<'a> {
+    Side {
         plan,
         rows: compiled.proofs_of(plan).collect(),
+        facts: compiled.facts.get(&plan.environment),
         sources: &compiled.judged.sources,
-    };
-    compiled.environments().into_iter().map(side).collect()
+    }
 }
 
 /// The next full copy of the first environment.

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::check::proof::{Outcome, Row};
-use crate::check::retention::{self, Kept};
+use crate::check::proof::{Outcome, Row, Unit};
+use crate::check::retention::{self, Kept, Steady};
+use crate::check::survival::Question;
+use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::known::Known;
 use crate::graph::render::kind_word;
 use crate::graph::{full_name, rehearse};
@@ -24,6 +26,8 @@ pub struct Side<'a> {
     pub plan: &'a ResolvedPlan,
     /// Its promises.
     pub rows: Vec<&'a Row>,
+    /// What was measured in its environment.
+    pub facts: Option<&'a MeasuredFacts>,
     /// The texts of the plan.
     pub sources: &'a SourceMap,
 }
@@ -77,6 +81,8 @@ pub enum About {
     Promise,
     /// How long something is kept.
     Retention,
+    /// What a device holds in the long run.
+    Storage,
     /// When a job runs.
     Schedule,
     /// What a recovery does.
@@ -165,6 +171,7 @@ fn merge(changes: &mut Vec<Change>, change: Change) {
 fn environment(old: &Side<'_>, new: &Side<'_>, now: Timestamp) -> Vec<Change> {
     let mut changes = promises(old, new);
     changes.extend(retentions(old, new));
+    changes.extend(storage(old, new, now));
     changes.extend(schedules(old, new));
     changes.extend(steps(old, new, now));
     for change in &mut changes {
@@ -340,6 +347,47 @@ fn kept_effect(before: Option<&Kept>, after: Option<&Kept>) -> Effect {
         Ordering::Greater => Effect::Better,
         Ordering::Equal => Effect::Neutral,
     }
+}
+
+// ---- storage ----------------------------------------------------------------------------
+
+/// Devices that will hold another amount, in words that people read.
+fn storage(old: &Side<'_>, new: &Side<'_>, now: Timestamp) -> Vec<Change> {
+    let keyed = |side: &Side<'_>| -> BTreeMap<String, Steady> {
+        let steady = retention::steady_state(Question {
+            plan: side.plan,
+            facts: side.facts,
+            sources: side.sources,
+            now,
+        });
+        let named = steady.into_iter();
+        named
+            .map(|steady| (format!("{} at steady state", steady.device), steady))
+            .collect()
+    };
+    let words = |steady: &Steady| Unit::Bytes.words(steady.bytes);
+    let full = |steady: &Steady| steady.capacity.is_some_and(|most| steady.bytes > most);
+    let (before, after) = (keyed(old), keyed(new));
+    let all = joined(&before, &after);
+    let changed = all.filter(|(_, before, after)| before.map(words) != after.map(words));
+    changed
+        .map(|(key, before, after)| Change {
+            about: About::Storage,
+            subject: key.clone(),
+            environments: Vec::new(),
+            before: before.map(words),
+            after: after.map(words),
+            effect: match after {
+                Some(after) if full(after) && !before.is_some_and(full) => Effect::Worse,
+                _ => Effect::Neutral,
+            },
+            note: match after.and_then(|after| after.capacity) {
+                Some(most) => format!("holds {}", Unit::Bytes.words(most)),
+                None => String::new(),
+            },
+            clause: String::new(),
+        })
+        .collect()
 }
 
 // ---- schedules --------------------------------------------------------------------------

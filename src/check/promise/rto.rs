@@ -55,6 +55,29 @@ pub(in crate::check) fn judge(
     verdicts.max_by_key(rpo::rank).unwrap_or(Verdict::Open)
 }
 
+/// How long components take to come back after one case, with reserve. With something missing it
+/// is a lower bound.
+pub(in crate::check) fn time(
+    context: &Context<'_>,
+    service: ServiceId,
+    case: &Case,
+    of: &[ComponentId],
+) -> Figure {
+    let units = cover::units(context, service);
+    let back = Back::new(context, service, case);
+    let mut readings = Vec::new();
+    for unit in units.iter().filter(|unit| back.is_lost(unit, &units, of)) {
+        let all = restore::readings(context, unit, case, &back.place);
+        match (back.chosen(&all), back.no_sure_holder(unit, &all)) {
+            (Some(reading), _) => readings.push(reading.clone()),
+            (None, Verdict::Unknown(missing)) => return Figure::unknown(missing),
+            (None, _) => return Figure::unknown("a place from which it is read"),
+        }
+    }
+    let (_, log) = back.log(&readings);
+    recovery::with_reserve(back.figure(&readings).and(log))
+}
+
 /// The way back after one case.
 struct Back<'c, 'a> {
     context: &'c Context<'a>,
