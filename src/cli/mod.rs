@@ -17,6 +17,7 @@ mod demo;
 mod derivation;
 mod device;
 mod diff;
+mod drill;
 pub mod exit;
 mod expire;
 mod explain;
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     Restore(restore::Args),
     /// Run a recovery of the plan.
     Recover(recover::Args),
+    /// Rehearse: restore, replay, ask, throw away, and note how long it took.
+    Drill(drill::Args),
     /// Read stored copies back and compare every hash.
     Verify(verify::Args),
     /// Put good copies beside damaged ones; nothing is deleted.
@@ -132,6 +135,7 @@ impl Command {
             Self::Run(args) => run::run(&args),
             Self::Restore(args) => restore::run(&args),
             Self::Recover(args) => recover::run(&args),
+            Self::Drill(args) => drill::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Repair(args) => repair::run(&args),
             Self::Expire(args) => expire::run(&args),

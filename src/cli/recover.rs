@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
 
 /// Compiles the recovery. A place that the plan says is made absolute, because later processes
 /// read the graph too.
-fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliError> {
+pub(crate) fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepGraph, CliError> {
     let now = now.now();
     let graph = site.compile(&intent, now)?;
     let targets: Vec<&Path> = (graph.steps.iter())

@@ -27,9 +27,15 @@ pub(super) fn build(
 ) -> Result<StepGraph, GraphError> {
     let scenario = find(world, name)?;
     inputs::check(scenario, given)?;
+    let drill = world
+        .plan
+        .drills
+        .iter()
+        .any(|one| std::ptr::eq(one, scenario));
     let mut script = Script {
         world,
         scenario,
+        drill,
         given,
         to,
         draft: Draft::new(world),
@@ -50,7 +56,9 @@ pub(super) fn build(
         problems.extend(error.problems);
     }
     GraphError::unless_empty(problems)?;
-    script.publish_whole();
+    if !drill {
+        script.publish_whole();
+    }
     script.notify();
     if let Some(limit) = &scenario.finish {
         script.draft.limit(None, limit.value);
@@ -59,9 +67,14 @@ pub(super) fn build(
 }
 
 fn find<'a>(world: &World<'a>, name: &str) -> Result<&'a Scenario, GraphError> {
-    let all = &world.plan.recoveries;
-    let by_full = all.iter().find(|s| full_name(&s.origin, &s.name) == name);
-    let mut by_own = all.iter().filter(|s| s.name == name);
+    let all: Vec<&Scenario> = (world.plan.recoveries.iter())
+        .chain(&world.plan.drills)
+        .collect();
+    let by_full = all
+        .iter()
+        .copied()
+        .find(|s| full_name(&s.origin, &s.name) == name);
+    let mut by_own = all.iter().copied().filter(|s| s.name == name);
     if let Some(found) = by_full {
         return Ok(found);
     }
@@ -97,6 +110,8 @@ fn find<'a>(world: &World<'a>, name: &str) -> Result<&'a Scenario, GraphError> {
 struct Script<'s, 'a> {
     world: &'s World<'a>,
     scenario: &'a Scenario,
+    /// Nothing of it stays, and nothing live is touched.
+    drill: bool,
     given: &'s BTreeMap<String, String>,
     to: Option<&'s str>,
     draft: Draft,
@@ -133,7 +148,7 @@ impl Script<'_, '_> {
                 targets,
                 into,
                 name,
-            } => {
+            } if !self.drill => {
                 self.stage()?;
                 self.publish_whole();
                 self.extract(targets, into, name.clone())
@@ -149,6 +164,7 @@ impl Script<'_, '_> {
 
     fn impossible(&self, action: &ActionKind) -> GraphError {
         let clause = match action {
+            ActionKind::Extract { .. } => "extract",
             ActionKind::Skip(_) => "skip transaction",
             ActionKind::RequireLag(..) => "require lag",
             ActionKind::RequireArchived(_) => "require log archived",
@@ -175,7 +191,7 @@ impl Script<'_, '_> {
     ) -> Result<(), GraphError> {
         let mut services: Vec<ServiceId> = Vec::new();
         for target in targets {
-            if to.is_none() && self.to.is_none() {
+            if to.is_none() && self.to.is_none() && !self.drill {
                 let lost = place::lost(self.world, self.scenario, self.given, target)?;
                 let from = self.device(from);
                 if !lost.is_empty() {
@@ -296,7 +312,7 @@ impl Script<'_, '_> {
                 to.to_owned()
             });
         }
-        if host.is_some() {
+        if host.is_some() || self.drill {
             let run = self.world.run.get(..8).unwrap_or(&self.world.run);
             let folder = format!("{}/restored/{}-{run}", plan.state_dir, self.scenario.name);
             return Ok(format!("{folder}/{file}"));

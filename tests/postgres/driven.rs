@@ -92,6 +92,20 @@ fn a_service_is_copied_and_restored_to_every_kind_of_target() {
         );
         site.good("verify --device near");
 
+        let told = site.good("drill weekly --yes");
+        assert!(told.contains("probe shop"), "{told}");
+        site.ends("drill hopeless --yes", 1);
+        let left = std::fs::read_dir(site.path("state/restored"));
+        let left = left.map_or(0, |entries| {
+            entries
+                .flatten()
+                .filter(|folder| {
+                    std::fs::read_dir(folder.path()).is_ok_and(|in_it| in_it.count() > 0)
+                })
+                .count()
+        });
+        assert_eq!(left, 0, "nothing of a drill stays");
+
         let moved = site.path("moved-hot").display().to_string();
         site.good(&format!(
             "restore shop --to latest --relocate hot={moved} --yes"

@@ -34,6 +34,19 @@ archive wal of shop {
   encrypt none
 }
 
+drill weekly every sun at 12:00 {
+  restore service shop to scratch from any
+  replay log to latest
+  probe orders "select count(*) from lines" >= 40
+  probe shop "select pg_is_in_recovery()" is false
+}
+
+drill hopeless every sun at 13:00 {
+  restore service shop to scratch from any
+  replay log to latest
+  probe orders "select count(*) from lines" >= 4000
+}
+
 recovery lost_tablespace {
   for loss of disk
   given ts: tablespace of shop
