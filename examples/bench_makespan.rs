@@ -12,6 +12,7 @@ use planc::schedule::{EdgeKind, LaneShape, Link, Outline, Role, StepShape};
 
 const DISKS: u64 = 50;
 const DEVICES: u64 = 20;
+const LANES: usize = 70;
 
 fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
@@ -61,7 +62,7 @@ fn ratio(seed: u64, steps: u64) -> f64 {
                 depth: 1,
                 bracket: false,
             };
-            (DISKS + DEVICES) as usize
+            LANES
         ],
         steps: lanes
             .iter()

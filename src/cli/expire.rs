@@ -89,7 +89,7 @@ fn apply(args: &Args, now: Timestamp) -> Result<Exit, CliError> {
         say(args.show, "nothing to delete\n")?;
         return Ok(Exit::Ok);
     }
-    let report = site.execute(graph.clone())?;
+    let report = site.execute(&graph)?;
     say(args.show, &summary(&graph, &report))?;
     Ok(report.verdict().into())
 }

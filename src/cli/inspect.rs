@@ -14,7 +14,7 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::log_status;
-use crate::cli::site::Site;
+use crate::cli::site::{Site, known_service};
 use crate::engine::postgres::changes::Relation;
 use crate::engine::postgres::inspect::{Deed, Ended, Ends, Touched};
 use crate::engine::postgres::names::{self, Names};
@@ -83,11 +83,7 @@ fn device_error(error: DeviceError) -> CliError {
 
 fn devices(site: &mut Site, service: &str) -> Result<Vec<Arc<dyn Device>>, CliError> {
     let plan = site.plan.plan();
-    if plan.find_service(service).is_none() {
-        let names: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
-        let error = CliError::refused(format!("no service is called `{service}`"));
-        return Err(error.help(format!("the plan knows {}", names.join(", "))));
-    }
+    known_service(plan, service)?;
     let (_, all) = open::log_devices(plan, service);
     let opened = all
         .iter()

@@ -110,8 +110,8 @@ fn new(file: &Path, public: Option<&Path>, holders: &[String]) -> Result<Exit, C
     write_new(file, escrow::bytes(&text), 0o600)?;
     if let Some(public) = public {
         let halves = std::iter::once(&half).chain(holders);
-        let lines: String = halves.map(|half| format!("{half}\n")).collect();
-        write_new(public, lines.as_bytes(), 0o644)?;
+        let lines: Vec<String> = halves.map(ToString::to_string).collect();
+        write_new(public, (lines.join("\n") + "\n").as_bytes(), 0o644)?;
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{half}")?;

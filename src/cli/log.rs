@@ -11,7 +11,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::inspect;
 use crate::cli::list::Form;
 use crate::cli::log_status;
-use crate::cli::site::{Site, open_error};
+use crate::cli::site::{Site, known_service, open_error};
 use crate::cli::stream;
 use crate::cli::wal;
 use crate::engine::TransactionSummary;
@@ -162,11 +162,7 @@ fn transactions(
     enough: usize,
 ) -> Result<Vec<TransactionSummary>, CliError> {
     let plan = site.plan.plan();
-    if plan.find_service(service).is_none() {
-        let names: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
-        let error = CliError::refused(format!("no service is called `{service}`"));
-        return Err(error.help(format!("the plan knows {}", names.join(", "))));
-    }
+    known_service(plan, service)?;
     let engine = open::engine(plan, &site.places, service).map_err(|error| open_error(&error))?;
     let mut logs = site.holdings()?.logs;
     logs.retain(|log| log.service == service);

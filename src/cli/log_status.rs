@@ -13,7 +13,7 @@ use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::log::name_of;
-use crate::cli::site::Site;
+use crate::cli::site::{Site, known_service};
 use crate::engine::postgres::PostgresSpec;
 use crate::engine::postgres::chains::{State, Stretch, TimelineProof};
 use crate::engine::postgres::lsn::{Lsn, Segment, SegmentSize};
@@ -88,6 +88,7 @@ fn archive(site: &mut Site, service: &str) -> Result<Looked, CliError> {
 
 /// How to reach the server of a service.
 pub(super) fn spec(site: &Site, service: &str) -> Result<PostgresSpec, CliError> {
+    known_service(site.plan.plan(), service)?;
     let source = open::source(site.plan.plan(), &site.places, service);
     let spec = source.and_then(|source| PostgresSpec::of(&source));
     spec.map_err(CliError::failed)

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     if graph.steps.is_empty() {
         say(args.show, "nothing can be repaired\n")?;
     } else {
-        let report = site.execute(graph.clone())?;
+        let report = site.execute(&graph)?;
         say(args.show, &summary(&graph, &report))?;
         exit = report.verdict().into();
     }

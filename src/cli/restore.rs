@@ -92,7 +92,7 @@ pub(crate) fn approved_run(
         return Err(error.help("answer `yes` on a terminal, or add `--yes`"));
     }
     let graph = Arc::new(graph);
-    let report = site.begin(graph.clone(), context)?;
+    let report = site.begin(&graph, context)?;
     say(show, &summary(&graph, &report))?;
     Ok(report.verdict().into())
 }

@@ -103,7 +103,7 @@ fn once(
         say(show, "nothing is due\n")?;
         return Ok(Exit::Ok);
     }
-    let report = site.execute(graph.clone())?;
+    let report = site.execute(&graph)?;
     say(show, &summary(&graph, &report))?;
     let fresh = fresh_fulls(site.plan.plan(), &report);
     if fresh.is_empty() || report.cancelled {
@@ -126,7 +126,7 @@ pub(crate) fn repair_chains(
     );
     write!(std::io::stderr().lock(), "{text}")?;
     let graph = Arc::new(site.compile(&Intent::Jobs { names: jobs }, now)?);
-    let report = site.execute(graph.clone())?;
+    let report = site.execute(&graph)?;
     say(show, &summary(&graph, &report))?;
     Ok(report)
 }
@@ -212,7 +212,7 @@ fn run_of_plan(
         return Err(CliError::refused(message).help("compile it again: `planc show graph`"));
     }
     support::check(site.plan.plan(), graph).map_err(|error| site::graph_error(&error))?;
-    site.execute(graph.clone())
+    site.execute(graph)
 }
 
 fn run_alone(args: &Args, graph: &Arc<StepGraph>, file: &Path) -> Result<RunReport, CliError> {

@@ -24,6 +24,7 @@ use crate::graph::{self, GraphError, order, support};
 use crate::media::Device;
 use crate::report::events::JsonLog;
 use crate::report::progress::{Bars, Lines};
+use crate::resolve::plan::ResolvedPlan;
 use crate::run::open::{self, OpenError, Places};
 use crate::run::{
     self, Clock, Family, FolderError, Lock, LockError, Observer, RunEnvironment, RunError,
@@ -222,8 +223,8 @@ impl Site {
     }
 
     /// Runs a graph to its end, and writes down what it did.
-    pub(crate) fn execute(&mut self, graph: Arc<StepGraph>) -> Result<RunReport, CliError> {
-        let context = self.ready(&graph)?;
+    pub(crate) fn execute(&mut self, graph: &Arc<StepGraph>) -> Result<RunReport, CliError> {
+        let context = self.ready(graph)?;
         self.begin(graph, context)
     }
 
@@ -238,10 +239,10 @@ impl Site {
     /// Runs a graph that is ready to its end.
     pub(crate) fn begin(
         &mut self,
-        graph: Arc<StepGraph>,
+        graph: &Arc<StepGraph>,
         context: run::Context,
     ) -> Result<RunReport, CliError> {
-        let (_, journal) = run::create(&self.places.state, &graph).map_err(folder_error)?;
+        let (_, journal) = run::create(&self.places.state, graph).map_err(folder_error)?;
         let environment = RunEnvironment {
             journal: Some(journal),
             ..RunEnvironment::default()
@@ -317,7 +318,7 @@ impl Site {
             before: unfinished.age,
             ..RunEnvironment::default()
         };
-        let report = self.drive(graph.clone(), context, environment)?;
+        let report = self.drive(&graph, context, environment)?;
         Ok(Some((graph, report)))
     }
 
@@ -379,13 +380,13 @@ impl Site {
 
     fn drive(
         &mut self,
-        graph: Arc<StepGraph>,
+        graph: &Arc<StepGraph>,
         context: run::Context,
         environment: RunEnvironment<'_>,
     ) -> Result<RunReport, CliError> {
         let environment = RunEnvironment {
             catalog: Some(&mut self.catalog),
-            observers: observers(&graph, self.show),
+            observers: observers(graph, self.show),
             approve: Box::new(|by| confirm(&format!("approved by {by}?"))),
             ..environment
         };
@@ -398,10 +399,20 @@ impl Site {
             self.catalog.record_job(job).map_err(catalog_error)?;
         }
         if report.verdict() == Verdict::Good {
-            self.prune(&graph)?;
+            self.prune(graph)?;
         }
         Ok(report)
     }
+}
+
+/// Refuses a service that the plan does not have, and names those it has.
+pub(crate) fn known_service(plan: &ResolvedPlan, service: &str) -> Result<(), CliError> {
+    if plan.find_service(service).is_some() {
+        return Ok(());
+    }
+    let names: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
+    let error = CliError::refused(format!("no service is called `{service}`"));
+    Err(error.help(format!("the plan knows {}", names.join(", "))))
 }
 
 /// Who watches a run.

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         say(args.site.show, "the catalog knows no copies to verify\n")?;
         return Ok(Exit::Ok);
     }
-    let report = site.execute(graph.clone())?;
+    let report = site.execute(&graph)?;
     say(args.site.show, &summary(&graph, &report))?;
     say(args.site.show, &text(&site.judge_parts(now)?))?;
     let found = run_log::findings(&mut site)?;

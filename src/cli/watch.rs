@@ -108,7 +108,7 @@ impl Watcher {
             self.pause(Exit::Ok);
             return Ok(Exit::Ok);
         }
-        let done = site.execute(graph.clone());
+        let done = site.execute(&graph);
         for trigger in &mut self.sizes {
             trigger.shipped();
         }

@@ -102,13 +102,12 @@ impl<'a> Agenda<'a> {
         let due = due.into_iter();
         due.map(|(due, runs)| {
             let loads: Vec<usize> = runs.iter().map(|(load, _)| *load).collect();
-            let played = match known.get(&loads) {
-                Some(played) => Rc::clone(played),
-                None => {
-                    let played: Rc<[(f64, f64)]> = Stage::new(self, plan, &loads).play().into();
-                    known.insert(loads, Rc::clone(&played));
-                    played
-                }
+            let played = if let Some(played) = known.get(&loads) {
+                Rc::clone(played)
+            } else {
+                let played: Rc<[(f64, f64)]> = Stage::new(self, plan, &loads).play().into();
+                known.insert(loads, Rc::clone(&played));
+                played
             };
             Batch { due, runs, played }
         })

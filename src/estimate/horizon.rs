@@ -20,13 +20,16 @@ const OFTEN: i32 = 8;
 /// Shorter intervals than this are no runs to plan ahead.
 const SHORTEST: Duration = Duration::from_secs(3600);
 
+/// A schedule with its slots.
+type Opened<'a> = (&'a Schedule, Rc<[Slot]>);
+
 /// The occurrences of schedules from one Monday on. Equal schedules of one clause are looked up
 /// once, however many services a policy applies it to.
 #[derive(Debug)]
 pub struct Horizon<'a> {
     calendar: Calendar<'a>,
     from: Timestamp,
-    known: BTreeMap<Span, Vec<(&'a Schedule, Rc<[Slot]>)>>,
+    known: BTreeMap<Span, Vec<Opened<'a>>>,
 }
 
 impl<'a> Horizon<'a> {

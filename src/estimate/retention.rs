@@ -146,9 +146,10 @@ mod tests {
 
     #[test]
     fn a_window_keeps_the_chain_below_its_oldest_instant() {
-        // a full today, and all of the last seven days down to the full of the day before them
-        assert_eq!(of(&[Tier::Window(days(7))], 7.0, 1.0), (2, 6));
-        assert_eq!(of(&[Tier::Window(days(9))], 7.0, 1.0), (3, 11));
+        // the day before the next full: all of its week, and the week in which the window begins
+        assert_eq!(of(&[Tier::Window(days(7))], 7.0, 1.0), (2, 12));
+        // the day after a full: its own week's first increment and two whole weeks
+        assert_eq!(of(&[Tier::Window(days(9))], 7.0, 1.0), (3, 13));
         assert_eq!(of(&[Tier::Window(days(7))], 1.0, 1.0), (8, 0));
     }
 

@@ -27,8 +27,11 @@ pub fn unrecorded(
             match read(device.as_ref(), &object) {
                 Ok(record) => found.push(record),
                 // a host without the secret half cannot tell; `planc catalog rebuild` can
-                Err(DeviceError::Sealed { .. }) => {}
-                Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => {}
+                Err(
+                    DeviceError::Sealed { .. }
+                    | DeviceError::Damaged { .. }
+                    | DeviceError::NotFound { .. },
+                ) => {}
                 Err(error) => return Err(error),
             }
         }

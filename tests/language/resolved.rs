@@ -90,8 +90,8 @@ fn every_value_has_an_origin_that_is_true() {
 fn parameters_say_which_environment_gave_them() {
     let staging = json("orders.plan", &["--env", "staging"]);
     let promises = values(&staging, "objectives", "orders_db", None);
-    let rpos = promises.iter().filter(|value| value["key"] == "rpo");
-    let site = rpos.last().expect("two of them");
+    let mut rpos = promises.iter().filter(|value| value["key"] == "rpo");
+    let site = rpos.next_back().expect("two of them");
     assert_eq!(site["value"], "2h for loss of site");
     let param = &site["origin"]["params"][0];
     assert_eq!(

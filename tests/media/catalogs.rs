@@ -16,6 +16,10 @@ use super::fixture::{header, log_range, log_source, small, store, store_as};
 /// Fills devices and a catalog as a run does.
 fn filled(path: &Path, devices: &[Arc<dyn Device>]) -> Catalog {
     let mut catalog = Catalog::open(path).unwrap();
+    for device in devices {
+        let identity = device.identity().unwrap();
+        catalog.bind_device(device.name(), &identity).unwrap();
+    }
     for part in ["p-2", "p-1"] {
         let manifest = store(&small(), devices, part);
         for device in devices {

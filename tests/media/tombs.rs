@@ -37,7 +37,7 @@ fn a_deletion_that_fails_anywhere_goes_on_where_it_stopped() {
     for call in 1.. {
         let device = Arc::new(MemoryDevice::new("a"));
         let holder: Arc<dyn Device> = device.clone();
-        store(&small(), &[holder.clone()], "p-1");
+        store(&small(), std::slice::from_ref(&holder), "p-1");
         let faulty = FaultDevice::new(holder.clone(), Fault::From(call));
         let ended = put(&faulty, "p-1").and_then(|_| bury(&faulty, "p-1"));
         let manifest = part::load(device.as_ref(), "p-1");
@@ -66,8 +66,8 @@ fn a_deletion_that_fails_anywhere_goes_on_where_it_stopped() {
 #[test]
 fn a_pack_that_another_part_names_stays() {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
-    store(&small(), &[device.clone()], "p-1");
-    let second = store(&small(), &[device.clone()], "p-2");
+    store(&small(), std::slice::from_ref(&device), "p-1");
+    let second = store(&small(), std::slice::from_ref(&device), "p-2");
     put(device.as_ref(), "p-1").unwrap();
     assert!(matches!(bury(device.as_ref(), "p-1"), Ok(Buried::Freed(_))));
     part::verify("p-2", device.as_ref(), &|_| true).unwrap();
@@ -84,10 +84,10 @@ fn a_pack_that_another_part_names_stays() {
 #[test]
 fn a_base_stays_while_a_part_on_the_device_builds_on_it() {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
-    store(&small(), &[device.clone()], "p-1");
+    store(&small(), std::slice::from_ref(&device), "p-1");
     let mut above = header("p-2");
     above.base = Some("p-1".to_owned());
-    store_as(&small(), &[device.clone()], above);
+    store_as(&small(), std::slice::from_ref(&device), above);
     put(device.as_ref(), "p-1").unwrap();
     assert_eq!(
         bury(device.as_ref(), "p-1").unwrap(),
@@ -110,8 +110,8 @@ fn a_base_stays_while_a_part_on_the_device_builds_on_it() {
 fn a_manifest_that_cannot_be_read_keeps_all_packs() {
     let device = Arc::new(MemoryDevice::new("a"));
     let holder: Arc<dyn Device> = device.clone();
-    store(&small(), &[holder.clone()], "p-1");
-    store(&small(), &[holder.clone()], "p-2");
+    store(&small(), std::slice::from_ref(&holder), "p-1");
+    store(&small(), std::slice::from_ref(&holder), "p-2");
     device.damage(&name::manifest("p-2"), b"noise".to_vec());
     put(holder.as_ref(), "p-1").unwrap();
     assert!(matches!(
@@ -124,7 +124,7 @@ fn a_manifest_that_cannot_be_read_keeps_all_packs() {
 #[test]
 fn a_writer_that_meets_a_deletion_is_told() {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
-    let first = store(&small(), &[device.clone()], "p-1");
+    let first = store(&small(), std::slice::from_ref(&device), "p-1");
     // the deletion of an equal pack has begun
     device
         .put_if_absent(&name::tomb(&first.packs[0].name), b"")
@@ -142,7 +142,7 @@ fn a_writer_that_meets_a_deletion_is_told() {
 fn a_damaged_tombstone_deletes_nothing() {
     let device = Arc::new(MemoryDevice::new("a"));
     let holder: Arc<dyn Device> = device.clone();
-    store(&small(), &[holder.clone()], "p-1");
+    store(&small(), std::slice::from_ref(&holder), "p-1");
     put(holder.as_ref(), "p-1").unwrap();
     let good = holder.get(&name::tomb("p-1"), None).unwrap();
     for at in 0..good.len() {

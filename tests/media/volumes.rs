@@ -206,12 +206,12 @@ fn a_foreign_volume_is_left_alone() {
                 .len()
                 > 20
     );
-    let (_other, theirs) = self::library(1);
+    let (other, theirs) = self::library(1);
     VolumeDevice::init("tapes", Box::new(theirs.clone()), "set-2", now()).unwrap();
     let (folder, library) = self::library(1);
     init(&library).put_if_absent("parts/x", b"x").unwrap();
     std::fs::copy(
-        _other.path().join("v00.volume"),
+        other.path().join("v00.volume"),
         folder.path().join("v05.volume"),
     )
     .unwrap();

@@ -87,10 +87,9 @@ impl Shown {
             plans,
             refused,
             proved,
-            losses,
             wrong,
+            ..
         } = self;
-        eprintln!("{plans} plans ({refused} refused), {proved} proved promises, {losses} losses");
         let shown: Vec<&String> = wrong.iter().take(12).collect();
         assert!(
             wrong.is_empty(),

@@ -91,7 +91,7 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
         let spec = parts::spec(&cluster, "postgres", &[]);
         let restore = TablespaceRestore::new(spec, data, HOT, None, data);
         let judged = restore.and_then(|mut restore| restore.begin_part(&part.ended));
-        judged.err().expect("a refusal").to_string()
+        judged.expect_err("a refusal").to_string()
     };
     assert!(refusal(&part, &cluster.data).contains("the server runs"));
     cluster.stop("fast");

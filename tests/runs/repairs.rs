@@ -14,9 +14,9 @@ fn files(site: &Site, device: &str, folder: &str) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(folder).expect("list") {
             let path = entry.expect("entry").path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }

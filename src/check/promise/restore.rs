@@ -22,7 +22,7 @@ pub(in crate::check) struct Place<'a> {
     /// The disk that a recovery moves parts to.
     disk: Option<&'a str>,
     /// True when it comes back where it was.
-    in_place: bool,
+    unmoved: bool,
     /// The only device that may be read.
     from: Option<DeviceId>,
 }
@@ -38,7 +38,7 @@ impl<'a> Place<'a> {
         let mut place = Self {
             host: None,
             disk: None,
-            in_place: true,
+            unmoved: true,
             from: None,
         };
         let mut name = plan.service(service).host.as_deref();
@@ -46,7 +46,7 @@ impl<'a> Place<'a> {
             match &action.kind {
                 ActionKind::Restore { to, from, .. } => {
                     if let Some(host) = to {
-                        (name, place.in_place) = (Some(host.as_str()), false);
+                        (name, place.unmoved) = (Some(host.as_str()), false);
                     }
                     if let Source::Device(id) = from {
                         place.from = Some(*id);
@@ -77,7 +77,7 @@ impl<'a> Place<'a> {
         };
         match self.disk {
             Some(to) => disk(to),
-            None if self.in_place && !disks.is_empty() => {
+            None if self.unmoved && !disks.is_empty() => {
                 let rates = disks.iter().map(|one| disk(one));
                 let slowest = rates.collect::<Result<Vec<f64>, String>>()?;
                 Ok(slowest.into_iter().fold(f64::INFINITY, f64::min))

@@ -1,6 +1,6 @@
 //! P0614: a stalled archive can fill the disk before anyone has reacted.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::check::context::{Context, archives};
 use crate::check::found::{Found, Scope};
@@ -82,13 +82,13 @@ devices: {near: {host: vault, path: /srv/copies, write: 200 MiB/s}}
 };
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
-    let mut told: BTreeMap<ServiceId, ()> = BTreeMap::new();
+    let mut told: BTreeSet<ServiceId> = BTreeSet::new();
     for (id, archive) in archives(context.plan) {
         let service = archive.service;
         let mut objectives = context.service_objectives(service);
         let engine = context.plan.service(service).engine;
         let limited = objectives.any(|(_, objectives)| objectives.log_space.is_some());
-        if limited || !capability::of(engine).log || told.insert(service, ()).is_some() {
+        if limited || !capability::of(engine).log || !told.insert(service) {
             continue;
         }
         if let Some((disk, free, peak)) = least_room(context, service) {

@@ -396,7 +396,9 @@ impl Exposure<'_> {
                     if self.now.duration_since(stored) > DAY {
                         return Ok(worst);
                     }
-                    worst = worst.max(Some(stored.duration_since(first)));
+                    // the clocks of server and device may differ
+                    let open = stored.duration_since(first).max(SignedDuration::ZERO);
+                    worst = worst.max(Some(open));
                 }
             }
         }

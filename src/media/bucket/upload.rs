@@ -217,7 +217,7 @@ fn send(
     bucket: &Bucket,
     object: &str,
     path: &Path,
-    id: &String,
+    id: &str,
     staged: &Staged,
 ) -> Result<Vec<PartId>, DeviceError> {
     let parts = staged.length.div_ceil(PART);
@@ -233,7 +233,7 @@ fn send(
             let bytes = bytes.map_err(|cause| bucket.io("stage", object, &cause.to_string()))?;
             let index = usize::try_from(number).unwrap_or(usize::MAX);
             let store = std::sync::Arc::clone(&bucket.stores.parts);
-            let (path, id) = (path.clone(), id.clone());
+            let (path, id) = (path.clone(), id.to_owned());
             group.push(async move {
                 let part = store.put_part(&path, &id, index, PutPayload::from(bytes));
                 part.await

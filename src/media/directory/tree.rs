@@ -85,7 +85,7 @@ impl Tree {
         // tmpfs and ramfs
         const VOLATILE: [i64; 2] = [0x0102_1994, 0x8584_58f6];
         let kind = rustix::fs::fstatfs(&self.root).map(|stat| stat.f_type);
-        kind.is_ok_and(|kind| VOLATILE.contains(&i64::from(kind)))
+        kind.is_ok_and(|kind| VOLATILE.contains(&kind))
     }
 
     /// Refuses names that are not names of objects.

@@ -19,7 +19,8 @@ pub fn generate(created: &str, further: &[String]) -> (SecretString, String) {
     text += identity.to_string().expose_secret();
     text.push('\n');
     for recipient in further {
-        text += &format!("{recipient}\n");
+        text += recipient;
+        text.push('\n');
     }
     (text.into(), public)
 }

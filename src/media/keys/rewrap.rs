@@ -161,7 +161,7 @@ fn add(device: &dyn Device, key: &Key, sets: &[([u8; 32], Seal)]) -> Result<(), 
     let mut text = format!("for {}\n", key.recipients().join(" "));
     for (id, seal) in sets {
         let id = blake3::Hash::from_bytes(*id).to_hex();
-        text += &format!("envelope {id}\n{}", seal.text().expose_secret());
+        text.extend(["envelope ", &id, "\n", seal.text().expose_secret()]);
     }
     let text = SecretString::from(text);
     let file = wrap(text.expose_secret().as_bytes(), key.halves());

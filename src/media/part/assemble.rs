@@ -89,7 +89,7 @@ impl Layout {
     fn is_full(&self, pack: &PackLayout, frame: &Encoded) -> bool {
         match &self.seal {
             None => !pack.takes(frame.stored),
-            Some(part) => frame.number % part.frames == 0,
+            Some(part) => frame.number.is_multiple_of(part.frames),
         }
     }
 }

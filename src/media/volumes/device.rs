@@ -448,12 +448,11 @@ fn scan(library: &dyn Library, volume: &str, found: &mut Found) -> Volume {
         return known;
     };
     for file in 1..known.files {
-        match writer::outline(medium.as_mut(), file) {
-            Ok((head, tail)) => found.add(head, &tail, volume, file),
-            Err(_) => {
-                known.read_errors += 1;
-                known.health = Health::Suspect;
-            }
+        if let Ok((head, tail)) = writer::outline(medium.as_mut(), file) {
+            found.add(head, &tail, volume, file);
+        } else {
+            known.read_errors += 1;
+            known.health = Health::Suspect;
         }
     }
     known

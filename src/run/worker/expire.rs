@@ -134,20 +134,17 @@ fn without_tomb(
     } else {
         part::load(device, object).map(|_| 0)
     };
-    match there {
-        Err(DeviceError::NotFound { .. }) => {
-            gone(task, object, device.name());
-            Ok(StepDone::default().says("was deleted before"))
-        }
-        _ => {
-            let cause = format!("no tombstone stands beside {object} on {}", device.name());
-            let help = "run `planc expire` again: it begins with a tombstone";
-            task.record(Record::Reprieved {
-                object: object.to_owned(),
-                device: device.name().to_owned(),
-            });
-            Err(StepFailure::new(cause).help(help))
-        }
+    if let Err(DeviceError::NotFound { .. }) = there {
+        gone(task, object, device.name());
+        Ok(StepDone::default().says("was deleted before"))
+    } else {
+        let cause = format!("no tombstone stands beside {object} on {}", device.name());
+        let help = "run `planc expire` again: it begins with a tombstone";
+        task.record(Record::Reprieved {
+            object: object.to_owned(),
+            device: device.name().to_owned(),
+        });
+        Err(StepFailure::new(cause).help(help))
     }
 }
 

@@ -32,9 +32,10 @@ pub(super) fn probe(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         Some(true) => Ok(StepDone::default().says(answer)),
         Some(false) => {
             let cause = format!("the probe `{query}` answered {answer}, expected {expect}");
-            Err(StepFailure::new(cause).help(match target.is_empty() {
-                true => "the live service does not hold what was expected: look before it is used",
-                false => "the restored copy was not published",
+            Err(StepFailure::new(cause).help(if target.is_empty() {
+                "the live service does not hold what was expected: look before it is used"
+            } else {
+                "the restored copy was not published"
             }))
         }
         None => Err(StepFailure::new(format!(

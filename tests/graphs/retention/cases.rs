@@ -21,7 +21,9 @@ fn part(id: &str, day: u32, base: Option<&str>, devices: &[&str]) -> PartHolding
         run: format!("run-{id}"),
         method: base.map_or(Method::PhysicalFull, |_| Method::PhysicalIncremental),
         identity: "source".into(),
-        taken_at: format!("2026-03-{day:02}T02:00:00Z").parse().unwrap(),
+        taken_at: format!("2026-03-{day:02}T02:00:00Z")
+            .parse()
+            .expect("an instant"),
         from: at.clone(),
         until: at,
         base: base.map(str::to_owned),
@@ -36,7 +38,9 @@ fn log(id: &str, day: u32, devices: &[&str]) -> LogHolding {
         incarnation: "i".into(),
         value,
     };
-    let at = format!("2026-03-{day:02}T12:00:00Z").parse().unwrap();
+    let at = format!("2026-03-{day:02}T12:00:00Z")
+        .parse()
+        .expect("an instant");
     LogHolding {
         log: id.into(),
         service: "s".into(),
@@ -81,7 +85,7 @@ fn answer_of(holdings: &Holdings, tiers: &[(&str, Tier)]) -> Judgement {
         tiers: short.collect(),
         required: devices,
     };
-    let now = "2026-03-20T00:00:00Z".parse().unwrap();
+    let now = "2026-03-20T00:00:00Z".parse().expect("an instant");
     let jobs = BTreeMap::from([("nightly".to_owned(), job)]);
     let logs = BTreeMap::from([("s".to_owned(), log)]);
     judge(&Question::of(holdings, jobs, logs, now))

@@ -90,10 +90,10 @@ struct Maker {
 /// The history of a seed.
 pub(super) fn history(seed: u64) -> History {
     let mut dice = Dice::new(seed);
-    let devices = 1 + usize::try_from(dice.below(3)).unwrap();
+    let devices = 1 + usize::try_from(dice.below(3)).expect("a small number");
     // most are short, so that many different ones are tried; some are long
-    let days = 2 + dice.below(if seed % 32 == 0 { 20 } else { 4 });
-    let start: Timestamp = "2026-02-20T00:00:00Z".parse().unwrap();
+    let days = 2 + dice.below(if seed.is_multiple_of(32) { 20 } else { 4 });
+    let start: Timestamp = "2026-02-20T00:00:00Z".parse().expect("an instant");
     let in_sets = dice.chance(40);
     let mut maker = Maker {
         dice,
@@ -121,7 +121,7 @@ pub(super) fn history(seed: u64) -> History {
 
 impl Maker {
     fn at(&self, hours: u64) -> Timestamp {
-        self.start + SignedDuration::from_hours(i64::try_from(hours).unwrap())
+        self.start + SignedDuration::from_hours(i64::try_from(hours).expect("a small number"))
     }
 
     fn day(&mut self, day: u64, in_sets: bool) {
@@ -251,7 +251,7 @@ impl Maker {
     fn tiers(&mut self) -> Vec<Tier> {
         let mut tiers = Vec::new();
         for _ in 0..=self.dice.below(2) {
-            let count = u32::try_from(1 + self.dice.below(4)).unwrap();
+            let count = u32::try_from(1 + self.dice.below(4)).expect("a small number");
             tiers.push(match self.dice.below(7) {
                 0..=2 => Tier::Window(Duration(self.dice.below(5 * 24) * 3_600_000)),
                 3 => Tier::Daily(count),

@@ -122,10 +122,8 @@ impl<'h> Model<'h> {
         };
         let history = &log.from.incarnation;
         log.identity == part.identity
-            && (*history == from.incarnation && log.until.value > from.value
-                || *history != from.incarnation)
-            && (*history == until.incarnation && log.from.value < until.value
-                || *history != until.incarnation)
+            && (*history != from.incarnation || log.until.value > from.value)
+            && (*history != until.incarnation || log.from.value < until.value)
             && (*history == from.incarnation || *history == until.incarnation)
     }
 
@@ -257,10 +255,7 @@ impl<'h> Model<'h> {
             Tier::Window(span) => {
                 let begin = self.begin(span.0);
                 let inside = group.iter().filter(|part| part.taken_at > begin);
-                let anchor = group
-                    .iter()
-                    .filter(|part| part.taken_at <= begin)
-                    .next_back();
+                let anchor = group.iter().rfind(|part| part.taken_at <= begin);
                 inside.chain(anchor).copied().collect()
             }
             Tier::Last(count) => group.iter().rev().take(count as usize).copied().collect(),
@@ -281,7 +276,7 @@ impl<'h> Model<'h> {
     }
 
     fn begin(&self, span: u64) -> Timestamp {
-        self.history.now - SignedDuration::from_millis(i64::try_from(span).unwrap())
+        self.history.now - SignedDuration::from_millis(i64::try_from(span).expect("a small number"))
     }
 
     fn circumstances(&self) -> Vec<Copy> {

@@ -90,7 +90,7 @@ fn window(
     device: &str,
     span: u64,
 ) {
-    let span = jiff::SignedDuration::from_millis(i64::try_from(span).unwrap());
+    let span = jiff::SignedDuration::from_millis(i64::try_from(span).expect("a small number"));
     let begin = before.now - span;
     let parts = before.holdings.parts.iter().map(|part| part.taken_at);
     let logs = before.holdings.logs.iter().map(|log| log.last_at);

@@ -122,8 +122,10 @@ fn forward(head: &str, body: &[u8], to: u16) -> std::io::Result<Vec<u8>> {
     let mut server = TcpStream::connect(("127.0.0.1", to))?;
     let lines = head.trim_end().lines();
     let kept = lines.filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    let head: String = kept.map(|line| format!("{line}\r\n")).collect();
-    server.write_all(format!("{head}connection: close\r\n\r\n").as_bytes())?;
+    let head = kept
+        .chain(["connection: close\r\n\r\n"])
+        .collect::<Vec<_>>();
+    server.write_all(head.join("\r\n").as_bytes())?;
     server.write_all(body)?;
     let mut reply = Vec::new();
     server.read_to_end(&mut reply)?;
@@ -141,7 +143,10 @@ fn redate(reply: &[u8]) -> Vec<u8> {
     let lines = head
         .lines()
         .filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
-    let mut text: String = lines.map(|line| format!("{line}\r\n")).collect();
-    text += &format!("date: {ahead}\r\n\r\n");
+    let date = format!("date: {ahead}\r\n\r\n");
+    let text = lines
+        .chain([date.as_str()])
+        .collect::<Vec<_>>()
+        .join("\r\n");
     [text.as_bytes(), &reply[end + 4..]].concat()
 }
