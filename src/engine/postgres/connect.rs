@@ -10,6 +10,7 @@ use postgres::{Client, Config, NoTls};
 
 use super::{PostgresSpec, instance};
 use crate::engine::EngineError;
+use crate::media::keys::withhold;
 
 /// Connection fields: `host`, `port`, `socket` (folder), `user`, `database`, `password`
 /// (`env:NAME` or `file:PATH`), `sslmode`, `options`.
@@ -65,6 +66,7 @@ pub fn tool(spec: &PostgresSpec, database: &str, name: &str) -> Result<Command, 
     let major = u32::try_from(row.get::<_, i64>(0) / 10_000).unwrap_or(0);
     let programs = instance::programs(spec.programs.as_deref(), major)?;
     let mut command = Command::new(programs.join(name));
+    withhold(&mut command);
     for variable in ["PGSERVICE", "PGOPTIONS", "PGPASSWORD", "PGHOSTADDR"] {
         command.env_remove(variable);
     }

@@ -20,6 +20,7 @@ use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::read;
 use crate::engine::EngineError;
+use crate::media::keys::withhold;
 
 const PAUSE: Duration = Duration::from_millis(20);
 const LOG: &str = "server.log";
@@ -65,7 +66,7 @@ impl Instance {
         let errors = errors.map_err(|error| cannot("open", &log, error))?;
         let program = spec.programs.join("postgres");
         let mut command = Command::new(&program);
-        command.arg("-D").arg(&spec.data);
+        withhold(&mut command).arg("-D").arg(&spec.data);
         for (name, value) in settings(&spec, scratch.path(), &about)? {
             command.arg("-c").arg(format!("{name}={value}"));
         }
@@ -141,7 +142,7 @@ impl Instance {
     #[must_use]
     pub fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(self.spec.programs.join(name));
-        command
+        withhold(&mut command)
             .env("PGHOST", self.scratch.path())
             .env("PGPORT", "5432")
             .env("PGUSER", &self.spec.user)

@@ -21,6 +21,7 @@ use super::push::{self, PushRequest};
 use super::server::ServerFacts;
 use super::{PostgresSpec, instance};
 use crate::engine::{EngineError, Retry};
+use crate::media::keys::withhold;
 
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long is waited after the receiver ended by itself.
@@ -113,7 +114,7 @@ impl Receiver {
         let program = programs.join("pg_receivewal");
         let secret = passfile(request)?;
         let mut command = Command::new(&program);
-        command
+        withhold(&mut command)
             .args(["--no-loop", "--no-password", "--synchronous", "--slot"])
             .arg(&request.slot)
             .arg("--directory")

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Full backup, restore and log archive of a PostgreSQL cluster beside its peers, in the same rounds of
+# an outside harness that makes the cluster and measures each side (wall, CPU of command and server,
+# peak memory of the process tree, bytes stored). The harness takes planc's commands from the
+# environment: PLANC_FULL, PLANC_RESTORE, PLANC_PUSH, PLANC_GET.
+# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|restore|wal [CASES]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+what=${1:?full, restore or wal} cases=${2:-pgbackrest-2.45-lz4}
+harness=${HARNESS:?the folder of the harness}
+export BENCH_DIR=${BENCH_DIR:-/tmp/plan-bench} PGPORT=${PGPORT:-54329} QUIET_WAIT=${QUIET_WAIT:-0}
+site=$BENCH_DIR/planc programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+cargo build --release --quiet
+install -D -m 755 target/release/planc "$BENCH_DIR/bin/planc"
+planc=$BENCH_DIR/bin/planc
+mkdir -p "$site/near"
+cat > "$site/bench.plan" <<'PLAN'
+planc 1
+plan bench
+timezone UTC
+environment bench inventory "bench.yaml"
+service bench is postgresql {
+  tablespace fast, slow
+}
+backup everything of base, tablespace fast, tablespace slow {
+  physical full every sun at 04:00
+  store on near
+  retain window 7d
+  compress zstd 1
+  parallel 2
+  encrypt none
+}
+archive wal of bench {
+  ship every 1min to near
+  retain window 8d
+  compress zstd 1
+  encrypt none
+}
+PLAN
+cat > "$site/bench.yaml" <<YAML
+inventory: 1
+sites: {here: {}}
+hosts: {server: {site: here}}
+services:
+  bench:
+    engine: postgresql
+    version: "$(basename "$(dirname "$programs")")"
+    host: server
+    path: $BENCH_DIR/pg/data
+    programs: $programs
+    connect: {socket: $BENCH_DIR/sock, port: $PGPORT, user: postgres}
+devices:
+  near: {site: here, path: near}
+state: state
+YAML
+chown -R postgres "$site"
+as="runuser -u postgres -- $planc"
+plan="--plan $site/bench.plan"
+push="exec $planc log push $plan --service bench"
+cat > "$site/fresh.sh" <<FRESH
+rm -rf '$site/near' '$site/state' && install -d -o postgres '$site/near'
+$as device init --all $plan > /dev/null
+printf '#!/bin/bash\n%s\n' '$push "\$1"' > '$BENCH_DIR/archive.next'
+chmod 755 '$BENCH_DIR/archive.next' && mv '$BENCH_DIR/archive.next' '$BENCH_DIR/archive.sh'
+FRESH
+export PLANC_FULL="cd $site && $as run everything --quiet $plan" PLANC_FULL_SETUP="bash $site/fresh.sh"
+export PLANC_FULL_STORED="$site/near"
+export PLANC_RESTORE="cd $site && $as restore bench --at backup --to $BENCH_DIR/rest/new/planc --relocate fast=$BENCH_DIR/rest/new/ts/fast --relocate slow=$BENCH_DIR/rest/new/ts/slow $plan --yes --quiet"
+export PLANC_RESTORE_SETUP="rm -rf '$BENCH_DIR/rest/new'; install -d -o postgres '$BENCH_DIR/rest/new' '$BENCH_DIR/rest/new/ts'"
+export PLANC_PUSH="$push %p" CASES=$cases ROUNDS=${ROUNDS:-3} WARM_ROUNDS=${WARM_ROUNDS:-0}
+case $what in
+    full) bash "$harness/10_full.sh" ;;
+    restore) bash "$site/fresh.sh" && bash -c "$PLANC_FULL" && bash "$harness/30_restore.sh" ;;
+    wal) bash "$harness/40_wal.sh" ;;
+esac
+python3 "$harness/report.py"
