@@ -22,7 +22,7 @@ pub struct ServerFacts {
     pub system_identifier: u64,
     /// Is it a standby?
     pub in_recovery: bool,
-    /// Timeline of its last checkpoint.
+    /// Timeline that it writes; of a standby that of its last checkpoint.
     pub timeline: Timeline,
     /// Its data directory on its own host.
     pub data_directory: PathBuf,
@@ -40,18 +40,32 @@ pub struct ServerFacts {
     pub segment_blocks: u32,
 }
 
-const QUESTION: &str = "\
+/// The timeline that a server writes, or that a standby last checkpointed. After a promotion the
+/// control file names the old one until the first checkpoint has ended.
+macro_rules! timeline {
+    () => {
+        "case when pg_is_in_recovery() \
+              then (select timeline_id::int8 from pg_control_checkpoint()) \
+              else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int8 end"
+    };
+}
+pub(super) use timeline;
+
+const QUESTION: &str = concat!(
+    "\
     select current_setting('server_version_num')::int8, \
            (select system_identifier from pg_control_system()), \
-           pg_is_in_recovery(), \
-           (select timeline_id::int8 from pg_control_checkpoint()), \
+           pg_is_in_recovery(), ",
+    timeline!(),
+    ", \
            case when pg_has_role('pg_read_all_settings', 'usage') \
                 then current_setting('data_directory') end, \
            current_setting('wal_level'), current_setting('archive_mode'), \
            current_setting('full_page_writes') = 'on', current_setting('data_checksums') = 'on', \
            (select setting::int8 from pg_settings where name = 'wal_segment_size'), \
            (select setting::int8 from pg_settings where name = 'segment_size'), \
-           current_setting('block_size')::int8";
+           current_setting('block_size')::int8"
+);
 
 impl ServerFacts {
     /// Asks a server. `directory` replaces what the server says of its data directory.

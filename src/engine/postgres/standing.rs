@@ -11,6 +11,7 @@ use super::chains::{self, Held, TimelineProof, Writing};
 use super::connect::{self, refused};
 use super::history::History;
 use super::lsn::{Lsn, Segment, Timeline, WalFile};
+use super::server::timeline;
 use super::stream::Course;
 use super::{FormatError, PostgresSpec};
 use crate::engine::EngineError;
@@ -282,11 +283,14 @@ fn segments(
     Ok(())
 }
 
-const POSITION: &str = "\
+const POSITION: &str = concat!(
+    "\
     select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
-           else pg_current_wal_insert_lsn() end::text, \
-           (select timeline_id::int8 from pg_control_checkpoint()), \
-           (select system_identifier from pg_control_system())";
+           else pg_current_wal_insert_lsn() end::text, ",
+    timeline!(),
+    ", \
+           (select system_identifier from pg_control_system())"
+);
 
 const KEPT: &str = "\
     select w.name from pg_ls_waldir() w left join pg_ls_archive_statusdir() s \

@@ -9,6 +9,7 @@ use postgres::{Client, Row};
 use super::PostgresSpec;
 use super::connect::{self, refused};
 use super::lsn::Timeline;
+use super::server::timeline;
 use crate::engine::EngineError;
 use crate::engine::survey::{Survey, log_rates};
 use crate::facts::instance::{DatabaseFacts, Instance, TableFacts, TablespaceFacts};
@@ -33,11 +34,14 @@ const SETTINGS: [&str; 15] = [
     "wal_segment_size",
 ];
 
-const ABOUT: &str = "\
+const ABOUT: &str = concat!(
+    "\
     select current_setting('server_version_num')::int8, \
-           (select system_identifier from pg_control_system()), \
-           (select timeline_id::int8 from pg_control_checkpoint()), \
-           pg_is_in_recovery()";
+           (select system_identifier from pg_control_system()), ",
+    timeline!(),
+    ", \
+           pg_is_in_recovery()"
+);
 
 /// Bytes since the log began; a standby tells how far it received.
 const POSITION: &str = "\
