@@ -116,12 +116,13 @@ fn damage_is_found_named_and_healed_around() {
     let text = site.ends("verify --device disk", 1);
     assert!(text.contains("damaged"), "{text}");
     site.good("verify --device nas");
-    let text = site.good("restore docs --to papers --yes");
-    assert!(
-        text.contains("damaged"),
-        "the replaced copy is reported: {text}"
-    );
-    assert!(site.path("papers/sub/b.txt").exists());
+    // both devices are read at once, so a restore may happen to take all it needs from the good one
+    let told = (0..40).any(|number| {
+        let text = site.good(&format!("restore docs --to papers-{number} --yes"));
+        assert!(site.path(&format!("papers-{number}/sub/b.txt")).exists());
+        text.contains("damaged")
+    });
+    assert!(told, "the replaced copy is reported");
 }
 
 fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
