@@ -42,6 +42,8 @@ pub(in crate::check) struct Context<'a> {
     backups_of_service: Vec<Vec<BackupId>>,
     archives_of_service: Vec<Vec<ArchiveId>>,
     objectives_of_service: Vec<Vec<usize>>,
+    recoveries_of_service: Vec<Vec<usize>>,
+    drilled: BTreeSet<ServiceId>,
 }
 
 impl<'a> Context<'a> {
@@ -69,6 +71,8 @@ impl<'a> Context<'a> {
             backups_of_service: vec![Vec::new(); services],
             archives_of_service: vec![Vec::new(); services],
             objectives_of_service: vec![Vec::new(); services],
+            recoveries_of_service: vec![Vec::new(); services],
+            drilled: BTreeSet::new(),
         };
         context.index_jobs();
         context.lateness = lateness::all(&context);
@@ -91,6 +95,15 @@ impl<'a> Context<'a> {
         for (at, objectives) in self.plan.objectives.iter().enumerate() {
             self.objectives_of_service[objectives.service.index()].push(at);
         }
+        for (at, recovery) in self.plan.recoveries.iter().enumerate() {
+            for service in scenario_services(self.plan, recovery) {
+                self.recoveries_of_service[service.index()].push(at);
+            }
+        }
+        let drills = self.plan.drills.iter();
+        self.drilled = drills
+            .flat_map(|drill| scenario_services(self.plan, drill))
+            .collect();
     }
 
     /// Backups that name the component.
@@ -118,6 +131,20 @@ impl<'a> Context<'a> {
     ) -> impl Iterator<Item = (ArchiveId, &'a Archive)> {
         let ids = self.archives_of_service[id.index()].iter();
         ids.map(|id| (*id, &self.plan.archives[id.index()]))
+    }
+
+    /// Recoveries that work on the service.
+    pub(in crate::check) fn service_recoveries(
+        &self,
+        id: ServiceId,
+    ) -> impl Iterator<Item = &'a Scenario> {
+        let ids = self.recoveries_of_service[id.index()].iter();
+        ids.map(|at| &self.plan.recoveries[*at])
+    }
+
+    /// Whether a drill restores the service.
+    pub(in crate::check) fn is_drilled(&self, id: ServiceId) -> bool {
+        self.drilled.contains(&id)
     }
 
     /// Objectives of the service.

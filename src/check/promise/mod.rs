@@ -14,7 +14,7 @@ pub(in crate::check) mod rto;
 pub(in crate::check) mod space;
 
 use crate::check::Promises;
-use crate::check::context::{Context, scenario_services};
+use crate::check::context::Context;
 use crate::check::words::loss_words;
 use crate::diagnostic::Proof;
 use crate::estimate::Figure;
@@ -206,12 +206,7 @@ pub(in crate::check) fn counted(
 
 /// A drill that is planned is kept or not by those who run it; one that is not planned is broken.
 fn drilled(context: &Context<'_>, service: ServiceId) -> Verdict {
-    let drills = context.plan.drills.iter();
-    let planned = drills.into_iter().any(|drill| {
-        let services = scenario_services(context.plan, drill);
-        services.contains(&service)
-    });
-    if planned {
+    if context.is_drilled(service) {
         Verdict::Open
     } else {
         Verdict::Broken(Broken::Elsewhere)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::context::{Context, scenario_services};
+use crate::check::context::Context;
 use crate::check::promise::cover::{self, Unit};
 use crate::check::promise::{Broken, Verdict, restore, rpo};
 use crate::estimate::survive::{self, Case, Survival};
@@ -283,9 +283,6 @@ fn scenario<'a>(context: &Context<'a>, service: ServiceId, case: &Case) -> Optio
         (LossKind::Device(Some(device)), Case::Device(lost)) => lost.as_ref() == Some(device),
         _ => false,
     };
-    let plan = context.plan;
-    plan.recoveries.iter().find(|scenario| {
-        scenario.covers.iter().any(|loss| covers(&loss.kind))
-            && scenario_services(plan, scenario).contains(&service)
-    })
+    let mut recoveries = context.service_recoveries(service);
+    recoveries.find(|scenario| scenario.covers.iter().any(|loss| covers(&loss.kind)))
 }

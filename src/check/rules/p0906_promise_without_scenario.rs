@@ -1,6 +1,6 @@
 //! P0906: a time to recover is promised for a loss that no recovery covers.
 
-use crate::check::context::{Context, scenario_services};
+use crate::check::context::Context;
 use crate::check::found::{Found, Scope};
 use crate::check::promise::{Claim, Promise, means};
 use crate::check::rule::Rule;
@@ -86,8 +86,7 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
 /// Whether recoveries of the service cover every case of the loss.
 fn covered(context: &Context<'_>, promise: &Promise, loss: &LossKind) -> bool {
     let plan = context.plan;
-    let own = plan.recoveries.iter();
-    let own = own.filter(|one| scenario_services(plan, one).contains(&promise.service));
+    let own = context.service_recoveries(promise.service);
     let covers: Vec<&LossKind> = own
         .flat_map(|recovery| recovery.covers.iter().map(|loss| &loss.kind))
         .collect();
