@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::check::context::{Context, scenario_services, subject};
+use crate::check::context::{Context, subject};
 use crate::check::job::Job;
 use crate::check::promise::cover::{self, Class};
 use crate::check::promise::rpo::{Candidate, Via, Ways};
@@ -366,11 +366,10 @@ impl After<'_, '_> {
         if !comes_back {
             return Path::Lost;
         }
-        let recoveries = self.context.plan.recoveries.iter();
+        let recoveries = self.context.service_recoveries(self.service);
         let covering = recoveries.filter(|recovery| {
             let mut losses = recovery.covers.iter();
-            scenario_services(self.context.plan, recovery).contains(&self.service)
-                && losses.any(|loss| self.is_case_of(&loss.kind))
+            losses.any(|loss| self.is_case_of(&loss.kind))
         });
         let names: Vec<String> = covering.map(|r| subject(&r.name, &r.origin)).collect();
         if names.is_empty() {
