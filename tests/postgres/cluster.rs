@@ -168,7 +168,7 @@ impl Cluster {
 
     /// Waits until recovery is over and the cluster takes writes.
     pub(crate) fn wait_open(&self) {
-        for _ in 0..400 {
+        for _ in 0..12_000 {
             if self.ask("select pg_is_in_recovery()") == "false" {
                 return;
             }

@@ -154,7 +154,7 @@ fn a_watch_ships_the_log_and_ends_on_a_signal() {
     let site = Site::new();
     let mut watch = site.command("run --watch").spawn().expect("planc starts");
     let stored = |count: usize| {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(40);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(300);
         while std::time::Instant::now() < until {
             let listed = site.good("log list shop --format json");
             let listed: serde_json::Value = serde_json::from_str(&listed).expect("json");

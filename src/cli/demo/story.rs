@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::sample::{self, Content};
 use super::{CliError, Exit, files};
 
-/// How long the demo waits for something that should take a second or two.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the demo waits for something that takes a second or two on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Story {
     folder: PathBuf,
@@ -105,8 +105,9 @@ impl Story {
         say(&format!(
             "Nobody noticed: {placed} more orders came in after it."
         ))?;
-        wait_for("the log on the devices", || self.log_is_complete())?;
         watch.stop()?;
+        // the watch may have been told to stop before it saw the last orders
+        self.planc("run")?;
         let bad = self.find_the_bad_transaction()?;
         Ok((expected, bad))
     }
@@ -207,13 +208,6 @@ impl Story {
         Ok(listed["parts"]
             .as_array()
             .is_some_and(|parts| !parts.is_empty()))
-    }
-
-    /// True when nothing was added to the log for a while: all of it is on the devices.
-    fn log_is_complete(&self) -> Result<bool, CliError> {
-        let before = self.output("log status --format json")?;
-        std::thread::sleep(Duration::from_millis(2500));
-        Ok(before == self.output("log status --format json")?)
     }
 }
 

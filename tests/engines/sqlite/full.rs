@@ -89,7 +89,7 @@ fn copies_under_load(database: &Database) {
     assert!(counts.is_sorted() && counts[0] < counts[2], "{counts:?}");
     assert!(counts[2] <= pairs);
     assert!(
-        longest < Duration::from_secs(2),
+        longest < Duration::from_secs(10),
         "a writer waited {longest:?}"
     );
 }
