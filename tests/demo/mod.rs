@@ -97,6 +97,42 @@ fn block(readme: &str, language: &str) -> String {
         .to_owned()
 }
 
+/// The commands of the README's first plan, word by word, but for the places they name.
+#[test]
+fn the_first_plan_of_the_readme_works_as_printed() {
+    let readme = include_str!("../../README.md");
+    let chapter = readme
+        .split_once("## A first plan of your own")
+        .expect("it is there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |place: &str| folder.path().join(place).display().to_string();
+    let source = rusqlite::Connection::open(at("notes.db")).expect("a database");
+    let sql = "pragma journal_mode = wal; create table note (id); insert into note values (1)";
+    source.execute_batch(sql).expect("a table");
+    let commands = block(chapter.1, "sh")
+        .replace("/srv/notes/notes.db", &at("notes.db"))
+        .replace("/backup/disk", &at("disk"))
+        .replace("/tmp/back.db", &at("back.db"));
+    let mut ran = 0;
+    for line in commands.lines() {
+        let line = line.split(" # ").next().expect("a command").trim();
+        match line.split_once(' ') {
+            Some(("mkdir", _)) => std::fs::create_dir(at("disk")).expect("made"),
+            // stays until it is told to stop
+            Some(("planc", rest)) if rest.ends_with("--watch") => {}
+            Some(("planc", rest)) => {
+                succeeds(folder.path(), rest);
+                ran += 1;
+            }
+            _ => panic!("no command of planc: {line}"),
+        }
+    }
+    assert_eq!(ran, 7);
+    let back = rusqlite::Connection::open(at("back.db")).expect("restored");
+    let rows = back.query_row("select count(*) from note", [], |row| row.get::<_, i64>(0));
+    assert_eq!(rows, Ok(1));
+}
+
 #[test]
 fn the_plan_of_the_readme_is_judged_well() {
     let readme = include_str!("../../README.md");
