@@ -18,6 +18,7 @@ use crate::cli::load::{self, Loaded};
 use crate::cli::run_log;
 use crate::engine::Engine;
 use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
+use crate::graph::promise::{Placement, placement};
 use crate::graph::retention::{self, Judgement};
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{self, GraphError, order, support};
@@ -28,7 +29,7 @@ use crate::resolve::plan::ResolvedPlan;
 use crate::run::open::{self, OpenError, Places};
 use crate::run::{
     self, Clock, Family, FolderError, Lock, LockError, Observer, RunEnvironment, RunError,
-    RunReport, Stop, Verdict,
+    RunReport, Standing, Stop, Verdict,
 };
 
 /// How a run is shown while it goes on.
@@ -314,6 +315,7 @@ impl Site {
         let environment = RunEnvironment {
             journal: Some(journal),
             done: found.done,
+            lost: found.lost,
             resumed: true,
             before: unfinished.age,
             ..RunEnvironment::default()
@@ -393,6 +395,7 @@ impl Site {
         let (run, devices) = (graph.run.clone(), context.devices.clone());
         let report = run::execute(graph.clone(), Arc::new(context), environment);
         let mut report = report.map_err(|error| run_error(&error))?;
+        self.promises(graph, &mut report)?;
         let warnings = run_log::append(self, &run, &report, devices)?;
         report.warnings.extend(warnings);
         for job in &report.jobs {
@@ -402,6 +405,38 @@ impl Site {
             self.prune(graph)?;
         }
         Ok(report)
+    }
+}
+
+impl Site {
+    /// Until when the promises of copies hold that the run could not make.
+    fn promises(&self, graph: &StepGraph, report: &mut RunReport) -> Result<(), CliError> {
+        if report.missing.is_empty() {
+            return Ok(());
+        }
+        let holdings = self.holdings()?;
+        let now = self.clock.now();
+        for missing in &mut report.missing {
+            let mut parts = holdings.parts.iter();
+            let mut logs = holdings.logs.iter();
+            let part = parts.find(|part| part.part == missing.object);
+            let log = logs.find(|log| log.log == missing.object);
+            let made = part
+                .map(|part| part.taken_at)
+                .or(log.map(|log| log.last_at));
+            let held = part
+                .map(|part| &part.devices)
+                .or(log.map(|log| &log.devices));
+            missing.held = held.cloned().unwrap_or_default();
+            let made = made.unwrap_or(graph.now);
+            let placed = placement(self.plan.plan(), &missing.job, &missing.device, made);
+            missing.standing = match placed.map_err(|error| graph_error(&error))? {
+                Some(Placement::By(until)) if until > now => Standing::Until(until),
+                Some(Placement::Later) => Standing::Untimed,
+                _ => Standing::Broken,
+            };
+        }
+        Ok(())
     }
 }
 

@@ -37,6 +37,16 @@ pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphEr
     draft.finish(world)
 }
 
+/// Compiles the copies that devices lack, and nothing else.
+///
+/// # Errors
+/// As [`build`].
+pub(super) fn catch_up(world: &World<'_>) -> Result<StepGraph, GraphError> {
+    let mut draft = Draft::new(world);
+    missing_copies(world, &mut draft, &world.jobs().collect::<Vec<_>>());
+    draft.finish(world)
+}
+
 /// `finish within` of the jobs that have something to do.
 fn limits(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
     for job in jobs {

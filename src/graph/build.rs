@@ -26,6 +26,7 @@ pub fn build(
     match intent {
         Intent::Due => backup::build(&world, &select::due_work(&world)),
         Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
+        Intent::CatchUp => backup::catch_up(&world),
         Intent::Verify { device } => verify::build(&world, device.as_deref()),
         Intent::Scrub {
             depth,

@@ -19,6 +19,7 @@ pub mod order;
 mod outline;
 mod past;
 mod place;
+pub mod promise;
 mod recover;
 pub mod rehearse;
 pub mod render;

@@ -72,6 +72,8 @@ pub enum Intent {
         /// At most so many bytes.
         limit: Option<u64>,
     },
+    /// Copy what devices still lack, from stored copies; nothing is read from a source.
+    CatchUp,
     /// Put good copies beside damaged ones.
     Repair {
         /// Only on this device.

@@ -417,6 +417,7 @@ fn read_any(
                     device,
                     object: object.clone(),
                     cause: error.to_string(),
+                    sure: error.is_sure(),
                     by: holder.name().to_owned(),
                 });
                 return Ok((read, replaced.collect()));

@@ -160,6 +160,33 @@ pub enum DeviceError {
 }
 
 impl DeviceError {
+    /// Whether the device is sure that the object is not what it should be: an error is not an
+    /// absence.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::NotFound { .. })
+    }
+
+    /// The device that it is about.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::NotFound { device, .. }
+            | Self::Missing { device, .. }
+            | Self::Foreign { device, .. }
+            | Self::Full { device, .. }
+            | Self::ReadOnly { device, .. }
+            | Self::Different { device, .. }
+            | Self::Damaged { device, .. }
+            | Self::Io { device, .. }
+            | Self::Locked { device, .. }
+            | Self::Sealed { device, .. }
+            | Self::Denied { device, .. }
+            | Self::Skewed { device, .. } => Some(device),
+            Self::Cancelled => None,
+        }
+    }
+
     /// Whether trying again can help.
     #[must_use]
     pub fn retry(&self) -> Retry {

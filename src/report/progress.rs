@@ -348,6 +348,13 @@ fn trouble(names: &Names, kind: &EventKind) -> Option<String> {
             let text = names.text(*step);
             format!("DEVICE LOST: {device} in {text}: {cause}; the others go on")
         }
+        EventKind::DeviceDropped { device, cause } => {
+            format!("DEVICE GIVEN UP: {device}: {cause}; the run goes on without it")
+        }
+        EventKind::DeviceBehind { step, device } => {
+            let text = names.text(*step);
+            format!("{device} was too slow for {text}; it is finished from a stored copy")
+        }
         EventKind::Healed {
             device, object, by, ..
         } => format!("damaged copy: {object} on {device} was replaced by the one on {by}"),

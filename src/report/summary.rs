@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::progress::describe;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::quantity::Bytes;
-use crate::run::{Family, RunReport, StepReport, Timed};
+use crate::run::{Family, Missing, RunReport, Standing, StepReport, Timed};
 use crate::schedule::Outcome;
 
 /// No more steps than this are listed one by one.
@@ -111,6 +111,7 @@ fn trouble(out: &mut String, graph: &StepGraph, report: &RunReport) {
             out,
             &format!("missing on {device}: {subject}: {}", missing.cause),
         );
+        line(out, &format!("  {}", standing(missing)));
     }
     for healed in &report.healed {
         let (object, device, by) = (&healed.object, &healed.device, &healed.by);
@@ -137,6 +138,22 @@ fn trouble(out: &mut String, graph: &StepGraph, report: &RunReport) {
     }
 }
 
+/// Which promise of a missing copy holds, and until when.
+fn standing(missing: &Missing) -> String {
+    let device = &missing.device;
+    let held = match missing.held.as_slice() {
+        [] => String::new(),
+        held => format!("; it is on {}", held.join(", ")),
+    };
+    match missing.standing {
+        Standing::Until(at) => {
+            format!("the promise of a copy on {device} holds until {at:.0}{held}")
+        }
+        Standing::Untimed => format!("no time is promised for a copy on {device}{held}"),
+        Standing::Broken => format!("BROKEN: the promise of a copy on {device}{held}"),
+    }
+}
+
 /// What was promised to end in time, and whether it did.
 fn time(timed: &Timed) -> String {
     let what = timed.job.as_deref().unwrap_or("the whole run");
@@ -157,11 +174,15 @@ fn next(out: &mut String, graph: &StepGraph, report: &RunReport) {
         .collect();
     if !lost.is_empty() {
         let lost = lost.into_iter().collect::<Vec<_>>().join(", ");
-        let text = format!("next: repair {lost}; the next `planc run` copies what is missing");
+        let text = format!(
+            "next: repair {lost}; the next `planc run` copies what is missing from a stored copy"
+        );
         line(out, &text);
     }
     if !report.healed.is_empty() {
-        line(out, "next: `planc verify` shows how far the damage goes");
+        let text = "next: the next `planc run`, or `planc repair` now, puts good copies beside the \
+                    damaged ones; `planc verify` shows how far the damage goes";
+        line(out, text);
     }
     let (_, failed, skipped) = report.counts();
     let resume = Family::of(&graph.intent).command();

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::changes::Changes;
 use super::clock::Clock;
+use super::dropped::Dropped;
 use super::message::StepFailure;
 use super::open::OpenError;
 use super::programs::Programs;
@@ -25,6 +28,10 @@ pub struct Context {
     pub devices: BTreeMap<String, Arc<dyn Device>>,
     /// Devices that are only read from and cannot be opened, with the cause.
     pub away: BTreeMap<String, OpenError>,
+    /// Devices that the run goes on without.
+    pub dropped: Dropped,
+    /// A device fell behind in this run: none is waited for again.
+    pub slow: AtomicBool,
     /// Engines by service.
     pub engines: BTreeMap<String, Arc<dyn Engine>>,
     /// Files of embedded databases by service, for steps that write into a live one.
@@ -72,11 +79,18 @@ impl Context {
         device.ok_or_else(|| StepFailure::new(format!("the device {name} is not reachable")))
     }
 
-    /// Those of the named devices that are open, in this order.
+    /// Those of the named devices that are open, in this order; one that died only when no other
+    /// is left.
     #[must_use]
     pub fn reachable(&self, names: &[String]) -> Vec<Arc<dyn Device>> {
-        let open = names.iter().filter_map(|name| self.devices.get(name));
-        open.cloned().collect()
+        let open = |name: &&String| self.devices.contains_key(*name);
+        let (alive, dead): (Vec<_>, Vec<_>) = names
+            .iter()
+            .filter(open)
+            .partition(|name| self.dropped.cause(name).is_none());
+        let names = if alive.is_empty() { dead } else { alive };
+        let found = names.into_iter().filter_map(|name| self.devices.get(name));
+        found.cloned().collect()
     }
 
     /// Those of the named devices that are open; at least one.
@@ -102,9 +116,15 @@ impl Context {
 
     /// How a copying step writes.
     #[must_use]
-    pub fn write_settings(codec: Codec, throttle: Option<u64>) -> WriteSettings {
+    pub fn write_settings(&self, codec: Codec, throttle: Option<u64>) -> WriteSettings {
+        let slow = self.slow.load(Ordering::Relaxed);
         WriteSettings {
             throttle,
+            grace: if slow {
+                Duration::ZERO
+            } else {
+                WriteSettings::GRACE
+            },
             ..WriteSettings::new(codec)
         }
     }

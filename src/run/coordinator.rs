@@ -47,7 +47,11 @@ impl<'a> Coordinator<'a> {
     ) -> Result<Self, RunError> {
         let schedule = Schedule::new(&*graph, &environment.done);
         let lanes = Lanes::start(&graph, &context)?;
-        let collector = Collector::new(&graph, &environment.done);
+        let mut collector = Collector::new(&graph, &environment.done);
+        environment
+            .lost
+            .iter()
+            .for_each(|kind| collector.fact(kind));
         Ok(Self {
             tries: vec![(0, None); graph.steps.len()],
             waiting: BinaryHeap::new(),
@@ -305,27 +309,26 @@ impl<'a> Coordinator<'a> {
     fn end_step(&mut self, step: usize, result: Result<StepDone, StepFailure>) {
         let began = self.tries[step].1;
         let elapsed = began.map_or(Duration::ZERO, |began| began.elapsed());
-        let outcome = match result {
-            Ok(_) => Outcome::Done,
-            Err(_) => Outcome::Failed,
-        };
+        let outcome = outcome(&result);
         self.tell_end(step, &result, elapsed);
         if result.is_ok() && is_durable(&self.graph.steps[step].kind) {
             // what follows may depend on it: a crash must not make a resumed run forget it
             self.sync_journal();
         }
+        let left = result.as_ref().is_err_and(|failure| failure.left);
         self.collector.ended(step, result, elapsed);
         for skipped in self.schedule.finish(step, outcome) {
-            self.skip(skipped);
+            self.skip(skipped, left);
         }
     }
 
     fn tell_end(&mut self, step: usize, result: &Result<StepDone, StepFailure>, elapsed: Duration) {
         let elapsed_ms = millis(elapsed);
         let step = self.graph.steps[step].id;
-        let (outcome, bytes, cause, result) = match result {
-            Ok(done) => (Outcome::Done, done.bytes, None, done.result.clone()),
-            Err(failure) => (Outcome::Failed, 0, Some(failure.cause.clone()), None),
+        let outcome = outcome(result);
+        let (bytes, cause, result) = match result {
+            Ok(done) => (done.bytes, None, done.result.clone()),
+            Err(failure) => (0, Some(failure.cause.clone()), None),
         };
         self.tell(EventKind::StepEnded {
             step,
@@ -337,8 +340,8 @@ impl<'a> Coordinator<'a> {
         });
     }
 
-    fn skip(&mut self, step: usize) {
-        self.collector.skipped(step);
+    fn skip(&mut self, step: usize, left: bool) {
+        self.collector.skipped(step, left);
         self.tell(EventKind::StepEnded {
             step: self.graph.steps[step].id,
             outcome: Outcome::Skipped,
@@ -361,7 +364,7 @@ impl<'a> Coordinator<'a> {
         self.tell(EventKind::Cancelled { by: by.to_owned() });
         self.context.programs.stop_all();
         for step in self.schedule.cancel() {
-            self.skip(step);
+            self.skip(step, false);
         }
     }
 
@@ -402,6 +405,15 @@ impl<'a> Coordinator<'a> {
         if let Some(Err(error)) = written {
             self.break_off(RunError::Journal(error));
         }
+    }
+}
+
+/// How a step ends that was tried.
+fn outcome(result: &Result<StepDone, StepFailure>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Done,
+        Err(failure) if failure.left => Outcome::Skipped,
+        Err(_) => Outcome::Failed,
     }
 }
 

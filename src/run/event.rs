@@ -59,6 +59,21 @@ pub enum EventKind {
         /// Why.
         cause: String,
     },
+    /// A device was given up for the rest of the run: it died.
+    DeviceDropped {
+        /// Device.
+        device: String,
+        /// Why.
+        cause: String,
+    },
+    /// A device was too slow for a step, which ended without it; it is finished from a stored
+    /// copy.
+    DeviceBehind {
+        /// Step.
+        step: StepId,
+        /// Device.
+        device: String,
+    },
     /// A damaged copy was replaced by another device's.
     Healed {
         /// Step.

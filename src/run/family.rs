@@ -28,6 +28,7 @@ impl Family {
             | Intent::Jobs { .. }
             | Intent::Verify { .. }
             | Intent::Scrub { .. }
+            | Intent::CatchUp
             | Intent::Repair { .. }
             | Intent::Expire { .. }
             | Intent::File => Self::Work,

@@ -129,6 +129,7 @@ pub fn newest_unfinished(
                 graph.intent,
                 Intent::Verify { .. }
                     | Intent::Scrub { .. }
+                    | Intent::CatchUp
                     | Intent::Repair { .. }
                     | Intent::Expire { .. }
             );

@@ -139,6 +139,8 @@ pub struct StepFailure {
     pub help: Option<String>,
     /// Whether trying again can help.
     pub retry: Retry,
+    /// The step was left out because its device is gone; a later run makes up for it.
+    pub left: bool,
 }
 
 impl StepFailure {
@@ -148,6 +150,15 @@ impl StepFailure {
             cause: cause.into(),
             help: None,
             retry: Retry::Never,
+            left: false,
+        }
+    }
+
+    /// A step that is left to a later run.
+    pub fn left(cause: impl Into<String>) -> Self {
+        Self {
+            left: true,
+            ..Self::new(cause)
         }
     }
 
@@ -171,6 +182,7 @@ impl From<DeviceError> for StepFailure {
             cause: error.to_string(),
             help: Some(error.help().to_owned()),
             retry: error.retry(),
+            left: false,
         }
     }
 }
@@ -181,6 +193,7 @@ impl From<EngineError> for StepFailure {
             cause: error.to_string(),
             help: Some(error.help().to_owned()),
             retry: error.retry(),
+            left: false,
         }
     }
 }

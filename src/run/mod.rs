@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod coordinator;
 pub mod devices;
+mod dropped;
 pub mod event;
 mod family;
 mod folder;
@@ -37,12 +38,13 @@ use std::time::Duration;
 
 pub use clock::Clock;
 pub use context::{Context, KnownLogs, service_of};
+pub use dropped::Dropped;
 pub use family::Family;
 pub use folder::{FolderError, Unfinished, create, newest_unfinished, past, resume};
 pub use journal::{Journal, JournalError, read as read_journal};
 pub use lock::{Lock, LockError};
 pub use message::{Record, StepDone, StepFailure};
-pub use outcome::{Healed, Missing, RunReport, StepReport, Verdict};
+pub use outcome::{Healed, Missing, RunReport, Standing, StepReport, Verdict};
 pub use preflight::check as preflight;
 pub use prune::{left_behind, prune};
 pub use reconcile::unrecorded;
@@ -52,7 +54,7 @@ pub use timing::Timed;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::graph::step::StepGraph;
-use event::RunEvent;
+use event::{EventKind, RunEvent};
 
 /// Sees every fact of a run, on the coordinator's thread. Must be quick.
 pub trait Observer {
@@ -73,6 +75,8 @@ pub struct RunEnvironment<'a> {
     pub observers: Vec<Box<dyn Observer + 'a>>,
     /// Steps that an earlier process has done, by index.
     pub done: Vec<usize>,
+    /// Devices that those steps had to leave out.
+    pub lost: Vec<EventKind>,
     /// True when it continues an earlier process's run.
     pub resumed: bool,
     /// How long earlier processes of the run took, and the pause since.
@@ -89,6 +93,7 @@ impl Default for RunEnvironment<'_> {
             journal: None,
             observers: Vec::new(),
             done: Vec::new(),
+            lost: Vec::new(),
             resumed: false,
             before: Duration::ZERO,
             approve: Box::new(|_| false),

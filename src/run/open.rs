@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::changes::Changes;
 use super::context::{Context, KnownLogs, service_of};
 use super::devices;
+use super::dropped::Dropped;
 use crate::catalog::{Catalog, CatalogError};
 use crate::engine::{self, Engine, EngineError, SourceSpec};
 use crate::facts::holdings::Holdings;
@@ -255,11 +256,21 @@ pub fn context(
     check_keys(plan, places, graph)?;
     let needs = Needs::of(graph);
     let mut devices: BTreeMap<String, Arc<dyn Device>> = BTreeMap::new();
-    for name in &needs.written {
-        let opened = writable_device(plan, places, catalog, name)?;
-        devices.insert(name.clone(), opened);
-    }
     let mut away = BTreeMap::new();
+    for name in &needs.written {
+        match writable_device(plan, places, catalog, name) {
+            Ok(opened) => drop(devices.insert(name.clone(), opened)),
+            Err(error) if can_wait(graph, catalog, name, &error)? => {
+                away.insert(name.clone(), error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    some_device(&needs, &devices, &mut away)?;
+    let dropped = Dropped::default();
+    for (name, error) in &away {
+        dropped.add(name, error.to_string());
+    }
     for name in needs.read.difference(&needs.written) {
         match device(plan, places, catalog, name) {
             Ok(opened) => drop(devices.insert(name.clone(), opened)),
@@ -274,6 +285,7 @@ pub fn context(
     let holdings = catalog.holdings()?;
     Ok(Context {
         devices,
+        dropped,
         away,
         engines: engines.clone(),
         live_files: live_files(plan, places),
@@ -285,6 +297,50 @@ pub fn context(
         parts: holdings.parts.into_iter().map(|part| part.part).collect(),
         ..Context::default()
     })
+}
+
+/// Whether a run may begin although a device that it writes to is away: the device was there
+/// before, and what is to be stored on it can be copied later from another one.
+fn can_wait(
+    graph: &StepGraph,
+    catalog: &Catalog,
+    name: &str,
+    error: &OpenError,
+) -> Result<bool, OpenError> {
+    let known = catalog.device_identity(name)?.is_some();
+    let away = matches!(
+        error,
+        OpenError::Device(
+            DeviceError::Missing { .. }
+                | DeviceError::Io { .. }
+                | DeviceError::ReadOnly { .. }
+                | DeviceError::Full { .. }
+                | DeviceError::Denied { .. }
+                | DeviceError::Skewed { .. }
+        )
+    );
+    let alone = |devices: &[String]| devices.iter().all(|device| device == name);
+    let only = graph.steps.iter().any(|step| match &step.kind {
+        StepKind::CopyPart { devices, .. }
+        | StepKind::CommitPart { devices, .. }
+        | StepKind::ArchiveLog { devices, .. } => {
+            devices.contains(&name.to_owned()) && alone(devices)
+        }
+        _ => false,
+    });
+    Ok(known && away && !only)
+}
+
+/// A run that could write to no device at all does not begin.
+fn some_device(
+    needs: &Needs,
+    devices: &BTreeMap<String, Arc<dyn Device>>,
+    away: &mut BTreeMap<String, OpenError>,
+) -> Result<(), OpenError> {
+    if !devices.is_empty() || needs.written.is_empty() {
+        return Ok(());
+    }
+    away.pop_first().map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// The share of its size that the newest copy of each component took on a device.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::event::EventKind;
 use super::message::{Record, StepDone, StepFailure};
 use super::timing::{self, Timed};
@@ -44,9 +46,9 @@ pub struct RunReport {
 /// How a run ended as a whole, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Everything asked for is done, on every device.
+    /// Everything asked for is done; a copy that is missing is not due yet.
     Good,
-    /// A step failed, a copy that was asked for does not exist, or it took too long.
+    /// A step failed, a copy that is due does not exist, or it took too long.
     Bad,
     /// Stopped on request before its end; it can be resumed.
     Stopped,
@@ -59,6 +61,8 @@ pub struct StepReport {
     pub outcome: Option<Outcome>,
     /// True when an earlier process did it.
     pub earlier: bool,
+    /// True when it was left to a later run, because its device is gone.
+    pub left: bool,
     /// Bytes moved.
     pub bytes: u64,
     /// How long it took, all tries.
@@ -72,14 +76,36 @@ pub struct StepReport {
 }
 
 /// A copy that does not exist although it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Missing {
     /// What: the subject of the step.
     pub subject: String,
+    /// The part or range of log; empty for a shipment of several.
+    pub object: String,
+    /// The job that wants it.
+    pub job: String,
     /// Where.
     pub device: String,
     /// Why.
     pub cause: String,
+    /// True when the device is only slow: it is caught up with at once.
+    pub slow: bool,
+    /// Devices that hold it.
+    pub held: Vec<String>,
+    /// What has become of the promise of the copy.
+    pub standing: Standing,
+}
+
+/// How it stands with the promise of a copy that does not exist yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It is broken: the copy should exist by now, or nothing is known of it.
+    #[default]
+    Broken,
+    /// It holds until then.
+    Until(Timestamp),
+    /// It holds, and no time is set for it.
+    Untimed,
 }
 
 /// A damaged copy that was replaced on the way.
@@ -94,7 +120,7 @@ pub struct Healed {
 }
 
 impl RunReport {
-    /// Steps done, failed and skipped.
+    /// Steps done, failed and skipped; those that are left to a later run do not count.
     #[must_use]
     pub fn counts(&self) -> (usize, usize, usize) {
         counts(&self.steps)
@@ -105,7 +131,9 @@ impl RunReport {
     pub fn verdict(&self) -> Verdict {
         let (_, failed, skipped) = self.counts();
         let in_time = !self.timed.iter().any(Timed::is_late);
-        let clean = failed == 0 && self.missing.is_empty() && in_time;
+        let mut missing = self.missing.iter();
+        let kept = missing.all(|missing| missing.standing != Standing::Broken);
+        let clean = failed == 0 && kept && in_time;
         match (self.cancelled, clean) {
             (true, _) if failed + skipped > 0 => Verdict::Stopped,
             (_, true) => Verdict::Good,
@@ -116,8 +144,8 @@ impl RunReport {
 
 fn counts(steps: &[StepReport]) -> (usize, usize, usize) {
     let count = |wanted| {
-        let ended = steps.iter().filter(|step| step.outcome == Some(wanted));
-        ended.count()
+        let asked = steps.iter().filter(|step| !step.left);
+        asked.filter(|step| step.outcome == Some(wanted)).count()
     };
     (
         count(Outcome::Done),
@@ -132,6 +160,8 @@ pub(super) struct Collector {
     began: Instant,
     subjects: BTreeMap<StepId, usize>,
     names: Vec<String>,
+    // part or log, and job, of the steps that store something
+    stores: Vec<(String, String)>,
     broken: Vec<BrokenChain>,
 }
 
@@ -148,6 +178,7 @@ impl Collector {
         let blank = StepReport {
             outcome: None,
             earlier: false,
+            left: false,
             bytes: 0,
             elapsed: Duration::ZERO,
             ended: Duration::ZERO,
@@ -178,6 +209,7 @@ impl Collector {
             began: Instant::now(),
             subjects: BTreeMap::new(),
             names: Vec::new(),
+            stores: Vec::new(),
             broken: Vec::new(),
         }
         .named(graph)
@@ -188,7 +220,21 @@ impl Collector {
         self.subjects = ids.map(|(index, step)| (step.id, index)).collect();
         let names = graph.steps.iter().map(|step| step.subject.clone());
         self.names = names.collect();
+        self.stores = stores(graph);
         self
+    }
+
+    /// What a step stores, when a device does not get it.
+    fn wanted(&self, step: StepId) -> Missing {
+        let index = self.subjects.get(&step);
+        let stored = index.and_then(|index| self.stores.get(*index));
+        let (object, job) = stored.cloned().unwrap_or_default();
+        Missing {
+            subject: self.subject(step),
+            object,
+            job,
+            ..Missing::default()
+        }
     }
 
     fn subject(&self, step: StepId) -> String {
@@ -205,9 +251,18 @@ impl Collector {
                 cause,
             } => {
                 let missing = Missing {
-                    subject: self.subject(*step),
                     device: device.clone(),
                     cause: cause.clone(),
+                    ..self.wanted(*step)
+                };
+                self.report.missing.push(missing);
+            }
+            EventKind::DeviceBehind { step, device } => {
+                let missing = Missing {
+                    device: device.clone(),
+                    cause: "it was too slow; it is finished from a stored copy".to_owned(),
+                    slow: true,
+                    ..self.wanted(*step)
                 };
                 self.report.missing.push(missing);
             }
@@ -267,7 +322,9 @@ impl Collector {
         self.report.steps[step].outcome.is_some()
     }
 
-    pub(super) fn skipped(&mut self, step: usize) {
+    /// A step was skipped; `left` when a later run makes up for what it waited for.
+    pub(super) fn skipped(&mut self, step: usize, left: bool) {
+        self.report.steps[step].left = left;
         self.report.steps[step].outcome = Some(Outcome::Skipped);
     }
 
@@ -286,6 +343,10 @@ impl Collector {
                 report.outcome = Some(Outcome::Done);
                 report.bytes = done.bytes;
                 report.result = done.result;
+            }
+            Err(failure) if failure.left => {
+                report.outcome = Some(Outcome::Skipped);
+                report.left = true;
             }
             Err(failure) => {
                 report.outcome = Some(Outcome::Failed);
@@ -361,6 +422,26 @@ fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
         }
     }
     jobs.into_values().flatten().collect()
+}
+
+/// What each step stores, and the job that wants it; empty for the others.
+fn stores(graph: &StepGraph) -> Vec<(String, String)> {
+    let commits = graph.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::CommitPart { part, job, .. } => Some((part.as_str(), job.as_str())),
+        _ => None,
+    });
+    let jobs: BTreeMap<&str, &str> = commits.collect();
+    let stores = graph.steps.iter().map(|step| match &step.kind {
+        StepKind::CopyPart { part, .. } | StepKind::CommitPart { part, .. } => (
+            part.as_str(),
+            jobs.get(part.as_str()).copied().unwrap_or_default(),
+        ),
+        StepKind::CopyStored { object, job, .. } => (object.as_str(), job.as_str()),
+        StepKind::ArchiveLog { job, .. } => ("", job.as_str()),
+        _ => ("", ""),
+    });
+    let stores = stores.map(|(object, job)| (object.to_owned(), job.to_owned()));
+    stores.collect()
 }
 
 /// Method and part of the copying steps.

@@ -2,7 +2,7 @@
 //! done when its durable effect is there. The volatile steps of its bracket count with it; all
 //! other volatile steps are done again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::context::Context;
@@ -20,6 +20,8 @@ pub struct Resumed {
     pub done: Vec<usize>,
     /// What lies on the devices; the catalog may not know it yet.
     pub records: Vec<Record>,
+    /// Devices that the steps that are done had to leave out, and that still lack what they made.
+    pub lost: Vec<EventKind>,
 }
 
 /// True for steps whose effect outlives the process: they are made durable in the journal before
@@ -48,7 +50,9 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
         let journaled = history.contains(&step.id);
         let found = match &step.kind {
             StepKind::CommitPart { part, devices, .. } => {
-                holds_part(context, part, devices, &mut resumed.records)
+                let holds = holds_part(context, part, devices, &mut resumed.records);
+                // what one device holds is copied on from there, not from the source again
+                holds == Holds::All || journaled && holds == Holds::Some
             }
             StepKind::CopyStored { object, to, .. } => {
                 holds_copy(context, object, to, &mut resumed.records)
@@ -74,6 +78,7 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
     with_brackets(graph, &mut done);
     without_early_logs(graph, &mut done);
     resumed.done = done.into_iter().collect();
+    resumed.lost = still_lost(graph, events, &resumed);
     resumed
 }
 
@@ -90,25 +95,69 @@ fn journaled_done(events: &[RunEvent]) -> BTreeSet<StepId> {
     done.collect()
 }
 
-/// True when every device holds the part, manifest and packs.
+/// How many of some devices hold something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    All,
+    Some,
+    None,
+}
+
+/// Which devices hold the part, manifest and packs.
 fn holds_part(
     context: &Context,
     part: &str,
     devices: &[String],
     records: &mut Vec<Record>,
-) -> bool {
-    let mut all = true;
+) -> Holds {
+    let mut found = 0;
     for name in devices {
         let manifest = context
             .devices
             .get(name)
             .and_then(|device| intact_part(device.as_ref(), part));
-        match manifest {
-            Some(manifest) => records.push(Record::Part(Box::new(manifest), name.clone())),
-            None => all = false,
+        if let Some(manifest) = manifest {
+            records.push(Record::Part(Box::new(manifest), name.clone()));
+            found += 1;
         }
     }
-    all
+    match found {
+        0 => Holds::None,
+        found if found == devices.len() => Holds::All,
+        _ => Holds::Some,
+    }
+}
+
+/// The devices that steps which are done left out, as far as they still lack it.
+fn still_lost(graph: &StepGraph, events: &[RunEvent], resumed: &Resumed) -> Vec<EventKind> {
+    let done: BTreeSet<StepId> = (resumed.done.iter())
+        .map(|index| graph.steps[*index].id)
+        .collect();
+    let parts = graph.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::CopyPart { part, .. } | StepKind::CommitPart { part, .. } => {
+            Some((step.id, part.as_str()))
+        }
+        _ => None,
+    });
+    let parts: BTreeMap<StepId, &str> = parts.collect();
+    let held = |part: &str, device: &str| {
+        let mut records = resumed.records.iter();
+        records.any(|record| match record {
+            Record::Part(manifest, holder) => manifest.header.part == part && holder == device,
+            _ => false,
+        })
+    };
+    let lost =
+        events.iter().map(|event| &event.kind).filter(|kind| {
+            let (EventKind::DeviceLost { step, device, .. }
+            | EventKind::DeviceBehind { step, device }) = kind
+            else {
+                return false;
+            };
+            let missing = parts.get(step).is_none_or(|part| !held(part, device));
+            done.contains(step) && missing
+        });
+    lost.cloned().collect()
 }
 
 /// The part's manifest, when its packs are there in full length.
@@ -124,7 +173,7 @@ fn intact_part(device: &dyn Device, part: &str) -> Option<crate::media::manifest
 
 fn holds_copy(context: &Context, object: &str, to: &str, records: &mut Vec<Record>) -> bool {
     if !context.logs.is_log(object) {
-        return holds_part(context, object, &[to.to_owned()], records);
+        return holds_part(context, object, &[to.to_owned()], records) == Holds::All;
     }
     let device = context.devices.get(to);
     let found = device.and_then(|device| log::get(object, std::slice::from_ref(device)).ok());

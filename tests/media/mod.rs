@@ -12,5 +12,6 @@ mod logs;
 mod reader;
 mod round_trip;
 mod s3;
+pub(crate) mod slow;
 mod tombs;
 mod volumes;

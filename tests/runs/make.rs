@@ -108,6 +108,8 @@ impl Observer for Log {
                 device,
                 cause,
             } => format!("{} lost {device}: {cause}", step.0),
+            EventKind::DeviceDropped { device, cause } => format!("gave up {device}: {cause}"),
+            EventKind::DeviceBehind { step, device } => format!("{} left {device} behind", step.0),
             EventKind::Healed {
                 device, object, by, ..
             } => format!("healed {object} on {device} by {by}"),

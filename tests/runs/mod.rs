@@ -8,6 +8,7 @@ mod execution;
 mod expire;
 mod faults;
 mod leftovers;
+mod lost;
 mod make;
 mod refusals;
 mod repairs;

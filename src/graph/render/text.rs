@@ -83,6 +83,7 @@ fn intent(intent: &Intent) -> String {
             let place = device.as_deref().unwrap_or("all devices");
             format!("{what} copies on {place}")
         }
+        Intent::CatchUp => "what devices still lack".into(),
         Intent::Repair { device } => {
             let place = device.as_deref().unwrap_or("all devices");
             format!("repair damaged copies on {place}")

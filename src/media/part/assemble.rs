@@ -5,16 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::encode::Encoded;
-use super::lane::{Lane, Order};
+use super::lane::Lane;
+use super::queue::{Order, Pulse};
 use super::sealer::PartSeal;
+use super::trailing::{Ends, Trailing};
 use crate::media::keys::KeyError;
 use crate::media::manifest::{FrameRef, PackRef};
+use crate::media::name;
 use crate::media::pack::PackLayout;
-use crate::media::{DeviceError, name};
+
+/// How often the waiting thread looks whether it is still wanted.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What the pipeline left behind.
 #[derive(Default)]
@@ -25,10 +31,10 @@ pub(super) struct Assembled {
     pub(super) frames: Vec<FrameRef>,
     /// File, window and hash, in the order of the stream.
     pub(super) windows: Vec<(usize, u64, blake3::Hash)>,
-    /// Devices that hold all packs.
-    pub(super) devices: Vec<String>,
-    /// Devices that failed.
-    pub(super) lost: Vec<(String, DeviceError)>,
+    /// How the lanes ended, as far as they have.
+    pub(super) ends: Ends,
+    /// Devices that got everything and still write.
+    pub(super) trailing: Trailing,
     /// Why no frame could be made.
     pub(super) broken: Option<String>,
 }
@@ -44,7 +50,7 @@ pub(super) struct Signals {
 
 /// Starts the thread. It ends when the workers are gone; `alive` is dropped then.
 pub(super) fn start(
-    lanes: Vec<Lane>,
+    lanes: Lanes,
     frames: Receiver<Result<Encoded, String>>,
     signals: Arc<Signals>,
     layout: Layout,
@@ -64,6 +70,18 @@ pub(super) fn start(
             drop(alive);
             result
         })
+}
+
+/// The devices of a part.
+pub(super) struct Lanes {
+    /// One lane a device.
+    pub(super) lanes: Vec<Lane>,
+    /// Beats when one of them has moved.
+    pub(super) pulse: Arc<Pulse>,
+    /// Frames that may wait for one device.
+    pub(super) queue: usize,
+    /// How long slow lanes may still hold up the others.
+    pub(super) grace: Duration,
 }
 
 /// How packs are laid out.
@@ -95,7 +113,7 @@ impl Layout {
 }
 
 struct Assembler {
-    lanes: Vec<Lane>,
+    lanes: Lanes,
     signals: Arc<Signals>,
     layout: Layout,
     pack: Option<PackLayout>,
@@ -120,7 +138,7 @@ impl Assembler {
                 }
                 next += 1;
             }
-            if self.lanes.is_empty() || self.result.broken.is_some() {
+            if self.is_lost() || self.result.broken.is_some() {
                 break;
             }
         }
@@ -151,11 +169,13 @@ impl Assembler {
             hash: frame.hash.to_hex().to_string(),
         });
         self.result.windows.extend(frame.windows);
+        self.make_room();
         self.order(&Order::Frame(Arc::new(frame.slot), frame.stored));
         Ok(())
     }
 
     fn begin(&mut self, frame: u64) -> Result<PackLayout, KeyError> {
+        self.lanes.lanes.iter_mut().for_each(Lane::rejoin);
         let pack = self.layout.begin(frame)?;
         self.order(&Order::Bytes(Arc::from(pack.head())));
         Ok(pack)
@@ -178,23 +198,62 @@ impl Assembler {
     }
 
     fn order(&mut self, order: &Order) {
-        let (living, dead) = std::mem::take(&mut self.lanes)
-            .into_iter()
-            .partition(|lane| lane.order(order));
-        self.lanes = living;
-        self.bury(dead);
+        let live = self.lanes.lanes.iter().filter(|lane| lane.live);
+        live.for_each(|lane| lane.queue().push(order.clone()));
+        self.bury();
     }
 
-    fn bury(&mut self, lanes: Vec<Lane>) {
-        for lane in lanes {
-            match lane.end() {
-                (device, Ok(())) => self.result.devices.push(device),
-                (device, Err(error)) => self.result.lost.push((device, error)),
+    /// Waits until every lane can take a frame. A lane whose queue stays full while a device that
+    /// has everything runs dry falls behind once the grace is used up: it slows nobody but itself.
+    fn make_room(&mut self) {
+        let most = self.lanes.queue;
+        while !self.signals.cancelled.load(Ordering::Acquire) {
+            let seen = self.lanes.pulse.count();
+            self.bury();
+            let full = |lane: &Lane| lane.live && lane.queue().frames() >= most;
+            let runs_dry = |lane: &Lane| lane.complete && lane.queue().frames() <= most / 2;
+            if !self.lanes.lanes.iter().any(full) {
+                return;
+            }
+            if self.is_lost() {
+                return;
+            }
+            let dry = self.lanes.lanes.iter().any(runs_dry);
+            if dry && self.lanes.grace.is_zero() {
+                let slow = self.lanes.lanes.iter_mut().filter(|lane| full(lane));
+                slow.for_each(Lane::fall_behind);
+                return;
+            }
+            let begun = Instant::now();
+            let patience = if dry {
+                self.lanes.grace.min(PATIENCE)
+            } else {
+                PATIENCE
+            };
+            self.lanes.pulse.wait(seen, patience);
+            if dry {
+                self.lanes.grace = self.lanes.grace.saturating_sub(begun.elapsed());
             }
         }
-        if self.lanes.is_empty() {
+    }
+
+    /// Takes the lanes away that failed.
+    fn bury(&mut self) {
+        for lane in std::mem::take(&mut self.lanes.lanes) {
+            if lane.queue().has_failed().is_none() {
+                self.lanes.lanes.push(lane);
+            } else if let Some(Err(error)) = lane.queue().take_end() {
+                self.result.ends.lost.push((lane.device, error));
+            }
+        }
+        if self.is_lost() {
             self.signals.failed.store(true, Ordering::Release);
         }
+    }
+
+    /// No device can hold the whole part any more.
+    fn is_lost(&self) -> bool {
+        !self.lanes.lanes.iter().any(|lane| lane.complete)
     }
 
     fn end(mut self) -> Assembled {
@@ -205,11 +264,20 @@ impl Assembler {
         {
             self.result.broken = Some(cause.to_string());
         }
-        if self.result.broken.is_some() {
+        let broken = self.result.broken.is_some();
+        let lanes = std::mem::take(&mut self.lanes.lanes);
+        if broken || !wanted {
+            lanes.iter().for_each(|lane| lane.queue().abandon());
+        }
+        lanes.iter().for_each(|lane| lane.queue().close());
+        let signals = Arc::clone(&self.signals);
+        let wanted = || !signals.cancelled.load(Ordering::Acquire);
+        let mut trailing = Trailing::new(lanes, Arc::clone(&self.lanes.pulse));
+        trailing.first(&mut self.result.ends, &wanted);
+        if self.result.ends.devices.is_empty() || broken {
             self.signals.failed.store(true, Ordering::Release);
         }
-        let lanes = std::mem::take(&mut self.lanes);
-        self.bury(lanes);
+        self.result.trailing = trailing;
         self.result
     }
 }

@@ -86,6 +86,7 @@ impl PackCopy<'_> {
             device: holder.name().to_owned(),
             object: self.pack().name.clone(),
             cause: cause.to_string(),
+            sure: cause.is_sure(),
             by: holders[by].name().to_owned(),
         });
         damaged.collect()

@@ -1,8 +1,8 @@
 //! Owns verified reading: frames in the order of the stream, read from all holders at once, each
 //! decoded and compared with the manifest; what one holder has damaged another one gives.
 //!
-//! One thread a holder reads ranges of packs forward; whichever is free takes the next range. A
-//! rayon pool of its own decodes. At most [`AHEAD`] ranges are in memory.
+//! One thread a holder reads ranges of packs forward: the first range is read from the first
+//! holder, then whichever is free takes the next one. A rayon pool of its own decodes. At most [`AHEAD`] ranges are in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -69,12 +69,17 @@ impl Fetch {
             ready: Vec::new().into_iter(),
             lanes: Vec::new(),
         };
+        let mut first = fetch.first();
         for (holder, device) in holders.iter().enumerate() {
+            let first = first.take();
             let (shared, inbox) = (Arc::clone(&fetch.shared), inbox.clone());
             let done = done.clone();
             let lane = std::thread::Builder::new()
                 .name(format!("read-{}", device.name()))
-                .spawn(move || read(&shared, holder, &inbox, &done))
+                .spawn(move || {
+                    let numbers = first.into_iter().chain(inbox);
+                    read(&shared, holder, numbers, &done);
+                })
                 .map_err(no_thread)?;
             fetch.lanes.push(lane);
         }
@@ -82,6 +87,14 @@ impl Fetch {
             fetch.issue();
         }
         Ok(fetch)
+    }
+
+    /// The first range: the first holder reads it, as it is the nearest. What little there is of
+    /// a small part comes from there.
+    fn first(&mut self) -> Option<usize> {
+        let any = !self.shared.batches.is_empty();
+        self.issued = usize::from(any);
+        any.then_some(0)
     }
 
     /// Lets the holders read one range more.
@@ -157,10 +170,10 @@ fn no_thread(cause: std::io::Error) -> DeviceError {
 fn read(
     shared: &Arc<Shared>,
     holder: usize,
-    tickets: &Receiver<usize>,
+    numbers: impl Iterator<Item = usize>,
     done: &Sender<(usize, Decoded)>,
 ) {
-    for number in tickets {
+    for number in numbers {
         let batch = shared.batches[number];
         match shared.read_batch(batch, holder) {
             Err(error) => {
@@ -249,6 +262,7 @@ impl Shared {
                     device: device.to_owned(),
                     object: object.to_owned(),
                     cause: error.to_string(),
+                    sure: error.is_sure(),
                     by: self.holders[by].name().to_owned(),
                 });
             }

@@ -1,64 +1,71 @@
-//! Owns the thread that writes packs to one device. A device that fails ends only its own lane.
+//! Owns the thread that writes packs to one device. A device that fails ends only its own lane,
+//! and one that is slow falls behind alone.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::object;
-use super::slot::Slot;
+use super::queue::{Next, Order, Pulse, Queue};
 use crate::media::{Device, DeviceError, ObjectWriter, Put};
-
-/// What a lane is told, in order.
-#[derive(Clone)]
-pub(super) enum Order {
-    /// Append a stored frame: the first bytes of the slot.
-    Frame(Arc<Slot>, usize),
-    /// Append other bytes.
-    Bytes(Arc<[u8]>),
-    /// Publish the pack under its name.
-    Publish(Arc<str>),
-}
 
 /// One device that is being written.
 pub(super) struct Lane {
-    device: String,
-    orders: Sender<Order>,
-    thread: JoinHandle<Result<(), DeviceError>>,
+    /// The device.
+    pub(super) device: String,
+    /// Whether it gets the orders of the pack that is open.
+    pub(super) live: bool,
+    /// Whether it got the orders of every pack so far.
+    pub(super) complete: bool,
+    queue: Arc<Queue>,
 }
 
 impl Lane {
-    /// Begins the first pack, so that a device that cannot be written is known at once, and
-    /// starts the thread. `queue` orders may wait.
-    pub(super) fn start(device: &Arc<dyn Device>, queue: usize) -> Result<Self, DeviceError> {
-        let first = device.create()?;
-        let (orders, inbox) = bounded(queue);
+    /// Starts the thread, which begins the first pack at once: a device that cannot be written is
+    /// known before anything is read.
+    pub(super) fn start(device: &Arc<dyn Device>, pulse: &Arc<Pulse>) -> Result<Self, DeviceError> {
+        let queue = Arc::new(Queue::new(Arc::clone(pulse)));
+        let (worker, inbox) = (Arc::clone(device), Arc::clone(&queue));
         let name = device.name().to_owned();
-        let worker = Arc::clone(device);
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name(format!("write-{name}"))
-            .spawn(move || write(worker.as_ref(), first, &inbox))
+            .spawn(move || {
+                let ending = Ending(worker.name().to_owned(), &inbox);
+                inbox.end(write(worker.as_ref(), &inbox));
+                drop(ending);
+            })
             .map_err(|cause| failed(&name, cause))?;
         Ok(Self {
             device: name,
-            orders,
-            thread,
+            live: true,
+            complete: true,
+            queue,
         })
     }
 
-    /// Gives an order; waits while the queue is full. False when the lane has failed.
-    pub(super) fn order(&self, order: &Order) -> bool {
-        self.orders.send(order.clone()).is_ok()
+    /// The orders that wait.
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
-    /// Waits until all orders are done. Whatever was not published is gone.
-    pub(super) fn end(self) -> (String, Result<(), DeviceError>) {
-        drop(self.orders);
-        let ended = self.thread.join().unwrap_or_else(|_| {
-            let cause = std::io::Error::other("its thread ended unexpectedly");
-            Err(failed(&self.device, cause))
-        });
-        (self.device, ended)
+    /// The device is too slow for the pack that is open: it goes without it, and its memory is
+    /// free for the others.
+    pub(super) fn fall_behind(&mut self) {
+        (self.live, self.complete) = (false, false);
+        self.queue.abandon();
+    }
+
+    /// A lane that fell behind takes part again from the next pack on, once it is idle.
+    pub(super) fn rejoin(&mut self) {
+        self.live |= self.queue.is_idle();
+    }
+}
+
+/// Ends the lane also when its thread panics.
+struct Ending<'a>(String, &'a Queue);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let cause = std::io::Error::other("its thread ended unexpectedly");
+        self.1.end(Err(failed(&self.0, cause)));
     }
 }
 
@@ -71,13 +78,18 @@ fn failed(device: &str, cause: std::io::Error) -> DeviceError {
     }
 }
 
-fn write(
-    device: &dyn Device,
-    first: Box<dyn ObjectWriter>,
-    inbox: &Receiver<Order>,
-) -> Result<(), DeviceError> {
-    let mut writer = Some(first);
-    for order in inbox {
+fn write(device: &dyn Device, queue: &Queue) -> Result<(), DeviceError> {
+    let mut writer = Some(device.create()?);
+    queue.begin();
+    loop {
+        let order = match queue.next() {
+            Next::Do(order) => order,
+            Next::Abandon => {
+                writer = None;
+                continue;
+            }
+            Next::End => return Ok(()),
+        };
         let mut open = match writer.take() {
             Some(open) => open,
             None => device.create()?,
@@ -94,7 +106,6 @@ fn write(
         }
         writer = Some(open);
     }
-    Ok(())
 }
 
 fn append(

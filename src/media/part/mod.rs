@@ -2,8 +2,9 @@
 //!
 //! Writing: [`PartWriter`] reads the source into frames (`stream`), a rayon pool hashes, compresses
 //! and proves them (`encode`), one thread lays them out in packs in the order of the stream
-//! (`assemble`), and one thread a device writes (`lane`). Memory is the frames in flight; the
-//! slowest device sets the pace once they are used up.
+//! (`assemble`), and one thread a device writes (`lane`). Memory is the frames in flight; once
+//! they are used up, the fastest device sets the pace and slower ones leave packs out, which are
+//! copied from a stored copy later.
 //!
 //! Reading: `fetch` reads ranges of packs from all holders at once, decodes on a pool, and takes
 //! what is damaged on one device from another; [`restore`], [`verify`] and [`copy`] build on it.
@@ -16,11 +17,13 @@ mod encode;
 mod fetch;
 mod lane;
 mod object;
+mod queue;
 mod restore;
 mod sealer;
 mod slot;
 mod stream;
 mod throttle;
+mod trailing;
 mod verify;
 mod window;
 
@@ -31,6 +34,8 @@ pub(crate) use object::{find, newest, put};
 pub use restore::restore;
 pub use stream::PartWriter;
 pub use verify::{exists, verify};
+
+use std::time::Duration;
 
 use super::DeviceError;
 use super::keys::Seal;
@@ -48,11 +53,17 @@ pub struct WriteSettings {
     pub threads: usize,
     /// Bytes of memory for frames in flight, at most.
     pub memory: usize,
+    /// How long slower devices may hold up a device that has everything, in all, before they are
+    /// left behind.
+    pub grace: Duration,
 }
 
 impl WriteSettings {
     /// Memory for frames in flight when nothing else is asked for: 128 MiB.
     pub const MEMORY: usize = 128 << 20;
+
+    /// A hiccup is waited for; a device that is slow is not.
+    pub const GRACE: Duration = Duration::from_secs(5);
 
     /// Every core, no throttle, [`WriteSettings::MEMORY`].
     #[must_use]
@@ -62,6 +73,7 @@ impl WriteSettings {
             throttle: None,
             threads: cores(),
             memory: Self::MEMORY,
+            grace: Self::GRACE,
         }
     }
 }
@@ -93,6 +105,39 @@ pub struct WrittenPart {
     pub devices: Vec<String>,
     /// Devices that failed on the way.
     pub lost: Vec<(String, DeviceError)>,
+    /// Devices that were too slow and lack packs: they are finished from a stored copy.
+    pub behind: Vec<String>,
+    // all devices in the order in which they were named
+    named: Vec<String>,
+    trailing: trailing::Trailing,
+}
+
+impl WrittenPart {
+    /// Waits for the devices that still write what they were given. One that stands still is left
+    /// behind.
+    ///
+    /// # Errors
+    /// On cancellation.
+    pub fn settle(&mut self, progress: Progress<'_>) -> Result<(), DeviceError> {
+        let mut ends = trailing::Ends::default();
+        self.trailing.settle(&mut ends, &|| progress(self.bytes));
+        self.ended(ends);
+        if progress(self.bytes) {
+            Ok(())
+        } else {
+            Err(DeviceError::Cancelled)
+        }
+    }
+
+    fn ended(&mut self, ends: trailing::Ends) {
+        self.devices.extend(ends.devices);
+        self.lost.extend(ends.lost);
+        self.behind.extend(ends.behind);
+        let place = |name: &String| self.named.iter().position(|one| one == name);
+        self.devices.sort_by_key(place);
+        self.lost.sort_by_key(|(name, _)| place(name));
+        self.behind.sort_by_key(place);
+    }
 }
 
 /// A damaged or missing copy that another device replaced.
@@ -106,4 +151,6 @@ pub struct Replaced {
     pub cause: String,
     /// Device that gave the good bytes.
     pub by: String,
+    /// True when the bytes are damaged or gone for sure, not only out of reach for now.
+    pub sure: bool,
 }

@@ -55,6 +55,7 @@ pub(super) fn load_any(
                     device,
                     object: name::manifest(part),
                     cause: error.to_string(),
+                    sure: error.is_sure(),
                     by: holder.name().to_owned(),
                 });
                 return Ok((manifest, replaced.collect()));

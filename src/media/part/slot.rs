@@ -22,17 +22,24 @@ const SLOT: usize = 2 * STORED + (64 << 10);
 pub(super) struct Slots {
     free: Receiver<Buffers>,
     home: Sender<Buffers>,
+    count: usize,
 }
 
 impl Slots {
     /// As many slots as fit into `memory`, but at least `least`; memory is taken when used.
     pub(super) fn new(memory: usize, least: usize) -> Self {
         let (home, free) = unbounded();
-        for _ in 0..(memory / SLOT).max(least) {
+        let count = (memory / SLOT).max(least);
+        for _ in 0..count {
             // the receiver lives in this value
             let _ = home.send(Buffers::default());
         }
-        Self { free, home }
+        Self { free, home, count }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// The next free slot; none when it takes longer than `wait`.

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::assemble::{self, Assembled, Layout, Signals};
+use super::assemble::{self, Assembled, Lanes, Layout, Signals};
 use super::encode::{Encoders, Filled};
 use super::lane::Lane;
+use super::queue::Pulse;
 use super::sealer::PartSeal;
 use super::slot::{Slot, Slots};
 use super::throttle::Throttle;
@@ -32,9 +33,6 @@ use crate::media::{Device, DeviceError, pack};
 /// How often a waiting reader looks whether it is still wanted.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Orders that may wait for one device beyond its slots: pack headers, tails and names.
-const QUEUE: usize = 4;
-
 /// The frame pipeline: read once, hash and compress on all cores, write to every device.
 pub struct PartWriter<'a> {
     settings: WriteSettings,
@@ -46,7 +44,7 @@ pub struct PartWriter<'a> {
     assembler: Option<JoinHandle<Assembled>>,
     ended: Receiver<()>,
     signals: Arc<Signals>,
-    refused: Vec<(String, DeviceError)>,
+    devices: Vec<String>,
     entries: Vec<ManifestEntry>,
     bytes: u64,
     submitted: u64,
@@ -105,8 +103,10 @@ impl<'a> PartWriter<'a> {
                 seal,
             }),
         };
-        let slots = Slots::new(settings.memory, settings.threads + 2);
-        let (lanes, refused) = start_lanes(devices)?;
+        // what the reader, the workers and one write on each device hold at any time
+        let fixed = settings.threads + 2 + devices.len();
+        let slots = Slots::new(settings.memory, fixed + 2);
+        let lanes = start_lanes(devices, slots.count() - fixed, settings.grace)?;
         let (done, frames) = crossbeam_channel::unbounded();
         let sealed = layout.seal.as_ref();
         let encoders = Encoders::start(settings.threads, settings.codec, sealed, done);
@@ -125,7 +125,7 @@ impl<'a> PartWriter<'a> {
             assembler: Some(assembler),
             ended,
             signals,
-            refused,
+            devices: devices.iter().map(|one| one.name().to_owned()).collect(),
             entries: Vec::new(),
             bytes: 0,
             submitted: 0,
@@ -138,7 +138,19 @@ impl<'a> PartWriter<'a> {
     ///
     /// # Errors
     /// When no device is left, or on cancellation.
-    pub fn finish(mut self) -> Result<WrittenPart, DeviceError> {
+    pub fn finish(self) -> Result<WrittenPart, DeviceError> {
+        let progress = self.progress;
+        let mut part = self.finish_first()?;
+        part.settle(progress)?;
+        Ok(part)
+    }
+
+    /// Waits until every pack is durable and published on one device. The others go on in the
+    /// background: [`WrittenPart::settle`] waits for them.
+    ///
+    /// # Errors
+    /// When no device is left, or on cancellation.
+    pub fn finish_first(mut self) -> Result<WrittenPart, DeviceError> {
         self.end_file();
         self.submit();
         self.encoders = None;
@@ -147,19 +159,23 @@ impl<'a> PartWriter<'a> {
                 return Err(DeviceError::Cancelled);
             }
         }
-        let mut assembled = self.collect()?;
+        let assembled = self.collect()?;
         self.close_hashes(&assembled.windows);
-        assembled.lost.extend(std::mem::take(&mut self.refused));
-        Ok(WrittenPart {
+        let mut part = WrittenPart {
             codec: self.settings.codec,
             bytes: self.bytes,
             packs: assembled.packs,
             frames: assembled.frames,
             entries: std::mem::take(&mut self.entries),
             seal: self.seal.take(),
-            devices: assembled.devices,
-            lost: assembled.lost,
-        })
+            devices: Vec::new(),
+            lost: Vec::new(),
+            behind: Vec::new(),
+            named: std::mem::take(&mut self.devices),
+            trailing: assembled.trailing,
+        };
+        part.ended(assembled.ends);
+        Ok(part)
     }
 
     /// Takes what the pipeline made; an error unless it is the whole on one device at least.
@@ -171,8 +187,8 @@ impl<'a> PartWriter<'a> {
         if let Some(cause) = assembled.broken.take() {
             return Err(pipeline(&cause));
         }
-        if assembled.devices.is_empty() {
-            let last = assembled.lost.pop().map(|(_, error)| error);
+        if assembled.ends.devices.is_empty() {
+            let last = assembled.ends.lost.pop().map(|(_, error)| error);
             return Err(last.unwrap_or(DeviceError::Cancelled));
         }
         if assembled.frames.len() as u64 != self.submitted {
@@ -370,22 +386,34 @@ impl<'a> PartWriter<'a> {
     }
 }
 
-fn start_lanes(devices: &[Arc<dyn Device>]) -> Result<(Vec<Lane>, Lost), DeviceError> {
-    let (mut lanes, mut lost) = (Vec::new(), Vec::new());
-    for device in devices {
-        match Lane::start(device, QUEUE) {
-            Ok(lane) => lanes.push(lane),
-            Err(error) => lost.push((device.name().to_owned(), error)),
+/// Starts a lane for each device and waits until one of them can be written.
+fn start_lanes(
+    devices: &[Arc<dyn Device>],
+    queue: usize,
+    grace: Duration,
+) -> Result<Lanes, DeviceError> {
+    let pulse = Arc::new(Pulse::default());
+    let lanes: Result<Vec<_>, _> = (devices.iter())
+        .map(|device| Lane::start(device, &pulse))
+        .collect();
+    let lanes = lanes?;
+    loop {
+        let seen = pulse.count();
+        if lanes.iter().any(|lane| lane.queue().has_begun()) {
+            return Ok(Lanes {
+                lanes,
+                pulse,
+                queue,
+                grace,
+            });
         }
+        if lanes.iter().all(|lane| lane.queue().has_failed().is_some()) {
+            let error = lanes.last().and_then(|lane| lane.queue().take_end()?.err());
+            return Err(error.unwrap_or_else(|| pipeline("no device was named")));
+        }
+        pulse.wait(seen, PATIENCE);
     }
-    if !lanes.is_empty() {
-        return Ok((lanes, lost));
-    }
-    let error = lost.pop().map(|(_, error)| error);
-    Err(error.unwrap_or_else(|| pipeline("no device was named")))
 }
-
-type Lost = Vec<(String, DeviceError)>;
 
 fn read_some(source: &mut dyn Read, target: &mut [u8]) -> std::io::Result<usize> {
     loop {

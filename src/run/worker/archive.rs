@@ -83,6 +83,18 @@ fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64,
     Ok(bytes)
 }
 
+/// The devices that the run has given up; each is told.
+fn left_out(task: &Task<'_>, devices: &[String]) -> BTreeSet<String> {
+    let mut lost = BTreeSet::new();
+    for name in devices {
+        if let Some(cause) = task.context.dropped.cause(name) {
+            task.missed(name, cause);
+            lost.insert(name.clone());
+        }
+    }
+    lost
+}
+
 fn log_name(record: &LogRecord) -> String {
     name::log(&record.service, &record.identity, &record.from)
 }
@@ -113,6 +125,7 @@ impl<'a> Shipment<'a> {
             return Err(StepFailure::new("not an archiving step"));
         };
         let engine = task.context.engine(service)?;
+        let lost = left_out(task, devices);
         let first = || devices.first().cloned().into_iter().collect();
         let required = task.context.required.get(job).cloned();
         Ok(Self {
@@ -127,8 +140,23 @@ impl<'a> Shipment<'a> {
             key: key.clone(),
             devices: task.context.holders(devices)?,
             required: required.unwrap_or_else(first),
-            lost: BTreeSet::new(),
+            lost,
             bytes: 0,
+        })
+    }
+
+    /// The error of a device that is gone and without which nothing counts as shipped.
+    fn waits_for(&self) -> Option<DeviceError> {
+        let device = self
+            .lost
+            .iter()
+            .find(|name| self.required.contains(*name))?;
+        let cause = self.task.context.dropped.cause(device)?;
+        Some(DeviceError::Io {
+            device: device.clone(),
+            action: "store",
+            object: "log".to_owned(),
+            cause: std::io::Error::other(cause),
         })
     }
 
@@ -151,7 +179,7 @@ impl LogSink for Shipment<'_> {
         if self.task.stop.asked() {
             return Err(DeviceError::Cancelled.into());
         }
-        let mut failed = None;
+        let mut failed = self.waits_for();
         for device in self.devices.clone() {
             let name = device.name().to_owned();
             if self.lost.contains(&name) {

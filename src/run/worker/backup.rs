@@ -90,14 +90,22 @@ pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         task.context.sessions.put_bracket(component, bracket);
         return Ok(done);
     }
-    let written = transfer(task, &mut bracket)?;
-    for (device, cause) in &written.lost {
-        task.lost(device, cause);
-    }
+    let mut written = transfer(task, &mut bracket)?;
+    tell(task, &mut written);
     let bytes = written.bytes;
     bracket.written = Some(written);
     task.context.sessions.put_bracket(component, bracket);
     Ok(StepDone::moved(bytes))
+}
+
+/// Tells which devices were lost or fell behind; each is told once.
+fn tell(task: &Task<'_>, written: &mut WrittenPart) {
+    for (device, cause) in std::mem::take(&mut written.lost) {
+        task.lost(&device, &cause);
+    }
+    for device in std::mem::take(&mut written.behind) {
+        task.behind(&device);
+    }
 }
 
 fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepFailure> {
@@ -115,18 +123,15 @@ fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepF
     };
     let session = bracket.session.as_mut();
     let session = session.ok_or_else(|| no_session(component))?;
-    let devices: Result<Vec<_>, _> = devices
-        .iter()
-        .map(|name| task.context.device(name).cloned())
-        .collect();
+    let devices = task.writable(devices)?;
     let total = task.context.engine(service_of(component))?.size(component);
     let progress = task.progress(total.ok());
-    let settings = Context::write_settings(*codec, *throttle);
-    let devices = devices?;
+    let settings = task.context.write_settings(*codec, *throttle);
     let seal = seal(task, key.as_deref(), part, &devices)?;
     let mut writer = PartWriter::begin_sealed(&devices, settings, seal, &progress, pack::ROLL)?;
     session.copy(&mut writer)?;
-    Ok(writer.finish()?)
+    // the source need not wait for slower devices: the commit does
+    Ok(writer.finish_first()?)
 }
 
 /// A fresh seal for a part, when its job encrypts.
@@ -170,13 +175,13 @@ pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let StepKind::CommitPart { component, .. } = &task.step.kind else {
         return Err(StepFailure::new("not a commit step"));
     };
-    let Some(bracket) = task.context.sessions.take_bracket(component) else {
+    let Some(mut bracket) = task.context.sessions.take_bracket(component) else {
         return Err(no_session(component));
     };
     if let Some(done) = nothing(&bracket) {
         return Ok(done);
     }
-    let done = commit_bracket(task, &bracket);
+    let done = commit_bracket(task, &mut bracket);
     if done.is_err() {
         // a further try needs it
         task.context.sessions.put_bracket(component, bracket);
@@ -184,31 +189,61 @@ pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     done
 }
 
-fn commit_bracket(task: &Task<'_>, bracket: &Bracket) -> Result<StepDone, StepFailure> {
+/// First on the devices that have everything, then on those that are still writing it.
+fn commit_bracket(task: &Task<'_>, bracket: &mut Bracket) -> Result<StepDone, StepFailure> {
     let manifest = manifest(task, bracket)?;
     covered(task, &manifest)?;
-    let holders = bracket.written.iter().flat_map(|part| &part.devices);
-    let mut failure = StepFailure::new("no device holds the part");
-    let mut committed = Vec::new();
-    for name in holders {
-        let device = task.context.device(name)?;
-        match part::commit(&manifest, device.as_ref()) {
-            Ok(()) => {
-                task.record(Record::Part(Box::new(manifest.clone()), name.clone()));
-                committed.push(name.as_str());
-            }
-            Err(error) => {
-                task.lost(name, &error);
-                failure = error.into();
+    let Some(written) = &mut bracket.written else {
+        return Err(no_session(&manifest.header.component));
+    };
+    let first = written.devices.clone();
+    let mut commits = Commits::default();
+    commits.add(task, &manifest, &first)?;
+    written.settle(&|_| !task.stop.asked())?;
+    tell(task, written);
+    let late = written.devices.iter().filter(|name| !first.contains(name));
+    let late: Vec<String> = late.cloned().collect();
+    commits.add(task, &manifest, &late)?;
+    if commits.done.is_empty() {
+        let none = || StepFailure::new("no device holds the part");
+        return Err(commits.failure.unwrap_or_else(none));
+    }
+    let place = |name: &String| written.devices.iter().position(|one| one == name);
+    commits.done.sort_by_key(place);
+    remember(task, bracket, &manifest.header);
+    let said = commits.done.join(", ");
+    Ok(StepDone::moved(manifest.stored_bytes).says(said))
+}
+
+/// Where a manifest was written.
+#[derive(Default)]
+struct Commits {
+    done: Vec<String>,
+    failure: Option<StepFailure>,
+}
+
+impl Commits {
+    fn add(
+        &mut self,
+        task: &Task<'_>,
+        manifest: &Manifest,
+        devices: &[String],
+    ) -> Result<(), StepFailure> {
+        for name in devices {
+            let device = task.context.device(name)?;
+            match part::commit(manifest, device.as_ref()) {
+                Ok(()) => {
+                    task.record(Record::Part(Box::new(manifest.clone()), name.clone()));
+                    self.done.push(name.clone());
+                }
+                Err(error) => {
+                    task.lost(name, &error);
+                    self.failure = Some(error.into());
+                }
             }
         }
+        Ok(())
     }
-    if committed.is_empty() {
-        return Err(failure);
-    }
-    remember(task, bracket, &manifest.header);
-    let said = committed.join(", ");
-    Ok(StepDone::moved(manifest.stored_bytes).says(said))
 }
 
 /// Writes down which state the new part shows, for `when changed`.

@@ -1,8 +1,10 @@
 //! Stored copies: to a further device, and read back whole.
 
+use std::sync::Arc;
+
 use super::Task;
 use crate::graph::step::Depth;
-use crate::media::{DeviceError, log, part};
+use crate::media::{Device, DeviceError, log, part};
 use crate::run::message::{Record, StepDone, StepFailure};
 
 /// Copies a part or a range of log from any holder to a further device.
@@ -12,8 +14,29 @@ pub(super) fn copy(
     from: &[String],
     to: &str,
 ) -> Result<StepDone, StepFailure> {
+    if let Some(cause) = task.context.dropped.cause(to) {
+        task.missed(to, cause.clone());
+        return Err(StepFailure::left(cause));
+    }
     let holders = task.context.holders(from)?;
     let target = task.context.device(to)?;
+    match copy_to(task, object, &holders, target) {
+        // the device died: a later run makes the copy, and the promise tells until when
+        Err(error) if error.device() == Some(to) && task.judge(to, &error) => {
+            task.missed(to, format!("{error}; {}", error.help()));
+            Err(StepFailure::left(error.to_string()))
+        }
+        done => Ok(done?),
+    }
+}
+
+fn copy_to(
+    task: &Task<'_>,
+    object: &str,
+    holders: &[Arc<dyn Device>],
+    target: &Arc<dyn Device>,
+) -> Result<StepDone, DeviceError> {
+    let to = target.name();
     if task
         .context
         .damaged
@@ -27,17 +50,17 @@ pub(super) fn copy(
     }
     let progress = task.progress(task.step.estimate.bytes);
     let (bytes, replaced) = if task.context.logs.is_log(object) {
-        let copied = log::copy(object, &holders, target.as_ref())?;
+        let copied = log::copy(object, holders, target.as_ref())?;
         let (record, _, _) = log::get(object, std::slice::from_ref(target))?;
         task.record(Record::Log(Box::new(record), to.to_owned()));
         copied
     } else {
-        let copied = part::copy(object, &holders, target.as_ref(), &progress)?;
+        let copied = part::copy(object, holders, target.as_ref(), &progress)?;
         let manifest = part::load(target.as_ref(), object)?;
         task.record(Record::Part(Box::new(manifest), to.to_owned()));
         copied
     };
-    task.healed(replaced);
+    task.healed(object, replaced);
     Ok(StepDone::moved(bytes))
 }
 

@@ -11,6 +11,7 @@ mod probe;
 mod restore;
 mod schema;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -21,8 +22,8 @@ use super::event::EventKind;
 use super::message::{Message, Record, StepDone, StepFailure};
 use super::stop::StopToken;
 use crate::graph::step::{Step, StepGraph, StepKind};
-use crate::media::DeviceError;
 use crate::media::part::Replaced;
+use crate::media::{Device, DeviceError};
 
 /// Milliseconds between two reports of progress of one step.
 const PROGRESS_EVERY_MS: u64 = 100;
@@ -137,16 +138,76 @@ impl Task<'_> {
         });
     }
 
+    /// A device failed and does not get what the step stores.
     fn lost(&self, device: &str, cause: &DeviceError) {
+        self.missed(device, format!("{cause}; {}", cause.help()));
+        self.judge(device, cause);
+    }
+
+    /// Gives a device up for the rest of the run when it is dead; true when it is.
+    fn judge(&self, device: &str, error: &DeviceError) -> bool {
+        let dropped = &self.context.dropped;
+        let open = self.context.devices.get(device);
+        if open.is_some_and(|open| dropped.judge(open.as_ref(), error)) {
+            self.tell(EventKind::DeviceDropped {
+                device: device.to_owned(),
+                cause: error.to_string(),
+            });
+        }
+        dropped.cause(device).is_some()
+    }
+
+    /// A device does not get what the step stores.
+    fn missed(&self, device: &str, cause: String) {
         self.tell(EventKind::DeviceLost {
             step: self.step.id,
             device: device.to_owned(),
-            cause: format!("{cause}; {}", cause.help()),
+            cause,
         });
     }
 
-    fn healed(&self, replaced: Vec<Replaced>) {
+    /// A device was too slow for what the step stores.
+    fn behind(&self, device: &str) {
+        self.context.slow.store(true, Ordering::Relaxed);
+        self.tell(EventKind::DeviceBehind {
+            step: self.step.id,
+            device: device.to_owned(),
+        });
+    }
+
+    /// Those of the devices that a step writes which the run still counts on; at least one. The
+    /// others are told.
+    fn writable(&self, names: &[String]) -> Result<Vec<Arc<dyn Device>>, StepFailure> {
+        let mut open = Vec::new();
+        let mut causes = Vec::new();
+        for name in names {
+            match self.context.dropped.cause(name) {
+                None => open.push(Arc::clone(self.context.device(name)?)),
+                Some(cause) => {
+                    self.missed(name, cause.clone());
+                    causes.push(cause);
+                }
+            }
+        }
+        if open.is_empty() {
+            let cause = format!("no device is left for it: {}", causes.join("; "));
+            return Err(StepFailure::new(cause).help("repair one of them, then run again"));
+        }
+        Ok(open)
+    }
+
+    /// Copies of a part or range of log were damaged, and others took their place. The catalog
+    /// learns it, so that the next run or `planc repair` puts good ones beside them.
+    fn healed(&self, object: &str, replaced: Vec<Replaced>) {
         for one in replaced {
+            if one.sure {
+                self.record(Record::Verified {
+                    object: object.to_owned(),
+                    device: one.device.clone(),
+                    at: self.context.clock.now(),
+                    intact: false,
+                });
+            }
             self.tell(EventKind::Healed {
                 step: self.step.id,
                 device: one.device,

@@ -91,7 +91,7 @@ pub(super) fn fetch(
     with_building(task.context, target, |building| {
         let session = building.session.as_mut();
         let (manifest, replaced) = part::restore(part, &holders, session, &progress)?;
-        task.healed(replaced);
+        task.healed(part, replaced);
         Ok(StepDone::moved(manifest.bytes))
     })
 }
@@ -114,7 +114,7 @@ pub(super) fn replay(
             }
             let holders = task.context.holders(from)?;
             let (record, range, replaced) = log::get(object, &holders)?;
-            task.healed(replaced);
+            task.healed(object, replaced);
             if record.engine == EngineKind::Postgresql && range.from.incarnation != incarnation {
                 incarnation.clone_from(&range.from.incarnation);
                 let text = shipped::history(&record.service, &incarnation, &holders)?;

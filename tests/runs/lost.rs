@@ -1,0 +1,266 @@
+//! Devices that die, are away or stand still while a run works: who goes on, what is promised
+//! until when, and where the missing copy comes from later.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use planc::catalog::Catalog;
+use planc::engine::{SourceSpec, open};
+use planc::facts::holdings::Method;
+use planc::graph::step::{EdgeKind, StepGraph, StepKind};
+use planc::media::fault::{Fault, FaultDevice};
+use planc::media::memory::MemoryDevice;
+use planc::media::{Device, part};
+use planc::resolve::plan::{Codec, EngineKind};
+use planc::run::event::{EventKind, RunEvent};
+use planc::run::{Context, Observer, RunEnvironment, RunReport, Verdict, execute};
+
+use super::make::graph;
+use super::site::{NOW, Site};
+use crate::media::slow::{Gate, Gated};
+
+const COMPONENT: &str = "docs/files/tree";
+
+/// The brackets of parts of one file tree, one after the other, on two devices; then a copy of
+/// the first part to the second device.
+fn backups(parts: &[&str]) -> StepGraph {
+    let devices = vec!["one".to_owned(), "two".to_owned()];
+    let method = Method::PhysicalFull;
+    let mut kinds = Vec::new();
+    let mut edges = Vec::new();
+    for name in parts {
+        let at = u32::try_from(kinds.len()).expect("small");
+        let (component, part) = (COMPONENT.to_owned(), (*name).to_owned());
+        kinds.push(StepKind::BeginBackup {
+            component: component.clone(),
+            method,
+            changed_since: None,
+        });
+        kinds.push(StepKind::CopyPart {
+            component: component.clone(),
+            part: part.clone(),
+            method,
+            devices: devices.clone(),
+            codec: Codec::None,
+            key: None,
+            throttle: None,
+        });
+        kinds.push(StepKind::EndBackup {
+            component: component.clone(),
+            part: part.clone(),
+        });
+        kinds.push(StepKind::CommitPart {
+            component,
+            part,
+            job: "papers".to_owned(),
+            devices: devices.clone(),
+        });
+        if at > 0 {
+            edges.push((at - 1, at, EdgeKind::Success));
+        }
+        edges.extend([
+            (at, at + 1, EdgeKind::Success),
+            (at, at + 2, EdgeKind::Success),
+            (at + 1, at + 2, EdgeKind::Always),
+            (at + 1, at + 3, EdgeKind::Success),
+            (at + 2, at + 3, EdgeKind::Success),
+        ]);
+    }
+    let last = u32::try_from(kinds.len()).expect("small");
+    kinds.push(StepKind::CopyStored {
+        object: parts[0].to_owned(),
+        job: "papers".to_owned(),
+        from: vec!["one".to_owned()],
+        to: "two".to_owned(),
+    });
+    edges.push((last - 1, last, EdgeKind::Success));
+    graph(kinds, &edges)
+}
+
+/// Keeps what happens.
+#[derive(Clone, Default)]
+struct Events(std::rc::Rc<std::cell::RefCell<Vec<EventKind>>>);
+
+impl Observer for Events {
+    fn event(&mut self, event: &RunEvent) {
+        self.0.borrow_mut().push(event.kind.clone());
+    }
+}
+
+fn run(
+    folder: &Path,
+    graph: StepGraph,
+    devices: &[Arc<dyn Device>],
+) -> (RunReport, Vec<EventKind>, Catalog) {
+    std::fs::create_dir_all(folder.join("docs")).expect("folder");
+    std::fs::write(folder.join("docs/a"), "a").expect("file");
+    let spec = SourceSpec {
+        service: "docs".to_owned(),
+        engine: EngineKind::Files,
+        path: Some(folder.join("docs")),
+        programs: None,
+        state_dir: folder.join("state"),
+        connect: std::collections::BTreeMap::new(),
+        apart: std::collections::BTreeSet::new(),
+    };
+    let mut context = Context::default();
+    let engine = open(&spec).expect("engine");
+    context.engines.insert("docs".to_owned(), engine.into());
+    for device in devices {
+        let name = device.name().to_owned();
+        context.devices.insert(name, Arc::clone(device));
+    }
+    let mut catalog = Catalog::open(&folder.join("catalog")).expect("catalog");
+    let events = Events::default();
+    let environment = RunEnvironment {
+        catalog: Some(&mut catalog),
+        observers: vec![Box::new(events.clone())],
+        ..RunEnvironment::default()
+    };
+    let report = execute(Arc::new(graph), Arc::new(context), environment).expect("the run ends");
+    let events = events.0.borrow().clone();
+    (report, events, catalog)
+}
+
+#[test]
+fn a_device_that_dies_is_not_asked_again_and_what_needed_it_is_left() {
+    let folder = tempfile::tempdir().expect("folder");
+    let one: Arc<dyn Device> = Arc::new(MemoryDevice::new("one"));
+    let dead = Arc::new(FaultDevice::new(
+        Arc::new(MemoryDevice::new("two")),
+        Fault::From(2),
+    ));
+    let devices = [Arc::clone(&one), dead.clone() as Arc<dyn Device>];
+    let (report, events, catalog) = run(folder.path(), backups(&["p1", "p2", "p3"]), &devices);
+    assert_eq!(report.counts(), (12, 0, 0), "the copy to it is left");
+    // what nothing promises until later is broken now
+    assert_eq!(report.verdict(), Verdict::Bad);
+    let dropped = |event: &&EventKind| matches!(event, EventKind::DeviceDropped { .. });
+    assert_eq!(events.iter().filter(dropped).count(), 1, "told once");
+    // the beginning, a write, and the question who it is: after that nobody asks
+    assert!(dead.calls() <= 4, "{} calls", dead.calls());
+    let missing: Vec<&str> = report
+        .missing
+        .iter()
+        .map(|one| one.object.as_str())
+        .collect();
+    assert_eq!(missing, ["p1", "p2", "p3", "p1"]);
+    assert!(report.missing.iter().all(|one| one.job == "papers"));
+    for part in ["p1", "p2", "p3"] {
+        part::verify(part, one.as_ref(), &|_| true).expect("whole");
+    }
+    let parts = catalog.holdings().expect("holdings").parts;
+    assert!(parts.iter().all(|part| part.devices == ["one"]));
+}
+
+/// Opens a gate when the first manifest lies on it.
+struct Opener {
+    inner: MemoryDevice,
+    gate: Arc<Gate>,
+    manifests: AtomicU64,
+}
+
+impl Device for Opener {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+    fn identity(&self) -> Result<String, planc::media::DeviceError> {
+        self.inner.identity()
+    }
+    fn create(&self) -> Result<Box<dyn planc::media::ObjectWriter>, planc::media::DeviceError> {
+        self.inner.create()
+    }
+    fn put_if_absent(
+        &self,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<planc::media::Put, planc::media::DeviceError> {
+        let put = self.inner.put_if_absent(name, bytes);
+        if name.starts_with(planc::media::name::PARTS) {
+            self.manifests.fetch_add(1, Ordering::SeqCst);
+            self.gate.open();
+        }
+        put
+    }
+    fn get(
+        &self,
+        name: &str,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Vec<u8>, planc::media::DeviceError> {
+        self.inner.get(name, range)
+    }
+    fn size(&self, name: &str) -> Result<u64, planc::media::DeviceError> {
+        self.inner.size(name)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, planc::media::DeviceError> {
+        self.inner.list(prefix)
+    }
+    fn delete(&self, name: &str) -> Result<bool, planc::media::DeviceError> {
+        self.inner.delete(name)
+    }
+}
+
+#[test]
+fn a_part_is_committed_on_one_device_before_a_slow_one_has_a_byte_and_then_there_too() {
+    let folder = tempfile::tempdir().expect("folder");
+    let slow = Arc::new(Gated::new("two"));
+    let quick = Arc::new(Opener {
+        inner: MemoryDevice::new("one"),
+        gate: Arc::clone(&slow.gate),
+        manifests: AtomicU64::new(0),
+    });
+    let devices = [
+        quick.clone() as Arc<dyn Device>,
+        slow.clone() as Arc<dyn Device>,
+    ];
+    // would never end if anything waited for the slow device before the first manifest
+    let (report, _, catalog) = run(folder.path(), backups(&["p1"]), &devices);
+    assert_eq!(report.verdict(), Verdict::Good, "{:?}", report.missing);
+    assert_eq!(quick.manifests.load(Ordering::SeqCst), 1);
+    let parts = catalog.holdings().expect("holdings").parts;
+    assert_eq!(parts[0].devices, ["one", "two"]);
+    part::verify("p1", slow.as_ref(), &|_| true).expect("whole");
+}
+
+#[test]
+fn a_device_that_is_away_is_caught_up_with_from_a_stored_copy() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let (nas, away) = (site.path("devices/nas"), site.path("devices/away"));
+    std::fs::rename(&nas, &away).expect("unplugged");
+    std::fs::write(site.path("docs/a.txt"), "changed").expect("file");
+    let day = |time: &str| format!("run --now 2026-03-03T{time}Z");
+    let text = site.good(&day("02:00:00"));
+    assert!(text.contains("under-replicated"), "{text}");
+    let holds = "the promise of a copy on nas holds until 2026-03-03T03:00:00Z; it is on disk";
+    assert!(text.contains(holds), "{text}");
+    let text = site.ends(&day("04:00:00"), 1);
+    assert!(
+        text.contains("BROKEN: the promise of a copy on nas"),
+        "{text}"
+    );
+    std::fs::rename(&away, &nas).expect("plugged in");
+    std::fs::remove_dir_all(site.path("docs")).expect("the source is gone");
+    std::fs::create_dir(site.path("docs")).expect("empty");
+    let text = site.good(&day("04:10:00"));
+    assert!(text.contains("copy stored docs/files/tree"), "{text}");
+    assert!(!text.contains("missing on"), "{text}");
+    std::fs::remove_dir_all(site.path("devices/disk/packs")).expect("disk lost");
+    let text = site.good("restore docs --to back --yes");
+    assert!(text.contains("done"), "{text}");
+    let back = std::fs::read_to_string(site.path("back/a.txt")).expect("file");
+    assert_eq!(back, "changed");
+}
+
+#[test]
+fn a_run_whose_every_device_is_away_does_not_begin() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    for device in ["disk", "nas"] {
+        let path = site.path(&format!("devices/{device}"));
+        std::fs::rename(&path, site.path(device)).expect("unplugged");
+    }
+    let text = site.ends("run --now 2026-03-03T02:00:00Z", 2);
+    assert!(text.contains("help:"), "{text}");
+}
