@@ -166,7 +166,7 @@ fn pipeline(
         _ => None,
     };
     let mut settings = WriteSettings::new(parse(codec)?);
-    settings.throttle = None;
+    settings.memory = memory.parse::<usize>()? << 19;
     let files = files(tree)?;
     let begun = Instant::now();
     let devices = [device];
