@@ -23,8 +23,12 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "resume")]
     service: Option<String>,
     /// The file or folder that the restored copy becomes; it must not exist yet.
-    #[arg(long, value_name = "PATH", required_unless_present = "resume")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["resume", "delta"])]
     to: Option<PathBuf>,
+    /// Restore onto the service's own damaged folder, as the inventory names it: only what differs
+    /// from the copies is written. The service must be stopped. Of PostgreSQL.
+    #[arg(long, conflicts_with_all = ["to", "relocate"])]
+    delta: bool,
     /// Which state: `latest`, an instant, a transaction, `before:TRANSACTION`, or `backup` for the
     /// newest copy without its log. Of PostgreSQL also a restore point, `point:NAME`, and a
     /// position, `0/3000028`.
@@ -46,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Go on with the newest restore, when it did not end.
-    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "relocate", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "relocate", "dry_run", "delta"])]
     resume: bool,
     #[command(flatten)]
     site: SiteArgs,
@@ -59,16 +63,22 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     } else {
         args.site.open()?
     };
-    let (Some(service), Some(to)) = (&args.service, &args.to) else {
+    let Some(service) = args.service.as_ref().filter(|_| !args.resume) else {
         return resume(&mut site, Family::Restore, args.site.show);
     };
     let intent = Intent::Restore(RestoreIntent {
         service: service.clone(),
-        to: absolute(to)?,
+        to: args
+            .to
+            .as_deref()
+            .map(absolute)
+            .transpose()?
+            .unwrap_or_default(),
         until: state(&mut site, service, &args.at)?,
         from: args.from.clone(),
         relocate: relocations(&args.relocate)?,
         incarnation: args.timeline.map(|number| format!("{number:08X}")),
+        delta: args.delta,
     });
     let graph = site.compile(&intent, args.site.now.now())?;
     if args.dry_run {

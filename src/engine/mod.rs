@@ -19,6 +19,7 @@ pub mod error;
 pub mod fake;
 pub mod files;
 pub mod log;
+pub mod lost;
 pub mod memory;
 pub mod postgres;
 pub mod restore;
@@ -45,7 +46,8 @@ pub use backup::{BackupSession, EndedBackup, PartSink};
 pub use entry::{Entry, EntryKind};
 pub use error::{EngineError, Retry};
 pub use log::{Archived, LogRange, LogSink, TransactionSummary};
-pub use restore::RestoreSession;
+pub use lost::Lost;
+pub use restore::{RestoreSession, Wanted};
 pub use spec::SourceSpec;
 pub use survey::Survey;
 
@@ -159,25 +161,27 @@ pub trait Engine: Send + Sync {
     /// When the folder refuses.
     fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError>;
 
-    /// Starts to put one component of a stopped source back where it was, or at `place`. `staging`
-    /// is an empty folder for what is needed on the way.
+    /// Starts to put what is lost of a stopped source back where it was. `staging` is an empty
+    /// folder for what is needed on the way.
     ///
     /// # Errors
-    /// When the engine cannot, the source runs, or the place is not free.
+    /// When the engine cannot, the source runs, or a place is not free.
     fn put_back(
         &self,
-        component: &str,
-        _place: Option<&Path>,
+        lost: &Lost,
         _staging: &Path,
     ) -> Result<Box<dyn RestoreSession>, EngineError> {
         Err(EngineError::Unsupported {
             engine: self.kind().word(),
-            what: format!("put {component} back in place"),
+            what: format!("put {lost} back in place"),
         })
     }
 
     /// Ends what an earlier process left at work in a staging folder that is about to be removed.
     fn abandon(&self, _staging: &Path) {}
+
+    /// Ends what an earlier process of planc left at work in the source's own folder.
+    fn abandon_in_place(&self) {}
 
     /// Refuses a target that exists with content or is the live source (R19).
     ///

@@ -1,11 +1,26 @@
 //! Owns the contract of building a restored copy in a folder of its own.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use super::{EndedBackup, EngineError, Entry, LogRange};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
+
+/// What of an entry's content a session wants.
+#[derive(Debug)]
+pub enum Wanted {
+    /// All of it.
+    Whole,
+    /// Only the entry itself.
+    Name,
+    /// What overlaps these bytes; more around them may come.
+    Ranges(Vec<Range<u64>>),
+    /// What differs from the content of this file, which stays otherwise; more around it may come.
+    Beside(File),
+}
 
 /// A restored copy that is being built in a staging folder.
 pub trait RestoreSession: Send {
@@ -38,6 +53,19 @@ pub trait RestoreSession: Send {
     /// Whether the content of an entry is wanted; the name is taken in any case.
     fn wants(&self, _entry: &Entry) -> bool {
         true
+    }
+
+    /// What of an entry's content must come; asked for every entry of a part before the first of
+    /// them is written.
+    ///
+    /// # Errors
+    /// When what lies there already cannot be read.
+    fn wanted(&mut self, entry: &Entry) -> Result<Wanted, EngineError> {
+        Ok(if self.wants(entry) {
+            Wanted::Whole
+        } else {
+            Wanted::Name
+        })
     }
 
     /// Receives one entry of a part.

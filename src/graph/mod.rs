@@ -14,6 +14,7 @@ pub mod expire;
 pub mod file;
 pub mod ids;
 mod inputs;
+mod lostfiles;
 mod notify;
 pub mod order;
 mod outline;

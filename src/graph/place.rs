@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
+use super::lostfiles;
 use super::restore::{Line, Reading};
 use super::step::{Estimate, RecoveryTarget, StepKind};
 use super::whole::Whole;
 use super::world::World;
 use crate::resolve::plan::{
-    ActionKind, Component, ComponentId, ComponentKind, EngineKind, Kind, Scenario, ServiceId,
-    Target,
+    ActionKind, Component, ComponentId, ComponentKind, EngineKind, Kind, Scenario, Service,
+    ServiceId, Target,
 };
 use crate::similar;
 
@@ -23,6 +24,8 @@ pub(super) struct InPlace {
     pub(super) from: Option<String>,
     /// Where it is put instead.
     pub(super) relocate: Option<String>,
+    /// Only these files, or pages of them; empty for all of it.
+    pub(super) files: Vec<String>,
 }
 
 impl InPlace {
@@ -31,6 +34,7 @@ impl InPlace {
             component,
             from,
             relocate: None,
+            files: Vec::new(),
         }
     }
 
@@ -46,12 +50,7 @@ impl InPlace {
     ) -> Result<(), GraphError> {
         let component = world.plan.component(self.component);
         let service = world.plan.service(component.service);
-        let folder = service.path.clone().ok_or_else(|| {
-            GraphError::new(
-                format!("the inventory says no `path` of service `{}`", service.name),
-                "add `path: DATA-DIRECTORY` to the service",
-            )
-        })?;
+        let folder = standing(service)?;
         let whole = Whole {
             world,
             id: component.service,
@@ -76,18 +75,46 @@ impl InPlace {
         let key = world.plan.component_key(self.component);
         let place = self.relocate.as_deref();
         let place = place.map_or_else(|| "where it was".to_owned(), |to| format!("to {to}"));
+        let files = match self.files.as_slice() {
+            [] => String::new(),
+            files => format!("{} of ", files.join(" and ")),
+        };
         NewStep {
-            subject: format!("{key} {place}"),
+            subject: format!("{files}{key} {place}"),
             kind: StepKind::PrepareInPlace {
                 component: key,
                 target: folder.to_owned(),
                 relocate: self.relocate.clone(),
+                files: self.files.clone(),
             },
             lanes: Vec::new(),
             estimate: Estimate::default(),
             why: "a service that runs, and a place that holds something, are refused".into(),
         }
     }
+}
+
+/// The folder of a service that is restored in place.
+///
+/// # Errors
+/// When the inventory names none, or the engine has no such way.
+pub(super) fn standing(service: &Service) -> Result<String, GraphError> {
+    let name = &service.name;
+    if service.engine != EngineKind::Postgresql {
+        return Err(GraphError::new(
+            format!(
+                "`{name}` is {}: only postgresql is restored in place",
+                service.engine.word()
+            ),
+            "restore it to a path of its own: `--to PATH`",
+        ));
+    }
+    service.path.clone().ok_or_else(|| {
+        GraphError::new(
+            format!("the inventory says no `path` of service `{name}`"),
+            "add `path: DATA-DIRECTORY` to the service",
+        )
+    })
 }
 
 /// The components that a target of `restore` without `to` puts back where they were; none when the
@@ -100,11 +127,16 @@ pub(super) fn lost(
     scenario: &Scenario,
     given: &BTreeMap<String, String>,
     target: &Target,
-) -> Result<Vec<ComponentId>, GraphError> {
+) -> Result<Vec<InPlace>, GraphError> {
+    let is_postgres = |id: ServiceId| world.plan.service(id).engine == EngineKind::Postgresql;
     let ids = match target {
         Target::Components(ids) => ids.clone(),
         Target::Input(name) => match input(scenario, name) {
             Some((Kind::Tablespace, _)) => tablespaces(world, scenario, given, target)?,
+            Some((Kind::Files, Some(service))) if is_postgres(service) => {
+                let text = given.get(name).map_or("", String::as_str);
+                return Ok(vec![lostfiles::read(world, service, text)?]);
+            }
             _ => Vec::new(),
         },
         Target::Service(_) | Target::Foreign(..) => Vec::new(),
@@ -114,7 +146,7 @@ pub(super) fn lost(
         let engine = world.plan.service(component.service).engine;
         engine == EngineKind::Postgresql && component.kind == ComponentKind::Tablespace
     });
-    Ok(lost.collect())
+    Ok(lost.map(|id| InPlace::new(id, None)).collect())
 }
 
 fn input(scenario: &Scenario, name: &str) -> Option<(Kind, Option<ServiceId>)> {

@@ -192,10 +192,9 @@ impl Script<'_, '_> {
         let mut services: Vec<ServiceId> = Vec::new();
         for target in targets {
             if to.is_none() && self.to.is_none() && !self.drill {
-                let lost = place::lost(self.world, self.scenario, self.given, target)?;
-                let from = self.device(from);
+                let mut lost = place::lost(self.world, self.scenario, self.given, target)?;
                 if !lost.is_empty() {
-                    let lost = lost.into_iter().map(|id| InPlace::new(id, from.clone()));
+                    lost.iter_mut().for_each(|one| one.from = self.device(from));
                     self.lost.extend(lost);
                     continue;
                 }
@@ -216,6 +215,7 @@ impl Script<'_, '_> {
                 relocate: BTreeMap::new(),
                 incarnation: None,
                 only: place::only(self.world, self.scenario, service),
+                delta: false,
             });
         }
         Ok(())

@@ -193,7 +193,12 @@ fn typed(plan: &ResolvedPlan, input: &Input, now: Timestamp) -> String {
         Kind::Tablespace => part(ComponentKind::Tablespace),
         Kind::Group => part(ComponentKind::Group),
         Kind::Table => part(ComponentKind::Table),
-        Kind::Files => part(ComponentKind::Files),
+        Kind::Files => match input.service {
+            Some(service) if plan.service(service).engine == EngineKind::Postgresql => {
+                "base/1/1".to_owned()
+            }
+            _ => part(ComponentKind::Files),
+        },
         Kind::Site => plan.sites.keys().next().cloned().unwrap_or_default(),
         Kind::Device => plan
             .devices
@@ -263,6 +268,7 @@ pub fn restoration(
         from: None,
         relocate: std::collections::BTreeMap::new(),
         incarnation: None,
+        delta: false,
     });
     let services = plan.find_service(service).into_iter().collect();
     compile(plan, known, &intent, lost, &services, now)

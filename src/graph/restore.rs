@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::chain::{Chain, Search};
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
+use super::place;
 use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use super::whole::{self, Whole};
 use super::world::World;
@@ -25,19 +26,27 @@ pub(super) fn build(world: &World<'_>, intent: &RestoreIntent) -> Result<StepGra
     {
         return Err(unknown_device(world, from));
     }
+    let target = if intent.delta {
+        place::standing(world.plan.service(id))?
+    } else {
+        intent.to.clone()
+    };
     let job = Restoring {
         service: id,
-        target: intent.to.clone(),
+        target,
         until: intent.until.clone(),
         from: intent.from.clone(),
         relocate: intent.relocate.clone(),
         incarnation: intent.incarnation.clone(),
         only: Vec::new(),
+        delta: intent.delta,
     };
     let mut draft = Draft::new(world);
     let mut line = Line::default();
     job.stage(world, &mut draft, &mut line)?;
-    job.publish(world, &mut draft, &mut line);
+    if !job.delta {
+        job.publish(world, &mut draft, &mut line);
+    }
     draft.finish(world)
 }
 
@@ -100,6 +109,8 @@ pub(super) struct Restoring {
     pub(super) incarnation: Option<String>,
     /// Databases that are wanted with their content; empty for all.
     pub(super) only: Vec<String>,
+    /// The target is the service's own damaged folder.
+    pub(super) delta: bool,
 }
 
 impl Restoring {
@@ -180,6 +191,9 @@ impl Restoring {
     }
 
     fn prepare(&self, service: &Service) -> NewStep {
+        if self.delta {
+            return self.prepare_delta(service);
+        }
         NewStep {
             kind: StepKind::PrepareTarget {
                 service: service.name.clone(),
@@ -191,6 +205,20 @@ impl Restoring {
             lanes: Vec::new(),
             estimate: Estimate::default(),
             why: "a target that holds data or is live is refused before anything is read".into(),
+        }
+    }
+
+    fn prepare_delta(&self, service: &Service) -> NewStep {
+        NewStep {
+            kind: StepKind::PrepareDelta {
+                service: service.name.clone(),
+                target: self.target.clone(),
+            },
+            subject: format!("{} onto {}", service.name, self.target),
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "a folder that is in use or another cluster's is refused before it is touched"
+                .into(),
         }
     }
 

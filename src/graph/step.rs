@@ -125,7 +125,7 @@ impl Depth {
 pub struct RestoreIntent {
     /// The service.
     pub service: String,
-    /// The folder or file that must not exist yet.
+    /// The folder or file that must not exist yet; empty for a delta.
     pub to: String,
     /// How far the log is replayed.
     pub until: RecoveryTarget,
@@ -137,6 +137,9 @@ pub struct RestoreIntent {
     /// The history to follow, where more than one goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<String>,
+    /// The target is the damaged folder of the stopped service: only what differs is written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delta: bool,
 }
 
 /// How far a recovery goes.
@@ -403,6 +406,16 @@ pub enum StepKind {
         /// Where it is put instead; none for its old place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         relocate: Option<String>,
+        /// Only these files, or pages of them; empty for all of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<String>,
+    },
+    /// Claims the damaged folder of a stopped service: what differs from the copies is written.
+    PrepareDelta {
+        /// Service.
+        service: String,
+        /// The service's own folder.
+        target: String,
     },
     /// Brings a part from the devices into staging, verifying every byte.
     FetchPart {

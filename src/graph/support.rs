@@ -42,6 +42,7 @@ pub fn service_of(kind: &StepKind) -> Option<&str> {
         | StepKind::PrepareInPlace { component, .. } => component.split('/').next(),
         StepKind::ArchiveLog { service, .. }
         | StepKind::PrepareTarget { service, .. }
+        | StepKind::PrepareDelta { service, .. }
         | StepKind::FetchPart { service, .. }
         | StepKind::ReplayLog { service, .. }
         | StepKind::CheckRestored { service, .. }

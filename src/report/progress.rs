@@ -61,7 +61,9 @@ pub fn describe(step: &Step) -> String {
         StepKind::Condemn { .. } => "condemn",
         StepKind::DeleteStored { .. } => "delete",
         StepKind::Reprieve { .. } => "keep",
-        StepKind::PrepareTarget { .. } | StepKind::PrepareInPlace { .. } => "prepare",
+        StepKind::PrepareTarget { .. }
+        | StepKind::PrepareInPlace { .. }
+        | StepKind::PrepareDelta { .. } => "prepare",
         StepKind::FetchPart { .. } => "fetch",
         StepKind::ReplayLog { .. } => "replay log of",
         StepKind::CheckRestored { .. } => "check",

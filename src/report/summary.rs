@@ -79,6 +79,7 @@ fn is_told(kind: &StepKind, ended: &StepReport) -> bool {
             | StepKind::EndBackup { .. }
             | StepKind::PrepareTarget { .. }
             | StepKind::PrepareInPlace { .. }
+            | StepKind::PrepareDelta { .. }
             | StepKind::Exec { .. }
             | StepKind::Barrier
     );

@@ -132,8 +132,9 @@ impl<'a> Coordinator<'a> {
     fn clean_up(&mut self) {
         self.context.sessions.clear();
         for step in &self.graph.steps {
-            let (StepKind::PrepareTarget { target, .. } | StepKind::PrepareInPlace { target, .. }) =
-                &step.kind
+            let (StepKind::PrepareTarget { target, .. }
+            | StepKind::PrepareInPlace { target, .. }
+            | StepKind::PrepareDelta { target, .. }) = &step.kind
             else {
                 continue;
             };

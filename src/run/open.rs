@@ -430,6 +430,7 @@ impl Needs {
             }
             StepKind::ArchiveLog { service, .. }
             | StepKind::PrepareTarget { service, .. }
+            | StepKind::PrepareDelta { service, .. }
             | StepKind::Probe { service, .. }
             | StepKind::Extract { service, .. } => {
                 self.services.insert(service.clone());

@@ -213,6 +213,7 @@ fn bracket_of(kind: &StepKind) -> Option<&str> {
         StepKind::CopyPart { part, .. } | StepKind::EndBackup { part, .. } => Some(part),
         StepKind::PrepareTarget { target, .. }
         | StepKind::PrepareInPlace { target, .. }
+        | StepKind::PrepareDelta { target, .. }
         | StepKind::FetchPart { target, .. }
         | StepKind::ReplayLog { target, .. }
         | StepKind::CheckRestored { target, .. }

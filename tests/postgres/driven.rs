@@ -135,7 +135,7 @@ fn a_service_is_copied_and_restored_to_every_kind_of_target() {
 }
 
 /// Kills a command when the journals have this many records; true when it was killed.
-fn kill_at(site: &Site, line: &str, records: usize) -> bool {
+pub(crate) fn kill_at(site: &Site, line: &str, records: usize) -> bool {
     let (silent, silent_too) = (Stdio::null(), Stdio::null());
     let child = site.command(line).stdout(silent).stderr(silent_too).spawn();
     let mut child = child.expect("planc starts");

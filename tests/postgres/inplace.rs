@@ -1,9 +1,9 @@
 //! One lost tablespace put back, everything else where it is.
 
 use planc::engine::postgres::component::Place;
-use planc::engine::postgres::inplace::TablespaceRestore;
+use planc::engine::postgres::inplace::InPlaceRestore;
 use planc::engine::postgres::notes::PartNotes;
-use planc::engine::{EntryKind, RestoreSession};
+use planc::engine::{EntryKind, Lost, RestoreSession};
 
 use super::backup::divided;
 use super::cluster::{Cluster, own, run_ok, versions};
@@ -12,11 +12,19 @@ use super::parts::{self, Part, copy};
 
 const HOT: &str = "shop/tablespace/hot";
 
+fn hot() -> Lost {
+    let component = HOT.to_owned();
+    Lost::Component {
+        component,
+        place: None,
+    }
+}
+
 /// Puts a part back and replays; bytes written.
 fn put_back(cluster: &Cluster, part: &Part) -> u64 {
     let spec = parts::spec(cluster, "postgres", &[]);
     let scratch = super::cluster::folder();
-    let restore = TablespaceRestore::new(spec, &cluster.data, HOT, None, scratch.path());
+    let restore = InPlaceRestore::new(spec, &cluster.data, &hot(), scratch.path());
     let mut restore = restore.expect("the cluster is stopped");
     restore.begin_part(&part.ended).expect("the part fits");
     for entry in &part.entries {
@@ -89,16 +97,16 @@ fn what_does_not_fit_is_refused_before_anything_is_changed() {
     let base = copy(&parts::engine(&cluster, &[HOT]), "shop/base/base").expect("a part");
     let refusal = |part: &Part, data: &std::path::Path| {
         let spec = parts::spec(&cluster, "postgres", &[]);
-        let restore = TablespaceRestore::new(spec, data, HOT, None, data);
+        let restore = InPlaceRestore::new(spec, data, &hot(), data);
         let judged = restore.and_then(|mut restore| restore.begin_part(&part.ended));
         judged.expect_err("a refusal").to_string()
     };
     assert!(refusal(&part, &cluster.data).contains("the server runs"));
     cluster.stop("fast");
     assert!(refusal(&part, &cluster.data).contains("an empty folder"));
-    assert!(refusal(&base, &cluster.data).contains("none of a tablespace"));
+    assert!(refusal(&base, &cluster.data).contains("the part is of base"));
     let other = Cluster::create(15);
-    assert!(refusal(&part, &other.data).contains("the cluster is system"));
+    assert!(refusal(&part, &other.data).contains("the folder is of system"));
     let notes = PartNotes::parse(&part.ended).expect("notes");
     assert!(matches!(notes.place, Place::Tablespace { .. }));
     assert!(!cluster.data.join("backup_label").exists());

@@ -4,8 +4,10 @@
 mod ahead;
 mod archive;
 mod backup;
+mod campaign;
 mod cluster;
 mod command;
+mod damaged;
 mod driven;
 mod formats;
 mod increment;

@@ -54,6 +54,13 @@ recovery lost_tablespace {
   replay log to latest
 }
 
+recovery damaged_file {
+  for loss of disk
+  given bad: files of shop
+  restore $bad from nearest
+  replay log to latest
+}
+
 recovery moved_tablespace {
   for loss of disk
   given ts: tablespace of shop

@@ -129,6 +129,7 @@ fn intent(args: &Args, holdings: &Holdings) -> Result<Intent, CliError> {
             from: None,
             relocate: std::collections::BTreeMap::new(),
             incarnation: None,
+            delta: false,
         }));
     }
     Ok(match args.jobs.as_slice() {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::connect;
-use super::inplace::TablespaceRestore;
+use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{PostgresSpec, archive, backup, instance, logical, server};
 use crate::engine::{
-    Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogRange, LogSink,
+    Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogRange, LogSink, Lost,
     RestoreSession, Rows, Survey, TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
@@ -107,20 +107,27 @@ impl Engine for PostgresEngine {
 
     fn put_back(
         &self,
-        component: &str,
-        place: Option<&Path>,
+        lost: &Lost,
         staging: &Path,
     ) -> Result<Box<dyn RestoreSession>, EngineError> {
         let data = self.spec.data_directory.as_deref();
         let data = data.ok_or_else(|| {
             EngineError::refused(
-                format!("put {component} back"),
+                format!("put back {lost}"),
                 "the inventory gives no `path` of the data directory",
             )
         })?;
         let spec = self.spec.clone();
-        let session = TablespaceRestore::new(spec, data, component, place, staging)?;
-        Ok(Box::new(session))
+        Ok(match lost {
+            Lost::Differing => Box::new(ClusterRestore::onto(spec, data, staging)?),
+            _ => Box::new(InPlaceRestore::new(spec, data, lost, staging)?),
+        })
+    }
+
+    fn abandon_in_place(&self) {
+        if let Some(data) = &self.spec.data_directory {
+            instance::abandon_own(data);
+        }
     }
 
     fn abandon(&self, staging: &Path) {

@@ -113,13 +113,13 @@ impl Walk<'_> {
                 _ => format!("{folder}/{name}"),
             };
             if !is_left_out(&path, &name, &unlogged) && !self.is_foreign(&path) {
-                self.take(path, &name, kind)?;
+                self.take(path, kind)?;
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, path: String, name: &str, kind: FileType) -> Result<(), EngineError> {
+    fn take(&mut self, path: String, kind: FileType) -> Result<(), EngineError> {
         let is_tablespace = path.starts_with("pg_tblspc/") && kind.is_symlink();
         if kind.is_dir() || is_tablespace || path == "pg_wal" {
             return self.take_folder(&path, is_tablespace);
@@ -127,11 +127,7 @@ impl Walk<'_> {
         let Some(bytes) = self.length(&path)? else {
             return Ok(());
         };
-        let found = if is_relation_folder(&path) {
-            relation(name, self.of.segment_blocks)
-        } else {
-            Found::File
-        };
+        let found = kind_of(&path, self.of.segment_blocks);
         self.files.push(SourceFile { path, found, bytes });
         Ok(())
     }
@@ -256,6 +252,16 @@ fn is_relation_folder(path: &str) -> bool {
         words.as_slice(),
         ["global", _] | ["base", _, _] | ["pg_tblspc", _, _, _, _]
     )
+}
+
+/// What a file of a cluster is, by its path.
+pub(super) fn kind_of(path: &str, segment_blocks: u32) -> Found {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if is_relation_folder(path) {
+        relation(name, segment_blocks)
+    } else {
+        Found::File
+    }
 }
 
 /// `16385`, `16385.2`, `16385_vm`: pages; everything else in such a folder is an ordinary file.

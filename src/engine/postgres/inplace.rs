@@ -1,6 +1,7 @@
-//! Owns putting back one lost tablespace of a cluster that is stopped: its part is written where the
-//! tablespace was, everything else stays where it is, and the log is replayed from the part's start
-//! to its end. Pages that are newer than the log's records are left alone by replay.
+//! Owns putting back what is lost of a cluster that is stopped: a tablespace, files, pages or the
+//! control file are written where they were, everything else stays where it is, and the log is
+//! replayed from the part's start to its end. Pages that are newer than the log's records are left
+//! alone by replay.
 //!
 //! Unlogged tables of the whole cluster are emptied, as after a crash. The cluster goes on with a
 //! new timeline.
@@ -9,95 +10,147 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::component::{Component, Place};
+use super::control::ControlFile;
 use super::files::cannot;
 use super::history::History;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use super::notes::{LABEL, PartNotes};
+use super::pieces::Pieces;
 use super::replay::{Replay, Replayed};
 use super::target::Target;
 use super::write::Writer;
-use super::{PostgresSpec, control, instance, read, scope, sound};
-use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession};
+use super::{PostgresSpec, control, fence, ground, instance, positions, read, scope, sound};
+use crate::engine::{EndedBackup, EngineError, Entry, LogRange, Lost, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
 /// How long a replay may take.
 const PATIENCE: Duration = Duration::from_hours(24);
 
-/// A tablespace that is being put back.
-pub struct TablespaceRestore {
+/// What is put back.
+enum What {
+    /// A tablespace, at another place if one is given.
+    Tablespace(Option<PathBuf>),
+    /// Files, or pages of them.
+    Files(Pieces),
+}
+
+/// A piece of a cluster that is being put back.
+pub struct InPlaceRestore {
     spec: PostgresSpec,
     data: PathBuf,
     staging: PathBuf,
     component: Component,
-    /// Where it goes instead of its old place.
-    place: Option<PathBuf>,
+    what: What,
     part: Option<PartNotes>,
     writer: Writer,
+    /// Replay that ends before this is none: the other files are as new.
     at_least: Lsn,
-    newest: Option<Lsn>,
+    timeline: Option<Timeline>,
     replayed: Option<Replayed>,
+    told: Vec<String>,
 }
 
-impl TablespaceRestore {
+impl InPlaceRestore {
     /// Judges that the cluster in `data` is stopped; changes nothing. `staging` takes log.
     ///
     /// # Errors
-    /// When the server runs, or the component is no tablespace.
+    /// When the server runs, or what is lost cannot be put back alone.
     pub fn new(
         spec: PostgresSpec,
         data: &Path,
-        component: &str,
-        place: Option<&Path>,
+        lost: &Lost,
         staging: &Path,
     ) -> Result<Self, EngineError> {
-        let component = Component::parse(component)?;
-        if !matches!(component, Component::Tablespace(_)) {
-            return Err(refuse("only a tablespace can be put back alone".to_owned()));
+        let (component, what) = what(lost)?;
+        instance::check_stopped(data)?;
+        let before = fence::before(data);
+        let control_lost = matches!(&what, What::Files(pieces) if pieces.names(control::PATH));
+        if before.is_none() && !control_lost {
+            // says what is wrong with it
+            read::control_file(&data.join(control::PATH))?;
         }
-        check_stopped(data)?;
-        let file = read::control_file(&data.join(control::PATH))?;
+        let writer = match &what {
+            What::Tablespace(_) => Writer::new(),
+            What::Files(_) => Writer::over(),
+        };
         Ok(Self {
             spec,
             data: data.to_owned(),
             staging: staging.to_owned(),
             component,
-            place: place.map(Path::to_owned),
+            what,
             part: None,
-            writer: Writer::new(),
-            // the checkpoint's record must be replayed, too: the other files are as new as it
-            at_least: Lsn(file.checkpoint.0 + 1),
-            newest: None,
+            writer,
+            at_least: before.as_ref().map_or(Lsn(0), least),
+            timeline: before.map(|file| file.timeline),
             replayed: None,
+            told: Vec::new(),
         })
     }
 
-    /// Judges that a part fits, and claims the place.
+    /// Judges that a part fits.
     fn judge(&self, notes: &PartNotes) -> Result<(), EngineError> {
-        let Place::Tablespace { name, .. } = &notes.place else {
-            return Err(refuse("the part is none of a tablespace".to_owned()));
+        let of = match &notes.place {
+            Place::Base => Component::Base,
+            Place::Tablespace { name, .. } => Component::Tablespace(name.clone()),
+            Place::Database { name, .. } => Component::Database(name.clone()),
         };
-        if Component::Tablespace(name.clone()) != self.component {
-            return Err(refuse(format!("the part is of tablespace {name}")));
+        if of != self.component {
+            return Err(refuse(format!("the part is of {}", words(&of))));
         }
-        let file = read::control_file(&self.data.join(control::PATH))?;
-        if file.system_identifier != notes.system_identifier {
-            return Err(refuse(format!(
-                "the part is of system {}, the cluster is system {}",
-                notes.system_identifier, file.system_identifier
-            )));
+        ground::check_owner(&self.data, notes)?;
+        if let Some(timeline) = self.timeline {
+            check_history(&self.data, notes, timeline)?;
         }
-        check_history(&self.data, notes, file.timeline)?;
         let programs = self.spec.programs.as_deref();
         instance::programs(programs, notes.version_num / 10_000)?;
-        scope::claim(&self.place_of(notes))
+        Ok(())
+    }
+
+    /// Claims what will be written, and fences the cluster until it is whole again.
+    fn claim(&mut self, notes: &PartNotes) -> Result<(), EngineError> {
+        let place = self.place_of(notes);
+        match &mut self.what {
+            What::Tablespace(_) => {
+                scope::claim(&place)?;
+                self.writer.map(&notes.place.folder(), &place);
+            }
+            What::Files(pieces) => {
+                pieces.within(&notes.place.folder());
+                if pieces.names(control::PATH) {
+                    self.judge_control(notes)?;
+                }
+                self.writer.map("", &self.data);
+                self.writer
+                    .map(control::PATH, &self.staging.join("pg_control"));
+            }
+        }
+        fence::shut(&self.data)
+    }
+
+    /// Reads how new all files are: the control file that comes must be led at least that far.
+    fn judge_control(&mut self, notes: &PartNotes) -> Result<(), EngineError> {
+        let newest = positions::newest(&self.data, notes.version_num)?;
+        let held = fence::before(&self.data);
+        let held = held.map_or_else(
+            || "no readable control file".to_owned(),
+            |file| format!("the control file at {}", file.checkpoint),
+        );
+        let folder = newest.iter().max_by_key(|(_, lsn)| **lsn);
+        if let Some((folder, lsn)) = folder {
+            self.at_least = self.at_least.max(*lsn);
+            self.told
+                .push(format!("found {held}, pages up to {lsn} in {folder}"));
+        }
+        Ok(())
     }
 
     fn place_of(&self, notes: &PartNotes) -> PathBuf {
-        match (&self.place, &notes.place) {
-            (Some(place), _) => place.clone(),
-            (None, Place::Tablespace { path, .. }) => PathBuf::from(path),
-            (None, _) => PathBuf::new(),
+        match (&self.what, &notes.place) {
+            (What::Tablespace(Some(place)), _) => place.clone(),
+            (_, Place::Tablespace { path, .. }) => PathBuf::from(path),
+            _ => self.data.clone(),
         }
     }
 
@@ -125,13 +178,13 @@ impl TablespaceRestore {
     pub fn recover(&self, restore_command: &str, scratch: &Path) -> Result<Replayed, EngineError> {
         let notes = self.notes()?;
         self.link(notes)?;
-        let file = read::control_file(&self.data.join(control::PATH))?;
-        let mut raised = file.clone();
-        let done = raised.raise_min_recovery(self.at_least, file.timeline);
-        done.map_err(|error| error.of(control::PATH))?;
-        self.write(&self.data.join(control::PATH), raised.bytes())?;
+        let (mut file, timeline) = self.control()?;
+        let raised = file.raise_min_recovery(self.at_least, timeline);
+        raised.map_err(|error| error.of(control::PATH))?;
         self.write(&self.data.join(LABEL), notes.label_text.as_bytes())?;
         self.write(&self.data.join("recovery.signal"), b"")?;
+        fence::reopen(&self.data, &file)?;
+        self.writer.own(&self.data.join(control::PATH))?;
         self.writer.own(scratch)?;
         let programs = self.spec.programs.as_deref();
         let user = self.spec.connect.get("user");
@@ -149,9 +202,25 @@ impl TablespaceRestore {
         replay.run(|instance| sound::check(instance, &self.data, &[]))
     }
 
+    /// The control file to go on with, and the timeline that the other files are on.
+    fn control(&self) -> Result<(ControlFile, Timeline), EngineError> {
+        let new = self.staging.join("pg_control");
+        let file = if new.exists() {
+            read::control_file(&new)?
+        } else {
+            match fence::before(&self.data) {
+                Some(file) => file,
+                None => read::control_file(&self.data.join(control::PATH))?,
+            }
+        };
+        let timeline = self.timeline.unwrap_or(file.timeline);
+        Ok((file, timeline))
+    }
+
     /// Makes the link to the tablespace lead to its place.
     fn link(&self, notes: &PartNotes) -> Result<(), EngineError> {
-        let Place::Tablespace { oid, .. } = &notes.place else {
+        let (What::Tablespace(_), Place::Tablespace { oid, .. }) = (&self.what, &notes.place)
+        else {
             return Ok(());
         };
         let place = self.place_of(notes);
@@ -183,31 +252,47 @@ impl TablespaceRestore {
     }
 }
 
-impl RestoreSession for TablespaceRestore {
+impl RestoreSession for InPlaceRestore {
     fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
         let notes = PartNotes::parse(ended)?;
         self.judge(&notes)?;
-        if let Place::Tablespace { oid, .. } = &notes.place {
-            let place = self.place_of(&notes);
-            self.writer.map(&format!("pg_tblspc/{oid}"), &place);
-        }
+        self.claim(&notes)?;
         self.part = Some(notes);
         Ok(())
     }
 
+    fn wanted(&mut self, entry: &Entry) -> Result<Wanted, EngineError> {
+        Ok(match &self.what {
+            What::Tablespace(_) => Wanted::Whole,
+            What::Files(pieces) => pieces.wanted(&entry.path),
+        })
+    }
+
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        self.writer.entry(entry)
+        match &mut self.what {
+            What::Tablespace(_) => self.writer.entry(entry),
+            What::Files(pieces) => pieces.entry(entry, &mut self.writer),
+        }
     }
 
     fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        self.writer.data(offset, bytes)
+        match &self.what {
+            What::Tablespace(_) => self.writer.data(offset, bytes),
+            What::Files(pieces) => pieces.data(offset, bytes, &mut self.writer),
+        }
     }
 
     fn close(&mut self, length: u64) -> Result<(), EngineError> {
-        self.writer.close(length)
+        match &mut self.what {
+            What::Tablespace(_) => self.writer.close(length),
+            What::Files(pieces) => pieces.close(length, &mut self.writer),
+        }
     }
 
     fn finish_part(&mut self, _ended: &EndedBackup) -> Result<(), EngineError> {
+        if let What::Files(pieces) = &self.what {
+            self.told.extend(pieces.finish(&self.data)?);
+        }
         Ok(())
     }
 
@@ -224,7 +309,6 @@ impl RestoreSession for TablespaceRestore {
         let segment = Segment::holding(timeline, start, size);
         let path = self.log()?.join(segment.name(size));
         self.write(&path, &range.payload)?;
-        self.newest = Some(Lsn(range.until.value));
         Ok(false)
     }
 
@@ -246,16 +330,21 @@ impl RestoreSession for TablespaceRestore {
         if self.replayed.is_none() {
             self.reach(&RecoveryTarget::Latest, true)?;
         }
-        let place = self.place_of(self.notes()?);
-        scope::release(&place)
+        match &self.what {
+            What::Tablespace(_) => scope::release(&self.place_of(self.notes()?))?,
+            What::Files(pieces) => pieces.check(&self.data)?,
+        }
+        fence::forget(&self.data)
     }
 
     fn warnings(&self) -> Vec<String> {
-        vec![format!(
+        let mut told = self.told.clone();
+        told.push(format!(
             "{} bytes were put back; the cluster is stopped and begins with a history of its own: \
              start it, then take a full copy",
             self.bytes()
-        )]
+        ));
+        told
     }
 
     fn result(&self) -> PathBuf {
@@ -263,33 +352,40 @@ impl RestoreSession for TablespaceRestore {
     }
 }
 
-/// A server that runs must be stopped by its operator.
-fn check_stopped(data: &Path) -> Result<(), EngineError> {
-    let path = data.join("postmaster.pid");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(cannot("read", &path, error)),
-    };
-    let pid = text
-        .lines()
-        .next()
-        .and_then(|line| line.trim().parse().ok());
-    let alive = pid
-        .and_then(rustix::process::Pid::from_raw)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
-    if alive {
-        return Err(refuse("the server runs: stop it first".to_owned()));
+/// Reads what is lost.
+fn what(lost: &Lost) -> Result<(Component, What), EngineError> {
+    match lost {
+        Lost::Component { component, place } => match Component::parse(component)? {
+            tablespace @ Component::Tablespace(_) => {
+                Ok((tablespace, What::Tablespace(place.clone())))
+            }
+            _ => Err(refuse("only a tablespace can be put back alone".to_owned())),
+        },
+        Lost::Files { component, files } => {
+            let pieces = Pieces::parse(files).map_err(|error| error.of("what is lost"))?;
+            Ok((Component::parse(component)?, What::Files(pieces)))
+        }
+        Lost::Differing => Err(refuse("nothing is named".to_owned())),
     }
-    Ok(())
+}
+
+/// What the other files hold: the checkpoint's record must be replayed, too, and what an earlier
+/// recovery that did not end had to reach.
+fn least(file: &ControlFile) -> Lsn {
+    let reached = file.min_recovery.map_or(Lsn(0), |(lsn, _)| lsn);
+    reached.max(Lsn(file.checkpoint.0 + 1))
+}
+
+fn words(component: &Component) -> String {
+    match component {
+        Component::Base => "base".to_owned(),
+        Component::Tablespace(name) => format!("tablespace {name}"),
+        Component::Database(name) => format!("database {name}"),
+    }
 }
 
 /// The part must be of the cluster's own history.
-fn check_history(
-    data: &Path,
-    notes: &PartNotes,
-    now: super::lsn::Timeline,
-) -> Result<(), EngineError> {
+fn check_history(data: &Path, notes: &PartNotes, now: Timeline) -> Result<(), EngineError> {
     let history = if now.number() == 1 {
         History::first(now)
     } else {
@@ -310,8 +406,5 @@ fn check_history(
 }
 
 fn refuse(cause: String) -> EngineError {
-    EngineError::Refused {
-        what: "put back a tablespace".to_owned(),
-        cause,
-    }
+    EngineError::refused("put back what is lost", cause)
 }

@@ -24,6 +24,8 @@ use crate::media::keys::withhold;
 
 const PAUSE: Duration = Duration::from_millis(20);
 const LOG: &str = "server.log";
+/// Begins the name of the folder with the socket.
+const SOCKETS: &str = "planc-server-";
 /// How long a server that was asked to stop at once is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -232,7 +234,7 @@ fn superuser(client: &mut Client) -> Result<String, EngineError> {
 /// A folder that only the owner of the data directory may enter.
 fn scratch(about: &std::fs::Metadata) -> Result<TempDir, EngineError> {
     let base = std::env::temp_dir();
-    let made = tempfile::Builder::new().prefix("planc-").tempdir();
+    let made = tempfile::Builder::new().prefix(SOCKETS).tempdir();
     let folder = made.map_err(|error| cannot("create a folder in", &base, error))?;
     give(folder.path(), about)?;
     Ok(folder)
@@ -352,6 +354,45 @@ pub fn abandon(data: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while rustix::process::test_kill_process(pid).is_ok() && Instant::now() < deadline {
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// A server that runs must be stopped by its operator.
+///
+/// # Errors
+/// When one runs on the data directory.
+pub(super) fn check_stopped(data: &Path) -> Result<(), EngineError> {
+    let path = data.join("postmaster.pid");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot("read", &path, error)),
+    };
+    let pid = text.lines().next();
+    let pid = pid.and_then(|line| line.trim().parse().ok());
+    let alive = pid
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
+    if alive {
+        return Err(EngineError::refused(
+            format!("work in {}", data.display()),
+            "the server runs: stop it first",
+        ));
+    }
+    Ok(())
+}
+
+/// Stops the server that an earlier process of planc left on a data directory that stays; one that
+/// others started runs on.
+pub(super) fn abandon_own(data: &Path) {
+    let text = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    // the fifth line names the folder of its socket
+    let socket = text.lines().nth(4).map(Path::new);
+    let name = socket
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str());
+    if name.is_some_and(|name| name.starts_with(SOCKETS)) {
+        abandon(data);
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::assemble::Assembly;
 use super::control::{self, ControlFile};
 use super::files::cannot;
+use super::ground::Ground;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
 use super::records::Records;
@@ -22,8 +23,8 @@ use super::replay::{Replay, Replayed};
 use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
-use super::{FormatError, PostgresSpec, instance, read, sound};
-use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession};
+use super::{FormatError, PostgresSpec, fence, instance, read, sound};
+use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
@@ -32,6 +33,9 @@ const PATIENCE: Duration = Duration::from_hours(24);
 /// In the restored cluster no log is archived until an operator says where.
 const UNARCHIVED: &str = "\n# set by the recovery: run ALTER SYSTEM RESET archive_mode\n\
                           # once the log has a place of its own\narchive_mode = 'off'\n";
+
+/// Where the control file waits until everything else lies in a damaged folder.
+const CONTROL: &str = "pg_control";
 
 /// A cluster that is being restored.
 pub struct ClusterRestore {
@@ -50,6 +54,8 @@ pub struct ClusterRestore {
     replayed: Option<Replayed>,
     restore_command: Option<String>,
     target: Option<Target>,
+    /// The damaged folder that is restored onto; none when the copy is built aside.
+    ground: Option<Ground>,
 }
 
 impl ClusterRestore {
@@ -58,20 +64,49 @@ impl ClusterRestore {
     /// # Errors
     /// When the folder refuses.
     pub fn new(spec: PostgresSpec, staging: &Path) -> Result<Self, EngineError> {
+        let mut restore = Self::within(spec, staging)?;
+        for folder in ["cluster/data", "cluster/tablespaces"] {
+            let folder = restore.root.join(folder);
+            let made = std::fs::create_dir_all(&folder);
+            made.map_err(|error| cannot("create", &folder, error))?;
+        }
+        let (data, tablespaces) = ("cluster/data", "cluster/tablespaces");
+        restore.writer.map("", &restore.root.join(data));
+        let tablespaces = restore.root.join(tablespaces);
+        restore.writer.map("pg_tblspc/", &tablespaces);
+        Ok(restore)
+    }
+
+    /// Begins on the damaged data directory of the stopped cluster: only what differs from the
+    /// parts will be written. `staging` is an empty folder for the log.
+    ///
+    /// # Errors
+    /// When the directory is in use or none of a cluster.
+    pub fn onto(spec: PostgresSpec, data: &Path, staging: &Path) -> Result<Self, EngineError> {
+        let ground = Ground::find(&spec, data)?;
+        let mut restore = Self::within(spec, staging)?;
+        restore.writer = Writer::over();
+        restore.writer.map("", data);
+        restore
+            .writer
+            .map(control::PATH, &restore.root.join(CONTROL));
+        restore.ground = Some(ground);
+        Ok(restore)
+    }
+
+    /// With a place for log and words of the server, and none for the cluster yet.
+    fn within(spec: PostgresSpec, staging: &Path) -> Result<Self, EngineError> {
         let root = std::path::absolute(staging);
         let root = root.map_err(|error| cannot("find", staging, error))?;
-        for folder in ["cluster/data", "cluster/tablespaces", "log", "scratch"] {
+        for folder in ["log", "scratch"] {
             let folder = root.join(folder);
             let made = std::fs::create_dir_all(&folder);
             made.map_err(|error| cannot("create", &folder, error))?;
         }
-        let mut writer = Writer::new();
-        writer.map("", &root.join("cluster/data"));
-        writer.map("pg_tblspc/", &root.join("cluster/tablespaces"));
         Ok(Self {
             spec,
             root,
-            writer,
+            writer: Writer::new(),
             parts: Vec::new(),
             scope: Scope::default(),
             until: RecoveryTarget::Latest,
@@ -82,6 +117,7 @@ impl ClusterRestore {
             replayed: None,
             restore_command: None,
             target: None,
+            ground: None,
         })
     }
 
@@ -104,13 +140,46 @@ impl ClusterRestore {
     /// The data directory.
     #[must_use]
     pub fn data_directory(&self) -> PathBuf {
-        self.root.join("cluster/data")
+        match &self.ground {
+            Some(ground) => ground.data().to_owned(),
+            None => self.root.join("cluster/data"),
+        }
     }
 
     /// Writes what the parts need to be one cluster.
     fn assemble(&self, assembly: &Assembly) -> Result<(), EngineError> {
         let data = self.data_directory();
         self.write(&data.join(LABEL), assembly.label.as_bytes())?;
+        match &self.ground {
+            Some(ground) => {
+                let mut tablespaces = assembly.tablespaces.iter();
+                tablespaces.try_for_each(|tablespace| ground.connect(tablespace))?;
+            }
+            None => self.place_tablespaces(assembly)?,
+        }
+        if self.ground.is_none() {
+            self.unarchived()?;
+        }
+        self.write(&data.join("recovery.signal"), b"")?;
+        // last: with it the folder looks whole
+        self.raise(assembly)?;
+        let private = Permissions::from_mode(0o700);
+        let done = std::fs::set_permissions(&data, private);
+        done.map_err(|error| cannot("change", &data, error))?;
+        for folder in ["", "log", "scratch"] {
+            self.writer.own(&self.root.join(folder))?;
+        }
+        if self.ground.is_none() {
+            for folder in ["cluster", "cluster/data", "cluster/tablespaces"] {
+                self.writer.own(&self.root.join(folder))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the folders of tablespaces and the map that leads to them.
+    fn place_tablespaces(&self, assembly: &Assembly) -> Result<(), EngineError> {
+        let data = self.data_directory();
         for tablespace in &assembly.tablespaces {
             let inside = format!("cluster/tablespaces/{}", tablespace.oid);
             let folder = self.scope.place(tablespace.oid);
@@ -129,28 +198,75 @@ impl ClusterRestore {
         if !map.is_empty() {
             self.write(&data.join(MAP), map.as_bytes())?;
         }
-        let path = data.join(control::PATH);
+        Ok(())
+    }
+
+    /// Makes the server replay to where all parts agree.
+    fn raise(&self, assembly: &Assembly) -> Result<(), EngineError> {
+        let data = self.data_directory();
+        let path = match &self.ground {
+            Some(_) => self.root.join(CONTROL),
+            None => data.join(control::PATH),
+        };
         let mut file = read::control_file(&path)?;
         self.check_control(&file, assembly)?;
         let raised = file.raise_min_recovery(assembly.stop, assembly.stop_timeline);
         raised.map_err(|error| error.of(path.display()))?;
-        std::fs::write(&path, file.bytes()).map_err(|error| cannot("write", &path, error))?;
-        self.unarchived()?;
-        self.write(&data.join("recovery.signal"), b"")?;
-        let private = Permissions::from_mode(0o700);
-        let done = std::fs::set_permissions(&data, private);
-        done.map_err(|error| cannot("change", &data, error))?;
-        for folder in [
-            "",
-            "cluster",
-            "cluster/data",
-            "cluster/tablespaces",
-            "log",
-            "scratch",
-        ] {
-            self.writer.own(&self.root.join(folder))?;
+        fence::reopen(&data, &file)?;
+        self.writer.own(&data.join(control::PATH))
+    }
+
+    /// Readies a damaged folder for the recovery: what no part has goes.
+    fn clear_ground(&mut self, assembly: &Assembly) -> Result<(), EngineError> {
+        let (Some(ground), Some(over)) = (&mut self.ground, self.writer.overwritten()) else {
+            return Ok(());
+        };
+        let version = format!("PG_{}_", assembly.version_num / 10_000);
+        let mut folders = Vec::new();
+        for tablespace in &assembly.tablespaces {
+            let place = ground.place(tablespace);
+            let entries = std::fs::read_dir(&place).into_iter().flatten().flatten();
+            let own = entries.filter(|entry| {
+                let name = entry.file_name();
+                name.to_string_lossy().starts_with(&version)
+            });
+            folders.extend(own.map(|entry| entry.path()));
+        }
+        ground.sweep(&over.seen, &folders)?;
+        if self.until != RecoveryTarget::Latest {
+            ground.set_log_aside()?;
         }
         Ok(())
+    }
+
+    /// What a restore onto a damaged folder did, in words.
+    fn told_of_ground(&self) -> Vec<String> {
+        let (Some(ground), Some(over)) = (&self.ground, self.writer.overwritten()) else {
+            return Vec::new();
+        };
+        let mut told = vec![format!(
+            "{} of {} bytes were written, the rest was the same; {} files that no copy has were \
+             removed; the cluster is stopped and begins with a history of its own: start it, then \
+             take a full copy",
+            self.writer.bytes(),
+            over.total,
+            ground.removed()
+        )];
+        if let Some(aside) = &ground.aside {
+            let aside = aside.display();
+            told.push(format!("log that goes beyond the target lies in {aside}"));
+        }
+        let ended = self.replayed.as_ref().map(|replayed| replayed.ended);
+        if let (Some(held), Some(ended)) = (ground.checkpoint, ended)
+            && self.until == RecoveryTarget::Latest
+            && ended <= held
+        {
+            told.push(format!(
+                "the log that was found ends at {ended}, before the checkpoint at {held} that the \
+                 folder held: what came between is lost"
+            ));
+        }
+        told
     }
 
     fn check_control(&self, file: &ControlFile, of: &Assembly) -> Result<(), EngineError> {
@@ -200,7 +316,7 @@ impl ClusterRestore {
             at_least: assembly.stop,
             patience: PATIENCE,
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
-            keeps_log: false,
+            keeps_log: self.ground.is_some(),
         };
         let data = self.data_directory();
         replay.run(|instance| sound::check(instance, &data, self.scope.whole()))
@@ -281,7 +397,21 @@ impl RestoreSession for ClusterRestore {
         for (oid, place) in self.scope.learn(&notes)? {
             self.writer.map(&format!("pg_tblspc/{oid}"), &place);
         }
+        if let Some(ground) = &mut self.ground {
+            ground.claim(&notes)?;
+            for (oid, place) in ground.places(&notes)? {
+                self.writer.map(&format!("pg_tblspc/{oid}"), &place);
+            }
+        }
         Ok(())
+    }
+
+    fn wanted(&mut self, entry: &Entry) -> Result<Wanted, EngineError> {
+        if !self.wants(entry) {
+            return Ok(Wanted::Name);
+        }
+        let there = self.writer.there(entry)?;
+        Ok(there.map_or(Wanted::Whole, Wanted::Beside))
     }
 
     fn wants(&self, entry: &Entry) -> bool {
@@ -296,6 +426,7 @@ impl RestoreSession for ClusterRestore {
     fn reach(&mut self, until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
         self.until = until.clone();
         let assembly = Assembly::of(&self.parts)?;
+        self.clear_ground(&assembly)?;
         self.assemble(&assembly)?;
         self.replayed = Some(self.replay(&assembly)?);
         // the server's own history tells that it is
@@ -309,7 +440,9 @@ impl RestoreSession for ClusterRestore {
             self.writer.bytes(),
             self.scope.whole().join(", ")
         );
-        left_out.then_some(warning).into_iter().collect()
+        let mut warnings: Vec<String> = left_out.then_some(warning).into_iter().collect();
+        warnings.extend(self.told_of_ground());
+        warnings
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
@@ -374,11 +507,17 @@ impl RestoreSession for ClusterRestore {
             // left by the server as a record of what it read; not part of the result
             let _ = std::fs::remove_file(self.data_directory().join(name));
         }
-        Ok(())
+        match &self.ground {
+            Some(ground) => ground.release(),
+            None => Ok(()),
+        }
     }
 
     fn result(&self) -> PathBuf {
-        self.root.join("cluster")
+        match &self.ground {
+            Some(ground) => ground.data().to_owned(),
+            None => self.root.join("cluster"),
+        }
     }
 }
 

@@ -159,6 +159,22 @@ pub(super) fn claim(place: &Path) -> Result<(), EngineError> {
     std::fs::write(&mark, "").map_err(|error| cannot("write", &mark, error))
 }
 
+/// Marks a folder that holds something as claimed; durable when this returns.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn mark(place: &Path) -> Result<(), EngineError> {
+    let mark = place.join(CLAIM);
+    let made = std::fs::File::create(&mark).and_then(|file| file.sync_all());
+    let made = made.and_then(|()| std::fs::File::open(place)?.sync_all());
+    made.map_err(|error| cannot("write", &mark, error))
+}
+
+/// Whether a restore that has not ended claimed the folder.
+pub(super) fn is_claimed(place: &Path) -> bool {
+    place.join(CLAIM).is_file()
+}
+
 /// Removes what an earlier try left, the claim last.
 fn clear(place: &Path) -> Result<(), EngineError> {
     let entries = std::fs::read_dir(place).map_err(|error| cannot("list", place, error))?;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Component as PathPart, Path, PathBuf};
 
 use super::files::cannot;
+use super::over::Over;
 use crate::engine::{EngineError, Entry, EntryKind};
 
 /// Writes entries; folders of the part are mapped to folders of this host.
@@ -16,11 +17,41 @@ pub(super) struct Writer {
     owner: Option<(u32, u32)>,
     open: Option<(File, PathBuf, Entry)>,
     bytes: u64,
+    /// Files may be there already: only what differs is written.
+    over: Option<Over>,
 }
 
 impl Writer {
     pub(super) fn new() -> Self {
         Self::default()
+    }
+
+    /// One that writes over what is there, where it differs.
+    pub(super) fn over() -> Self {
+        Self {
+            over: Some(Over::default()),
+            ..Self::default()
+        }
+    }
+
+    /// What was written over.
+    pub(super) fn overwritten(&self) -> Option<&Over> {
+        self.over.as_ref()
+    }
+
+    /// The file that lies at the place of an entry already; none where there is none to be kept.
+    pub(super) fn there(&self, entry: &Entry) -> Result<Option<File>, EngineError> {
+        if self.over.is_none() || entry.kind != EntryKind::File {
+            return Ok(None);
+        }
+        let path = self.place(&entry.path)?;
+        match std::fs::symlink_metadata(&path) {
+            Ok(about) if about.is_file() => {
+                let file = File::open(&path);
+                file.map(Some).map_err(|error| cannot("open", &path, error))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// `folder` and what is below it (empty: everything; with a `/` at its end: only what is below
@@ -51,6 +82,9 @@ impl Writer {
     pub(super) fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
         let path = self.place(&entry.path)?;
         self.owner.get_or_insert((entry.uid, entry.gid));
+        if let Some(over) = &mut self.over {
+            over.seen.insert(path.clone());
+        }
         match entry.kind {
             EntryKind::Directory => {
                 let made = std::fs::create_dir_all(&path);
@@ -58,8 +92,13 @@ impl Writer {
                 self.finish(&path, entry)
             }
             EntryKind::File => {
-                let file = OpenOptions::new().write(true).create_new(true).open(&path);
-                let file = file.map_err(|error| cannot("create", &path, error))?;
+                let file = match &mut self.over {
+                    Some(over) => over.open(&path)?,
+                    None => {
+                        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+                        file.map_err(|error| cannot("create", &path, error))?
+                    }
+                };
                 self.open = Some((file, path, entry.clone()));
                 Ok(())
             }
@@ -74,16 +113,25 @@ impl Writer {
         let Some((file, path, _)) = &self.open else {
             return Ok(());
         };
-        self.bytes += bytes.len() as u64;
-        let written = file.write_all_at(bytes, offset);
-        written.map_err(|error| cannot("write", path, error))
+        let written = match &mut self.over {
+            Some(over) => over.write(file, offset, bytes),
+            None => {
+                let written = file.write_all_at(bytes, offset);
+                written.map(|()| bytes.len() as u64)
+            }
+        };
+        self.bytes += written.map_err(|error| cannot("write", path, error))?;
+        Ok(())
     }
 
     pub(super) fn close(&mut self, length: u64) -> Result<(), EngineError> {
         let Some((file, path, entry)) = self.open.take() else {
             return Ok(());
         };
-        let done = file.set_len(length).and_then(|()| file.sync_all());
+        let done = match &mut self.over {
+            Some(over) => over.close(&file, length),
+            None => file.set_len(length).and_then(|()| file.sync_all()),
+        };
         done.map_err(|error| cannot("write", &path, error))?;
         self.finish(&path, &entry)
     }

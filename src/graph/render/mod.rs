@@ -24,6 +24,7 @@ pub fn kind_word(kind: &StepKind) -> &'static str {
         StepKind::Reprieve { .. } => "reprieve",
         StepKind::PrepareTarget { .. } => "prepare-target",
         StepKind::PrepareInPlace { .. } => "prepare-in-place",
+        StepKind::PrepareDelta { .. } => "prepare-delta",
         StepKind::FetchPart { .. } => "fetch-part",
         StepKind::ReplayLog { .. } => "replay-log",
         StepKind::CheckRestored { .. } => "check-restored",

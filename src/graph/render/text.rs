@@ -97,6 +97,9 @@ fn intent(intent: &Intent) -> String {
         Intent::Verify {
             device: Some(device),
         } => format!("verify {device}"),
+        Intent::Restore(wanted) if wanted.delta => {
+            format!("restore {} onto its own folder", wanted.service)
+        }
         Intent::Restore(wanted) => format!("restore {} to {}", wanted.service, wanted.to),
         Intent::Recover {
             scenario, inputs, ..

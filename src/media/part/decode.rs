@@ -132,16 +132,24 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Cuts frames into ranges of about `most` bytes of plaintext, but at least one frame; a range
-    /// never leaves its pack.
-    pub(super) fn cut(frames: &[FrameRef], range: std::ops::Range<usize>, most: u64) -> Vec<Self> {
+    /// Cuts the frames of these numbers, which rise, into ranges of about `most` bytes of
+    /// plaintext, but at least one frame; a range never leaves its pack.
+    pub(super) fn cut(
+        frames: &[FrameRef],
+        numbers: impl IntoIterator<Item = usize>,
+        most: u64,
+    ) -> Vec<Self> {
         let mut batches: Vec<Self> = Vec::new();
         let mut plain = 0;
-        for number in range {
+        for number in numbers {
             let frame = &frames[number];
             plain += u64::from(frame.plain);
             match batches.last_mut() {
-                Some(batch) if plain <= most && frames[batch.first].pack == frame.pack => {
+                Some(batch)
+                    if plain <= most
+                        && batch.end == number
+                        && frames[batch.first].pack == frame.pack =>
+                {
                     batch.end = number + 1;
                 }
                 _ => {

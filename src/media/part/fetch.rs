@@ -48,15 +48,16 @@ struct Shared {
 }
 
 impl Fetch {
-    /// Starts to read the frames `range` of the manifest; `keep_stored` also gives them as stored.
+    /// Starts to read these frames of the manifest, in rising order; `keep_stored` also gives them
+    /// as stored.
     pub(super) fn start(
         manifest: &Arc<Manifest>,
         holders: &[Arc<dyn Device>],
-        range: std::ops::Range<usize>,
+        frames: impl IntoIterator<Item = usize>,
         keep_stored: bool,
     ) -> Result<Self, DeviceError> {
         let shared =
-            Arc::new(Shared::new(manifest, holders, range, keep_stored).map_err(no_thread)?);
+            Arc::new(Shared::new(manifest, holders, frames, keep_stored).map_err(no_thread)?);
         let (tickets, inbox) = bounded(AHEAD);
         let (done, results) = unbounded();
         let mut fetch = Self {
@@ -194,7 +195,7 @@ impl Shared {
     fn new(
         manifest: &Arc<Manifest>,
         holders: &[Arc<dyn Device>],
-        range: std::ops::Range<usize>,
+        frames: impl IntoIterator<Item = usize>,
         keep_stored: bool,
     ) -> std::io::Result<Self> {
         let unknown = || manifest.packs.iter().map(|_| OnceLock::new()).collect();
@@ -202,7 +203,7 @@ impl Shared {
             manifest: Arc::clone(manifest),
             holders: holders.to_vec(),
             objects: holders.iter().map(|_| unknown()).collect(),
-            batches: Batch::cut(&manifest.frames, range, BATCH),
+            batches: Batch::cut(&manifest.frames, frames, BATCH),
             replaced: Mutex::default(),
             decoders: Decoders::start()?,
             keep_stored,

@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 mod fetch;
 mod lane;
+mod need;
 mod object;
 mod queue;
 mod restore;

@@ -1,10 +1,13 @@
-//! Owns restore: verified frames to files, in the order of the stream, into a session.
+//! Owns restore: verified frames to files, in the order of the stream, into a session. Frames that
+//! no file needs are not read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::commit::load;
 use super::decode::{Frame, FrameSource};
 use super::fetch::Fetch;
+use super::need::{Need, needs};
 use super::{Progress, Replaced};
 use crate::engine::{EngineError, EntryKind, RestoreSession};
 use crate::media::content::{ContentHash, WINDOW, hash_of_window};
@@ -13,7 +16,8 @@ use crate::media::{Device, DeviceError, name};
 
 /// Restores all entries of a part into a session: reads from all holders at once, verifies every
 /// frame and every file, replaces what is damaged on one device from another. Ends with
-/// [`RestoreSession::finish_part`]; the caller must not call it again.
+/// [`RestoreSession::finish_part`]; the caller must not call it again. `progress` is told at last
+/// how many bytes were wanted.
 ///
 /// # Errors
 /// When a frame is intact on no device; the error names the object on the last device tried.
@@ -26,17 +30,26 @@ pub fn restore(
     let (manifest, mut replaced) = load_any(part, holders)?;
     session.begin_part(&manifest.ended)?;
     let manifest = Arc::new(manifest);
-    let fetch = Fetch::start(&manifest, holders, 0..manifest.frames.len(), false)?;
+    let needs = needs(&manifest, session, progress)?;
+    let frames = needs.iter().zip(&manifest.entries);
+    let frames = frames.flat_map(|(need, file)| need.frames(file));
+    let mut frames: Vec<usize> = frames.collect();
+    frames.dedup();
+    let fetch = Fetch::start(&manifest, holders, frames, false)?;
     let mut files = Files::new(&manifest, fetch, progress);
-    for file in &manifest.entries {
+    for (file, need) in manifest.entries.iter().zip(&needs) {
         session.entry(&file.entry)?;
-        if session.wants(&file.entry) {
-            files.read(file, &mut |at, bytes| session.data(at, bytes))?;
+        let take: Take<'_> = &mut |at, bytes| session.data(at, bytes);
+        match need {
+            Need::All => files.read(file, take)?,
+            Need::Windows(windows) => files.read_windows(file, windows, take)?,
         }
         session.close(file.length)?;
     }
     session.finish_part(&manifest.ended)?;
     replaced.extend(files.source.replaced());
+    // all has come: nothing is left to be cancelled
+    let _ = progress(files.done);
     drop(files);
     let manifest = Arc::try_unwrap(manifest).unwrap_or_else(|shared| (*shared).clone());
     Ok((manifest, replaced))
@@ -114,6 +127,36 @@ impl<'a, S: FrameSource> Files<'a, S> {
         Ok(())
     }
 
+    /// Hands over some windows of the next file, whole and with zeros where it has holes. Their
+    /// frames are compared with the manifest; the file as a whole is not.
+    pub(super) fn read_windows(
+        &mut self,
+        file: &ManifestEntry,
+        windows: &BTreeSet<u64>,
+        take: Take<'_>,
+    ) -> Result<(), EngineError> {
+        const ZEROS: [u8; 8192] = [0; 8192];
+        for index in windows {
+            let (begin, end) = (index * WINDOW, file.length.min((index + 1) * WINDOW));
+            let inside = file.extents.iter().filter(|e| e.at / WINDOW == *index);
+            let extents: Vec<Extent> = inside.cloned().collect();
+            let mut at = begin;
+            for hole in holes(&extents, begin, end) {
+                at = at.max(hole.start);
+                while at < hole.end {
+                    let length = (hole.end - at).min(ZEROS.len() as u64);
+                    // at most the length of ZEROS
+                    take(at, &ZEROS[..usize::try_from(length).unwrap_or(0)])?;
+                    at += length;
+                }
+            }
+            if !extents.is_empty() {
+                self.window(file, &extents, take)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Hands over one window; returns its index and hash.
     fn window(
         &mut self,
@@ -164,6 +207,22 @@ impl<'a, S: FrameSource> Files<'a, S> {
             _ => Err(out_of_order()),
         }
     }
+}
+
+/// What extents leave out between two offsets.
+fn holes(extents: &[Extent], begin: u64, end: u64) -> Vec<std::ops::Range<u64>> {
+    let mut holes = Vec::new();
+    let mut at = begin;
+    for extent in extents {
+        if extent.at > at {
+            holes.push(at..extent.at);
+        }
+        at = extent.at + u64::from(extent.length);
+    }
+    if end > at {
+        holes.push(at..end);
+    }
+    holes
 }
 
 fn out_of_order() -> EngineError {

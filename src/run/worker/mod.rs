@@ -17,10 +17,11 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use super::context::Context;
+use super::context::{Context, service_of};
 use super::event::EventKind;
 use super::message::{Message, Record, StepDone, StepFailure};
 use super::stop::StopToken;
+use crate::engine::Lost;
 use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::media::part::Replaced;
 use crate::media::{Device, DeviceError};
@@ -99,7 +100,14 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             component,
             target,
             relocate,
-        } => restore::prepare_in_place(task, component, target, relocate.as_deref()),
+            files,
+        } => {
+            let lost = restore::lost(component, relocate.as_deref(), files);
+            restore::prepare_in_place(task, service_of(component), target, &lost)
+        }
+        StepKind::PrepareDelta { service, target } => {
+            restore::prepare_in_place(task, service, target, &Lost::Differing)
+        }
         StepKind::FetchPart {
             part, from, target, ..
         } => restore::fetch(task, part, from, target),

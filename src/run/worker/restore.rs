@@ -2,14 +2,15 @@
 //! target's name before every byte was verified.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Task;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Lost};
 use crate::facts::holdings::Position;
 use crate::graph::step::{RecoveryTarget, StepKind};
 use crate::media::{log, part};
 use crate::resolve::plan::EngineKind;
-use crate::run::context::{Context, service_of};
+use crate::run::context::Context;
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::sessions::Building;
 use crate::run::{shipped, staging};
@@ -47,16 +48,28 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     Ok(StepDone::default())
 }
 
-/// Claims a lost component of a stopped service.
+/// What a step puts back.
+pub(super) fn lost(component: &str, relocate: Option<&str>, files: &[String]) -> Lost {
+    let component = component.to_owned();
+    if files.is_empty() {
+        let place = relocate.map(PathBuf::from);
+        return Lost::Component { component, place };
+    }
+    let files = files.to_vec();
+    Lost::Files { component, files }
+}
+
+/// Claims what is lost of a stopped service.
 pub(super) fn prepare_in_place(
     task: &Task<'_>,
-    component: &str,
+    service: &str,
     target: &str,
-    relocate: Option<&str>,
+    lost: &Lost,
 ) -> Result<StepDone, StepFailure> {
-    let engine = task.context.engine(service_of(component))?;
+    let engine = task.context.engine(service)?;
     let folder = fresh_staging(task, engine.as_ref(), target)?;
-    let session = engine.put_back(component, relocate.map(Path::new), &folder)?;
+    engine.abandon_in_place();
+    let session = engine.put_back(lost, &folder)?;
     let building = Building {
         staging: folder,
         session,
@@ -87,12 +100,17 @@ pub(super) fn fetch(
     target: &str,
 ) -> Result<StepDone, StepFailure> {
     let holders = task.context.holders(from)?;
-    let progress = task.progress(task.step.estimate.bytes);
+    let told = task.progress(task.step.estimate.bytes);
+    let read = AtomicU64::new(0);
+    let progress = |bytes| {
+        read.fetch_max(bytes, Ordering::Relaxed);
+        told(bytes)
+    };
     with_building(task.context, target, |building| {
         let session = building.session.as_mut();
-        let (manifest, replaced) = part::restore(part, &holders, session, &progress)?;
+        let (_, replaced) = part::restore(part, &holders, session, &progress)?;
         task.healed(part, replaced);
-        Ok(StepDone::moved(manifest.bytes))
+        Ok(StepDone::moved(read.load(Ordering::Relaxed)))
     })
 }
 

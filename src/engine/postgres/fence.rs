@@ -1,0 +1,87 @@
+//! Owns the control file of a cluster that is being worked on where it stands: it is set aside
+//! before the first byte is written, so that no server starts on half of a recovery, and comes back
+//! when label and signal lie there.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::control::{self, ControlFile};
+use super::files::cannot;
+use super::read;
+use crate::engine::EngineError;
+
+/// The control file as it was before.
+pub(super) const KEPT: &str = "pg_control.planc-kept";
+
+/// Sets the control file aside. What an earlier try left in its place is removed.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn shut(data: &Path) -> Result<(), EngineError> {
+    let (control, kept) = (data.join(control::PATH), data.join(KEPT));
+    if kept.exists() {
+        remove(&control)?;
+    } else if control.exists() {
+        let moved = std::fs::rename(&control, &kept);
+        moved.map_err(|error| cannot("set aside", &control, error))?;
+    }
+    sync(data, "global")?;
+    sync(data, "")
+}
+
+/// The control file as it was before the work began, where it can be read.
+pub(super) fn before(data: &Path) -> Option<ControlFile> {
+    let kept = read::control_file(&data.join(KEPT)).ok();
+    kept.or_else(|| read::control_file(&data.join(control::PATH)).ok())
+}
+
+/// Puts a control file in its place; durable when this returns.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn reopen(data: &Path, file: &ControlFile) -> Result<(), EngineError> {
+    let path = data.join(control::PATH);
+    let folder = path.parent().unwrap_or(data);
+    let write = || {
+        let mut new = tempfile::NamedTempFile::new_in(folder)?;
+        new.write_all(file.bytes())?;
+        new.as_file().sync_all()?;
+        new.persist(&path).map_err(|failed| failed.error)
+    };
+    write().map_err(|error| cannot("write", &path, error))?;
+    sync(data, "global")?;
+    sync(data, "")
+}
+
+/// The work has ended well: what was set aside goes.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn forget(data: &Path) -> Result<(), EngineError> {
+    remove(&data.join(KEPT))?;
+    sync(data, "")
+}
+
+/// Removes a file; a missing one is fine.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn remove(path: &Path) -> Result<(), EngineError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(cannot("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the names in a folder of the data directory durable.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn sync(data: &Path, folder: &str) -> Result<(), EngineError> {
+    let path = data.join(folder);
+    let synced = File::open(&path).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| cannot("sync", &path, error))
+}

@@ -1,0 +1,154 @@
+//! Owns which windows of which files a restore reads: all of them, those that overlap what the
+//! session asks for, or those that differ from what lies at their place already. Nothing is
+//! written before this is known.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use super::Progress;
+use crate::engine::{EngineError, EntryKind, RestoreSession, Wanted};
+use crate::media::DeviceError;
+use crate::media::content::{ContentHash, WINDOW, hash_of_window};
+use crate::media::manifest::{Extent, Manifest, ManifestEntry};
+
+/// What of one file is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// All of it.
+    All,
+    /// These windows, by index.
+    Windows(BTreeSet<u64>),
+}
+
+impl Need {
+    /// The frames that hold it, in order.
+    pub(super) fn frames(&self, file: &ManifestEntry) -> Vec<usize> {
+        let wanted = |extent: &&Extent| match self {
+            Self::All => true,
+            Self::Windows(windows) => windows.contains(&(extent.at / WINDOW)),
+        };
+        let extents = file.extents.iter().filter(wanted);
+        let mut frames: Vec<usize> = extents.map(|extent| extent.frame as usize).collect();
+        frames.dedup();
+        frames
+    }
+}
+
+/// Asks the session for every file of a part.
+///
+/// # Errors
+/// When the session refuses, or what lies there cannot be read.
+pub(super) fn needs(
+    manifest: &Manifest,
+    session: &mut dyn RestoreSession,
+    progress: Progress<'_>,
+) -> Result<Vec<Need>, EngineError> {
+    let mut needs = Vec::with_capacity(manifest.entries.len());
+    for file in &manifest.entries {
+        if !progress(0) {
+            return Err(DeviceError::Cancelled.into());
+        }
+        needs.push(match session.wanted(&file.entry)? {
+            Wanted::Whole => Need::All,
+            Wanted::Name => Need::Windows(BTreeSet::new()),
+            Wanted::Ranges(ranges) => Need::Windows(overlapped(&ranges, file.length)),
+            Wanted::Beside(_) if !matches!(file.entry.kind, EntryKind::File) => Need::All,
+            Wanted::Beside(there) => {
+                let io = |cause| EngineError::Io {
+                    action: "read",
+                    path: file.entry.path.clone().into(),
+                    cause,
+                };
+                Need::Windows(differing(manifest, file, &there).map_err(io)?)
+            }
+        });
+    }
+    Ok(needs)
+}
+
+/// Windows that ranges of a file touch.
+fn overlapped(ranges: &[Range<u64>], length: u64) -> BTreeSet<u64> {
+    let inside = |range: &Range<u64>| range.start..range.end.min(length);
+    let ranges = ranges.iter().map(inside).filter(|range| !range.is_empty());
+    let windows = ranges.map(|range| range.start / WINDOW..=(range.end - 1) / WINDOW);
+    windows.flatten().collect()
+}
+
+/// Windows of a stored file that `there` does not hold alike. A window whose hash the manifest
+/// does not tell alone counts as different unless the file as a whole is the same.
+fn differing(
+    manifest: &Manifest,
+    file: &ManifestEntry,
+    there: &File,
+) -> std::io::Result<BTreeSet<u64>> {
+    let mut whole = ContentHash::default();
+    let mut different = BTreeSet::new();
+    let mut buffer = Vec::new();
+    for index in 0..file.length.div_ceil(WINDOW) {
+        let begin = index * WINDOW;
+        let length = WINDOW.min(file.length - begin);
+        // at most WINDOW
+        buffer.resize(usize::try_from(length).unwrap_or(0), 0);
+        let found = match read_at(there, &mut buffer, begin)? {
+            true => Some(hash_of_window(length, [(0, buffer.as_slice())])),
+            false => None,
+        };
+        if let Some(hash) = found {
+            whole.window(index, hash);
+        }
+        let stored = stored_hash(manifest, file, index, length);
+        if found.is_none() || found != stored {
+            different.insert(index);
+        }
+    }
+    if whole.end(file.length).to_hex().as_str() == file.hash {
+        different.clear();
+    }
+    Ok(different)
+}
+
+/// The hash of a window, where the manifest tells it: one frame holds it and nothing else.
+fn stored_hash(
+    manifest: &Manifest,
+    file: &ManifestEntry,
+    index: u64,
+    length: u64,
+) -> Option<blake3::Hash> {
+    let first = file
+        .extents
+        .partition_point(|extent| extent.at < index * WINDOW);
+    let extent = file.extents.get(first)?;
+    let frame = manifest.frames.get(extent.frame as usize)?;
+    let alone = extent.at == index * WINDOW
+        && extent.offset == 0
+        && u64::from(extent.length) == length
+        && frame.plain == extent.length;
+    let hash = alone.then(|| blake3::Hash::from_hex(&frame.hash));
+    hash.and_then(Result::ok)
+}
+
+/// Fills the buffer; false where the file ends before.
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<bool> {
+    match file.read_exact_at(buffer, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_touch_windows() {
+        let of = |ranges: &[Range<u64>]| overlapped(ranges, 3 * WINDOW + 5);
+        assert_eq!(of(&[]), BTreeSet::new());
+        assert_eq!(of(&[0..1, WINDOW - 1..WINDOW]), BTreeSet::from([0]));
+        assert_eq!(of(&[WINDOW - 1..WINDOW + 1]), BTreeSet::from([0, 1]));
+        assert_eq!(of(&[3 * WINDOW..9 * WINDOW]), BTreeSet::from([3]));
+        assert_eq!(of(&[8 * WINDOW..9 * WINDOW]), BTreeSet::new());
+    }
+}
