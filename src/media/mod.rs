@@ -210,10 +210,12 @@ impl DeviceError {
                 "check `path` in the inventory; `planc device init NAME` claims an empty folder"
             }
             Self::Full { .. } => {
-                "free space, enlarge the device, or shorten `retain`; then run again with `--resume`"
+                "free space, enlarge the device, or shorten `retain`; then run again, \
+                 with `--resume` if a run broke off"
             }
             Self::ReadOnly { .. } => {
-                "remount it writable or correct its permissions, then run again with `--resume`"
+                "remount it writable or correct its permissions, then run again, \
+                 with `--resume` if a run broke off"
             }
             Self::Different { .. } => {
                 "two runs or two sources used one name: keep both and look before anything is deleted"
@@ -222,7 +224,8 @@ impl DeviceError {
                 "restore reads the other copies; run `planc verify` to see how far the damage goes"
             }
             Self::Io { .. } => {
-                "look at the device and the system log, then run again with `--resume`"
+                "look at the device and the system log, then run again, \
+                 with `--resume` if a run broke off"
             }
             Self::Locked { .. } => {
                 "wait until the lock ends, or run `planc expire` where deleting is allowed"
