@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -122,6 +122,8 @@ pub(crate) struct Site {
     pub(crate) points: Vec<LogPoint>,
     // kept open between runs: an open SQLite engine holds its place in the log
     engines: BTreeMap<String, Arc<dyn Engine>>,
+    // held while a run is written down: two runs of one site may end together
+    books: Arc<Mutex<()>>,
     _lock: Option<Lock>,
 }
 
@@ -178,8 +180,32 @@ impl Site {
             stop,
             show,
             engines: BTreeMap::new(),
+            books: Arc::default(),
             _lock: lock,
         })
+    }
+
+    /// The same site for a second run beside the one that holds the lock: engines that are open
+    /// are shared, the catalog is opened once more.
+    pub(crate) fn beside(&self) -> Result<Self, CliError> {
+        Ok(Self {
+            plan: self.plan.clone(),
+            places: self.places.clone(),
+            catalog: Catalog::open(&catalog_path(&self.places)).map_err(catalog_error)?,
+            clock: self.clock,
+            stop: self.stop.clone(),
+            show: self.show,
+            histories: self.histories.clone(),
+            points: self.points.clone(),
+            engines: self.engines.clone(),
+            books: Arc::clone(&self.books),
+            _lock: None,
+        })
+    }
+
+    /// Whether the source of a service is open.
+    pub(crate) fn holds_open(&self, service: &str) -> bool {
+        self.engines.contains_key(service)
     }
 
     /// All copies that the catalog knows.
@@ -396,6 +422,8 @@ impl Site {
         let report = run::execute(graph.clone(), Arc::new(context), environment);
         let mut report = report.map_err(|error| run_error(&error))?;
         self.promises(graph, &mut report)?;
+        let books = Arc::clone(&self.books);
+        let _one_at_a_time = books.lock().unwrap_or_else(PoisonError::into_inner);
         let warnings = run_log::append(self, &run, &report, devices)?;
         report.warnings.extend(warnings);
         for job in &report.jobs {

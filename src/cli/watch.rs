@@ -1,9 +1,12 @@
 //! `planc run --watch`: stays in the foreground, ships logs at the plan's interval or size, takes
 //! backups when they are due. Each cycle is a run of its own; one with nothing to do is silent.
+//! While a cycle copies, a companion goes on shipping the logs: a copy that takes long must not make
+//! them late.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,7 +14,7 @@ use jiff::Timestamp;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{fresh_fulls, repair_chains, say};
 use crate::cli::site::{Site, graph_error};
-use crate::graph::step::{Intent, StepGraph};
+use crate::graph::step::{Intent, StepGraph, StepKind};
 use crate::graph::{full_name, next_due};
 use crate::report::summary::summary;
 use crate::resolve::plan::{Archive, EngineKind, Every};
@@ -53,6 +56,8 @@ enum Next {
 }
 
 struct Watcher {
+    // the archives of a companion; none for the one that does everything
+    ships: Option<Vec<String>>,
     next: Next,
     sizes: Vec<SizeTrigger>,
     failures: u32,
@@ -71,11 +76,29 @@ impl Watcher {
                 .flatten()
         });
         Self {
+            ships: None,
             next: Next::Unknown,
             sizes: triggers.collect(),
             failures: 0,
             paused_until: None,
         }
+    }
+
+    /// One that ships the logs of the sources that are open, and does nothing else; none when there
+    /// is no such log.
+    fn companion(site: &Site) -> Option<Self> {
+        let plan = site.plan.plan();
+        let open = plan.archives.iter().filter(|archive| {
+            let service = &plan.service(archive.service).name;
+            site.holds_open(service)
+        });
+        let names: Vec<String> = open
+            .map(|archive| full_name(&archive.origin, &archive.name))
+            .collect();
+        let mut watcher = Self::new(site);
+        watcher.sizes.retain(|trigger| names.contains(&trigger.job));
+        watcher.ships = Some(names).filter(|names| !names.is_empty());
+        watcher.ships.is_some().then_some(watcher)
     }
 
     /// What is to be done now.
@@ -88,16 +111,23 @@ impl Watcher {
         }
         let now = site.clock.now();
         if let Next::Unknown = self.next {
-            self.next = earliest(site, now)?.map_or(Next::Never, Next::At);
+            let next = earliest(site, self.ships.as_deref(), now)?;
+            self.next = next.map_or(Next::Never, Next::At);
         }
         if let Next::At(next) = self.next
             && next <= now
         {
-            return Ok(Some(Intent::Due));
+            let all = |names: &Vec<String>| Intent::Ship {
+                names: names.clone(),
+            };
+            return Ok(Some(self.ships.as_ref().map_or(Intent::Due, all)));
         }
         let grown = self.sizes.iter().filter(|trigger| trigger.is_reached());
         let names: Vec<String> = grown.map(|trigger| trigger.job.clone()).collect();
-        Ok((!names.is_empty()).then_some(Intent::Jobs { names }))
+        Ok((!names.is_empty()).then_some(match &self.ships {
+            None => Intent::Jobs { names },
+            Some(_) => Intent::Ship { names },
+        }))
     }
 
     fn cycle(&mut self, site: &mut Site, intent: &Intent) -> Result<Exit, CliError> {
@@ -108,7 +138,7 @@ impl Watcher {
             self.pause(Exit::Ok);
             return Ok(Exit::Ok);
         }
-        let done = site.execute(&graph);
+        let done = carry_out(site, &graph);
         for trigger in &mut self.sizes {
             trigger.shipped();
         }
@@ -123,7 +153,8 @@ impl Watcher {
         };
         tell(site, &graph, &report)?;
         let fresh = fresh_fulls(site.plan.plan(), &report);
-        if !fresh.is_empty() && !report.cancelled {
+        // a companion leaves that to the run it goes beside
+        if self.ships.is_none() && !fresh.is_empty() && !report.cancelled {
             repair_chains(site, fresh, now, site.show)?;
         }
         let exit = Exit::from(report.verdict());
@@ -144,10 +175,53 @@ impl Watcher {
     }
 }
 
-/// The moment at which the next job is due.
-fn earliest(site: &Site, now: Timestamp) -> Result<Option<Timestamp>, CliError> {
+/// Runs a graph; if it copies, logs are shipped meanwhile.
+fn carry_out(site: &mut Site, graph: &Arc<StepGraph>) -> Result<RunReport, CliError> {
+    let context = site.ready(graph)?;
+    let mut steps = graph.steps.iter();
+    let copies = steps.any(|step| matches!(step.kind, StepKind::CopyPart { .. }));
+    let Some(watcher) = copies.then(|| Watcher::companion(site)).flatten() else {
+        return site.begin(graph, context);
+    };
+    let mut beside = site.beside()?;
+    // bars belong to the run itself
+    beside.show.quiet |= std::io::stderr().is_terminal();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| ship_beside(&mut beside, watcher, &over));
+        let done = site.begin(graph, context);
+        over.store(true, Ordering::Release);
+        done
+    })
+}
+
+/// Ships logs until the run is over. What fails here is told, and tried again.
+fn ship_beside(site: &mut Site, mut watcher: Watcher, over: &AtomicBool) {
+    while !over.load(Ordering::Acquire) && !site.stop.asked() {
+        let wanted = watcher.wanted(site);
+        let done = wanted.and_then(|intent| match intent {
+            Some(intent) => watcher.cycle(site, &intent),
+            None => Ok(Exit::Ok),
+        });
+        if let Err(error) = done {
+            // when stderr is gone there is nobody left to tell
+            let _ = writeln!(std::io::stderr(), "planc: {}", error.message);
+            watcher.pause(Exit::Findings);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The moment at which the next job is due, of all or of these.
+fn earliest(
+    site: &Site,
+    only: Option<&[String]>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, CliError> {
     let due = next_due(&site.plan, &site.holdings()?, now).map_err(|error| graph_error(&error))?;
-    Ok(due.into_iter().filter_map(|(_, at)| at).min())
+    let wanted = |name: &String| only.is_none_or(|names| names.contains(name));
+    let due = due.into_iter().filter(|(name, _)| wanted(name));
+    Ok(due.filter_map(|(_, at)| at).min())
 }
 
 /// A cycle that stored nothing and met no trouble is not worth a line.

@@ -29,6 +29,7 @@ pub mod survey;
 
 mod beneath;
 mod identity;
+mod large;
 mod live;
 mod store;
 mod target;

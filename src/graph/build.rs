@@ -25,7 +25,9 @@ pub fn build(
     let world = World::new(plan.plan(), holdings, known, intent, now)?;
     match intent {
         Intent::Due => backup::build(&world, &select::due_work(&world)),
-        Intent::Jobs { names } => backup::build(&world, &select::named_work(&world, names)?),
+        Intent::Jobs { names } | Intent::Ship { names } => {
+            backup::build(&world, &select::named_work(&world, names)?)
+        }
         Intent::CatchUp => backup::catch_up(&world),
         Intent::Verify { device } => verify::build(&world, device.as_deref()),
         Intent::Scrub {

@@ -56,6 +56,11 @@ pub enum Intent {
         /// Names as in the plan.
         names: Vec<String>,
     },
+    /// The logs of these archive jobs, beside a run that copies.
+    Ship {
+        /// Names as in the plan.
+        names: Vec<String>,
+    },
     /// Read copies back.
     Verify {
         /// Only this device.

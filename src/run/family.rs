@@ -12,10 +12,13 @@ pub enum Family {
     Restore,
     /// Recoveries of the plan.
     Recovery,
+    /// Logs shipped beside a run of work. Nobody goes on with such a run: the next one ships what
+    /// it left.
+    Shipment,
 }
 
 impl Family {
-    /// All of them.
+    /// Those that can be gone on with.
     pub const ALL: [Self; 3] = [Self::Work, Self::Restore, Self::Recovery];
 
     /// The family of an intent.
@@ -24,6 +27,7 @@ impl Family {
         match intent {
             Intent::Restore(_) => Self::Restore,
             Intent::Recover { .. } => Self::Recovery,
+            Intent::Ship { .. } => Self::Shipment,
             Intent::Due
             | Intent::Jobs { .. }
             | Intent::Verify { .. }
@@ -42,6 +46,7 @@ impl Family {
             Self::Work => "planc run --resume",
             Self::Restore => "planc restore --resume",
             Self::Recovery => "planc recover --resume",
+            Self::Shipment => "planc run",
         }
     }
 }

@@ -26,7 +26,10 @@ pub fn prune(state: &Path, ended: &StepGraph) -> Result<Vec<PathBuf>, FolderErro
         // it makes up for nothing that came before it
         return Ok(removed);
     }
-    let restores = Family::of(&ended.intent) != Family::Work;
+    let restores = matches!(
+        Family::of(&ended.intent),
+        Family::Restore | Family::Recovery
+    );
     for (turn, folder) in earlier(state, ended)?.into_iter().enumerate() {
         if restores {
             let graph = load(&folder.join("graph.json"))?;

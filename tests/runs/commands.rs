@@ -150,32 +150,63 @@ fn a_second_run_says_who_works_and_refuses() {
     site.good(&format!("run --wait --now {NOW}"));
 }
 
-#[test]
-fn a_watch_ships_the_log_and_ends_on_a_signal() {
-    let site = Site::new();
-    let mut watch = site.command("run --watch").spawn().expect("planc starts");
-    let stored = |count: usize| {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(300);
-        while std::time::Instant::now() < until {
-            let listed = site.good("log list shop --format json");
-            let listed: serde_json::Value = serde_json::from_str(&listed).expect("json");
-            let found = listed["transactions"].as_array().map_or(0, Vec::len);
-            if found >= count {
-                return true;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        false
-    };
+/// Waits for what a watch does in the background.
+fn comes(what: &str, done: impl Fn() -> bool) {
     let began = std::time::Instant::now();
-    while site.good("list").contains("no copies") {
-        assert!(began.elapsed().as_secs() < 40, "no backup came");
+    while !done() {
+        assert!(began.elapsed().as_secs() < 300, "{what} did not come");
+        std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    site.sql("INSERT INTO t (x) VALUES ('four')");
-    assert!(stored(1), "the log is shipped");
+}
+
+/// Whether so many transactions of the shop are stored.
+fn stored(site: &Site, count: usize) -> bool {
+    let listed = site.good("log list shop --format json");
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("json");
+    listed["transactions"].as_array().map_or(0, Vec::len) >= count
+}
+
+fn told_to_stop(mut watch: std::process::Child) -> std::process::ExitStatus {
     let id = i32::try_from(watch.id()).expect("id");
     let id = rustix::process::Pid::from_raw(id).expect("id");
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("signal");
-    let status = watch.wait().expect("wait");
+    watch.wait().expect("wait")
+}
+
+#[test]
+fn a_watch_ships_the_log_and_ends_on_a_signal() {
+    let site = Site::new();
+    let watch = site.command("run --watch").spawn().expect("planc starts");
+    comes("a backup", || !site.good("list").contains("no copies"));
+    site.sql("INSERT INTO t (x) VALUES ('four')");
+    comes("the log", || stored(&site, 1));
+    let status = told_to_stop(watch);
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_watch_ships_the_log_while_a_long_copy_goes_on() {
+    let site = Site::new();
+    let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
+    let (before, papers) = plan.split_once("backup papers").expect("the job");
+    let slow = papers.replacen("  store on disk", "  throttle 64 KiB/s\n  store on disk", 1);
+    std::fs::write(
+        site.path("shop.plan"),
+        format!("{before}backup papers{slow}"),
+    )
+    .expect("plan");
+    // a quarter of an hour at that rate
+    std::fs::write(site.path("docs/noise"), vec![7; 64 << 20]).expect("file");
+    let watch = site.command("run --watch").spawn().expect("planc starts");
+    let listed = |part: &str| site.good("list").contains(part);
+    comes("the copy of the database", || listed("shop/database"));
+    for count in 1..4 {
+        site.sql("INSERT INTO t (x) VALUES ('more')");
+        comes("the log", || stored(&site, count));
+    }
+    assert!(!listed("docs/files"), "the long copy is not over");
+    let status = told_to_stop(watch);
+    assert_eq!(status.code(), Some(3), "the copy can be gone on with");
+    let hint = site.good("status");
+    assert!(hint.contains("planc run --resume"), "{hint}");
 }

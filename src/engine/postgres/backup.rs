@@ -17,6 +17,7 @@ use super::notes::{Names, PartNotes};
 use super::read::{self, BadPage, PageReader};
 use super::server::ServerFacts;
 use super::{PostgresSpec, connect, control};
+use crate::engine::large::LargeReader;
 use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
 
 /// An open bracket.
@@ -164,14 +165,15 @@ impl Bracket {
         match source.found {
             Found::Directory => {}
             Found::Relation { first_block } if self.server.checksums => {
-                let mut reader = PageReader::new(&file, first_block);
+                let mut reader = PageReader::new(&file, about.len(), first_block);
                 sink.read_from(&mut reader, about.len(), &path)?;
                 let found = reader.bad.into_iter();
                 self.bad
                     .extend(found.map(|page| (source.path.clone(), page)));
             }
             Found::Relation { .. } | Found::File => {
-                sink.read_from(&mut &file, about.len(), &path)?;
+                let mut reader = LargeReader::new(&file, about.len());
+                sink.read_from(&mut reader, about.len(), &path)?;
             }
         }
         sink.close()

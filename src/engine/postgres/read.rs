@@ -12,6 +12,7 @@ use super::files::cannot;
 use super::lsn::Lsn;
 use super::page::{self, PAGE_BYTES, PageState};
 use crate::engine::EngineError;
+use crate::engine::large::LargeReader;
 
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(4);
@@ -49,6 +50,7 @@ pub struct BadPage {
 /// asked for at least a page at a time.
 pub struct PageReader<'a> {
     file: &'a File,
+    source: LargeReader<'a>,
     block: u32,
     first_block: u32,
     rest: Vec<u8>,
@@ -57,11 +59,12 @@ pub struct PageReader<'a> {
 }
 
 impl<'a> PageReader<'a> {
-    /// Reads a file from its start; `first_block` is its first block in the relation.
+    /// Reads a file of this length from its start; `first_block` is its first block in the relation.
     #[must_use]
-    pub fn new(file: &'a File, first_block: u32) -> Self {
+    pub fn new(file: &'a File, length: u64, first_block: u32) -> Self {
         Self {
             file,
+            source: LargeReader::new(file, length),
             block: first_block,
             first_block,
             rest: Vec::new(),
@@ -73,7 +76,7 @@ impl<'a> PageReader<'a> {
     fn pages(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < out.len() {
-            match self.file.read(&mut out[filled..]) {
+            match self.source.read(&mut out[filled..]) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -147,10 +150,6 @@ mod tests {
             page[8..10].copy_from_slice(&sum.to_le_bytes());
             file.write_all(&page).expect("page");
         }
-        rewound(file)
-    }
-
-    fn rewound(mut file: File) -> File {
         std::io::Seek::rewind(&mut file).expect("rewind");
         file
     }
@@ -163,8 +162,7 @@ mod tests {
                 .expect("damage");
             let mut whole = Vec::new();
             file.read_to_end(&mut whole).expect("bytes");
-            let file = rewound(file);
-            let mut reader = PageReader::new(&file, 40);
+            let mut reader = PageReader::new(&file, 5 * PAGE_BYTES as u64, 40);
             let (mut got, mut buffer) = (Vec::new(), vec![0; step]);
             loop {
                 let read = reader.read(&mut buffer).expect("read");
@@ -184,7 +182,7 @@ mod tests {
         let file = file_of(2, 0);
         file.set_len(PAGE_BYTES as u64 + 100).expect("shorter");
         let mut got = Vec::new();
-        let mut reader = PageReader::new(&file, 0);
+        let mut reader = PageReader::new(&file, PAGE_BYTES as u64 + 100, 0);
         reader.read_to_end(&mut got).expect("bytes");
         assert_eq!(got.len(), PAGE_BYTES + 100);
         assert!(reader.bad.is_empty());

@@ -74,6 +74,7 @@ fn intent(intent: &Intent) -> String {
     match intent {
         Intent::Due => "what is due".into(),
         Intent::Jobs { names } => format!("jobs {}", names.join(", ")),
+        Intent::Ship { names } => format!("logs of {}", names.join(", ")),
         Intent::Scrub { depth, device, .. } => {
             let what = if depth.is_intact() {
                 "read back"
