@@ -16,6 +16,7 @@ use crate::cli::output;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::facts::facts_file::{self, MeasuredFacts};
 use crate::facts::inventory::{self, Inventory};
+use crate::media::directory::IDENTITY;
 use crate::report::findings::{self, Judged};
 use crate::resolve;
 use crate::resolve::plan::ResolvedPlan;
@@ -329,7 +330,8 @@ fn inventory_of(plan: &ResolvedPlan, sources: &SourceMap) -> Option<PathBuf> {
     Some(PathBuf::from(sources.file(span.file).path()))
 }
 
-/// All `*.plan` files below a folder, hidden folders and `target` left out, in order.
+/// All `*.plan` files below a folder, in order; hidden folders, `target` and the folders of claimed
+/// devices are left out.
 ///
 /// # Errors
 /// When a folder cannot be listed.
@@ -338,12 +340,17 @@ pub fn plans_below(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         let name = entry.file_name().to_string_lossy();
         entry.depth() > 0
             && entry.file_type().is_dir()
-            && (name.starts_with('.') || name == "target")
+            && (name.starts_with('.') || name == "target" || is_device(entry.path()))
     };
     let walk = walkdir::WalkDir::new(folder).sort_by_file_name();
     let mut plans = Vec::new();
     for entry in walk.into_iter().filter_entry(|entry| !skipped(entry)) {
-        let entry = entry.map_err(|error| CliError::refused(format!("cannot list {error}")))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // a run that goes on meanwhile makes folders and removes them
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(CliError::refused(format!("cannot list {error}"))),
+        };
         let is_plan = entry
             .path()
             .extension()
@@ -354,6 +361,15 @@ pub fn plans_below(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         }
     }
     Ok(plans)
+}
+
+fn is_device(folder: &Path) -> bool {
+    folder.join(IDENTITY).exists()
+}
+
+fn is_gone(error: &walkdir::Error) -> bool {
+    let cause = error.io_error().map(std::io::Error::kind);
+    cause == Some(std::io::ErrorKind::NotFound) && error.depth() > 0
 }
 
 /// The only plan below the current folder.

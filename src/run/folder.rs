@@ -2,6 +2,7 @@
 //! Both lie there before the first step begins, so that any later process can go on.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -121,7 +122,11 @@ pub fn newest_unfinished(
     }
     found.sort();
     while let Some((_, folder, began, finished)) = found.pop() {
-        let graph = load(&folder.join("graph.json"))?;
+        let graph = match load(&folder.join("graph.json")) {
+            // a run that ended meanwhile has cleared it away
+            Err(_) if !folder.exists() => continue,
+            graph => graph?,
+        };
         let same = graph.plan == plan && graph.environment == environment;
         // a verification that ended well makes up for nothing that came before it
         let supersedes = !finished
@@ -158,12 +163,7 @@ fn age(folder: &Path) -> Duration {
 /// When the run of a folder began and whether it is finished; none when it died before its graph
 /// was stored whole.
 fn history(folder: &Path) -> Result<Option<(Timestamp, bool)>, FolderError> {
-    let path = folder.join("journal");
-    let events = if path.exists() {
-        journal::read(&path)?.events
-    } else {
-        Vec::new()
-    };
+    let events = told(folder)?;
     Ok(match events.first() {
         Some(first) => Some((first.at, is_finished(&events))),
         None => load(&folder.join("graph.json"))
@@ -193,13 +193,7 @@ pub fn past(state: &Path, id: &str) -> Result<Option<(StepGraph, Vec<RunEvent>)>
     };
     let Some(folder) = found else { return Ok(None) };
     let graph = load(&folder.join("graph.json"))?;
-    let journal = folder.join("journal");
-    let events = if journal.exists() {
-        journal::read(&journal)?.events
-    } else {
-        Vec::new()
-    };
-    Ok(Some((graph, events)))
+    Ok(Some((graph, told(&folder)?)))
 }
 
 /// Opens the journal of an unfinished run; a missing one is begun anew.
@@ -214,11 +208,21 @@ pub fn resume(folder: &Path) -> Result<(Journal, Vec<RunEvent>), FolderError> {
     Ok((Journal::create(&path)?, Vec::new()))
 }
 
+/// What the journal of a run tells; nothing when there is none, or none any more.
+fn told(folder: &Path) -> Result<Vec<RunEvent>, JournalError> {
+    match journal::read(&folder.join("journal")) {
+        Err(JournalError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        read => Ok(read?.events),
+    }
+}
+
 /// The folders of all runs, in no order.
 pub(super) fn folders(state: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let runs = state.join("runs");
     let entries = match std::fs::read_dir(&runs) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(|cause| io("list", &runs, cause))?,
     };
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));

@@ -166,7 +166,8 @@ impl Pieces {
             let Ok(file) = File::open(&path) else {
                 continue;
             };
-            let mut reader = PageReader::new(&file, first_block);
+            let length = file.metadata().map_or(0, |about| about.len());
+            let mut reader = PageReader::new(&file, length, first_block);
             let read = std::io::copy(&mut reader.by_ref(), &mut std::io::sink());
             read.map_err(|error| cannot("read", &path, error))?;
             let carries = reader.bad.iter().find(|page| page.found != 0);

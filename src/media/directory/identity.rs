@@ -12,7 +12,7 @@ use super::tree::{TMP, Tree};
 use crate::media::DeviceError;
 
 /// Name of the identity file.
-pub(super) const FILE: &str = "planc-device";
+pub(crate) const FILE: &str = "planc-device";
 
 const FORMAT: &str = "planc-device/1";
 

@@ -11,6 +11,8 @@ mod speed;
 mod temp;
 mod tree;
 
+pub(crate) use identity::FILE as IDENTITY;
+
 use std::io::Read;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
