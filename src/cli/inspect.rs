@@ -47,24 +47,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = Site::look(&args.plan, NowArgs::default())?;
     let spec = log_status::spec(&site, &args.service)?;
-    let devices = devices(&mut site, &args.service)?;
-    let archive = Archive::of(&args.service, &devices).map_err(device_error)?;
-    let archive = archive.ok_or_else(|| {
-        CliError::refused(format!("no device holds any log of {}", args.service))
-            .help("`planc log status` tells what is archived")
-    })?;
-    let run = archive.newest_run(args.since).map_err(device_error)?;
-    // the log counts transactions in 32 bits; the servers' functions count their rounds too
-    let wanted = u32::try_from(args.transaction & 0xFFFF_FFFF).unwrap_or(0);
-    let mut first = Ends::of(wanted);
-    let read = read(&archive, run, |record| first.add(record))?;
-    let mut second = first.then();
-    let _ = self::read(&archive, run, |record| second.add(record))?;
-    let Some(deed) = second.found() else {
-        let message = format!("transaction {} is not in the stored log", args.transaction);
-        let help = format!("read was {read}; name an earlier `--since`, or look at `log status`");
-        return Err(CliError::failed(message).help(help));
-    };
+    let (deed, read) = deed(&mut site, &args.service, args.transaction, args.since)?;
     // names are a convenience: without the server there are numbers
     let relations = deed.touched.keys().copied().collect::<Vec<_>>();
     let names = names::ask(&spec, &relations).unwrap_or_default();
@@ -74,6 +57,37 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         Form::Human => write!(out, "{}", human(args, &deed, &names, &read))?,
     }
     Ok(Exit::Ok)
+}
+
+/// What a transaction did, and from where to where the log was read.
+///
+/// # Errors
+/// When the log cannot be read or does not hold the transaction.
+pub(super) fn deed(
+    site: &mut Site,
+    service: &str,
+    transaction: u64,
+    since: Option<Timestamp>,
+) -> Result<(Deed, String), CliError> {
+    let devices = devices(site, service)?;
+    let archive = Archive::of(service, &devices).map_err(device_error)?;
+    let archive = archive.ok_or_else(|| {
+        CliError::refused(format!("no device holds any log of {service}"))
+            .help("`planc log status` tells what is archived")
+    })?;
+    let run = archive.newest_run(since).map_err(device_error)?;
+    // the log counts transactions in 32 bits; the servers' functions count their rounds too
+    let wanted = u32::try_from(transaction & 0xFFFF_FFFF).unwrap_or(0);
+    let mut first = Ends::of(wanted);
+    let read = read(&archive, run, |record| first.add(record))?;
+    let mut second = first.then();
+    let _ = self::read(&archive, run, |record| second.add(record))?;
+    let deed = second.found().ok_or_else(|| {
+        let message = format!("transaction {transaction} is not in the stored log");
+        let help = format!("read was {read}; name an earlier `--since`, or look at `log status`");
+        CliError::failed(message).help(help)
+    })?;
+    Ok((deed, read))
 }
 
 fn device_error(error: DeviceError) -> CliError {

@@ -47,6 +47,7 @@ mod site;
 mod status;
 mod stream;
 mod survey;
+mod undo;
 mod verify;
 mod wal;
 mod watch;
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     Restore(restore::Args),
     /// Run a recovery of the plan.
     Recover(recover::Args),
+    /// Take back what one PostgreSQL transaction did; rows that were changed since are left alone.
+    Undo(undo::Args),
     /// Rehearse: restore, replay, ask, throw away, and note how long it took.
     Drill(drill::Args),
     /// Read stored copies back and compare every hash.
@@ -135,6 +138,7 @@ impl Command {
             Self::Run(args) => run::run(&args),
             Self::Restore(args) => restore::run(&args),
             Self::Recover(args) => recover::run(&args),
+            Self::Undo(args) => undo::run(&args),
             Self::Drill(args) => drill::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Repair(args) => repair::run(&args),

@@ -26,6 +26,7 @@ pub mod restore;
 pub mod spec;
 pub mod sqlite;
 pub mod survey;
+pub mod undo;
 
 mod beneath;
 mod identity;
@@ -49,7 +50,7 @@ pub use error::{EngineError, Retry};
 pub use log::{Archived, LogRange, LogSink, TransactionSummary};
 pub use lost::Lost;
 pub use restore::{RestoreSession, Wanted};
-pub use spec::SourceSpec;
+pub use spec::{SourceSpec, TableSet};
 pub use survey::Survey;
 
 /// Opens the engine that a source needs. Nothing of the source is read yet.
@@ -113,6 +114,14 @@ pub trait Engine: Send + Sync {
         self.identity().map(drop)
     }
 
+    /// As [`Engine::check_source`], for one component and the way it is to be copied.
+    ///
+    /// # Errors
+    /// As [`Engine::check_source`].
+    fn check_component(&self, _component: &str, _method: Method) -> Result<(), EngineError> {
+        self.check_source()
+    }
+
     /// Size of a component in bytes, for estimates and space checks.
     ///
     /// # Errors
@@ -162,6 +171,18 @@ pub trait Engine: Send + Sync {
     /// When the folder refuses.
     fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError>;
 
+    /// Starts to build a restored copy from parts in the engine's own words, in the empty folder
+    /// `staging`.
+    ///
+    /// # Errors
+    /// When the engine has no such parts, or the folder refuses.
+    fn rebuild(&self, _staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: "restore a logical copy".to_owned(),
+        })
+    }
+
     /// Starts to put what is lost of a stopped source back where it was. `staging` is an empty
     /// folder for what is needed on the way.
     ///
@@ -189,6 +210,16 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// With the reason.
     fn check_target(&self, target: &Path) -> Result<(), EngineError>;
+
+    /// Looks closely at a restored copy by the engine's own means, beyond what
+    /// [`RestoreSession::check`] does; says what was looked at. The copy may gain what the look
+    /// needs.
+    ///
+    /// # Errors
+    /// [`EngineError::Damaged`].
+    fn examine(&self, _restored: &Path) -> Result<String, EngineError> {
+        Ok("the engine has no closer look".to_owned())
+    }
 
     /// Asks a restored copy a read-only question; rows as text, `None` for NULL.
     ///
@@ -220,6 +251,23 @@ pub trait Engine: Send + Sync {
         })
     }
 
+    /// Takes back what one transaction did: two restored copies show the state just before it and
+    /// with it, and the live rows are merged with them.
+    ///
+    /// # Errors
+    /// When the engine cannot, or the rows of a table cannot be told apart.
+    fn undo(
+        &self,
+        _before: &Path,
+        _after: &Path,
+        _wish: &undo::UndoWish,
+    ) -> Result<undo::Undone, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: "take one transaction back".to_owned(),
+        })
+    }
+
     /// Takes tables out of a restored copy into a live database; existing tables are never
     /// touched. What came to be and what could not, in words.
     ///
@@ -239,11 +287,12 @@ pub type Rows = Vec<Vec<Option<String>>>;
 /// Which tables go where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extraction {
-    /// Tables, with their schema where it matters.
+    /// Tables, with their schema where it matters; patterns; `SCHEMA.*` for all of a schema. Empty
+    /// for the whole database.
     pub tables: Vec<String>,
-    /// The live database they go to.
+    /// The live database they go to; the one that is taken, when it is taken whole.
     pub database: Option<String>,
-    /// Schema or prefix of the new names; none for the old ones.
+    /// Schema or prefix of the new names, or the new name of the database; none for the old ones.
     pub name: Option<String>,
     /// An empty folder for what is needed on the way.
     pub scratch: std::path::PathBuf,

@@ -23,6 +23,17 @@ pub struct SourceSpec {
     pub connect: BTreeMap<String, String>,
     /// Keys of the components that are copied physically as parts of their own.
     pub apart: BTreeSet<String>,
+    /// What the components are that can be copied in the engine's own words, by key.
+    pub sets: BTreeMap<String, TableSet>,
+}
+
+/// Tables that are copied together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableSet {
+    /// The database they are in; none for the one that the inventory connects to.
+    pub database: Option<String>,
+    /// Tables by name or pattern; empty for all of the database.
+    pub tables: Vec<String>,
 }
 
 impl SourceSpec {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::ids;
+use super::moments::{Bracket, Moments};
 use super::select::{Wanted, Work};
 use super::step::{EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
 use super::world::{World, job_name};
@@ -22,9 +23,12 @@ pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphEr
     let mut draft = Draft::new(world);
     let mut made = Made::default();
     let shipped = ships_before(world, &mut draft, work, &mut made);
+    let mut moments = Moments::default();
     for wanted in &work.copies {
-        bracket(world, &mut draft, wanted, &shipped, &mut made);
+        let steps = bracket(world, &mut draft, wanted, &shipped, &mut made);
+        moments.add(world, wanted, steps);
     }
+    moments.join(&mut draft);
     after_edges(world, &mut draft, work, &made);
     missing_copies(world, &mut draft, &work.jobs);
     super::verify::rereads(world, &mut draft, &work.jobs);
@@ -85,7 +89,7 @@ fn ships_before(
     }
     for wanted in &work.copies {
         let service = world.plan.component(wanted.component).service;
-        if shipped.contains_key(&service) {
+        if shipped.contains_key(&service) || wanted.method == Method::Logical {
             continue;
         }
         if let Some(archive) = world.archive_of(service) {
@@ -132,7 +136,7 @@ fn bracket(
     wanted: &Wanted,
     shipped: &BTreeMap<ServiceId, u32>,
     made: &mut Made,
-) {
+) -> Bracket {
     let job = JobId::Backup(wanted.job);
     let target = Target::of(world, wanted);
     let begin = begin(world, draft, &target, wanted);
@@ -171,6 +175,11 @@ fn bracket(
     );
     made.first.entry(job).or_default().push(begin);
     made.last.entry(job).or_default().push(commit);
+    let steps = Bracket { begin, copy, end };
+    if wanted.method == Method::Logical {
+        // its rows have no place in the log
+        return steps;
+    }
     let service = world.plan.component(wanted.component).service;
     if let Some(before) = shipped.get(&service) {
         let why = "the log is short when the copy begins; a failed shipment does not stop it";
@@ -195,6 +204,7 @@ fn bracket(
             );
         }
     }
+    steps
 }
 
 /// What a bracket is about.
@@ -250,7 +260,8 @@ fn copy_lanes(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wa
 fn begin(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) -> u32 {
     let mut lanes = vec![mode_lane(draft, target)];
     let service = world.plan.component(wanted.component).service;
-    if !capability::of(world.plan.service(service).engine).self_contained {
+    let engine = world.plan.service(service).engine;
+    if !capability::of(engine).self_contained && target.method != Method::Logical {
         // log piles up in backup mode: it is entered when the copy could begin, not before
         lanes.extend(copy_lanes(world, draft, target, wanted));
     }

@@ -6,7 +6,7 @@ use super::error::GraphError;
 use super::retention::{Judgement, Question, Verdict, verdicts};
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, expire, recover, repair, restore, select, verify};
+use super::{backup, expire, recover, repair, restore, select, undo, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::known::Known;
@@ -44,6 +44,7 @@ pub fn build(
             inputs,
             to,
         } => recover::build(&world, scenario, inputs, to.as_deref()),
+        Intent::Undo(intent) => undo::build(&world, intent),
         Intent::File => Err(GraphError::new(
             "a graph that is given as a file is not compiled from a plan",
             "read it with `planc run --graph FILE`",

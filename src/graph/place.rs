@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, NewStep};
+use super::dumped;
 use super::error::GraphError;
 use super::lostfiles;
 use super::restore::{Line, Reading};
@@ -171,7 +172,7 @@ pub(super) fn tablespaces(
             let text = given.get(name).map_or("", String::as_str);
             match input(scenario, name) {
                 Some((Kind::Tablespace, Some(service))) => {
-                    named(world, service, text).map(|id| vec![id])
+                    named(world, service, ComponentKind::Tablespace, text).map(|id| vec![id])
                 }
                 _ => Err(no_tablespace(scenario, &format!("${name}"))),
             }
@@ -187,24 +188,46 @@ fn no_tablespace(scenario: &Scenario, what: &str) -> GraphError {
     )
 }
 
-/// The tablespace of a service with this name, alone or behind the service's.
-fn named(world: &World<'_>, service: ServiceId, text: &str) -> Result<ComponentId, GraphError> {
+/// The component of a service with this name, alone or behind the service's.
+fn named(
+    world: &World<'_>,
+    service: ServiceId,
+    kind: ComponentKind,
+    text: &str,
+) -> Result<ComponentId, GraphError> {
     let owner = &world.plan.service(service).name;
     let name = text.strip_prefix(&format!("{owner}.")).unwrap_or(text);
     let all: Vec<ComponentId> = (world.plan.components_of(service))
-        .filter(|id| world.plan.component(*id).kind == ComponentKind::Tablespace)
+        .filter(|id| world.plan.component(*id).kind == kind)
         .collect();
-    let found = all
+    let is = |component: &Component| {
+        let database = component.database.as_deref().unwrap_or_default();
+        component.name == name || format!("{database}.{}", component.name) == name
+    };
+    let found: Vec<&ComponentId> = all
         .iter()
-        .find(|id| world.plan.component(**id).name == name);
-    found.copied().ok_or_else(|| {
-        let known = all.iter().map(|id| world.plan.component(*id).name.as_str());
-        let help = match similar::nearest(name, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "declare it in the plan or the inventory".to_owned(),
-        };
-        GraphError::new(format!("`{owner}` has no tablespace `{name}`"), help)
-    })
+        .filter(|id| is(world.plan.component(**id)))
+        .collect();
+    let word = kind.word();
+    match found.as_slice() {
+        [one] => return Ok(**one),
+        [] => {}
+        _ => {
+            return Err(GraphError::new(
+                format!("`{owner}` has more than one {word} `{name}`"),
+                "name its database too: `database.name`",
+            ));
+        }
+    }
+    let known = all.iter().map(|id| world.plan.component(*id).name.as_str());
+    let help = match similar::nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "declare it in the plan or the inventory".to_owned(),
+    };
+    Err(GraphError::new(
+        format!("`{owner}` has no {word} `{name}`"),
+        help,
+    ))
 }
 
 /// The folder that a tablespace moves to: a path, or a disk of the inventory with its `path`.
@@ -239,19 +262,28 @@ pub(super) fn folder(
 
 /// The databases that a scratch copy of a service is made for: those that tables are taken into.
 /// Empty when all of it is wanted.
-pub(super) fn only(world: &World<'_>, scenario: &Scenario, service: ServiceId) -> Vec<String> {
+pub(super) fn only(
+    world: &World<'_>,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    service: ServiceId,
+) -> Vec<String> {
     if world.plan.service(service).engine != EngineKind::Postgresql {
         return Vec::new();
     }
     let mut wanted = BTreeSet::new();
     for action in &scenario.actions {
         match &action.kind {
-            ActionKind::Extract { into, .. } => {
-                // a database that the plan does not name: nothing can be left out
-                let Some(name) = database(world, into) else {
-                    return Vec::new();
-                };
-                wanted.insert(name);
+            ActionKind::Extract { targets, into, .. } => {
+                let into = database(world, into);
+                for target in targets {
+                    let whole = whole_database(world, scenario, given, target);
+                    // a database that the plan does not name: nothing can be left out
+                    let Some(name) = whole.or_else(|| into.clone()) else {
+                        return Vec::new();
+                    };
+                    wanted.insert(name);
+                }
             }
             ActionKind::Probe { database, .. } => {
                 wanted.insert(database.clone());
@@ -265,6 +297,67 @@ pub(super) fn only(world: &World<'_>, scenario: &Scenario, service: ServiceId) -
     }
     wanted.remove(&world.plan.service(service).name);
     wanted.into_iter().collect()
+}
+
+/// The database that a target of `extract` takes whole.
+fn whole_database(
+    world: &World<'_>,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    target: &Target,
+) -> Option<String> {
+    let ids = components(world, scenario, given, target).ok()?;
+    let component = world.plan.component(*ids.first()?);
+    (component.kind == ComponentKind::Database).then(|| component.name.clone())
+}
+
+/// The components that a target means; none when it means a service or something foreign.
+///
+/// # Errors
+/// When the operator named none of the service's.
+pub(super) fn components(
+    world: &World<'_>,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    target: &Target,
+) -> Result<Vec<ComponentId>, GraphError> {
+    let name = match target {
+        Target::Components(ids) => return Ok(ids.clone()),
+        Target::Input(name) => name,
+        Target::Service(_) | Target::Foreign(..) => return Ok(Vec::new()),
+    };
+    let text = given.get(name).map_or("", String::as_str);
+    let kind = match input(scenario, name) {
+        Some((Kind::Group, Some(service))) => (ComponentKind::Group, service),
+        Some((Kind::Database, Some(service))) => (ComponentKind::Database, service),
+        Some((Kind::Tablespace, Some(service))) => (ComponentKind::Tablespace, service),
+        _ => return Ok(Vec::new()),
+    };
+    named(world, kind.1, kind.0, text).map(|id| vec![id])
+}
+
+/// The components of a target of `restore` that come back from logical copies; none when files
+/// are restored.
+///
+/// # Errors
+/// When the operator named none of the service's, or the target mixes both.
+pub(super) fn dumped(
+    world: &World<'_>,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    target: &Target,
+) -> Result<Vec<ComponentId>, GraphError> {
+    let ids = components(world, scenario, given, target)?;
+    let dumped = ids.iter().filter(|id| dumped::is_dumped(world, **id));
+    Ok(dumped.copied().collect())
+}
+
+/// The tables of a component, by name or pattern; empty for a whole database.
+pub(super) fn taken(component: &Component) -> Vec<String> {
+    match component.kind {
+        ComponentKind::Database => Vec::new(),
+        _ => component.taken(),
+    }
 }
 
 /// The database that a target means.

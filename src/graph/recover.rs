@@ -10,7 +10,8 @@ use super::restore::{Line, Restoring, find_service};
 use super::step::{EdgeKind, Estimate, RecoveryTarget, StepGraph, StepKind};
 use super::world::{World, full_name};
 use crate::resolve::plan::{
-    ActionKind, Compare, EngineKind, Kind, NotifyOn, ProbeTest, Scenario, ServiceId, Source, Target,
+    ActionKind, Compare, ComponentId, ComponentKind, EngineKind, Kind, NotifyOn, ProbeTest,
+    Scenario, ServiceId, Source, Target,
 };
 use crate::similar;
 
@@ -199,6 +200,11 @@ impl Script<'_, '_> {
                     continue;
                 }
             }
+            let dumped = place::dumped(self.world, self.scenario, self.given, target)?;
+            if !dumped.is_empty() {
+                self.dumped(&dumped, to, from)?;
+                continue;
+            }
             for service in self.services(target)? {
                 if !services.contains(&service) {
                     services.push(service);
@@ -214,11 +220,84 @@ impl Script<'_, '_> {
                 from: self.device(from),
                 relocate: BTreeMap::new(),
                 incarnation: None,
-                only: place::only(self.world, self.scenario, service),
                 delta: false,
+                only: place::only(self.world, self.scenario, self.given, service),
+                logical: Vec::new(),
             });
         }
         Ok(())
+    }
+
+    /// Components that are brought back from logical copies: in a cluster of their own, and from
+    /// there, when no place is named, into the live service under their old names.
+    fn dumped(
+        &mut self,
+        ids: &[ComponentId],
+        to: Option<&str>,
+        from: Source,
+    ) -> Result<(), GraphError> {
+        let from = self.device(from);
+        for id in ids {
+            let service = self.world.plan.component(*id).service;
+            let mut waiting = self.waiting.iter_mut();
+            let same = |one: &&mut Restoring| one.service == service && !one.logical.is_empty();
+            if let Some(restoring) = waiting.find(same) {
+                restoring.logical.push(*id);
+                continue;
+            }
+            let back = to.is_none() && self.to.is_none() && !self.drill;
+            let name = &self.world.plan.service(service).name;
+            self.waiting.push(Restoring {
+                service,
+                target: self.place(service, to.or(back.then_some(name)), false)?,
+                until: RecoveryTarget::Backup,
+                from: from.clone(),
+                relocate: BTreeMap::new(),
+                incarnation: None,
+                only: if back { vec![name.clone()] } else { Vec::new() },
+                delta: false,
+                logical: vec![*id],
+            });
+        }
+        Ok(())
+    }
+
+    /// What was restored beside is brought into the live service.
+    fn bring_back(&mut self, restoring: &Restoring) {
+        let plan = self.world.plan;
+        let service = plan.service(restoring.service).name.clone();
+        for id in &restoring.logical {
+            let component = plan.component(*id);
+            let database = match component.kind {
+                ComponentKind::Database => Some(component.name.clone()),
+                _ => component.database.clone(),
+            };
+            let kind = StepKind::Extract {
+                service: service.clone(),
+                target: restoring.target.clone(),
+                tables: place::taken(component),
+                into: service.clone(),
+                database,
+                name: None,
+            };
+            self.take(
+                kind,
+                &format!("{} back into {service}", plan.component_key(*id)),
+            );
+        }
+        self.extracted.push(service);
+    }
+
+    fn take(&mut self, kind: StepKind, subject: &str) {
+        let step = NewStep {
+            subject: subject.to_owned(),
+            kind,
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "existing tables are never touched".into(),
+        };
+        self.line
+            .then(&mut self.draft, step, "taken from the restored copy");
     }
 
     fn device(&self, from: Source) -> Option<String> {
@@ -349,6 +428,15 @@ impl Script<'_, '_> {
                 "write `replay log to latest`, or restore to scratch and extract",
             ));
         }
+        if self.waiting.iter().any(|one| !one.logical.is_empty()) {
+            return Err(GraphError::new(
+                format!(
+                    "`replay log` in `{}` follows the restore of a logical copy, which has no log",
+                    self.scenario.name
+                ),
+                "leave the line out, or restore the service and `extract` what is wanted",
+            ));
+        }
         for restoring in &mut self.waiting {
             restoring.until = until.clone();
         }
@@ -359,8 +447,15 @@ impl Script<'_, '_> {
     fn stage(&mut self) -> Result<(), GraphError> {
         let mut problems = Vec::new();
         for restoring in std::mem::take(&mut self.waiting) {
+            let restoring = restoring.or_dumped(self.world);
             match restoring.stage(self.world, &mut self.draft, &mut self.line) {
-                Ok(()) => self.staged.push(restoring),
+                Ok(()) => {
+                    if !restoring.logical.is_empty() && !restoring.only.is_empty() {
+                        self.bring_back(&restoring);
+                    }
+                    self.examine(&restoring);
+                    self.staged.push(restoring);
+                }
                 Err(error) => problems.extend(error.problems),
             }
         }
@@ -370,6 +465,26 @@ impl Script<'_, '_> {
             }
         }
         GraphError::unless_empty(problems)
+    }
+
+    /// What a drill throws away may be looked at more closely than what people wait for.
+    fn examine(&mut self, restoring: &Restoring) {
+        let service = self.world.plan.service(restoring.service);
+        if !self.drill || service.engine != EngineKind::Postgresql {
+            return;
+        }
+        let step = NewStep {
+            subject: format!("{} for {}", service.name, restoring.target),
+            kind: StepKind::Examine {
+                service: service.name.clone(),
+                target: restoring.target.clone(),
+            },
+            lanes: Vec::new(),
+            estimate: Estimate::default(),
+            why: "pg_amcheck, where it is there: every table and index is read".into(),
+        };
+        self.line
+            .then(&mut self.draft, step, "the copy must be whole first");
     }
 
     /// A copy that lacks databases is never published: it is only there to take something from.
@@ -451,26 +566,33 @@ impl Script<'_, '_> {
         let database = place::database(self.world, into);
         let into = self.service_named(into)?;
         let mut tables = Vec::new();
+        let mut whole = Vec::new();
         for target in targets {
-            tables.push(self.table(target)?);
+            match self.taken(target)? {
+                Taken::Tables(names) => tables.extend(names),
+                Taken::Database(name) => whole.push(name),
+            }
         }
         let (service, target) = self.need_copy("extract", &into)?;
-        let step = NewStep {
-            subject: format!("{} of {service} into {into}", tables.join(", ")),
-            kind: StepKind::Extract {
-                service,
-                target,
-                tables,
-                into: into.clone(),
-                database,
-                name,
-            },
-            lanes: Vec::new(),
-            estimate: Estimate::default(),
-            why: "existing tables are never touched".into(),
+        if name.is_some() && whole.len() > 1 {
+            return Err(self.one_name(&whole));
+        }
+        let extract = |tables: Vec<String>, database| StepKind::Extract {
+            service: service.clone(),
+            target: target.clone(),
+            tables,
+            into: into.clone(),
+            database,
+            name: name.clone(),
         };
-        self.line
-            .then(&mut self.draft, step, "taken from the restored copy");
+        for database in whole {
+            let subject = format!("database {database} of {service} into {into}");
+            self.take(extract(Vec::new(), Some(database)), &subject);
+        }
+        if !tables.is_empty() {
+            let subject = format!("{} of {service} into {into}", tables.join(", "));
+            self.take(extract(tables, database), &subject);
+        }
         if self
             .world
             .plan
@@ -505,27 +627,53 @@ impl Script<'_, '_> {
         }
     }
 
-    fn table(&self, target: &Target) -> Result<String, GraphError> {
-        match target {
-            Target::Foreign(Kind::Table, name) => Ok(name.clone()),
-            Target::Input(name) => {
-                let input = self
-                    .scenario
-                    .inputs
-                    .iter()
-                    .find(|input| input.name == *name);
-                let table = input.is_some_and(|input| input.kind == Kind::Table);
-                let text = self.given.get(name).filter(|_| table).cloned();
-                text.ok_or_else(|| self.no_table(&format!("${name}")))
-            }
-            _ => Err(self.no_table("of this form")),
+    /// What a target of `extract` takes.
+    fn taken(&self, target: &Target) -> Result<Taken, GraphError> {
+        if let Target::Foreign(Kind::Table, name) = target {
+            return Ok(Taken::Tables(vec![name.clone()]));
         }
+        let input = match target {
+            Target::Input(name) => {
+                let mut inputs = self.scenario.inputs.iter();
+                inputs.find(|input| input.name == *name)
+            }
+            _ => None,
+        };
+        if let Some(input) = input.filter(|input| input.kind == Kind::Table)
+            && let Some(text) = self.given.get(&input.name)
+        {
+            return Ok(Taken::Tables(vec![text.clone()]));
+        }
+        let ids = place::components(self.world, self.scenario, self.given, target)?;
+        let [id] = ids.as_slice() else {
+            return Err(self.no_table("a target"));
+        };
+        let component = self.world.plan.component(*id);
+        let server = self.world.plan.service(component.service).engine == EngineKind::Postgresql;
+        match component.kind {
+            ComponentKind::Database if server => Ok(Taken::Database(component.name.clone())),
+            ComponentKind::Group | ComponentKind::Table => {
+                Ok(Taken::Tables(place::taken(component)))
+            }
+            _ => Err(self.no_table(&component.name)),
+        }
+    }
+
+    fn one_name(&self, databases: &[String]) -> GraphError {
+        GraphError::new(
+            format!(
+                "`extract` in recovery `{}` gives several databases one name: {}",
+                self.scenario.name,
+                databases.join(", ")
+            ),
+            "write one `extract` for each",
+        )
     }
 
     fn no_table(&self, what: &str) -> GraphError {
         GraphError::new(
             format!(
-                "`extract` in recovery `{}`: {what} is no table",
+                "`extract` in recovery `{}`: {what} is no table, group or database",
                 self.scenario.name
             ),
             "write `extract table \"name\" into …`, or declare `given NAME: table`",
@@ -572,6 +720,14 @@ impl Script<'_, '_> {
             }
         }
     }
+}
+
+/// What one target of `extract` takes.
+enum Taken {
+    /// Tables by name or pattern.
+    Tables(Vec<String>),
+    /// A whole database.
+    Database(String),
 }
 
 fn expectation(test: &ProbeTest) -> String {

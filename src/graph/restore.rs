@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chain::{Chain, Search};
 use super::draft::{Draft, NewStep};
+use super::dumped;
 use super::error::GraphError;
 use super::place;
 use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
@@ -11,7 +12,7 @@ use super::whole::{self, Whole};
 use super::world::World;
 use crate::facts::holdings::PartHolding;
 use crate::quantity::float;
-use crate::resolve::plan::{EngineKind, Service, ServiceId};
+use crate::resolve::plan::{ComponentId, EngineKind, Service, ServiceId};
 use crate::similar;
 
 /// Compiles an ad-hoc restore.
@@ -40,7 +41,9 @@ pub(super) fn build(world: &World<'_>, intent: &RestoreIntent) -> Result<StepGra
         incarnation: intent.incarnation.clone(),
         only: Vec::new(),
         delta: intent.delta,
+        logical: Vec::new(),
     };
+    let job = job.or_dumped(world);
     let mut draft = Draft::new(world);
     let mut line = Line::default();
     job.stage(world, &mut draft, &mut line)?;
@@ -111,6 +114,8 @@ pub(super) struct Restoring {
     pub(super) only: Vec<String>,
     /// The target is the service's own damaged folder.
     pub(super) delta: bool,
+    /// Components that are brought back from logical copies; empty for copies of files.
+    pub(super) logical: Vec<ComponentId>,
 }
 
 impl Restoring {
@@ -132,6 +137,13 @@ impl Restoring {
             from: self.from.as_deref(),
         };
         match service.engine {
+            EngineKind::Postgresql if !self.logical.is_empty() => {
+                self.refuse_relocation(service)?;
+                let from = self.from.as_deref();
+                let chain = dumped::chain(world, &self.logical, from, &self.until)?;
+                line.then(draft, self.prepare(service), "one after the other");
+                reading.chain(draft, line, &chain, &self.until);
+            }
             EngineKind::Postgresql => {
                 let chain = self.whole(world, service).chain(&self.until)?;
                 line.then(draft, self.prepare(service), "one after the other");
@@ -152,6 +164,15 @@ impl Restoring {
         Ok(())
     }
 
+    /// A service of which only logical copies are made is brought back from them.
+    pub(super) fn or_dumped(mut self, world: &World<'_>) -> Self {
+        let files = self.logical.is_empty() && dumped::has_physical(world, self.service);
+        if self.logical.is_empty() && !files {
+            self.logical = dumped::databases(world, self.service);
+        }
+        self
+    }
+
     fn whole<'w, 'a>(&'w self, world: &'w World<'a>, service: &'a Service) -> Whole<'w, 'a> {
         Whole {
             world,
@@ -166,7 +187,7 @@ impl Restoring {
         &'w self,
         world: &'w World<'a>,
         service: &'a Service,
-        component: crate::resolve::plan::ComponentId,
+        component: ComponentId,
     ) -> Search<'w, 'a> {
         Search {
             world,
@@ -180,12 +201,13 @@ impl Restoring {
         let Some(name) = self.relocate.keys().next() else {
             return Ok(());
         };
-        let engine = service.engine.word();
+        let what = if self.logical.is_empty() {
+            format!("`{}` is {}", service.name, service.engine.word())
+        } else {
+            format!("a logical copy of `{}` has no files", service.name)
+        };
         Err(GraphError::new(
-            format!(
-                "`{}` is {engine}: it has no tablespace `{name}` to relocate",
-                service.name
-            ),
+            format!("{what}: it has no tablespace `{name}` to relocate"),
             "leave the relocation out",
         ))
     }
@@ -200,6 +222,7 @@ impl Restoring {
                 target: self.target.clone(),
                 relocate: self.relocate.clone(),
                 only: self.only.clone(),
+                logical: !self.logical.is_empty(),
             },
             subject: self.prepared(service),
             lanes: Vec::new(),
@@ -227,6 +250,9 @@ impl Restoring {
         let mut words = format!("{} for {}", self.target, service.name);
         for (name, place) in &self.relocate {
             words = format!("{words}, {name} at {place}");
+        }
+        if !self.logical.is_empty() {
+            return format!("{words}, a fresh server for logical copies");
         }
         if !self.only.is_empty() {
             words = format!("{words}, content of {} only", self.only.join(", "));

@@ -10,7 +10,7 @@ use super::whole;
 use super::world::{World, is_full, job_name};
 use crate::facts::holdings::Method;
 use crate::resolve::plan::{
-    ArchiveId, Backup, BackupId, ComponentId, ComponentKind, EngineKind, JobId, Take,
+    ArchiveId, Backup, BackupId, Component, ComponentId, ComponentKind, EngineKind, JobId, Take,
 };
 use crate::similar;
 
@@ -126,10 +126,10 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     let due = due_takes(world, id);
     let mut wanted = Vec::new();
     for component in backup.targets.iter().copied() {
-        let due = due.iter().filter(|due| takes(world, component, due.method));
+        let due = (due.iter()).filter(|due| takes(world, backup, component, due.method));
         let full = full_method(backup);
-        if let Some(why) = full_at_once(world, component).filter(|_| takes(world, component, full))
-        {
+        let taken = takes(world, backup, component, full);
+        if let Some(why) = full_at_once(world, component).filter(|_| taken) {
             wanted.push(Wanted {
                 job: id,
                 component,
@@ -154,18 +154,36 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
 
 /// Whether a component can be copied by a method: files as they are, tables by the engine's own
 /// words. What a job names besides is part of another component.
-fn takes(world: &World<'_>, component: ComponentId, method: Method) -> bool {
-    let component = world.plan.component(component);
+fn takes(world: &World<'_>, backup: &Backup, id: ComponentId, method: Method) -> bool {
+    let component = world.plan.component(id);
     if world.plan.service(component.service).engine != EngineKind::Postgresql {
         return true;
     }
     match method {
-        Method::Logical => !matches!(
-            component.kind,
-            ComponentKind::Base | ComponentKind::Tablespace
-        ),
+        Method::Logical => match component.kind {
+            ComponentKind::Base | ComponentKind::Tablespace => false,
+            _ => !is_inside(world, backup, component),
+        },
         _ => whole::is_place(component.kind),
     }
+}
+
+/// Whether a further target of the backup holds this one: the database of a group, the group of a
+/// table.
+fn is_inside(world: &World<'_>, backup: &Backup, one: &Component) -> bool {
+    let mut targets = backup.targets.iter().map(|id| world.plan.component(*id));
+    targets.any(|other| {
+        other.service == one.service
+            && match (other.kind, one.kind) {
+                (ComponentKind::Database, ComponentKind::Group | ComponentKind::Table) => {
+                    one.database.as_ref() == Some(&other.name)
+                }
+                (ComponentKind::Group, ComponentKind::Table) => {
+                    other.database == one.database && other.tables.contains(&one.name)
+                }
+                _ => false,
+            }
+    })
 }
 
 /// Why a full cannot wait for its schedule.
@@ -187,7 +205,7 @@ fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     let backup = &world.plan.backups[id.index()];
     let full = full_method(backup);
     let targets = backup.targets.iter();
-    let asked = targets.filter(|component| takes(world, **component, full));
+    let asked = targets.filter(|component| takes(world, backup, **component, full));
     let asked = asked.map(|component| Wanted {
         job: id,
         component: *component,
@@ -303,7 +321,7 @@ pub(super) fn next_due(world: &World<'_>, job: JobId) -> Option<jiff::Timestamp>
             let backup = &world.plan.backups[id.index()];
             let full = full_method(backup);
             let at_once = |component: &ComponentId| {
-                takes(world, *component, full) && full_at_once(world, *component).is_some()
+                takes(world, backup, *component, full) && full_at_once(world, *component).is_some()
             };
             if backup.targets.iter().any(at_once) {
                 return Some(world.now);

@@ -102,8 +102,42 @@ pub enum Intent {
         /// Folder in which the restored service is built; else what the scenario says.
         to: Option<String>,
     },
+    /// Takes back what one transaction did.
+    Undo(UndoIntent),
     /// A graph given as a file.
     File,
+}
+
+/// What is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoIntent {
+    /// The service.
+    pub service: String,
+    /// The transaction, as people name it.
+    pub transaction: u64,
+    /// Where its commit ends in the log.
+    pub at: Position,
+    /// The databases that it changed.
+    pub databases: Vec<String>,
+    /// The pages that it touched.
+    pub pages: Vec<TouchedPages>,
+    /// Folder below which the copies are made, absolute.
+    pub folder: String,
+    /// Is somebody asked before live rows are changed?
+    pub ask: bool,
+}
+
+/// Pages of one relation, by the numbers of its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedPages {
+    /// Tablespace.
+    pub tablespace: u32,
+    /// Database; 0 for what all share.
+    pub database: u32,
+    /// File of the relation.
+    pub relation: u32,
+    /// First and last of each run of pages.
+    pub blocks: Vec<(u32, u32)>,
 }
 
 /// How closely a copy is looked at.
@@ -401,6 +435,9 @@ pub enum StepKind {
         /// Databases that are wanted with their content; empty for all.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         only: Vec<String>,
+        /// Is it made of parts in the engine's own words?
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        logical: bool,
     },
     /// Claims one lost component of a stopped service, to be put back where it was.
     PrepareInPlace {
@@ -451,6 +488,13 @@ pub enum StepKind {
         /// Where the result will be published.
         target: String,
     },
+    /// Looks closely at a copy that is thrown away afterwards.
+    Examine {
+        /// Service.
+        service: String,
+        /// The restored copy.
+        target: String,
+    },
     /// Asks the restored copy a question, or the live service behind an extraction.
     Probe {
         /// Service.
@@ -471,15 +515,28 @@ pub enum StepKind {
         service: String,
         /// The restored copy.
         target: String,
-        /// What is taken.
+        /// What is taken: names, patterns, `SCHEMA.*`; empty for the whole database.
         tables: Vec<String>,
         /// The service it goes to.
         into: String,
         /// The database of that service; none for the only one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         database: Option<String>,
-        /// Prefix or schema of the new names.
+        /// Prefix or schema of the new names, or the new name of the database.
         name: Option<String>,
+    },
+    /// Merges what a transaction did with the live rows.
+    Undo {
+        /// Service.
+        service: String,
+        /// The copy just before the transaction.
+        before: String,
+        /// The copy with it.
+        after: String,
+        /// The pages that it touched.
+        pages: Vec<TouchedPages>,
+        /// Are live rows changed, or is it only told what would be?
+        apply: bool,
     },
     /// Makes the staged result visible under its name.
     Publish {

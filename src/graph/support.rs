@@ -46,8 +46,10 @@ pub fn service_of(kind: &StepKind) -> Option<&str> {
         | StepKind::FetchPart { service, .. }
         | StepKind::ReplayLog { service, .. }
         | StepKind::CheckRestored { service, .. }
+        | StepKind::Examine { service, .. }
         | StepKind::Probe { service, .. }
         | StepKind::Extract { service, .. }
+        | StepKind::Undo { service, .. }
         | StepKind::Publish { service, .. } => Some(service),
         _ => None,
     }
@@ -91,12 +93,12 @@ pub fn objects_of(kind: &StepKind) -> Vec<String> {
     }
 }
 
-/// A PostgreSQL cluster is copied in full.
+/// A PostgreSQL cluster is copied in full, its tables in the server's own words.
 fn method_problems(plan: &ResolvedPlan, graph: &StepGraph) -> Vec<Problem> {
     let other = graph.steps.iter().filter_map(|step| match &step.kind {
         StepKind::BeginBackup {
             component, method, ..
-        } if *method != Method::PhysicalFull => {
+        } if !matches!(method, Method::PhysicalFull | Method::Logical) => {
             let name = component.split('/').next()?;
             let service = plan.services.iter().find(|service| service.name == name)?;
             (service.engine == EngineKind::Postgresql).then_some((component, method))
@@ -106,7 +108,7 @@ fn method_problems(plan: &ResolvedPlan, graph: &StepGraph) -> Vec<Problem> {
     let problem = other.map(|(component, method)| Problem {
         message: format!(
             "`{component}` is to be copied by `{}`; this planc copies PostgreSQL by \
-             `physical full`",
+             `physical full` or `logical`",
             method.words()
         ),
         help: "write `physical full …`".into(),

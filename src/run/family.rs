@@ -26,8 +26,8 @@ impl Family {
     pub fn of(intent: &Intent) -> Self {
         match intent {
             Intent::Restore(_) => Self::Restore,
-            Intent::Recover { .. } => Self::Recovery,
             Intent::Ship { .. } => Self::Shipment,
+            Intent::Recover { .. } | Intent::Undo(_) => Self::Recovery,
             Intent::Due
             | Intent::Jobs { .. }
             | Intent::Verify { .. }

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::changes::Changes;
 use super::context::{Context, KnownLogs, service_of};
 use super::devices;
 use super::dropped::Dropped;
 use crate::catalog::{Catalog, CatalogError};
-use crate::engine::{self, Engine, EngineError, SourceSpec};
+use crate::engine::{self, Engine, EngineError, SourceSpec, TableSet};
 use crate::facts::holdings::Holdings;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::media::keys::KeyError;
@@ -198,9 +200,49 @@ pub fn source(
         path: found.path.as_ref().map(|path| places.base.join(path)),
         programs: found.programs.as_ref().map(|path| places.base.join(path)),
         state_dir: places.state.join("sources").join(service),
-        connect: found.connect.clone().into_iter().collect(),
+        connect: connect(&found.connect, places),
         apart: apart(plan, service),
+        sets: sets(plan, service),
     })
+}
+
+/// The connection fields; files of certificates are named from the folder of the inventory.
+fn connect(fields: &IndexMap<String, String>, places: &Places) -> BTreeMap<String, String> {
+    let field = |(name, value): (&String, &String)| {
+        let file = ["sslrootcert", "sslcert", "sslkey"].contains(&name.as_str());
+        let value = if file {
+            places.base.join(value).display().to_string()
+        } else {
+            value.clone()
+        };
+        (name.clone(), value)
+    };
+    fields.iter().map(field).collect()
+}
+
+/// What the components of a service are that can be copied in the engine's own words.
+fn sets(plan: &ResolvedPlan, service: &str) -> BTreeMap<String, TableSet> {
+    let ids = plan.find_service(service).into_iter();
+    let ids = ids.flat_map(|id| plan.components_of(id));
+    let sets = ids.filter_map(|id| {
+        let component = plan.component(id);
+        let set = match component.kind {
+            ComponentKind::Database => TableSet {
+                database: Some(component.name.clone()),
+                tables: Vec::new(),
+            },
+            // a group that is told by labels only has no tables of its own
+            ComponentKind::Group | ComponentKind::Table if !component.taken().is_empty() => {
+                TableSet {
+                    database: component.database.clone(),
+                    tables: component.taken(),
+                }
+            }
+            _ => return None,
+        };
+        Some((plan.component_key(id), set))
+    });
+    sets.collect()
 }
 
 /// The components of a service that some backup copies physically, besides base: base leaves them
@@ -432,7 +474,8 @@ impl Needs {
             | StepKind::PrepareTarget { service, .. }
             | StepKind::PrepareDelta { service, .. }
             | StepKind::Probe { service, .. }
-            | StepKind::Extract { service, .. } => {
+            | StepKind::Extract { service, .. }
+            | StepKind::Undo { service, .. } => {
                 self.services.insert(service.clone());
             }
             _ => {}

@@ -8,6 +8,7 @@ use super::context::{Context, service_of};
 use super::open::OpenError;
 use super::space;
 use crate::engine::{EngineError, Retry};
+use crate::facts::holdings::Method;
 use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::resolve::plan::EngineKind;
 
@@ -45,6 +46,7 @@ fn target(kind: &StepKind, context: &Context) -> Result<(), OpenError> {
             free.map_err(OpenError::Target)?;
             writable(Path::new(target)).map_err(OpenError::Target)
         }
+        StepKind::Undo { service, .. } => live(service, context),
         StepKind::Extract { service, .. } if asks_server(context, service) => {
             live(service, context)
         }
@@ -108,8 +110,11 @@ fn any(object: &str, from: &[String], context: &Context) -> Result<(), OpenError
 
 /// One source or stored copy at least must be readable, when any is asked for.
 fn some_work(kinds: &[&StepKind], context: &Context) -> Result<(), OpenError> {
-    let services: BTreeSet<&str> = kinds.iter().filter_map(|kind| source(kind)).collect();
-    let sources = services.into_iter().map(|service| live(service, context));
+    let sources: BTreeSet<Read<'_>> = kinds.iter().filter_map(|kind| source(kind)).collect();
+    let sources = sources.into_iter().map(|source| match source {
+        Read::Service(service) => live(service, context),
+        Read::Tables(component) => readable(component, context),
+    });
     let copies = kinds.iter().filter_map(|kind| stored(kind, context));
     let mut first = None;
     for found in sources.chain(copies) {
@@ -123,8 +128,20 @@ fn some_work(kinds: &[&StepKind], context: &Context) -> Result<(), OpenError> {
 
 /// Whether a source is what the inventory says. One that is only busy is not judged.
 fn live(service: &str, context: &Context) -> Result<(), OpenError> {
-    let identity = context.engines.get(service).map(|one| one.check_source());
-    match identity {
+    let checked = context.engines.get(service).map(|one| one.check_source());
+    judged(service, checked)
+}
+
+/// As [`live`], for what is copied in the engine's own words.
+fn readable(component: &str, context: &Context) -> Result<(), OpenError> {
+    let service = service_of(component);
+    let engine = context.engines.get(service);
+    let checked = engine.map(|one| one.check_component(component, Method::Logical));
+    judged(service, checked)
+}
+
+fn judged(service: &str, checked: Option<Result<(), EngineError>>) -> Result<(), OpenError> {
+    match checked {
         Some(Err(cause)) if cause.retry() == Retry::Never => Err(OpenError::Engine {
             service: service.to_owned(),
             cause,
@@ -144,11 +161,24 @@ fn stored(kind: &StepKind, context: &Context) -> Option<Result<(), OpenError>> {
     }
 }
 
-/// The service that a step reads live.
-fn source(kind: &StepKind) -> Option<&str> {
+/// What is read live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Read<'a> {
+    Service(&'a str),
+    /// A component in the engine's own words.
+    Tables(&'a str),
+}
+
+/// What a step reads live.
+fn source(kind: &StepKind) -> Option<Read<'_>> {
     match kind {
-        StepKind::BeginBackup { component, .. } => Some(service_of(component)),
-        StepKind::ArchiveLog { service, .. } => Some(service),
+        StepKind::BeginBackup {
+            component,
+            method: Method::Logical,
+            ..
+        } => Some(Read::Tables(component)),
+        StepKind::BeginBackup { component, .. } => Some(Read::Service(service_of(component))),
+        StepKind::ArchiveLog { service, .. } => Some(Read::Service(service)),
         _ => None,
     }
 }

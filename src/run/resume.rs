@@ -34,6 +34,7 @@ pub(super) fn is_durable(kind: &StepKind) -> bool {
             | StepKind::ArchiveLog { .. }
             | StepKind::CopyStored { .. }
             | StepKind::Extract { .. }
+            | StepKind::Undo { .. }
             | StepKind::Publish { .. }
             | StepKind::Approve { .. }
     )
@@ -66,6 +67,7 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
             | StepKind::DeleteStored { .. }
             | StepKind::Reprieve { .. }
             | StepKind::Extract { .. }
+            | StepKind::Undo { .. }
             | StepKind::Approve { .. }
             | StepKind::Notify { .. }
             | StepKind::Exec { .. } => journaled,
@@ -217,6 +219,7 @@ fn bracket_of(kind: &StepKind) -> Option<&str> {
         | StepKind::FetchPart { target, .. }
         | StepKind::ReplayLog { target, .. }
         | StepKind::CheckRestored { target, .. }
+        | StepKind::Examine { target, .. }
         | StepKind::Probe { target, .. } => Some(target),
         _ => None,
     }

@@ -26,6 +26,7 @@ pub(crate) fn spec(engine: EngineKind, path: &Path, state_dir: &Path) -> SourceS
         state_dir: state_dir.to_owned(),
         connect: std::collections::BTreeMap::new(),
         apart: std::collections::BTreeSet::new(),
+        sets: std::collections::BTreeMap::new(),
     }
 }
 

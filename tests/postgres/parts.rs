@@ -28,6 +28,7 @@ pub(crate) fn spec(cluster: &Cluster, user: &str, apart: &[&str]) -> PostgresSpe
         data_directory: None,
         apart: apart.expect("component keys"),
         programs: Some(super::cluster::tools(cluster.version)),
+        ..PostgresSpec::default()
     }
 }
 

@@ -97,12 +97,17 @@ impl Site {
     /// A cluster that archives by `planc log push`, claimed devices, a tablespace and a database.
     /// The role that copies is no superuser and has a password.
     pub(crate) fn new(version: u32) -> Self {
+        Self::with(version, str::to_owned)
+    }
+
+    /// As [`Site::new`], with a plan that is changed.
+    pub(crate) fn with(version: u32, change: impl FnOnce(&str) -> String) -> Self {
         let cluster = Cluster::create(version);
         let site = Self { cluster };
         for name in ["near", "far", "hot", "spare"] {
             std::fs::create_dir(site.path(name)).expect("folder");
         }
-        std::fs::write(site.path("shop.plan"), PLAN).expect("plan");
+        std::fs::write(site.path("shop.plan"), change(PLAN)).expect("plan");
         std::fs::write(site.path("inventory.yaml"), site.inventory(version)).expect("inventory");
         std::fs::write(site.path("secret"), "open sesame\n").expect("secret");
         own(site.cluster.folder.path());

@@ -134,6 +134,7 @@ impl Bench {
                 target: target.clone(),
                 relocate: std::collections::BTreeMap::new(),
                 only: Vec::new(),
+                logical: false,
             },
             StepKind::FetchPart {
                 service: service.clone(),

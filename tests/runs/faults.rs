@@ -132,6 +132,7 @@ fn run_with(folder: &Path, calls: usize) -> bool {
         state_dir: folder.join("state"),
         connect: std::collections::BTreeMap::new(),
         apart: std::collections::BTreeSet::new(),
+        sets: std::collections::BTreeMap::new(),
     };
     let good: Arc<dyn Device> = Arc::new(MemoryDevice::new("good"));
     let bad = Arc::new(Failing::new("bad", calls));

@@ -2,18 +2,20 @@
 //! source only, and the words for what a server refuses.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use postgres::error::SqlState;
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config};
 
-use super::{PostgresSpec, instance};
+use super::{PostgresSpec, instance, tls};
 use crate::engine::EngineError;
 use crate::media::keys::withhold;
 
 /// Connection fields: `host`, `port`, `socket` (folder), `user`, `database`, `password`
-/// (`env:NAME` or `file:PATH`), `sslmode`, `options`.
+/// (`env:NAME` or `file:PATH`), `options`, and for encryption `sslmode`, `sslrootcert`, `sslcert`,
+/// `sslkey`.
 pub type Connect = BTreeMap<String, String>;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,9 +32,8 @@ pub fn open(service: &str, connect: &Connect) -> Result<Client, EngineError> {
             config.get_user().unwrap_or("")
         )
     };
-    let mut client = config
-        .connect(NoTls)
-        .map_err(|error| refused(what(), &error))?;
+    let opened = tls::open(service, connect, config.clone())?;
+    let mut client = opened.map_err(|error| refused(what(), &error))?;
     let settings = "set idle_session_timeout = 0; set statement_timeout = 0; \
                     set idle_in_transaction_session_timeout = 0; set search_path = pg_catalog";
     let done = client.batch_execute(settings);
@@ -65,7 +66,19 @@ pub fn tool(spec: &PostgresSpec, database: &str, name: &str) -> Result<Command, 
     let row = row.map_err(|error| refused(format!("ask {} its version", spec.service), &error))?;
     let major = u32::try_from(row.get::<_, i64>(0) / 10_000).unwrap_or(0);
     let programs = instance::programs(spec.programs.as_deref(), major)?;
-    let mut command = Command::new(programs.join(name));
+    program(spec, database, &programs.join(name))
+}
+
+/// A client program that connects as the inventory says.
+///
+/// # Errors
+/// When the secret cannot be read.
+pub fn program(
+    spec: &PostgresSpec,
+    database: &str,
+    program: &Path,
+) -> Result<Command, EngineError> {
+    let mut command = Command::new(program);
     withhold(&mut command);
     for variable in ["PGSERVICE", "PGOPTIONS", "PGPASSWORD", "PGHOSTADDR"] {
         command.env_remove(variable);
@@ -76,13 +89,27 @@ pub fn tool(spec: &PostgresSpec, database: &str, name: &str) -> Result<Command, 
     command.env("PGHOST", host.map_or("/var/run/postgresql", String::as_str));
     command.env("PGPORT", field("port").map_or("5432", String::as_str));
     command.env("PGUSER", field("user").map_or("postgres", String::as_str));
-    if let Some(mode) = field("sslmode") {
-        command.env("PGSSLMODE", mode);
-    }
+    encrypt(&spec.service, &spec.connect, &mut command)?;
     if let Some(source) = field("password") {
         command.env("PGPASSWORD", secret(&spec.service, source)?);
     }
     Ok(command)
+}
+
+/// Tells a client program how its session is encrypted.
+///
+/// # Errors
+/// Names the field that is wrong.
+pub(super) fn encrypt(
+    service: &str,
+    connect: &Connect,
+    command: &mut Command,
+) -> Result<(), EngineError> {
+    for (_, variable) in tls::FIELDS {
+        command.env_remove(variable);
+    }
+    command.envs(tls::environment(service, connect)?);
+    Ok(())
 }
 
 fn config(service: &str, connect: &Connect) -> Result<Config, EngineError> {
@@ -98,7 +125,7 @@ fn config(service: &str, connect: &Connect) -> Result<Config, EngineError> {
             "database" => config.dbname(value),
             "password" => config.password(secret(service, value)?),
             "options" => config.options(value),
-            "sslmode" => check_ssl(service, value, &mut config)?,
+            field if tls::FIELDS.iter().any(|(known, _)| *known == field) => continue,
             other => return Err(wrong(service, other, "no such field".to_owned())),
         };
     }
@@ -111,21 +138,6 @@ fn config(service: &str, connect: &Connect) -> Result<Config, EngineError> {
 fn port(service: &str, value: &str) -> Result<u16, EngineError> {
     let port = value.parse();
     port.map_err(|_| wrong(service, "port", format!("`{value}` is not a port")))
-}
-
-/// Sessions are not encrypted: a mode that promises it is refused rather than ignored.
-fn check_ssl<'a>(
-    service: &str,
-    value: &str,
-    config: &'a mut Config,
-) -> Result<&'a mut Config, EngineError> {
-    match value {
-        "disable" | "allow" | "prefer" => Ok(config),
-        _ => {
-            let cause = format!("`{value}` needs an encrypted session: use a socket instead");
-            Err(wrong(service, "sslmode", cause))
-        }
-    }
 }
 
 /// The password of the inventory, when it names one.
@@ -151,7 +163,7 @@ fn secret(service: &str, source: &str) -> Result<String, EngineError> {
     }
 }
 
-fn wrong(service: &str, field: &str, cause: String) -> EngineError {
+pub(super) fn wrong(service: &str, field: &str, cause: String) -> EngineError {
     EngineError::Refused {
         what: format!("read `connect: {field}` of {service}"),
         cause,
@@ -162,8 +174,13 @@ fn wrong(service: &str, field: &str, cause: String) -> EngineError {
 pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError {
     let what = what.into();
     let Some(answer) = error.as_db_error() else {
-        // the server is down, restarting, or the session was cut
         let cause = chain(error);
+        if cause.contains("TLS handshake") {
+            let next = "look at the ssl fields of `connect` and at the server's `ssl` settings";
+            let cause = format!("{cause}; {next}");
+            return EngineError::Refused { what, cause };
+        }
+        // the server is down, restarting, or the session was cut
         return EngineError::Busy { what, cause };
     };
     let cause = match (
@@ -232,7 +249,6 @@ mod tests {
         for (field, value) in [
             ("port", "70000"),
             ("password", "hunter2"),
-            ("sslmode", "require"),
             ("colour", "red"),
         ] {
             let error = config("shop", &connect(&[(field, value)])).expect_err(field);

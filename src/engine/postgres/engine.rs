@@ -8,9 +8,11 @@ use jiff::Timestamp;
 
 use super::connect;
 use super::inplace::InPlaceRestore;
+use super::dumps::{self, DumpRestore, Dumping, Snapshots};
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
-use super::{PostgresSpec, archive, backup, instance, logical, server};
+use super::{PostgresSpec, amcheck, archive, backup, extract, instance, logical, server, undo};
+use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{
     Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogRange, LogSink, Lost,
     RestoreSession, Rows, Survey, TransactionSummary,
@@ -25,13 +27,17 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone)]
 pub struct PostgresEngine {
     spec: PostgresSpec,
+    snapshots: Snapshots,
 }
 
 impl PostgresEngine {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(spec: PostgresSpec) -> Self {
-        Self { spec }
+        Self {
+            spec,
+            snapshots: Snapshots::default(),
+        }
     }
 
     fn facts(&self) -> Result<ServerFacts, EngineError> {
@@ -60,8 +66,18 @@ impl Engine for PostgresEngine {
         server::check_rights(&mut client, &spec.service)
     }
 
+    fn check_component(&self, component: &str, method: Method) -> Result<(), EngineError> {
+        match method {
+            Method::Logical => dumps::check(&self.spec, component),
+            _ => self.check_source(),
+        }
+    }
+
     fn size(&self, component: &str) -> Result<u64, EngineError> {
-        backup::size(&self.spec, component)
+        match self.spec.sets.get(component) {
+            Some(set) if !set.tables.is_empty() => dumps::size(&self.spec, component),
+            _ => backup::size(&self.spec, component),
+        }
     }
 
     fn survey(&self, sample: Duration) -> Result<Survey, EngineError> {
@@ -74,13 +90,17 @@ impl Engine for PostgresEngine {
         method: Method,
         _now: Timestamp,
     ) -> Result<Box<dyn BackupSession>, EngineError> {
-        if method != Method::PhysicalFull {
-            return Err(unsupported(format!(
+        match method {
+            Method::PhysicalFull => Ok(Box::new(backup::begin(&self.spec, component)?)),
+            Method::Logical => {
+                let dumping = Dumping::begin(&self.spec, &self.snapshots, component)?;
+                Ok(Box::new(dumping))
+            }
+            _ => Err(unsupported(format!(
                 "copy {component} by the method `{}`",
                 method.words()
-            )));
+            ))),
         }
-        Ok(Box::new(backup::begin(&self.spec, component)?))
     }
 
     fn archive(
@@ -99,6 +119,10 @@ impl Engine for PostgresEngine {
     fn restore(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError> {
         let session = ClusterRestore::new(self.spec.clone(), staging)?;
         Ok(Box::new(session))
+    }
+
+    fn rebuild(&self, staging: &Path) -> Result<Box<dyn RestoreSession>, EngineError> {
+        Ok(Box::new(DumpRestore::new(self.spec.clone(), staging)?))
     }
 
     fn check_target(&self, target: &Path) -> Result<(), EngineError> {
@@ -134,6 +158,10 @@ impl Engine for PostgresEngine {
         instance::abandon(&staging.join("cluster/data"));
     }
 
+    fn examine(&self, restored: &Path) -> Result<String, EngineError> {
+        amcheck::examine(&self.spec, restored)
+    }
+
     fn query(&self, restored: &Path, sql: &str) -> Result<Rows, EngineError> {
         self.query_database(restored, None, sql)
     }
@@ -161,8 +189,12 @@ impl Engine for PostgresEngine {
         logical::ask(&mut client, sql)
     }
 
+    fn undo(&self, before: &Path, after: &Path, wish: &UndoWish) -> Result<Undone, EngineError> {
+        undo::undo(&self.spec, before, after, wish)
+    }
+
     fn extract(&self, restored: &Path, wish: &Extraction) -> Result<Extracted, EngineError> {
-        logical::extract(&self.spec, restored, wish)
+        extract::extract(&self.spec, restored, wish)
     }
 }
 

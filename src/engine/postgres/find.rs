@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::FormatError;
+use super::inspect;
 use super::lsn::Lsn;
 use super::records::{Ending, Record, Records, manager};
 
@@ -62,7 +63,9 @@ pub fn in_segment(payload: &[u8], wanted: &Wanted) -> Result<Option<Found>, Form
 fn moment(record: &Record, wanted: &Wanted) -> Option<Timestamp> {
     match wanted {
         Wanted::Transaction(xid) => {
-            let (ending, at) = record.ending().filter(|_| record.xid == *xid)?;
+            // a prepared transaction is ended by a record of another
+            let own = inspect::ended_transaction(record) == Some(*xid);
+            let (ending, at) = record.ending().filter(|_| own)?;
             (ending == Ending::Commit).then_some(at)
         }
         Wanted::RestorePoint(name) => {

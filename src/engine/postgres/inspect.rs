@@ -207,7 +207,7 @@ fn subtransactions(record: &Record) -> Vec<u32> {
 }
 
 /// The transaction that a record ends; none when its layout is not understood.
-fn ended_transaction(record: &Record) -> Option<u32> {
+pub(super) fn ended_transaction(record: &Record) -> Option<u32> {
     let kind = record.info & 0x70;
     if record.manager != manager::TRANSACTION || !matches!(kind, 0x30 | 0x40) {
         return Some(record.xid);

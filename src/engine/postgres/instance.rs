@@ -143,7 +143,13 @@ impl Instance {
     /// A client program of the server's version that connects to it as its superuser.
     #[must_use]
     pub fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(self.spec.programs.join(name));
+        self.client_tool(&self.spec.programs, name)
+    }
+
+    /// As [`Instance::tool`], of another folder.
+    #[must_use]
+    pub fn client_tool(&self, folder: &Path, name: &str) -> Command {
+        let mut command = Command::new(folder.join(name));
         withhold(&mut command)
             .env("PGHOST", self.scratch.path())
             .env("PGPORT", "5432")
@@ -294,14 +300,52 @@ fn settings(
         ("autovacuum", "off".to_owned()),
         ("max_wal_senders", "0".to_owned()),
     ];
+    let tamed = TAMED.map(|(name, value)| (name, value.to_owned()));
     let mut settings = Vec::from(fixed);
-    if spec_major(spec) < 17 {
-        settings.retain(|(name, _)| *name != "event_triggers");
+    settings.extend(tamed);
+    let major = spec_major(spec);
+    if major < 17 {
+        settings.retain(|(name, _)| *name != "event_triggers" && *name != "transaction_timeout");
+    }
+    if major >= 18 {
+        // another method may need what this host has not
+        settings.push(("io_method", "worker".to_owned()));
     }
     settings.extend(limits(&file));
     settings.extend(spec.settings.iter().cloned());
     Ok(settings)
 }
+
+/// What `ALTER SYSTEM` may have left in the copy and must not do its work here: commands of the
+/// live server, targets of an older recovery, limits of sessions, switches that hide damage, memory
+/// that this host may not have.
+const TAMED: [(&str, &str); 25] = [
+    ("recovery_end_command", ""),
+    ("archive_cleanup_command", ""),
+    ("archive_command", ""),
+    ("archive_library", ""),
+    ("recovery_min_apply_delay", "0"),
+    ("recovery_target", ""),
+    ("recovery_target_name", ""),
+    ("recovery_target_time", ""),
+    ("recovery_target_xid", ""),
+    ("recovery_target_lsn", ""),
+    ("recovery_target_inclusive", "on"),
+    ("unix_socket_group", ""),
+    ("synchronous_standby_names", ""),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_session_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("transaction_timeout", "0"),
+    ("default_transaction_read_only", "off"),
+    ("zero_damaged_pages", "off"),
+    ("ignore_checksum_failure", "off"),
+    ("ignore_system_indexes", "off"),
+    ("shared_buffers", "128MB"),
+    ("huge_pages", "try"),
+    ("restore_command", ""),
+];
 
 /// The major version of the data directory; 0 when it does not tell.
 fn spec_major(spec: &InstanceSpec) -> u32 {

@@ -23,14 +23,17 @@ pub mod walfile;
 
 // a server and its files
 pub mod ahead;
+pub mod amcheck;
 pub mod archive;
 pub mod archived;
 pub mod assemble;
 pub mod backup;
 pub mod component;
 pub mod connect;
+pub mod dumps;
 pub mod engine;
 mod fence;
+pub mod extract;
 pub mod fetch;
 pub mod files;
 pub mod find;
@@ -58,13 +61,17 @@ pub mod spool;
 pub mod standing;
 mod summaries;
 mod survey;
+pub mod tables;
+pub mod tls;
+mod undo;
+mod whole;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::engine::{EngineError, SourceSpec};
+use crate::engine::{EngineError, SourceSpec, TableSet};
 use component::Component;
 use connect::Connect;
 
@@ -81,6 +88,8 @@ pub struct PostgresSpec {
     pub apart: BTreeSet<Component>,
     /// Folder with the programs of the server's version; else where packages put them.
     pub programs: Option<PathBuf>,
+    /// What the components are that can be dumped, by key.
+    pub sets: BTreeMap<String, TableSet>,
 }
 
 impl PostgresSpec {
@@ -96,6 +105,7 @@ impl PostgresSpec {
             data_directory: spec.path.clone(),
             apart: apart.collect::<Result<_, _>>()?,
             programs: spec.programs.clone(),
+            sets: spec.sets.clone(),
         })
     }
 }

@@ -35,6 +35,19 @@ pub fn ask(spec: &PostgresSpec, relations: &[Relation]) -> Result<Names, EngineE
     Ok(names)
 }
 
+/// The names of databases; those that are gone have none.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub fn databases(spec: &PostgresSpec, oids: &BTreeSet<u32>) -> Result<Vec<String>, EngineError> {
+    let mut client = connect::open(&spec.service, &spec.connect)?;
+    let query = "select datname::text from pg_database where oid::int8 = any($1) order by 1";
+    let oids: Vec<i64> = oids.iter().map(|oid| i64::from(*oid)).collect();
+    let rows = client.query(query, &[&oids]);
+    let rows = rows.map_err(|error| refused(format!("ask {} for names", spec.service), &error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// A database that the role may not enter has no names.
 fn of_database<'a>(
     spec: &PostgresSpec,

@@ -123,6 +123,7 @@ impl Receiver {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(diary(&request.folder)?);
+        connect::encrypt(&spec.service, &spec.connect, &mut command)?;
         if let Some(secret) = &secret {
             command.env("PGPASSFILE", secret.path());
         }

@@ -436,8 +436,9 @@ impl RestoreSession for ClusterRestore {
     fn warnings(&self) -> Vec<String> {
         let left_out = !self.scope.whole().is_empty();
         let warning = format!(
-            "{} bytes were restored: only the content of {} was wanted",
+            "{} bytes were restored of {} that the cluster has: only the content of {} was wanted",
             self.writer.bytes(),
+            self.writer.whole(),
             self.scope.whole().join(", ")
         );
         let mut warnings: Vec<String> = left_out.then_some(warning).into_iter().collect();

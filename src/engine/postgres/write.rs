@@ -19,6 +19,8 @@ pub(super) struct Writer {
     bytes: u64,
     /// Files may be there already: only what differs is written.
     over: Option<Over>,
+    /// Length of all files, also of those whose content was left out.
+    whole: u64,
 }
 
 impl Writer {
@@ -65,6 +67,11 @@ impl Writer {
     /// Bytes written so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Bytes that the files have that were announced, with or without their content.
+    pub(super) fn whole(&self) -> u64 {
+        self.whole
     }
 
     /// Gives a path to the owner of the source's files, when this runs as root.
@@ -128,6 +135,7 @@ impl Writer {
         let Some((file, path, entry)) = self.open.take() else {
             return Ok(());
         };
+        self.whole += length;
         let done = match &mut self.over {
             Some(over) => over.close(&file, length),
             None => file.set_len(length).and_then(|()| file.sync_all()),

@@ -42,7 +42,17 @@ const SERVICE: &[&str] = &[
     "note",
 ];
 const CONNECT: &[&str] = &[
-    "host", "port", "socket", "user", "database", "password", "sslmode", "options",
+    "host",
+    "port",
+    "socket",
+    "user",
+    "database",
+    "password",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "options",
 ];
 const DEVICE: &[&str] = &[
     "host",

@@ -110,6 +110,12 @@ fn intent(intent: &Intent) -> String {
                 .map(|(name, value)| format!(" {name}={value}"));
             format!("recover {scenario}{}", inputs.collect::<String>())
         }
+        Intent::Undo(wanted) => {
+            format!(
+                "undo transaction {} of {}",
+                wanted.transaction, wanted.service
+            )
+        }
         Intent::File => "steps of a file".into(),
     }
 }

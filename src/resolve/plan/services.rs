@@ -133,6 +133,17 @@ pub struct Component {
     pub span: Span,
 }
 
+impl Component {
+    /// The tables of a group or table component, by name or pattern.
+    #[must_use]
+    pub fn taken(&self) -> Vec<String> {
+        match self.kind {
+            ComponentKind::Table => vec![self.name.clone()],
+            _ => self.tables.clone(),
+        }
+    }
+}
+
 /// A stated fact of `assume`.
 #[derive(Debug, Clone)]
 pub struct Assumption {

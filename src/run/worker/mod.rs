@@ -10,6 +10,7 @@ mod extract;
 mod probe;
 mod restore;
 mod schema;
+mod undo;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,8 +119,10 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             ..
         } => restore::replay(task, target, logs, until),
         StepKind::CheckRestored { target, .. } => restore::check(task, target),
+        StepKind::Examine { service, target } => probe::examine(task, service, target),
         StepKind::Probe { .. } => probe::probe(task),
         StepKind::Extract { .. } => extract::extract(task),
+        StepKind::Undo { .. } => undo::undo(task),
         StepKind::Publish { target, .. } => restore::publish(task, target),
         StepKind::Exec { argv } => exec::exec(task, argv),
         StepKind::Approve { .. } | StepKind::Notify { .. } | StepKind::Barrier => {

@@ -44,6 +44,20 @@ pub(super) fn probe(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     }
 }
 
+/// Looks closely at the copy; what could not be looked at is told.
+pub(super) fn examine(
+    task: &Task<'_>,
+    service: &str,
+    target: &str,
+) -> Result<StepDone, StepFailure> {
+    let engine = task.context.engine(service)?;
+    let told = engine.examine(&restored(task, target))?;
+    if told.contains("not examined") {
+        task.warn(told.clone());
+    }
+    Ok(StepDone::default().says(told))
+}
+
 /// Where the restored copy lies now.
 pub(super) fn restored(task: &Task<'_>, target: &str) -> PathBuf {
     let sessions = &task.context.sessions;

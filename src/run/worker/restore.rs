@@ -22,6 +22,7 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         target,
         relocate,
         only,
+        logical,
     } = &task.step.kind
     else {
         return Err(StepFailure::new("not a preparing step"));
@@ -32,7 +33,11 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         .check_target(Path::new(target))
         .map_err(|error| refused(error.into()))?;
     let folder = fresh_staging(task, engine.as_ref(), target)?;
-    let mut session = engine.restore(&folder)?;
+    let mut session = if *logical {
+        engine.rebuild(&folder)?
+    } else {
+        engine.restore(&folder)?
+    };
     let places = relocate
         .iter()
         .map(|(name, place)| (name.clone(), PathBuf::from(place)));

@@ -1,0 +1,368 @@
+//! Owns taking tables or a schema out of a recovered cluster into a live database: the recovered
+//! one is changed so that `pg_dump` gives exactly what is wanted, `pg_restore` brings it in one
+//! transaction. What exists in the live database is never touched.
+
+use std::path::Path;
+
+use postgres::Client;
+use postgres::error::SqlState;
+
+use super::connect::{self, refused};
+use super::instance::Instance;
+use super::logical::{self, run};
+use super::tables::{self, Link, Place, Table, quoted};
+use super::{PostgresSpec, dumps, whole};
+use crate::engine::{EngineError, Extracted, Extraction};
+
+/// What is taken of one database.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Every table, those of the schema included.
+    tables: Vec<Table>,
+    /// Sequences that defaults of the tables use, with the value they had; only those that the
+    /// live database lacks are taken.
+    sequences: Vec<(Table, i64)>,
+    /// A schema that is taken with all that is in it.
+    schema: Option<String>,
+}
+
+/// Takes tables, a schema or a database out of a restored copy.
+///
+/// # Errors
+/// When something is missing in the copy, a name is taken in the live database, or the tools fail;
+/// the live database is unchanged then.
+pub fn extract(
+    spec: &PostgresSpec,
+    restored: &Path,
+    wish: &Extraction,
+) -> Result<Extracted, EngineError> {
+    let database = wish.database.clone();
+    let database = database.unwrap_or_else(|| {
+        let named = spec.connect.get("database").cloned();
+        named.unwrap_or_else(|| "postgres".to_owned())
+    });
+    if wish.tables.is_empty() {
+        return whole::extract(spec, restored, wish, &database);
+    }
+    let named = wish.name.as_deref();
+    let mut live = connect::open_database(&spec.service, &spec.connect, &database)?;
+    let instance = logical::open(spec, restored)?;
+    let mut old = instance.client(&database)?;
+    let mut taken = Taken::find(&mut old, &database, &wish.tables)?;
+    refuse_taken(&mut live, &taken, named)?;
+    let mut extracted = Extracted::default();
+    taken.keep_lacking(&mut live, &mut extracted)?;
+    let mut links = tables::links(&mut old, &taken.tables)?;
+    links.extend(leading_out(restored, &taken.tables)?);
+    prepare(&mut old, &taken, &links, named)?;
+    drop(old);
+    let file = wish.scratch.join("tables.dump");
+    dump(&instance, &database, &taken, named, &file)?;
+    instance.stop()?;
+    bring(spec, &mut live, &database, new_schema(&taken, named), &file)?;
+    for table in moved(&taken.tables, named) {
+        extracted.tables.push(count(&mut live, &table)?);
+    }
+    for link in &links {
+        extracted.lost.extend(again(&mut live, link, named));
+    }
+    Ok(extracted)
+}
+
+impl Taken {
+    fn find(old: &mut Client, database: &str, names: &[String]) -> Result<Self, EngineError> {
+        let place = Place {
+            database,
+            words: "the copy",
+        };
+        let schema = match names {
+            [name] => schema_of(old, name)?,
+            _ => None,
+        };
+        let tables = tables::find(old, place, names)?;
+        let mut sequences = Vec::new();
+        if schema.is_none() {
+            for sequence in tables::loose_sequences(old, &tables)? {
+                let value = last_value(old, &sequence)?;
+                sequences.push((sequence, value));
+            }
+        }
+        Ok(Self {
+            tables,
+            sequences,
+            schema,
+        })
+    }
+
+    /// Leaves sequences alone that the live database has; tells of those that lag behind.
+    fn keep_lacking(
+        &mut self,
+        live: &mut Client,
+        extracted: &mut Extracted,
+    ) -> Result<(), EngineError> {
+        let mut lacking = Vec::new();
+        for (sequence, value) in std::mem::take(&mut self.sequences) {
+            if !exists(live, &sequence)? {
+                lacking.push((sequence, value));
+                continue;
+            }
+            let now = last_value(live, &sequence)?;
+            if now < value {
+                extracted.lost.push(format!(
+                    "sequence {} stands at {now}, and the tables that came use values up to \
+                     {value}: set it with setval",
+                    sequence.words()
+                ));
+            }
+        }
+        self.sequences = lacking;
+        Ok(())
+    }
+}
+
+/// The schema that `NAME.*` means, when the copy has it.
+fn schema_of(old: &mut Client, name: &str) -> Result<Option<String>, EngineError> {
+    let Some(schema) = name.strip_suffix(".*") else {
+        return Ok(None);
+    };
+    let query = "select nspname::text from pg_namespace where nspname = $1";
+    let row = old.query_opt(query, &[&schema]);
+    let row = row.map_err(|error| refused(format!("find schema {schema} in the copy"), &error))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+fn last_value(client: &mut Client, sequence: &Table) -> Result<i64, EngineError> {
+    let query = format!("select last_value from {}", sequence.sql());
+    let row = client.query_one(&query, &[]);
+    let row = row.map_err(|error| refused(format!("read {}", sequence.words()), &error))?;
+    Ok(row.get(0))
+}
+
+fn exists(live: &mut Client, relation: &Table) -> Result<bool, EngineError> {
+    let query = "select to_regclass($1) is not null";
+    let row = live.query_one(query, &[&relation.sql()]);
+    let row = row.map_err(|error| refused("look into the live database", &error))?;
+    Ok(row.get(0))
+}
+
+/// Foreign keys that a copy made of dumps cannot have, because it lacks the other table.
+fn leading_out(restored: &Path, tables: &[Table]) -> Result<Vec<Link>, EngineError> {
+    let all = dumps::outside(restored)?;
+    let mut links = Vec::new();
+    for link in all {
+        if !link.own || tables.contains(&link.from) {
+            links.push(link);
+        }
+    }
+    Ok(links)
+}
+
+/// The tables under the names they get.
+fn moved(tables: &[Table], named: Option<&str>) -> Vec<Table> {
+    let moved = |table: &Table| Table {
+        schema: named.map_or_else(|| table.schema.clone(), str::to_owned),
+        name: table.name.clone(),
+    };
+    tables.iter().map(moved).collect()
+}
+
+/// The schema that must be made before single tables can come.
+fn new_schema<'a>(taken: &Taken, named: Option<&'a str>) -> Option<&'a str> {
+    named.filter(|_| taken.schema.is_none())
+}
+
+/// No name that the live database has is taken.
+fn refuse_taken(live: &mut Client, taken: &Taken, named: Option<&str>) -> Result<(), EngineError> {
+    if let Some(schema) = &taken.schema {
+        return refuse_schema(live, named.unwrap_or(schema));
+    }
+    let mut new = moved(&taken.tables, named);
+    new.sort();
+    if let Some(twice) = new.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(EngineError::refused(
+            format!("bring back {}", twice[0].sql()),
+            "tables of this name come from several schemas: take them one after the other",
+        ));
+    }
+    for table in new {
+        if exists(live, &table)? {
+            return Err(EngineError::refused(
+                format!("bring back {}", table.sql()),
+                "the live database has a table of this name: write `as \"NAME\"` for a schema \
+                 beside it, or rename the live one",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_schema(live: &mut Client, schema: &str) -> Result<(), EngineError> {
+    let query = "select to_regnamespace($1) is not null";
+    let row = live.query_one(query, &[&quoted(schema)]);
+    let row = row.map_err(|error| refused("look into the live database", &error))?;
+    if !row.get::<_, bool>(0) {
+        return Ok(());
+    }
+    Err(EngineError::refused(
+        format!("bring back schema {schema}"),
+        "the live database has a schema of this name: write `as \"NAME\"` for one beside it, or \
+         rename the live one",
+    ))
+}
+
+/// Changes the copy so that a dump holds what is wanted: under the new schema, and without foreign
+/// keys to what stays behind.
+fn prepare(
+    old: &mut Client,
+    taken: &Taken,
+    links: &[Link],
+    named: Option<&str>,
+) -> Result<(), EngineError> {
+    let mut statements = vec!["set default_transaction_read_only = off".to_owned()];
+    for link in links {
+        let (table, name) = (link.from.sql(), quoted(&link.name));
+        statements.push(format!(
+            "alter table if exists {table} drop constraint if exists {name}"
+        ));
+    }
+    match (named.map(quoted), &taken.schema) {
+        (Some(new), Some(schema)) => {
+            statements.push(format!("alter schema {} rename to {new}", quoted(schema)));
+        }
+        (Some(new), None) => {
+            statements.push(format!("create schema if not exists {new}"));
+            for table in &taken.tables {
+                statements.push(format!("alter table {} set schema {new}", table.sql()));
+            }
+            for (sequence, _) in &taken.sequences {
+                statements.push(format!(
+                    "alter sequence {} set schema {new}",
+                    sequence.sql()
+                ));
+            }
+        }
+        (None, _) => {}
+    }
+    let done = old.batch_execute(&statements.join("; "));
+    done.map_err(|error| refused("prepare the tables in the copy", &error))
+}
+
+fn dump(
+    instance: &Instance,
+    database: &str,
+    taken: &Taken,
+    named: Option<&str>,
+    file: &Path,
+) -> Result<(), EngineError> {
+    let mut command = instance.tool("pg_dump");
+    command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
+    command.arg(file).arg("--dbname").arg(database);
+    if let Some(schema) = &taken.schema {
+        command.arg("--schema").arg(quoted(named.unwrap_or(schema)));
+    } else {
+        let sequences: Vec<Table> = taken.sequences.iter().map(|(one, _)| one.clone()).collect();
+        for one in moved(&taken.tables, named)
+            .iter()
+            .chain(&moved(&sequences, named))
+        {
+            command.arg("--table").arg(one.sql());
+        }
+    }
+    run("pg_dump", &mut command)
+}
+
+/// Brings the dump into the live database, all or nothing.
+fn bring(
+    spec: &PostgresSpec,
+    live: &mut Client,
+    database: &str,
+    schema: Option<&str>,
+    file: &Path,
+) -> Result<(), EngineError> {
+    if let Some(schema) = schema {
+        let statement = format!("create schema if not exists {}", quoted(schema));
+        let done = live.batch_execute(&statement);
+        done.map_err(|error| refused(format!("create schema {schema}"), &error))?;
+    }
+    load(spec, live, database, file)
+}
+
+/// Loads a dump in one transaction, with owners where the role may give them.
+///
+/// # Errors
+/// When the program fails; nothing of the dump is there then.
+pub(super) fn load(
+    spec: &PostgresSpec,
+    live: &mut Client,
+    database: &str,
+    file: &Path,
+) -> Result<(), EngineError> {
+    let mut command = connect::tool(spec, database, "pg_restore")?;
+    command.args([
+        "--single-transaction",
+        "--exit-on-error",
+        "--no-password",
+        "--dbname",
+    ]);
+    command.arg(database);
+    let row = live.query_one("select current_setting('is_superuser') = 'on'", &[]);
+    let row = row.map_err(|error| refused("look into the live database", &error))?;
+    if !row.get::<_, bool>(0) {
+        command.args(["--no-owner", "--no-privileges"]);
+    }
+    command.arg(file);
+    run("pg_restore", &mut command)
+}
+
+fn count(live: &mut Client, table: &Table) -> Result<String, EngineError> {
+    let query = format!("select count(*) from {}", table.sql());
+    let row = live.query_one(&query, &[]);
+    let row = row.map_err(|error| refused("count what came", &error))?;
+    let rows: i64 = row.get(0);
+    Ok(format!("{} ({rows} rows)", table.words()))
+}
+
+/// Makes a foreign key again where the table came back under its old name; says what could not be.
+fn again(live: &mut Client, link: &Link, named: Option<&str>) -> Option<String> {
+    let (table, name) = (link.from.sql(), quoted(&link.name));
+    let words = format!("foreign key {} of {table}: {}", link.name, link.definition);
+    if named.is_some() {
+        return link
+            .own
+            .then(|| format!("{words}: not made for a copy under another name"));
+    }
+    let make = link.sql();
+    let made = live.batch_execute(&format!("{make} not valid"));
+    if let Err(error) = made {
+        // of a partitioned table it is checked at once or not made at all
+        let partitioned = error.code() == Some(&SqlState::WRONG_OBJECT_TYPE);
+        let error = if partitioned {
+            live.batch_execute(&make).err()?
+        } else {
+            error
+        };
+        return Some(format!("{words}: {}", refused("add it", &error)));
+    }
+    let prove = format!("alter table {table} validate constraint {name}");
+    let proved = live.batch_execute(&prove);
+    let error = proved.err()?;
+    Some(format!(
+        "{words}: it holds for new rows only, {}",
+        refused("check the old ones", &error)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_move_to_the_new_schema() {
+        let table = Table {
+            schema: "public".to_owned(),
+            name: "Orders".to_owned(),
+        };
+        let moved = moved(&[table], Some("new"));
+        assert_eq!(moved[0].sql(), "\"new\".\"Orders\"");
+    }
+}

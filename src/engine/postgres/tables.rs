@@ -1,0 +1,255 @@
+//! Owns tables by name: finding what a plan or an operator means in a database, the foreign keys
+//! that tie tables to the rest, and the sequences that they use. Changes nothing.
+
+use postgres::Client;
+use serde::{Deserialize, Serialize};
+
+use super::connect::refused;
+use crate::engine::EngineError;
+use crate::facts::sizes;
+
+/// A table, or another relation, by its full name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Table {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Table {
+    /// The name in SQL.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
+    }
+
+    /// The name for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    fn of(row: &postgres::Row) -> Self {
+        Self {
+            schema: row.get(0),
+            name: row.get(1),
+        }
+    }
+}
+
+/// An identifier in SQL.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Where tables are looked for, in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The database.
+    pub database: &'a str,
+    /// `the copy`, or the service.
+    pub words: &'a str,
+}
+
+impl Place<'_> {
+    fn none(&self, name: &str) -> EngineError {
+        EngineError::refused(
+            format!("find table {name} in {}", self.words),
+            format!(
+                "database {} had none at that moment; choose another moment or name",
+                self.database
+            ),
+        )
+    }
+}
+
+const ORDINARY: &str = "select n.nspname::text, c.relname::text from pg_class c \
+     join pg_namespace n on n.oid = c.relnamespace \
+     where c.relkind in ('r', 'p') and c.relpersistence <> 't' \
+     and n.nspname <> 'information_schema' and n.nspname !~ '^pg_' order by 1, 2";
+
+/// Every table of the database that is not the server's own.
+///
+/// # Errors
+/// What the server says.
+pub fn all(client: &mut Client, place: Place<'_>) -> Result<Vec<Table>, EngineError> {
+    let rows = client.query(ORDINARY, &[]);
+    let rows =
+        rows.map_err(|error| refused(format!("list the tables of {}", place.words), &error))?;
+    Ok(rows.iter().map(Table::of).collect())
+}
+
+/// The tables that names and patterns mean, with the partitions of those that have some, each once.
+///
+/// # Errors
+/// When one means none, or a bare name means several.
+pub fn find(
+    client: &mut Client,
+    place: Place<'_>,
+    names: &[String],
+) -> Result<Vec<Table>, EngineError> {
+    let known = all(client, place)?;
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(meant(&known, place, name)?);
+    }
+    let mut whole = found.clone();
+    for table in &found {
+        whole.extend(partitions(client, table)?);
+    }
+    whole.sort();
+    whole.dedup();
+    Ok(whole)
+}
+
+/// What one name or pattern means.
+fn meant(known: &[Table], place: Place<'_>, name: &str) -> Result<Vec<Table>, EngineError> {
+    let bare = name.strip_prefix(&format!("{}.", place.database));
+    let names = [Some(name), bare];
+    let by = |name: &str| -> Vec<Table> {
+        let is = |table: &&Table| {
+            let exact = table.words() == name || table.name == name;
+            exact || sizes::is_pattern(name) && sizes::matches(&table.words(), name)
+        };
+        known.iter().filter(is).cloned().collect()
+    };
+    let found = names.into_iter().flatten().map(by);
+    let found = found.into_iter().find(|found| !found.is_empty());
+    let found = found.ok_or_else(|| place.none(name))?;
+    if found.len() > 1 && !sizes::is_pattern(name) {
+        let schemas: Vec<&str> = found.iter().map(|table| table.schema.as_str()).collect();
+        return Err(EngineError::refused(
+            format!("find table {name} in {}", place.words),
+            format!("it is in the schemas {}: say which", schemas.join(", ")),
+        ));
+    }
+    Ok(found)
+}
+
+fn partitions(client: &mut Client, table: &Table) -> Result<Vec<Table>, EngineError> {
+    let query = "select n.nspname::text, c.relname::text \
+                 from pg_partition_tree($1::text::regclass) t \
+                 join pg_class c on c.oid = t.relid \
+                 join pg_namespace n on n.oid = c.relnamespace where t.level > 0";
+    let rows = client.query(query, &[&table.sql()]);
+    let what = || format!("list the partitions of {}", table.words());
+    let rows = rows.map_err(|error| refused(what(), &error))?;
+    Ok(rows.iter().map(Table::of).collect())
+}
+
+/// A foreign key from or to one of the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The table that refers.
+    pub from: Table,
+    /// The key's name.
+    pub name: String,
+    /// As `ALTER TABLE … ADD CONSTRAINT` takes it.
+    pub definition: String,
+    /// Does one of the tables refer, or is it referred to?
+    pub own: bool,
+}
+
+impl Link {
+    /// The statement that makes it.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        let (table, name) = (self.from.sql(), quoted(&self.name));
+        let definition = self.definition.trim_end_matches(" NOT VALID");
+        format!("alter table {table} add constraint {name} {definition}")
+    }
+}
+
+/// Foreign keys of the tables and to them, other than among themselves.
+///
+/// # Errors
+/// What the server says.
+pub fn links(client: &mut Client, tables: &[Table]) -> Result<Vec<Link>, EngineError> {
+    let query = "select n.nspname::text, c.relname::text, k.conname::text, \
+                 pg_get_constraintdef(k.oid), k.conrelid = any($1::text[]::regclass[]::oid[]) \
+                 from pg_constraint k join pg_class c on c.oid = k.conrelid \
+                 join pg_namespace n on n.oid = c.relnamespace where k.contype = 'f' \
+                 and k.conparentid = 0 \
+                 and (k.conrelid = any($1::text[]::regclass[]::oid[])) \
+                 <> (k.confrelid = any($1::text[]::regclass[]::oid[])) order by 1, 2, 3";
+    // definitions must name schemas, wherever they are read
+    let set = client.batch_execute("set search_path = pg_catalog");
+    set.map_err(|error| refused("prepare the question for foreign keys", &error))?;
+    let rows = client.query(query, &[&names(tables)]);
+    let rows = rows.map_err(|error| refused("list the foreign keys", &error))?;
+    let link = |row: &postgres::Row| Link {
+        from: Table::of(row),
+        name: row.get(2),
+        definition: row.get(3),
+        own: row.get(4),
+    };
+    Ok(rows.iter().map(link).collect())
+}
+
+/// Sequences that defaults of the tables use without being owned by one of their columns.
+///
+/// # Errors
+/// What the server says.
+pub fn loose_sequences(client: &mut Client, tables: &[Table]) -> Result<Vec<Table>, EngineError> {
+    let query = "select distinct n.nspname::text, s.relname::text from pg_attrdef d \
+                 join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid \
+                 and p.refclassid = 'pg_class'::regclass \
+                 join pg_class s on s.oid = p.refobjid and s.relkind = 'S' \
+                 join pg_namespace n on n.oid = s.relnamespace \
+                 where d.adrelid = any($1::text[]::regclass[]::oid[]) and not exists ( \
+                 select from pg_depend o where o.classid = 'pg_class'::regclass \
+                 and o.objid = s.oid and o.deptype in ('a', 'i') \
+                 and o.refobjid = any($1::text[]::regclass[]::oid[])) order by 1, 2";
+    let rows = client.query(query, &[&names(tables)]);
+    let rows = rows.map_err(|error| refused("list the sequences of the tables", &error))?;
+    Ok(rows.iter().map(Table::of).collect())
+}
+
+/// The names in SQL.
+#[must_use]
+pub fn names(tables: &[Table]) -> Vec<String> {
+    tables.iter().map(Table::sql).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(schema: &str, name: &str) -> Table {
+        Table {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn names_are_quoted() {
+        let odd = table("my \"own\"", "Orders");
+        assert_eq!(odd.sql(), "\"my \"\"own\"\"\".\"Orders\"");
+    }
+
+    #[test]
+    fn a_name_or_a_pattern_means_tables() {
+        let known = [
+            table("public", "lines"),
+            table("sales", "lines"),
+            table("sales", "orders"),
+        ];
+        let place = Place {
+            database: "shop",
+            words: "the copy",
+        };
+        let count = |name| meant(&known, place, name).map(|found| found.len());
+        assert_eq!(count("orders").expect("one"), 1);
+        assert_eq!(count("shop.orders").expect("with its database"), 1);
+        assert_eq!(count("sales.lines").expect("one"), 1);
+        assert_eq!(count("sales.*").expect("a schema"), 2);
+        assert_eq!(count("l*").expect("a pattern"), 2);
+        let told = count("lines").expect_err("two schemas").to_string();
+        assert!(told.contains("public, sales"), "{told}");
+        let told = count("gone").expect_err("none").to_string();
+        assert!(told.contains("had none at that moment"), "{told}");
+    }
+}

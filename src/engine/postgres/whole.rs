@@ -1,0 +1,205 @@
+//! Owns taking a whole database out of a recovered cluster into the live server: it is loaded under
+//! a name of its own and renamed last, so that a half one is never taken for a whole one.
+
+use std::path::Path;
+
+use postgres::Client;
+
+use super::PostgresSpec;
+use super::connect::{self, refused};
+use super::extract::load;
+use super::instance::Instance;
+use super::logical::{self, run};
+use super::tables::quoted;
+use crate::engine::{EngineError, Extracted, Extraction};
+
+/// What marks a database that is being loaded.
+const MARK: &str = "planc is loading this database";
+
+/// How a database reads texts.
+#[derive(Debug)]
+struct Manner {
+    encoding: String,
+    collate: String,
+    ctype: String,
+    /// `c`, `i` or `b`.
+    provider: String,
+    locale: Option<String>,
+    owner: String,
+    /// Grants or settings of the database itself.
+    settings: bool,
+    tables: i64,
+}
+
+/// Takes the database under its old or a new name.
+///
+/// # Errors
+/// When the copy has none, the live server has one of that name, or the tools fail; the live
+/// server is as before then.
+pub(super) fn extract(
+    spec: &PostgresSpec,
+    restored: &Path,
+    wish: &Extraction,
+    database: &str,
+) -> Result<Extracted, EngineError> {
+    let new = wish.name.as_deref().unwrap_or(database);
+    let mut live = connect::open(&spec.service, &spec.connect)?;
+    if exists(&mut live, new)? {
+        return Err(EngineError::refused(
+            format!("bring back database {database}"),
+            format!(
+                "the live server has a database {new}: write `as \"NAME\"` for another name, or \
+                 rename the live one"
+            ),
+        ));
+    }
+    let instance = logical::open(spec, restored)?;
+    let manner = manner(&instance, database)?;
+    let file = wish.scratch.join("database.dump");
+    let mut command = instance.tool("pg_dump");
+    command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
+    run("pg_dump", command.arg(&file).arg("--dbname").arg(database))?;
+    instance.stop()?;
+    bring(spec, &mut live, &manner, new, &file)?;
+    let mut extracted = Extracted::default();
+    let told = format!("database {new} ({} tables)", manner.tables);
+    extracted.tables.push(told);
+    if manner.settings {
+        let told = format!("grants and settings of the database {database} itself were not taken");
+        extracted.lost.push(told);
+    }
+    Ok(extracted)
+}
+
+fn exists(live: &mut Client, name: &str) -> Result<bool, EngineError> {
+    let query = "select exists (select from pg_database where datname = $1)";
+    let row = live.query_one(query, &[&name]);
+    let row = row.map_err(|error| refused("list the live databases", &error))?;
+    Ok(row.get(0))
+}
+
+fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
+    let mut client = instance.client(database)?;
+    let what = || format!("look at database {database} of the copy");
+    // the column of the locale was renamed in 17
+    let query = "select pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, \
+                 datlocprovider::text, coalesce(to_jsonb(d) ->> 'datlocale', \
+                 to_jsonb(d) ->> 'daticulocale'), pg_get_userbyid(datdba)::text, \
+                 datacl is not null \
+                 or exists (select from pg_db_role_setting where setdatabase = d.oid), \
+                 (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+                 where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' \
+                 and n.nspname <> 'information_schema') \
+                 from pg_database d where datname = current_database()";
+    let row = client.query_one(query, &[]);
+    let row = row.map_err(|error| refused(what(), &error))?;
+    Ok(Manner {
+        encoding: row.get(0),
+        collate: row.get(1),
+        ctype: row.get(2),
+        provider: row.get(3),
+        locale: row.get(4),
+        owner: row.get(5),
+        settings: row.get(6),
+        tables: row.get(7),
+    })
+}
+
+/// Loads under a name of its own, then gives it the name.
+fn bring(
+    spec: &PostgresSpec,
+    live: &mut Client,
+    manner: &Manner,
+    new: &str,
+    file: &Path,
+) -> Result<(), EngineError> {
+    let loading = format!("{new}.loading");
+    clear(live, &loading)?;
+    let what = || format!("create database {loading}");
+    let made = live.batch_execute(&manner.create(&loading));
+    made.map_err(|error| refused(what(), &error))?;
+    let mark = format!("comment on database {} is '{MARK}'", quoted(&loading));
+    let marked = live.batch_execute(&mark);
+    marked.map_err(|error| refused(what(), &error))?;
+    if let Err(error) = load(spec, live, &loading, file) {
+        clear(live, &loading)?;
+        return Err(error);
+    }
+    let (from, to) = (quoted(&loading), quoted(new));
+    let named = live.batch_execute(&format!("comment on database {from} is null"));
+    named.map_err(|error| refused(what(), &error))?;
+    let rename = format!("alter database {from} rename to {to}");
+    let renamed = live.batch_execute(&rename);
+    renamed.map_err(|error| refused(format!("name the new database {new}"), &error))?;
+    // a role that is no superuser keeps what it made
+    let give = format!("alter database {to} owner to {}", quoted(&manner.owner));
+    let _ = live.batch_execute(&give);
+    Ok(())
+}
+
+/// Removes what an earlier try left.
+fn clear(live: &mut Client, loading: &str) -> Result<(), EngineError> {
+    if !exists(live, loading)? {
+        return Ok(());
+    }
+    let query = "select coalesce(shobj_description(oid, 'pg_database') = $2, false) \
+                 from pg_database where datname = $1";
+    let row = live.query_one(query, &[&loading, &MARK]);
+    let row = row.map_err(|error| refused(format!("look at database {loading}"), &error))?;
+    if !row.get::<_, bool>(0) {
+        return Err(EngineError::refused(
+            format!("load into database {loading}"),
+            "there is one of this name that planc did not make: rename or drop it",
+        ));
+    }
+    let dropped = live.batch_execute(&format!("drop database {}", quoted(loading)));
+    dropped.map_err(|error| refused(format!("drop database {loading}"), &error))
+}
+
+impl Manner {
+    fn create(&self, name: &str) -> String {
+        let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let mut statement = format!(
+            "create database {} template template0 encoding {} lc_collate {} lc_ctype {}",
+            quoted(name),
+            text(&self.encoding),
+            text(&self.collate),
+            text(&self.ctype)
+        );
+        let locale = text(self.locale.as_deref().unwrap_or_default());
+        match self.provider.as_str() {
+            "i" => statement.push_str(&format!(" locale_provider icu icu_locale {locale}")),
+            "b" => statement.push_str(&format!(" locale_provider builtin builtin_locale {locale}")),
+            _ => {}
+        }
+        statement
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_made_as_it_was() {
+        let mut manner = Manner {
+            encoding: "UTF8".to_owned(),
+            collate: "C.UTF-8".to_owned(),
+            ctype: "C.UTF-8".to_owned(),
+            provider: "c".to_owned(),
+            locale: None,
+            owner: "me".to_owned(),
+            settings: false,
+            tables: 0,
+        };
+        let plain = manner.create("a \"b\"");
+        assert_eq!(
+            plain,
+            "create database \"a \"\"b\"\"\" template template0 encoding 'UTF8' \
+             lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'"
+        );
+        manner.provider = "i".to_owned();
+        manner.locale = Some("de-DE".to_owned());
+        assert!(manner.create("x").ends_with("icu_locale 'de-DE'"));
+    }
+}
