@@ -245,7 +245,8 @@ impl Script<'_, '_> {
                 restoring.logical.push(*id);
                 continue;
             }
-            let back = to.is_none() && self.to.is_none() && !self.drill;
+            // `--to` then only says where the cluster on the way lies
+            let back = to.is_none() && !self.drill;
             let name = &self.world.plan.service(service).name;
             self.waiting.push(Restoring {
                 service,

@@ -234,6 +234,19 @@ impl Site {
         assert!(killed.expect("kill starts").success() || self.path("state").exists());
     }
 
+    /// Folders of recoveries that hold anything.
+    pub(crate) fn left_behind(&self) -> usize {
+        let folders = std::fs::read_dir(self.path("state/restored"));
+        let entries = folders.into_iter().flatten().flatten();
+        let holds = |folder: std::path::PathBuf| {
+            walkdir::WalkDir::new(folder)
+                .into_iter()
+                .flatten()
+                .any(|entry| entry.file_type().is_file())
+        };
+        entries.filter(|entry| holds(entry.path())).count()
+    }
+
     /// Records of all journals.
     pub(crate) fn journal_records(&self) -> usize {
         let runs = std::fs::read_dir(self.path("state/shop@test/runs"));

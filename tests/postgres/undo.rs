@@ -106,8 +106,7 @@ fn a_bad_transaction_is_taken_back_as_far_as_nobody_came_after() {
         let told = site.good(&line);
         assert!(told.contains("rows unchanged since: none"), "{told}");
         assert_eq!(rows(&site.cluster, "accounts"), after);
-        let left = std::fs::read_dir(site.path("state/restored")).map_or(0, Iterator::count);
-        assert_eq!(left, 0, "nothing stays of the copies");
+        assert_eq!(site.left_behind(), 0, "nothing stays of the copies");
     }
 }
 

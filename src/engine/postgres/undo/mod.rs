@@ -45,7 +45,7 @@ struct Three {
 /// # Errors
 /// When a copy does not open, a table has no primary key, or a server refuses; the live rows are as
 /// they were then.
-pub fn undo(
+pub(super) fn undo(
     spec: &PostgresSpec,
     before: &Path,
     after: &Path,
