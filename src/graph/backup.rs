@@ -143,36 +143,7 @@ fn bracket(
     let copy = copy(world, draft, &target, wanted);
     let end = end(draft, &target);
     let commit = commit(draft, &target);
-    draft.edge(
-        begin,
-        copy,
-        EdgeKind::Success,
-        "the source must be in backup mode",
-    );
-    draft.edge(
-        begin,
-        end,
-        EdgeKind::Success,
-        "backup mode that was entered must be left",
-    );
-    draft.edge(
-        copy,
-        end,
-        EdgeKind::Always,
-        "backup mode is left whatever becomes of the copy",
-    );
-    draft.edge(
-        copy,
-        commit,
-        EdgeKind::Success,
-        "all bytes must be durable before the manifest",
-    );
-    draft.edge(
-        end,
-        commit,
-        EdgeKind::Success,
-        "the positions are known when backup mode ends",
-    );
+    tie(draft, (begin, copy, end, commit));
     made.first.entry(job).or_default().push(begin);
     made.last.entry(job).or_default().push(commit);
     let steps = Bracket { begin, copy, end };
@@ -205,6 +176,40 @@ fn bracket(
         }
     }
     steps
+}
+
+/// The order within a bracket.
+fn tie(draft: &mut Draft, (begin, copy, end, commit): (u32, u32, u32, u32)) {
+    draft.edge(
+        begin,
+        copy,
+        EdgeKind::Success,
+        "the source must be in backup mode",
+    );
+    draft.edge(
+        begin,
+        end,
+        EdgeKind::Success,
+        "backup mode that was entered must be left",
+    );
+    draft.edge(
+        copy,
+        end,
+        EdgeKind::Always,
+        "backup mode is left whatever becomes of the copy",
+    );
+    draft.edge(
+        copy,
+        commit,
+        EdgeKind::Success,
+        "all bytes must be durable before the manifest",
+    );
+    draft.edge(
+        end,
+        commit,
+        EdgeKind::Success,
+        "the positions are known when backup mode ends",
+    );
 }
 
 /// What a bracket is about.

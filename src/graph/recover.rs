@@ -46,6 +46,7 @@ pub(super) fn build(
         staged: Vec::new(),
         published: Vec::new(),
         extracted: Vec::new(),
+        returning: Vec::new(),
     };
     let mut problems = Vec::new();
     for action in &scenario.actions {
@@ -126,6 +127,8 @@ struct Script<'s, 'a> {
     published: Vec<(ServiceId, String)>,
     /// Services that tables were taken into: further probes ask them.
     extracted: Vec<String>,
+    /// Places of copies that are brought into the live service and never published.
+    returning: Vec<String>,
 }
 
 impl Script<'_, '_> {
@@ -248,14 +251,18 @@ impl Script<'_, '_> {
             // `--to` then only says where the cluster on the way lies
             let back = to.is_none() && !self.drill;
             let name = &self.world.plan.service(service).name;
+            let target = self.place(service, to.or(back.then_some(name)), false)?;
+            if back {
+                self.returning.push(target.clone());
+            }
             self.waiting.push(Restoring {
                 service,
-                target: self.place(service, to.or(back.then_some(name)), false)?,
+                target,
                 until: RecoveryTarget::Backup,
                 from: from.clone(),
                 relocate: BTreeMap::new(),
                 incarnation: None,
-                only: if back { vec![name.clone()] } else { Vec::new() },
+                only: place::only(self.world, self.scenario, self.given, service),
                 delta: false,
                 logical: vec![*id],
             });
@@ -451,7 +458,7 @@ impl Script<'_, '_> {
             let restoring = restoring.or_dumped(self.world);
             match restoring.stage(self.world, &mut self.draft, &mut self.line) {
                 Ok(()) => {
-                    if !restoring.logical.is_empty() && !restoring.only.is_empty() {
+                    if self.returning.contains(&restoring.target) {
                         self.bring_back(&restoring);
                     }
                     self.examine(&restoring);
@@ -491,7 +498,9 @@ impl Script<'_, '_> {
     /// A copy that lacks databases is never published: it is only there to take something from.
     fn publish_whole(&mut self) {
         let staged = std::mem::take(&mut self.staged);
-        let (whole, partial) = staged.into_iter().partition(|one| one.only.is_empty());
+        let returning = &self.returning;
+        let stays = |one: &Restoring| one.only.is_empty() && !returning.contains(&one.target);
+        let (whole, partial) = staged.into_iter().partition(stays);
         self.staged = whole;
         self.publish();
         self.staged = partial;

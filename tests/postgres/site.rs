@@ -234,6 +234,17 @@ impl Site {
         assert!(killed.expect("kill starts").success() || self.path("state").exists());
     }
 
+    /// Asks planc to end, as an operator does; true when it was still there.
+    pub(crate) fn ask_to_end(&self, child: &std::process::Child) -> bool {
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let text = std::fs::read_to_string(children).unwrap_or_default();
+        let under_runuser = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+        let inner = text.split_whitespace().next().filter(|_| under_runuser);
+        let id = inner.map_or_else(|| child.id().to_string(), str::to_owned);
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        asked.expect("kill starts").success()
+    }
+
     /// Folders of recoveries that hold anything.
     pub(crate) fn left_behind(&self) -> usize {
         let folders = std::fs::read_dir(self.path("state/restored"));

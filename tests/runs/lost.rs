@@ -103,6 +103,7 @@ fn run(
         state_dir: folder.join("state"),
         connect: std::collections::BTreeMap::new(),
         apart: std::collections::BTreeSet::new(),
+        sets: std::collections::BTreeMap::new(),
     };
     let mut context = Context::default();
     let engine = open(&spec).expect("engine");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::connect;
-use super::inplace::InPlaceRestore;
 use super::dumps::{self, DumpRestore, Dumping, Snapshots};
+use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{PostgresSpec, amcheck, archive, backup, extract, instance, logical, server, undo};

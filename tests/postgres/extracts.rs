@@ -1,0 +1,245 @@
+//! Parts of a database at any moment, taken out of a scratch copy on real servers: a group, a
+//! schema, a whole database; foreign keys and sequences minded; what was left out is measured.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::cluster::{Cluster, versions};
+use super::site::Site;
+
+const MORE: &str = r#"
+recovery group_then {
+  for human error
+  given moment: time
+  restore service shop to scratch from nearest
+  replay log until $moment
+  extract group core into database orders as "core_then"
+}
+
+recovery schema_then {
+  for human error
+  given moment: time
+  restore service shop to scratch from nearest
+  replay log until $moment
+  extract table "sales.*" into database orders as "sales_then"
+}
+
+recovery database_then {
+  for human error
+  given moment: time
+  restore service shop to scratch from nearest
+  replay log until $moment
+  extract database orders into service shop as "orders_then"
+}
+"#;
+
+fn site(version: u32) -> Site {
+    Site::with(version, |plan| plan.to_owned() + MORE)
+}
+
+fn orders(cluster: &Cluster, statements: &str) {
+    let mut client = cluster.client_of("postgres", "orders");
+    client.batch_execute(statements).expect(statements);
+}
+
+fn number(cluster: &Cluster, database: &str, query: &str) -> i64 {
+    let mut client = cluster.client_of("postgres", database);
+    client.query_one(query, &[]).expect(query).get(0)
+}
+
+/// Bytes that were restored, and that the cluster has, as the command tells them.
+fn bytes(told: &str) -> (u64, u64) {
+    let line = told
+        .lines()
+        .find(|line| line.contains("bytes were restored of"));
+    let line = line.expect("the comparison");
+    let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+    let mut next = || numbers.next().expect("a number");
+    (next(), next())
+}
+
+#[test]
+fn a_group_a_schema_and_a_database_come_back_as_they_were() {
+    for version in versions() {
+        let site = site(version);
+        site.cluster.sql("alter role keeper superuser");
+        site.cluster
+            .sql("create table big as select i, repeat('b', 900) from generate_series(1, 9000) i");
+        orders(
+            &site.cluster,
+            "create schema sales; create type sales.mood as enum ('good', 'bad'); \
+             create table sales.visits (id serial primary key, line int references lines, \
+             feeling sales.mood); insert into sales.visits (line, feeling) \
+             select i, 'good' from generate_series(1, 7) i; \
+             create view sales.happy as select * from sales.visits where feeling = 'good'",
+        );
+        site.good("run");
+        orders(
+            &site.cluster,
+            "insert into sales.visits (feeling) values ('bad')",
+        );
+        std::thread::sleep(Duration::from_millis(20));
+        let moment = jiff::Timestamp::now();
+        std::thread::sleep(Duration::from_millis(20));
+        orders(
+            &site.cluster,
+            "delete from sales.visits; delete from notes; delete from lines; \
+             drop view sales.happy",
+        );
+        site.good("run wal");
+
+        let told = site.good(&format!("recover group_then moment={moment} --yes"));
+        assert!(told.contains("core_then.lines (40 rows)"), "{told}");
+        let (restored, whole) = bytes(&told);
+        assert!(
+            restored + 8_000_000 < whole,
+            "other databases stay out: {told}"
+        );
+
+        let told = site.good(&format!("recover schema_then moment={moment} --yes"));
+        assert!(told.contains("sales_then.visits (8 rows)"), "{told}");
+        assert!(
+            told.contains("visits_line_fkey"),
+            "the key that leads out is told: {told}"
+        );
+        let happy = "select count(*) from sales_then.happy";
+        assert_eq!(number(&site.cluster, "orders", happy), 7);
+        let next = "insert into sales_then.visits default values returning id::int8";
+        assert!(
+            number(&site.cluster, "orders", next) > 8,
+            "the sequence came too"
+        );
+        let told = site.ends(&format!("recover schema_then moment={moment} --yes"), 1);
+        assert!(told.contains("has a schema of this name"), "{told}");
+
+        let told = site.good(&format!("recover database_then moment={moment} --yes"));
+        assert!(told.contains("database orders_then (5 tables)"), "{told}");
+        assert_eq!(
+            number(&site.cluster, "orders_then", "select count(*) from lines"),
+            40
+        );
+        assert_eq!(
+            number(
+                &site.cluster,
+                "orders_then",
+                "select count(*) from sales.happy"
+            ),
+            7
+        );
+        let told = site.ends(&format!("recover database_then moment={moment} --yes"), 1);
+        assert!(told.contains("has a database orders_then"), "{told}");
+        assert_eq!(site.left_behind(), 0);
+    }
+}
+
+#[test]
+fn rows_that_violate_a_key_and_sequences_that_lag_are_told() {
+    let site = site(15);
+    site.cluster.sql("alter role keeper superuser");
+    orders(
+        &site.cluster,
+        "create sequence shared; create table tickets (id int8 primary key default \
+         nextval('shared')); insert into tickets select from generate_series(1, 50)",
+    );
+    site.good("run");
+    let mut client = site.cluster.client_of("postgres", "orders");
+    let mut work = client.transaction().expect("a transaction");
+    let dropped = work.batch_execute("drop table tickets; drop table lines cascade");
+    dropped.expect("dropped");
+    let row = work.query_one("select pg_current_xact_id()::text", &[]);
+    let bad: String = row.expect("a number").get(0);
+    work.commit().expect("a commit");
+    orders(
+        &site.cluster,
+        "delete from customers where id = 3; select setval('shared', 1)",
+    );
+    site.good("run wal");
+    let told = site.good(&format!(
+        "recover dropped_for_good victim=lines bad={bad} --yes"
+    ));
+    assert!(told.contains("holds for new rows only"), "{told}");
+    assert!(told.contains("lines_customer_fkey"), "{told}");
+    let told = site.good(&format!(
+        "recover dropped_for_good victim=tickets bad={bad} --yes"
+    ));
+    assert!(
+        told.contains("sequence public.shared stands at 1"),
+        "{told}"
+    );
+    assert_eq!(
+        number(&site.cluster, "orders", "select count(*) from tickets"),
+        50
+    );
+}
+
+/// Servers that run below a folder.
+fn servers_below(folder: &std::path::Path) -> usize {
+    let folder = folder.display().to_string();
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let below = processes.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&folder)
+    });
+    below.count()
+}
+
+#[test]
+fn a_drill_tames_hostile_settings_and_cleans_up_whatever_happens() {
+    let site = site(15);
+    let mark = site.path("hostile").display().to_string();
+    for setting in [
+        format!("recovery_end_command = 'touch {mark}'"),
+        format!("archive_cleanup_command = 'touch {mark}'"),
+        "recovery_target_name = 'never'".to_owned(),
+        "shared_preload_libraries = 'no_such_library'".to_owned(),
+        "statement_timeout = '1ms'".to_owned(),
+        "default_transaction_read_only = on".to_owned(),
+        "listen_addresses = '*'".to_owned(),
+        "shared_buffers = '4TB'".to_owned(),
+    ] {
+        site.cluster.sql(&format!("alter system set {setting}"));
+    }
+    site.good("run");
+    let told = site.good("drill weekly --yes");
+    assert!(told.contains("pg_amcheck found nothing"), "{told}");
+    assert!(
+        !site.path("hostile").exists(),
+        "no command of the live server ran"
+    );
+    assert_eq!(
+        (site.left_behind(), servers_below(&site.path("state"))),
+        (0, 0)
+    );
+
+    // asked to end at several moments
+    let mut asked = 0;
+    for records in [3, 6, 9] {
+        let known = site.journal_records();
+        let child = site
+            .command("drill weekly --yes")
+            .stdout(Stdio::null())
+            .spawn();
+        let mut child = child.expect("planc starts");
+        let began = Instant::now();
+        while child.try_wait().expect("wait").is_none() {
+            if site.journal_records() >= known + records {
+                asked += usize::from(site.ask_to_end(&child));
+                child.wait().expect("wait");
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_mins(5), "the drill hangs");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(
+            (site.left_behind(), servers_below(&site.path("state"))),
+            (0, 0)
+        );
+    }
+    assert!(asked > 0, "no drill was asked to end");
+    // and one that fails
+    site.ends("drill hopeless --yes", 1);
+    assert_eq!(
+        (site.left_behind(), servers_below(&site.path("state"))),
+        (0, 0)
+    );
+}
