@@ -1,8 +1,9 @@
-//! Owns reading a large file past the page cache. A backup reads each file once: through the cache
-//! that pushes out what the database keeps there, and costs more CPU than the copy itself. Must not
-//! decide what is read; where the file system refuses, the cache is used.
+//! Owns reading and writing large files past the page cache. A backup reads each file once, a
+//! restore writes it once: through the cache that pushes out what databases keep there, and costs
+//! more CPU than all the rest. Must not decide what is read or written; where the file system
+//! refuses, the cache is used.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -49,24 +50,46 @@ impl Read for LargeReader<'_> {
     }
 }
 
+/// The same file, opened past the cache.
+fn past_the_cache(file: &File, how: &mut OpenOptions) -> Option<File> {
+    let same = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
+    how.custom_flags(flags).open(same).ok()
+}
+
+/// Memory of [`STEP`] bytes that begins where the device wants it.
+#[derive(Debug)]
+struct Aligned {
+    memory: Vec<u8>,
+    begin: usize,
+}
+
+impl Aligned {
+    fn new() -> Self {
+        let memory = vec![0; STEP + ALIGN];
+        Self {
+            begin: memory.as_ptr().align_offset(ALIGN).min(ALIGN),
+            memory,
+        }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory[self.begin..self.begin + STEP]
+    }
+}
+
 /// The file once more, opened to be read past the cache.
 struct Direct {
     file: File,
-    memory: Vec<u8>,
-    begin: usize,
+    memory: Aligned,
     held: Range<usize>,
 }
 
 impl Direct {
     fn open(file: &File) -> Option<Self> {
-        let same = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
-        let file = File::options().read(true).custom_flags(flags).open(same);
-        let memory = vec![0; STEP + ALIGN];
         Some(Self {
-            file: file.ok()?,
-            begin: memory.as_ptr().align_offset(ALIGN).min(ALIGN),
-            memory,
+            file: past_the_cache(file, File::options().read(true))?,
+            memory: Aligned::new(),
             held: 0..0,
         })
     }
@@ -77,10 +100,9 @@ impl Direct {
         if !self.held.is_empty() {
             return true;
         }
-        let memory = &mut self.memory[self.begin..self.begin + STEP];
         let aligned = at.is_multiple_of(ALIGN as u64);
         let read = if aligned {
-            self.file.read_at(memory, at)
+            self.file.read_at(self.memory.bytes(), at)
         } else {
             Ok(0)
         };
@@ -90,10 +112,61 @@ impl Direct {
 
     fn give(&mut self, out: &mut [u8]) -> usize {
         let length = out.len().min(self.held.len());
-        let begin = self.begin + self.held.start;
-        out[..length].copy_from_slice(&self.memory[begin..begin + length]);
+        let held = &self.memory.bytes()[self.held.start..];
+        out[..length].copy_from_slice(&held[..length]);
         self.held.start += length;
         length
+    }
+}
+
+/// Writes files one after the other; large whole pieces go past the cache.
+#[derive(Debug, Default)]
+pub(crate) struct LargeWriter {
+    memory: Option<Aligned>,
+    direct: Past,
+}
+
+/// Whether the open file takes bytes past the cache.
+#[derive(Debug, Default)]
+enum Past {
+    #[default]
+    Untried,
+    Open(File),
+    Refused,
+}
+
+impl LargeWriter {
+    /// The next file begins.
+    pub(crate) fn next(&mut self) {
+        self.direct = Past::Untried;
+    }
+
+    /// Writes all of `bytes` at an offset of the file that was begun. Durable after `sync_all`.
+    ///
+    /// # Errors
+    /// What the system says of a write through the cache.
+    pub(crate) fn write_at(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        let suits = bytes.len() == STEP && at.is_multiple_of(ALIGN as u64);
+        let written = if suits { self.past(file, bytes, at) } else { 0 };
+        file.write_all_at(&bytes[written..], at + written as u64)
+    }
+
+    /// How many of the bytes could be written past the cache.
+    fn past(&mut self, file: &File, bytes: &[u8], at: u64) -> usize {
+        if let Past::Untried = self.direct {
+            let open = past_the_cache(file, File::options().write(true));
+            self.direct = open.map_or(Past::Refused, Past::Open);
+        }
+        let Past::Open(direct) = &self.direct else {
+            return 0;
+        };
+        let memory = self.memory.get_or_insert_with(Aligned::new).bytes();
+        memory.copy_from_slice(bytes);
+        let written = direct.write_at(memory, at).unwrap_or(0);
+        if written < bytes.len() {
+            self.direct = Past::Refused;
+        }
+        written
     }
 }
 
@@ -121,6 +194,23 @@ mod tests {
                 }
                 assert!(got == bytes, "{length} bytes by {step}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let bytes: Vec<u8> = (0..3 * STEP + 5).map(|at| (at / 251) as u8).collect();
+        let mut writer = LargeWriter::default();
+        for step in [777_777, STEP, STEP + 1] {
+            let file = tempfile::NamedTempFile::new().expect("file");
+            writer.next();
+            for (piece, at) in bytes.chunks(step).zip((0..).step_by(step)) {
+                writer.write_at(file.as_file(), piece, at).expect("written");
+            }
+            assert!(
+                std::fs::read(file.path()).expect("bytes") == bytes,
+                "{step}"
+            );
         }
     }
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::beneath::Beneath;
 use crate::engine::entry::{ROOT, decode};
+use crate::engine::large::LargeWriter;
 use crate::engine::{EndedBackup, EngineError, Entry, EntryKind, LogRange, RestoreSession};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -20,6 +20,7 @@ pub(super) struct TreeRestore {
     tree: PathBuf,
     beneath: Beneath,
     open: Option<(Entry, Option<File>)>,
+    large: LargeWriter,
     files: BTreeMap<String, u64>,
     folders: Vec<Entry>,
     links: Vec<Entry>,
@@ -35,19 +36,13 @@ impl TreeRestore {
             beneath: Beneath::open(&tree)?,
             tree,
             open: None,
+            large: LargeWriter::default(),
             files: BTreeMap::new(),
             folders: Vec::new(),
             links: Vec::new(),
             warnings: Vec::new(),
             finished: false,
         })
-    }
-
-    fn file(&mut self) -> Result<(&Entry, &File), EngineError> {
-        match &self.open {
-            Some((entry, Some(file))) => Ok((entry, file)),
-            _ => Err(EngineError::refused("restore bytes", "no file is open")),
-        }
     }
 
     /// The root. Who is not privileged can only move a folder that he may write, and the result
@@ -116,7 +111,10 @@ impl RestoreSession for TreeRestore {
         let place = self.beneath.place(&entry.path)?;
         let mut file = None;
         match entry.kind {
-            EntryKind::File => file = Some(place.create_file()?),
+            EntryKind::File => {
+                self.large.next();
+                file = Some(place.create_file()?);
+            }
             EntryKind::Fifo => place.create_fifo()?,
             EntryKind::Directory => {
                 place.create_folder()?;
@@ -131,10 +129,11 @@ impl RestoreSession for TreeRestore {
     }
 
     fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        let tree = self.tree.clone();
-        let (entry, file) = self.file()?;
-        file.write_all_at(bytes, offset)
-            .map_err(EngineError::io("write", tree.join(&entry.path)))
+        let Some((entry, Some(file))) = &self.open else {
+            return Err(EngineError::refused("restore bytes", "no file is open"));
+        };
+        let written = self.large.write_at(file, bytes, offset);
+        written.map_err(EngineError::io("write", self.tree.join(&entry.path)))
     }
 
     fn close(&mut self, length: u64) -> Result<(), EngineError> {

@@ -2,11 +2,12 @@
 //! file is written over, owners and modes are those of the source (R26).
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component as PathPart, Path, PathBuf};
 
 use super::files::cannot;
 use super::over::Over;
+use crate::engine::large::LargeWriter;
 use crate::engine::{EngineError, Entry, EntryKind};
 
 /// Writes entries; folders of the part are mapped to folders of this host.
@@ -16,6 +17,7 @@ pub(super) struct Writer {
     places: Vec<(String, PathBuf)>,
     owner: Option<(u32, u32)>,
     open: Option<(File, PathBuf, Entry)>,
+    large: LargeWriter,
     bytes: u64,
     /// Files may be there already: only what differs is written.
     over: Option<Over>,
@@ -106,6 +108,7 @@ impl Writer {
                         file.map_err(|error| cannot("create", &path, error))?
                     }
                 };
+                self.large.next();
                 self.open = Some((file, path, entry.clone()));
                 Ok(())
             }
@@ -123,7 +126,7 @@ impl Writer {
         let written = match &mut self.over {
             Some(over) => over.write(file, offset, bytes),
             None => {
-                let written = file.write_all_at(bytes, offset);
+                let written = self.large.write_at(file, bytes, offset);
                 written.map(|()| bytes.len() as u64)
             }
         };

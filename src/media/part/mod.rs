@@ -60,8 +60,9 @@ pub struct WriteSettings {
 }
 
 impl WriteSettings {
-    /// Memory for frames in flight when nothing else is asked for: 128 MiB.
-    pub const MEMORY: usize = 128 << 20;
+    /// Memory for frames in flight when nothing else is asked for: 24 MiB, enough to keep a few cores
+    /// busy; one frame a thread is the least.
+    pub const MEMORY: usize = 24 << 20;
 
     /// A hiccup is waited for; a device that is slow is not.
     pub const GRACE: Duration = Duration::from_secs(5);
