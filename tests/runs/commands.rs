@@ -208,6 +208,6 @@ fn a_watch_ships_the_log_while_a_long_copy_goes_on() {
     assert!(!listed("docs/files"), "the long copy is not over");
     let status = told_to_stop(watch);
     assert_eq!(status.code(), Some(3), "the copy can be gone on with");
-    let hint = site.good("status");
+    let hint = site.ends("status", 1);
     assert!(hint.contains("planc run --resume"), "{hint}");
 }
