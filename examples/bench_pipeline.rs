@@ -166,7 +166,7 @@ fn pipeline(
         _ => None,
     };
     let mut settings = WriteSettings::new(parse(codec)?);
-    settings.memory = memory.parse::<usize>()? << 19;
+    settings.memory = WriteSettings::frames_within(memory.parse::<u64>()? << 20);
     let files = files(tree)?;
     let begun = Instant::now();
     let devices = [device];

@@ -10,6 +10,7 @@ mod store;
 use std::path::Path;
 
 pub use self::rebuild::Owner;
+pub use self::report::Question;
 use self::store::Store;
 use crate::media::DeviceError;
 
@@ -58,7 +59,15 @@ impl Catalog {
     /// # Errors
     /// When the file is damaged: the caller proposes `planc catalog rebuild`.
     pub fn open(path: &Path) -> Result<Self, CatalogError> {
-        Store::open(path).map(|store| Self { store })
+        Store::open(path, true).map(|store| Self { store })
+    }
+
+    /// As [`Catalog::open`], for a quick look: the file is not read from end to end first.
+    ///
+    /// # Errors
+    /// When the file is no catalog, or damage is met on the way.
+    pub fn look(path: &Path) -> Result<Self, CatalogError> {
+        Store::open(path, false).map(|store| Self { store })
     }
 }
 

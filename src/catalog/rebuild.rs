@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 use super::{Catalog, CatalogError};
 use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::{Device, DeviceError, log, name, part, tomb};
@@ -22,6 +24,12 @@ impl Owner {
         part.plan == self.plan && part.environment == self.environment
     }
 }
+
+/// Manifests that are in memory at once.
+const AT_ONCE: usize = 1024;
+
+/// What a manifest is of, and the manifest when its packs are there.
+type Found = (PartHeader, Result<Manifest, DeviceError>);
 
 /// Service and identity of sources.
 type Sources = BTreeSet<(String, String)>;
@@ -77,25 +85,44 @@ impl Catalog {
 }
 
 impl Rebuild<'_> {
+    /// Manifests are read on all cores and written down by the thousand.
     fn add_parts(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
-        for object in part::newest(device.list(name::PARTS)?) {
-            match part::read(device, &object) {
-                Ok(manifest) => self.add_part(manifest, device)?,
-                Err(error) => self.problems.push(problem(error)?),
+        let pool = rayon::ThreadPoolBuilder::new().build();
+        let pool = pool.map_err(|cause| self.catalog.store.unusable(cause.to_string()))?;
+        let objects = part::newest(device.list(name::PARTS)?);
+        for batch in objects.chunks(AT_ONCE) {
+            let read = |object: &String| {
+                let manifest = part::read(device, object)?;
+                let header = manifest.header.clone();
+                Ok((header, whole(manifest, device)))
+            };
+            let found: Vec<Result<Found, DeviceError>> =
+                pool.install(|| batch.par_iter().map(read).collect());
+            self.catalog.store.gather()?;
+            for found in found {
+                match found {
+                    Ok((header, manifest)) => self.add_part(&header, manifest, device)?,
+                    Err(error) => self.problems.push(problem(error)?),
+                }
             }
+            self.catalog.store.keep()?;
         }
         Ok(())
     }
 
-    fn add_part(&mut self, manifest: Manifest, device: &dyn Device) -> Result<(), CatalogError> {
-        let header = &manifest.header;
+    fn add_part(
+        &mut self,
+        header: &PartHeader,
+        manifest: Result<Manifest, DeviceError>,
+        device: &dyn Device,
+    ) -> Result<(), CatalogError> {
         let source = (header.service.clone(), header.identity.clone());
         if !self.owner.has(header) {
             self.foreign.insert(source);
             return Ok(());
         }
         self.own.insert(source);
-        match whole(manifest, device) {
+        match manifest {
             Ok(manifest) => {
                 if let Err(error) = self.catalog.record_part(&manifest, device.name()) {
                     self.problems.push(conflict(error)?);

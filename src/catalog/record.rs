@@ -38,7 +38,8 @@ impl Catalog {
         let known: String = self.store.write(|db| {
             insert_part(db, manifest, &content)?;
             let sql = "SELECT content FROM part WHERE part = ?1";
-            let known: String = db.query_row(sql, [&part], |row| row.get(0))?;
+            let mut look = db.prepare_cached(sql)?;
+            let known: String = look.query_row([&part], |row| row.get(0))?;
             if known == content {
                 insert_held(db, &part, device)?;
             }
@@ -186,7 +187,7 @@ fn content(manifest: &Manifest) -> Result<String, String> {
 
 fn insert_held(db: &rusqlite::Connection, object: &str, device: &str) -> rusqlite::Result<()> {
     let sql = "INSERT INTO held VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    db.execute(sql, [object, device])?;
+    db.prepare_cached(sql)?.execute([object, device])?;
     Ok(())
 }
 
@@ -198,30 +199,28 @@ fn insert_part(
     let (header, ended) = (&manifest.header, &manifest.ended);
     let from = ended.from.as_ref();
     let until = ended.until.as_ref();
-    db.execute(
-        "INSERT INTO part VALUES
+    let sql = "INSERT INTO part VALUES
          (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-         ON CONFLICT DO NOTHING",
-        params![
-            header.part,
-            header.component,
-            header.service,
-            word(&header.engine)?,
-            header.job,
-            header.run,
-            word(&header.method)?,
-            header.identity,
-            ended.taken_at.to_string(),
-            from.map(|position| &position.incarnation),
-            from.map(|position| signed(position.value)),
-            until.map(|position| &position.incarnation),
-            until.map(|position| signed(position.value)),
-            header.base,
-            signed(manifest.bytes),
-            signed(manifest.stored_bytes),
-            content,
-        ],
-    )?;
+         ON CONFLICT DO NOTHING";
+    db.prepare_cached(sql)?.execute(params![
+        header.part,
+        header.component,
+        header.service,
+        word(&header.engine)?,
+        header.job,
+        header.run,
+        word(&header.method)?,
+        header.identity,
+        ended.taken_at.to_string(),
+        from.map(|position| &position.incarnation),
+        from.map(|position| signed(position.value)),
+        until.map(|position| &position.incarnation),
+        until.map(|position| signed(position.value)),
+        header.base,
+        signed(manifest.bytes),
+        signed(manifest.stored_bytes),
+        content,
+    ])?;
     Ok(())
 }
 

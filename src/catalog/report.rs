@@ -16,8 +16,8 @@ impl Catalog {
     pub fn holdings(&self) -> Result<Holdings, CatalogError> {
         self.store.read(|db| {
             let mut holdings = Holdings {
-                parts: parts(db)?,
-                logs: logs(db)?,
+                parts: parts(db, &Question::default())?,
+                logs: logs(db, &Question::default())?,
                 jobs: jobs(db)?,
                 verified: verified(db)?,
                 damaged: damaged(db)?,
@@ -25,13 +25,24 @@ impl Catalog {
                 condemned: condemned(db)?,
                 ..Holdings::default()
             };
-            holdings
-                .parts
-                .sort_by(|a, b| (a.taken_at, &a.part).cmp(&(b.taken_at, &b.part)));
-            holdings.logs.sort_by(|a, b| {
-                let key = |log: &LogHolding| (log.service.clone(), log.identity.clone());
-                (key(a), &a.from, &a.log).cmp(&(key(b), &b.from, &b.log))
-            });
+            sort(&mut holdings);
+            Ok(holdings)
+        })
+    }
+
+    /// The copies that a question is about, and nothing else: parts and log, in the order of
+    /// [`Catalog::holdings`].
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn find(&self, question: &Question<'_>) -> Result<Holdings, CatalogError> {
+        self.store.read(|db| {
+            let mut holdings = Holdings {
+                parts: parts(db, question)?,
+                logs: logs(db, question)?,
+                ..Holdings::default()
+            };
+            sort(&mut holdings);
             Ok(holdings)
         })
     }
@@ -88,6 +99,55 @@ impl Catalog {
     }
 }
 
+/// Which copies are asked for; what is not said is not asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Question<'a> {
+    /// Component or service.
+    pub name: Option<&'a str>,
+    /// A device that holds the copy.
+    pub device: Option<&'a str>,
+}
+
+impl Question<'_> {
+    /// The condition on a table of copies; `names` are its columns of which one must be the name.
+    /// Its parameters are ?1, the name, and ?2, the device.
+    fn condition(&self, names: &[&str], key: &str) -> String {
+        let mut all = vec!["1".to_owned()];
+        if self.name.is_some() {
+            let names = names.iter().map(|name| format!("{name} = ?1"));
+            all.push(format!("({})", names.collect::<Vec<_>>().join(" OR ")));
+        }
+        if self.device.is_some() {
+            all.push(format!(
+                "EXISTS (SELECT 1 FROM held WHERE object = {key} AND device = ?2)"
+            ));
+        }
+        // every parameter is named once, so that it may be bound
+        format!(
+            "{} AND (?1 IS NULL OR 1) AND (?2 IS NULL OR 1)",
+            all.join(" AND ")
+        )
+    }
+}
+
+fn sort(holdings: &mut Holdings) {
+    (holdings.parts).sort_by(|a, b| (a.taken_at, &a.part).cmp(&(b.taken_at, &b.part)));
+    holdings.logs.sort_by(|a, b| {
+        let key = |log: &LogHolding| (log.service.clone(), log.identity.clone());
+        (key(a), &a.from, &a.log).cmp(&(key(b), &b.from, &b.log))
+    });
+}
+
+fn asked<T>(
+    db: &Connection,
+    sql: &str,
+    question: &Question<'_>,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let parameters = [question.name, question.device];
+    db.prepare(sql)?.query_map(parameters, read)?.collect()
+}
+
 fn all<T>(
     db: &Connection,
     sql: &str,
@@ -121,13 +181,14 @@ fn position(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Position>> 
     }))
 }
 
-fn parts(db: &Connection) -> rusqlite::Result<Vec<PartHolding>> {
+fn parts(db: &Connection, question: &Question<'_>) -> rusqlite::Result<Vec<PartHolding>> {
     let sql = format!(
         "SELECT part, component, job, run, method, identity, taken_at, from_incarnation, from_value,
-         until_incarnation, until_value, base, bytes, stored_bytes, {} FROM part",
-        devices_of("part.part")
+         until_incarnation, until_value, base, bytes, stored_bytes, {} FROM part WHERE {}",
+        devices_of("part.part"),
+        question.condition(&["component", "service"], "part.part")
     );
-    all(db, &sql, |row| {
+    asked(db, &sql, question, |row| {
         Ok(PartHolding {
             part: row.get(0)?,
             component: row.get(1)?,
@@ -146,13 +207,14 @@ fn parts(db: &Connection) -> rusqlite::Result<Vec<PartHolding>> {
     })
 }
 
-fn logs(db: &Connection) -> rusqlite::Result<Vec<LogHolding>> {
+fn logs(db: &Connection, question: &Question<'_>) -> rusqlite::Result<Vec<LogHolding>> {
     let sql = format!(
         "SELECT log, service, identity, incarnation, from_value, until_incarnation, until_value,
-         first_at, last_at, stored_bytes, {} FROM log",
-        devices_of("log.log")
+         first_at, last_at, stored_bytes, {} FROM log WHERE {}",
+        devices_of("log.log"),
+        question.condition(&["service"], "log.log")
     );
-    all(db, &sql, |row| {
+    asked(db, &sql, question, |row| {
         Ok(LogHolding {
             log: row.get(0)?,
             service: row.get(1)?,

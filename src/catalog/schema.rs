@@ -92,6 +92,13 @@ CREATE TABLE run_log (
 ) STRICT;
 ";
 
+/// Finds parts by component and by service.
+pub(super) const INDEX: &str = "
+CREATE INDEX IF NOT EXISTS part_component ON part (component);
+CREATE INDEX IF NOT EXISTS part_service ON part (service);
+CREATE INDEX IF NOT EXISTS held_device ON held (device, object);
+";
+
 /// Brings the tables of version 1 to version 2.
 pub(super) const FROM_1: &str = "
 CREATE TABLE condemned (

@@ -18,14 +18,17 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens or makes the file and checks it (R33).
-    pub(super) fn open(path: &Path) -> Result<Self, CatalogError> {
+    /// Opens or makes the file; `whole` checks all of it (R33).
+    pub(super) fn open(path: &Path, whole: bool) -> Result<Self, CatalogError> {
         let shown = path.display().to_string();
         let db = Connection::open(path).map_err(|cause| sqlite(&shown, &cause))?;
         let mut store = Self { path: shown, db };
         store.prepare().map_err(|cause| store.opening(&cause))?;
-        store.check()?;
+        if whole {
+            store.check()?;
+        }
         store.create()?;
+        store.index()?;
         Ok(store)
     }
 
@@ -92,6 +95,27 @@ impl Store {
         }
     }
 
+    /// Ways to find copies by name; they are not part of the version.
+    fn index(&self) -> Result<(), CatalogError> {
+        let made = self.db.execute_batch(schema::INDEX);
+        made.map_err(|cause| self.opening(&cause))
+    }
+
+    /// Begins to gather changes: until [`Store::keep`] they are one.
+    pub(super) fn gather(&mut self) -> Result<(), CatalogError> {
+        self.batch("BEGIN IMMEDIATE")
+    }
+
+    /// Keeps the changes that were gathered.
+    pub(super) fn keep(&mut self) -> Result<(), CatalogError> {
+        self.batch("COMMIT")
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<(), CatalogError> {
+        let done = self.db.execute_batch(sql);
+        done.map_err(|cause| sqlite(&self.path, &cause))
+    }
+
     /// Begins a change; waits for another process that writes.
     pub(super) fn change(&mut self) -> Result<Transaction<'_>, CatalogError> {
         let path = &self.path;
@@ -100,12 +124,15 @@ impl Store {
             .map_err(|cause| sqlite(path, &cause))
     }
 
-    /// One change, whole or not at all.
+    /// One change, whole or not at all; one of those that are gathered, when some are.
     pub(super) fn write<T>(
         &mut self,
-        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, CatalogError> {
         let path = self.path.clone();
+        if !self.db.is_autocommit() {
+            return change(&self.db).map_err(|cause| sqlite(&path, &cause));
+        }
         let transaction = self.change()?;
         let answer = change(&transaction).map_err(|cause| sqlite(&path, &cause))?;
         transaction

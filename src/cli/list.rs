@@ -5,10 +5,11 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::catalog::Question;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::site::Site;
+use crate::cli::site::{Site, catalog_error};
 use crate::facts::holdings::{Holdings, LogHolding, PartHolding};
 use crate::quantity::Bytes;
 use crate::report::columns::columns;
@@ -68,7 +69,11 @@ impl Args {
 /// Lists copies.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let site = Site::look(&args.plan, NowArgs::default())?;
-    let mut holdings = site.holdings()?;
+    let question = Question {
+        name: args.component.as_deref(),
+        device: args.device.as_deref(),
+    };
+    let mut holdings = site.catalog.find(&question).map_err(catalog_error)?;
     holdings.parts.retain(|part| args.wants_part(part));
     holdings.logs.retain(|log| args.wants_log(log));
     let text = match args.format {

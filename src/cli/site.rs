@@ -168,7 +168,14 @@ impl Site {
             let state = places.state.display();
             CliError::refused(format!("cannot create the state folder {state}: {error}"))
         })?;
-        let mut catalog = Catalog::open(&catalog_path(&places)).map_err(catalog_error)?;
+        let path = catalog_path(&places);
+        // who only looks does not read the whole file first
+        let open = if lock.is_some() {
+            Catalog::open
+        } else {
+            Catalog::look
+        };
+        let mut catalog = open(&path).map_err(catalog_error)?;
         let histories = learned::logs(loaded.plan.plan(), &places, &mut catalog)?;
         Ok(Self {
             histories,

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::ids;
@@ -107,7 +109,7 @@ fn ship(world: &World<'_>, draft: &mut Draft, id: ArchiveId, moment: &str, why: 
     let archive = &world.plan.archives[id.index()];
     let service = world.plan.service(archive.service).name.clone();
     let job = JobId::Archive(id);
-    let devices = names(world, &world.required(job, None));
+    let devices = names(world, &world.written(job, None));
     // no device lane: log is small and urgent and must not wait behind a copy
     let lanes = vec![draft.lane(format!("log/{service}"), 1)];
     let subject = format!("log of {service}{moment} -> {}", devices.join(", "));
@@ -229,7 +231,7 @@ impl Target {
         let job = JobId::Backup(wanted.job);
         let component = world.plan.component_key(wanted.component);
         let name = job_name(world.plan, job);
-        let ids = world.required(job, Some(wanted.method));
+        let ids = world.written(job, Some(wanted.method));
         Self {
             part: ids::part_id(&world.run, &name, &component),
             job: name,
@@ -308,6 +310,7 @@ fn copy(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) 
             codec: keeping.codec,
             key: world.plan.key_name(keeping),
             throttle,
+            memory: keeping.memory.map(|at| at.value.0),
         },
         subject: format!("{} -> {}", target.component, target.devices.join(", ")),
         lanes,
@@ -435,6 +438,7 @@ fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
                         let lacks = Lack {
                             object: &part.part,
                             holders: &part.devices,
+                            made: part.taken_at,
                             bytes: part.stored_bytes,
                             what: format!("{key} of {:.0}", part.taken_at),
                         };
@@ -450,6 +454,7 @@ fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
                     let lacks = Lack {
                         object: &log.log,
                         holders: &log.devices,
+                        made: log.last_at,
                         bytes: log.stored_bytes,
                         what: format!("log of {service} up to {}", log.until.value),
                     };
@@ -464,6 +469,7 @@ fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
 struct Lack<'a> {
     object: &'a str,
     holders: &'a [String],
+    made: Timestamp,
     bytes: u64,
     what: String,
 }
@@ -475,17 +481,18 @@ fn copy_stored(
     lack: &Lack<'_>,
     required: &[String],
 ) {
-    let holders: Vec<String> = (lack.holders.iter())
-        .filter(|name| world.device_named(name).is_some())
-        .cloned()
-        .collect();
+    let holders = sources(world, lack);
     // a copy that the device would not keep is not brought back to it
     let wanted = |to: &&String| {
         let copy = (lack.object.to_owned(), (*to).clone());
         world.judged().wanted.contains(&copy)
     };
     let missing = required.iter().filter(|name| !lack.holders.contains(*name));
-    let missing = missing.filter(wanted);
+    let due = |to: &&String| {
+        let device = world.device_named(to);
+        device.is_none_or(|device| world.copies_now(job, device, lack.made))
+    };
+    let missing = missing.filter(wanted).filter(due);
     for to in missing.filter(|_| !holders.is_empty()) {
         let ends = [holders[0].clone(), to.clone()];
         let lanes = world.device_lanes(draft, &ends);
@@ -509,6 +516,17 @@ fn copy_stored(
             why: format!("{to} missed it; a stored copy is read, not the source"),
         });
     }
+}
+
+/// Devices that a stored object is copied from: never from one whose copy is known to be damaged.
+fn sources(world: &World<'_>, lack: &Lack<'_>) -> Vec<String> {
+    let damaged = |name: &String| {
+        let mut known = world.holdings.damaged.iter();
+        known.any(|(object, device)| object == lack.object && device == name)
+    };
+    let holders = lack.holders.iter();
+    let known = holders.filter(|name| world.device_named(name).is_some());
+    known.filter(|name| !damaged(name)).cloned().collect()
 }
 
 fn names(world: &World<'_>, devices: &[DeviceId]) -> Vec<String> {

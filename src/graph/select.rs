@@ -327,15 +327,48 @@ pub(super) fn next_due(world: &World<'_>, job: JobId) -> Option<jiff::Timestamp>
                 return Some(world.now);
             }
             let takes = backup.takes.iter();
-            takes
-                .filter_map(|t| next(&t.schedule, last_take(world, id, t.method)))
-                .min()
+            let takes = takes.filter_map(|t| next(&t.schedule, last_take(world, id, t.method)));
+            takes.chain(next_copies(world, job)).min()
         }
         JobId::Archive(id) => {
             let archive = &world.plan.archives[id.index()];
             let last = world.last(&job_name(world.plan, job), None);
             let ships = archive.ships.iter();
-            ships.filter_map(|ship| next(&ship.schedule, last)).min()
+            let ships = ships.filter_map(|ship| next(&ship.schedule, last));
+            ships.chain(next_copies(world, job)).min()
         }
     }
+}
+
+/// When the copies of a job that are made at set times are due: for what their devices lack.
+fn next_copies(world: &World<'_>, job: JobId) -> Vec<jiff::Timestamp> {
+    let made: Vec<(&[String], jiff::Timestamp)> = match job {
+        JobId::Backup(id) => {
+            let name = job_name(world.plan, job);
+            let targets = world.plan.backups[id.index()].targets.iter();
+            let keys = targets.map(|id| world.plan.component_key(*id));
+            let own = |key: String| {
+                let parts = world.parts_of(&key).iter();
+                let parts = parts.filter(|part| part.job == name);
+                let made = parts.map(|part| (part.devices.as_slice(), part.taken_at));
+                made.collect::<Vec<_>>()
+            };
+            keys.flat_map(own).collect()
+        }
+        JobId::Archive(id) => {
+            let service = world.plan.archives[id.index()].service;
+            let logs = world.logs_of(&world.plan.service(service).name).iter();
+            logs.map(|log| (log.devices.as_slice(), log.last_at))
+                .collect()
+        }
+    };
+    let copies = world.keeping(job).copies.iter();
+    let timed = copies.filter_map(|copy| Some((copy.device, copy.every.as_ref()?)));
+    let next = |(device, every)| {
+        let name = world.device_name(device);
+        let lacks = made.iter().filter(|(holders, _)| !holders.contains(&name));
+        let oldest = lacks.map(|(_, at)| *at).min()?;
+        due::next_due(&world.calendar, every, Some(oldest), world.now)
+    };
+    timed.filter_map(next).collect()
 }

@@ -346,6 +346,9 @@ pub enum StepKind {
         key: Option<String>,
         /// Bytes per second at most, or none.
         throttle: Option<u64>,
+        /// Bytes of memory that the copies of the job take at most, all together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<u64>,
     },
     /// Leaves backup mode; reached by an always-edge.
     EndBackup {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::calendar::Calendar;
 use super::draft::Draft;
+use super::due;
 use super::error::GraphError;
 use super::ids;
 use super::retention::{Judgement, Question, judge};
@@ -17,8 +18,8 @@ use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position
 use crate::facts::known::Known;
 use crate::quantity::{Duration, float};
 use crate::resolve::plan::{
-    ArchiveId, BackupId, Component, ComponentId, CopyScope, DeviceId, EngineKind, JobId, Keeping,
-    Origin, ResolvedPlan, Service, ServiceId, Throttle,
+    ArchiveId, BackupId, Component, ComponentId, CopyScope, CopyTo, DeviceId, EngineKind, JobId,
+    Keeping, Origin, ResolvedPlan, Service, ServiceId, Throttle,
 };
 
 /// The inputs of one compilation.
@@ -161,6 +162,21 @@ impl<'a> World<'a> {
     /// Devices that are to hold what a job makes with this method (`None`: log), in the order
     /// of the plan, first the one that is stored on.
     pub(super) fn required(&self, job: JobId, method: Option<Method>) -> Vec<DeviceId> {
+        self.devices_of(job, method, &|_| true)
+    }
+
+    /// As [`World::required`], only those that are written while the source is read. The others
+    /// are copied to at set times.
+    pub(super) fn written(&self, job: JobId, method: Option<Method>) -> Vec<DeviceId> {
+        self.devices_of(job, method, &|copy| copy.live)
+    }
+
+    fn devices_of(
+        &self,
+        job: JobId,
+        method: Option<Method>,
+        wanted: &dyn Fn(&CopyTo) -> bool,
+    ) -> Vec<DeviceId> {
         let keeping = self.keeping(job);
         let mut devices: Vec<DeviceId> = Vec::new();
         let mut add = |device: DeviceId| {
@@ -179,11 +195,20 @@ impl<'a> World<'a> {
         for copy in keeping
             .copies
             .iter()
-            .filter(|copy| carries(copy.scope, method))
+            .filter(|copy| carries(copy.scope, method) && wanted(copy))
         {
             add(copy.device);
         }
         devices
+    }
+
+    /// Whether a job's copy on a device that lacks what was made at a moment is made now: at its
+    /// set times when it has some, else at every run.
+    pub(super) fn copies_now(&self, job: JobId, device: DeviceId, made: Timestamp) -> bool {
+        let mut copies = self.keeping(job).copies.iter();
+        let copy = copies.find(|copy| copy.device == device);
+        let every = copy.and_then(|copy| copy.every.as_ref());
+        every.is_none_or(|every| due::due(&self.calendar, every, Some(made), self.now).is_some())
     }
 
     /// The devices by name, those nearest to a service first: on its host, at its site, others.

@@ -40,10 +40,17 @@ pub(super) fn keeping(plan: &ResolvedPlan, keeping: &Keeping) -> Vec<String> {
             CopyScope::Incremental => "incremental ",
             CopyScope::Log => "log ",
         };
-        let within = copy
-            .within
-            .map_or_else(String::new, |within| format!(" within {within}"));
-        lines.push(format!("copy {scope}to {}{within}", device(copy.device)));
+        let live = if copy.live && copy.every.is_some() {
+            " stream"
+        } else {
+            ""
+        };
+        let when = match (&copy.every, copy.within) {
+            (Some(every), _) => format!("{live} {}", schedule(plan, every)),
+            (None, Some(within)) => format!(" within {within}"),
+            (None, None) => String::new(),
+        };
+        lines.push(format!("copy {scope}to {}{when}", device(copy.device)));
     }
     for throttle in &keeping.throttle {
         let window = throttle
@@ -53,6 +60,7 @@ pub(super) fn keeping(plan: &ResolvedPlan, keeping: &Keeping) -> Vec<String> {
         lines.push(format!("throttle {}{window}", throttle.rate));
     }
     lines.extend(keeping.parallel.map(|at| format!("parallel {}", at.value)));
+    lines.extend(keeping.memory.map(|at| format!("memory {}", at.value)));
     lines.push(match keeping.encrypt {
         Encrypt::With(key, _) => format!("encrypt with {}", plan.keys[key.index()].name),
         Encrypt::Unsaid | Encrypt::None(_) => "encrypt none".to_owned(),

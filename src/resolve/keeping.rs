@@ -2,9 +2,12 @@
 //! stay, how fast and how they are written. Defaults: zstd 3, verified on write.
 
 use super::cx::Cx;
-use super::plan::{Allow, At, Codec, CopyTo, Encrypt, Keeping, Retain, Throttle, Tier, Verify};
+use super::plan::{
+    Allow, At, Codec, CopyTo, DeviceId, Encrypt, Keeping, Retain, Schedule, Throttle, Tier, Verify,
+};
 use super::value::value_span;
 use crate::diagnostic::Code;
+use crate::quantity::{Bytes, Duration};
 use crate::source::Span;
 use crate::syntax::ast::{self, Clause, ClauseKind, ThrottleRate, TierKind, Word};
 
@@ -13,6 +16,32 @@ const ZSTD_LEVEL: i32 = 3;
 
 /// The highest level of zstd that needs no special memory.
 const ZSTD_MOST: i32 = 19;
+
+/// The least that `memory` may say.
+const LEAST_MEMORY: Bytes = Bytes(48 << 20);
+
+/// A `copy` clause before its devices.
+#[derive(Clone)]
+struct Copying {
+    scope: ast::CopyScope,
+    live: bool,
+    every: Option<Schedule>,
+    within: Option<Duration>,
+    span: Span,
+}
+
+impl Copying {
+    fn to(self, device: DeviceId) -> CopyTo {
+        CopyTo {
+            scope: self.scope,
+            device,
+            live: self.live,
+            every: self.every,
+            within: self.within,
+            span: self.span,
+        }
+    }
+}
 
 impl Cx<'_, '_> {
     /// A keeping in which nothing is written yet.
@@ -25,6 +54,7 @@ impl Cx<'_, '_> {
             codec: Codec::Zstd(ZSTD_LEVEL),
             throttle: Vec::new(),
             parallel: None,
+            memory: None,
             verify: Vec::new(),
             after: Vec::new(),
             finish: None,
@@ -43,15 +73,11 @@ impl Cx<'_, '_> {
                 let place = device.span;
                 keeping.store = self.device(device).map(|value| At { value, span: place });
             }
-            ClauseKind::Copy { scope, to, within } => {
-                let within = within.as_ref().and_then(|value| self.positive(value));
+            ClauseKind::Copy { to, .. } => {
+                let copy = self.copy(&clause.kind, span);
                 for device in to.iter().filter_map(|word| self.device(word)) {
-                    keeping.copies.push(CopyTo {
-                        scope: *scope,
-                        device,
-                        within,
-                        span,
-                    });
+                    let copy = copy.clone();
+                    keeping.copies.extend(copy.map(|copy| copy.to(device)));
                 }
             }
             ClauseKind::Retain { on, tiers } => {
@@ -72,6 +98,7 @@ impl Cx<'_, '_> {
             ClauseKind::Parallel(count) => {
                 keeping.parallel = self.count(count).map(|value| At { value, span });
             }
+            ClauseKind::Memory(value) => keeping.memory = self.memory(value, span),
             ClauseKind::Verify(schedule) => {
                 keeping.verify.extend(self.verify(schedule.as_ref(), span));
             }
@@ -85,6 +112,51 @@ impl Cx<'_, '_> {
             ClauseKind::Bad { .. } => self.incomplete = true,
             _ => {}
         }
+    }
+
+    /// How and when a `copy` clause copies.
+    fn copy(&mut self, clause: &ClauseKind, span: Span) -> Option<Copying> {
+        let ClauseKind::Copy {
+            scope,
+            live,
+            every,
+            within,
+            ..
+        } = clause
+        else {
+            return None;
+        };
+        let timed = every.is_some();
+        if timed && within.is_some() {
+            let message = "`every` says already when the copy is made";
+            self.refuse(307, message, span, "take `within` or `every …` away");
+        }
+        let within = within.as_ref().and_then(|value| self.positive(value));
+        let every = every.as_ref().and_then(|every| self.schedule(every));
+        let gap = every.as_ref().and_then(Schedule::longest_gap);
+        if every.is_some() && gap.is_none() {
+            let help = "write a time: `every day at 03:00`, `every 6h`";
+            self.refuse(307, "a copy cannot wait for a size", span, help);
+        }
+        Some(Copying {
+            scope: *scope,
+            live: *live || !timed,
+            within: gap.map(|gap| Duration(gap.0.saturating_mul(2))).or(within),
+            every,
+            span,
+        })
+    }
+
+    /// The most memory that a job may take; too little to work in is refused.
+    fn memory(&mut self, value: &ast::Value, span: Span) -> Option<At<Bytes>> {
+        let bytes = self.size(value)?;
+        if bytes.0 < LEAST_MEMORY.0 {
+            let message = format!("{bytes} is too little memory to copy in");
+            let help = format!("write {LEAST_MEMORY} or more");
+            self.refuse(307, message, value_span(value), help);
+            return None;
+        }
+        Some(At { value: bytes, span })
     }
 
     fn verify(&mut self, schedule: Option<&ast::Schedule>, span: Span) -> Option<Verify> {

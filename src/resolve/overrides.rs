@@ -115,7 +115,8 @@ fn replaces(change: &Clause, clause: &Clause) -> bool {
         (K::Throttle(_), K::Throttle(_))
         | (K::Encrypt(_), K::Encrypt(_))
         | (K::Compress { .. }, K::Compress { .. })
-        | (K::Parallel(_), K::Parallel(_)) => true,
+        | (K::Parallel(_), K::Parallel(_))
+        | (K::Memory(_), K::Memory(_)) => true,
         _ => false,
     }
 }

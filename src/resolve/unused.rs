@@ -325,8 +325,13 @@ impl<'a> Uses<'a> {
                 self.schedule(schedule);
             }
             ClauseKind::Store(device) => self.word(device),
-            ClauseKind::Copy { to, within, .. } => {
+            ClauseKind::Copy {
+                to, every, within, ..
+            } => {
                 self.words(to);
+                if let Some(schedule) = every {
+                    self.schedule(schedule);
+                }
                 if let Some(value) = within {
                     self.value(value);
                 }
@@ -347,6 +352,7 @@ impl<'a> Uses<'a> {
                 }
             }
             ClauseKind::Parallel(count) => self.count(count),
+            ClauseKind::Memory(value) => self.value(value),
             ClauseKind::Override(inner) => self.clauses(std::slice::from_ref(inner)),
             ClauseKind::Ship { schedule, to } => {
                 self.schedule(schedule);

@@ -114,12 +114,18 @@ impl Context {
         Arc::clone(all.entry(device.to_owned()).or_default())
     }
 
-    /// How a copying step writes.
+    /// How a copying step writes with so much memory for frames in flight.
     #[must_use]
-    pub fn write_settings(&self, codec: Codec, throttle: Option<u64>) -> WriteSettings {
+    pub fn write_settings(
+        &self,
+        codec: Codec,
+        throttle: Option<u64>,
+        frames: usize,
+    ) -> WriteSettings {
         let slow = self.slow.load(Ordering::Relaxed);
         WriteSettings {
             throttle,
+            memory: frames,
             grace: if slow {
                 Duration::ZERO
             } else {

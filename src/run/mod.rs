@@ -4,6 +4,7 @@
 //! step, commits last, and never reports a success that is not durable. What it did is a
 //! [`RunReport`]; while it runs, observers see every [`event::RunEvent`].
 
+mod budget;
 mod changes;
 mod clock;
 mod context;

@@ -170,6 +170,7 @@ fn single(kind: &ClauseKind) -> Option<&'static str> {
         ClauseKind::Compress { .. } => "compress",
         ClauseKind::Throttle(_) => "throttle",
         ClauseKind::Parallel(_) => "parallel",
+        ClauseKind::Memory(_) => "memory",
         ClauseKind::Verify(None) => "verify on write",
         ClauseKind::Verify(Some(_)) => "verify every",
         ClauseKind::After(_) => "after",

@@ -154,6 +154,7 @@ macro_rules! phrases {
             | Rule::table
             | Rule::input
             | Rule::part
+            | Rule::live
             | Rule::older
             | Rule::rate
             | Rule::otherwise
@@ -179,6 +180,7 @@ macro_rules! phrases {
             | Rule::compress
             | Rule::throttle
             | Rule::parallel
+            | Rule::memory
             | Rule::verify
             | Rule::after
             | Rule::finish

@@ -78,6 +78,7 @@ impl Builder<'_> {
             | Rule::compress
             | Rule::throttle
             | Rule::parallel
+            | Rule::memory
             | Rule::verify
             | Rule::after
             | Rule::finish
@@ -117,6 +118,7 @@ impl Builder<'_> {
                 ClauseKind::Throttle(rates)
             }
             Rule::parallel => ClauseKind::Parallel(self.count(&parts.any()?)),
+            Rule::memory => ClauseKind::Memory(self.value(parts.any()?)?),
             Rule::verify => ClauseKind::Verify(match parts.any() {
                 Some(node) => Some(self.schedule(node)?),
                 None => None,
@@ -147,6 +149,11 @@ impl Builder<'_> {
         Some(ClauseKind::Copy {
             scope,
             to: self.words(parts.take(Rule::names)?),
+            live: parts.take(Rule::live).is_some(),
+            every: match parts.take(Rule::schedule) {
+                Some(node) => Some(self.schedule(node)?),
+                None => None,
+            },
             within: match parts.one_of(VALUE) {
                 Some(node) => Some(self.value(node)?),
                 None => None,

@@ -263,8 +263,8 @@ pub static WORDS: &[WordPage] = &[
     ),
     clause(
         "copy",
-        "copy [full|incremental|log] to DEVICE, … [within DURATION]",
-        "Where they are copied on from there, and how soon.",
+        "copy [full|incremental|log] to DEVICE, … [stream] [every …] [within DURATION]",
+        "Where they are copied on from there: at once, at set times, or both; and how soon.",
         "copy to bucket within 6h",
         &["backup", "archive"],
     ),
@@ -302,6 +302,13 @@ pub static WORDS: &[WordPage] = &[
         "How many parts are copied at once.",
         "parallel 4",
         &["backup", "archive"],
+    ),
+    once(
+        "memory",
+        "memory SIZE",
+        "The most memory that the copies of a job take; 256 MiB unless said.",
+        "memory 64 MiB",
+        &["backup"],
     ),
     clause(
         "verify",

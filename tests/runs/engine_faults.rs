@@ -188,6 +188,7 @@ fn backup(tries: OnFailure) -> StepGraph {
             codec: Codec::None,
             key: None,
             throttle: None,
+            memory: None,
         },
         StepKind::EndBackup {
             component: component.clone(),

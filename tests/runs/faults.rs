@@ -100,6 +100,7 @@ fn backup() -> StepGraph {
             codec: Codec::None,
             key: None,
             throttle: None,
+            memory: None,
         },
         StepKind::EndBackup {
             component: component.clone(),

@@ -45,6 +45,7 @@ fn backups(parts: &[&str]) -> StepGraph {
             codec: Codec::None,
             key: None,
             throttle: None,
+            memory: None,
         });
         kinds.push(StepKind::EndBackup {
             component: component.clone(),

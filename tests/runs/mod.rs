@@ -10,6 +10,7 @@ mod faults;
 mod leftovers;
 mod lost;
 mod make;
+mod modes;
 mod refusals;
 mod repairs;
 mod run_logs;

@@ -55,7 +55,10 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
             let Some(within) = copy.within.filter(|within| *within > gap) else {
                 continue;
             };
-            if device.kind == DeviceKind::Volumes || copy.scope != CopyScope::All {
+            if copy.every.is_some()
+                || device.kind == DeviceKind::Volumes
+                || copy.scope != CopyScope::All
+            {
                 continue;
             }
             let name = &device.name;

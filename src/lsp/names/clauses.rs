@@ -25,8 +25,13 @@ impl Walk<'_> {
                 self.schedule(schedule);
             }
             ClauseKind::Store(device) => self.uses(NameKind::Device, device),
-            ClauseKind::Copy { to, within, .. } => {
+            ClauseKind::Copy {
+                to, every, within, ..
+            } => {
                 self.all(NameKind::Device, to);
+                if let Some(schedule) = every {
+                    self.schedule(schedule);
+                }
                 if let Some(value) = within {
                     self.value(value);
                 }
@@ -45,6 +50,7 @@ impl Walk<'_> {
                 }
             }
             ClauseKind::Parallel(count) => self.count(count),
+            ClauseKind::Memory(value) => self.value(value),
             ClauseKind::After(jobs) => self.all(NameKind::Job, jobs),
             ClauseKind::Finish(value) => self.value(value),
             ClauseKind::Notify { contacts, .. } => self.all(NameKind::Contact, contacts),

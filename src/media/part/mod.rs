@@ -67,6 +67,14 @@ impl WriteSettings {
     /// A hiccup is waited for; a device that is slow is not.
     pub const GRACE: Duration = Duration::from_secs(5);
 
+    /// What is left for frames in flight when the whole process may take `memory` bytes: the rest
+    /// is for programs, threads, compressors and lists of files.
+    #[must_use]
+    pub fn frames_within(memory: u64) -> usize {
+        let half = usize::try_from(memory / 2).unwrap_or(usize::MAX);
+        half.min(Self::MEMORY)
+    }
+
     /// Every core, no throttle, [`WriteSettings::MEMORY`].
     #[must_use]
     pub fn new(codec: Codec) -> Self {

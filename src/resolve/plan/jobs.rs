@@ -51,14 +51,19 @@ pub enum Codec {
     Zstd(i32),
 }
 
-/// `copy to … within …`
+/// `copy to … [stream] [every …] [within …]`
 #[derive(Debug, Clone)]
 pub struct CopyTo {
     /// What.
     pub scope: CopyScope,
     /// Where to.
     pub device: DeviceId,
-    /// Deadline after the first store; `None`: before the next run of the job.
+    /// Written when what it copies is written. False: only at the times of `every`.
+    pub live: bool,
+    /// When what it lacks is copied from a stored copy; `None`: at every run.
+    pub every: Option<Schedule>,
+    /// Deadline after the first store; `None`: before the next run of the job. A copy at set times
+    /// is begun at the next of them and done before the one after.
     pub within: Option<Duration>,
     /// The clause.
     pub span: Span,
@@ -170,6 +175,8 @@ pub struct Keeping {
     pub throttle: Vec<Throttle>,
     /// `parallel`; the default is the number of distinct source disks.
     pub parallel: Option<At<u32>>,
+    /// `memory`: bytes that the copies of the job take at most, all together.
+    pub memory: Option<At<Bytes>>,
     /// `verify`; the default is on write.
     pub verify: Vec<Verify>,
     /// `after`, names of jobs.

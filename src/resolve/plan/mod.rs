@@ -5,6 +5,7 @@
 //! Everything that was written keeps its [`Span`]; a value that nobody wrote carries the span of
 //! the block it belongs to.
 
+mod gap;
 mod jobs;
 mod params;
 mod places;

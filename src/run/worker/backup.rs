@@ -13,6 +13,7 @@ use crate::media::keys::Seal;
 use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::part::{self, PartWriter, WrittenPart};
 use crate::media::{Device, pack};
+use crate::run::budget;
 use crate::run::changes::Known;
 use crate::run::context::{Context, service_of};
 use crate::run::message::{Record, StepDone, StepFailure};
@@ -116,6 +117,7 @@ fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepF
         codec,
         key,
         throttle,
+        memory,
         ..
     } = &task.step.kind
     else {
@@ -123,10 +125,11 @@ fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepF
     };
     let session = bracket.session.as_mut();
     let session = session.ok_or_else(|| no_session(component))?;
+    let frames = budget::share(task.graph, *memory);
     let devices = task.writable(devices)?;
     let total = task.context.engine(service_of(component))?.size(component);
     let progress = task.progress(total.ok());
-    let settings = task.context.write_settings(*codec, *throttle);
+    let settings = task.context.write_settings(*codec, *throttle, frames);
     let seal = seal(task, key.as_deref(), part, &devices)?;
     let mut writer = PartWriter::begin_sealed(&devices, settings, seal, &progress, pack::ROLL)?;
     session.copy(&mut writer)?;

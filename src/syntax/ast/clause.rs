@@ -130,12 +130,16 @@ pub enum ClauseKind {
     },
     /// `store on DEVICE`
     Store(Word),
-    /// `copy [full|incremental|log] to A, B [within 6h]`
+    /// `copy [full|incremental|log] to A, B [stream] [every …] [within 6h]`
     Copy {
         /// What.
         scope: CopyScope,
         /// Where to.
         to: Vec<Word>,
+        /// As soon as there is something to copy.
+        live: bool,
+        /// At these times.
+        every: Option<Schedule>,
         /// Deadline.
         within: Option<Value>,
     },
@@ -159,6 +163,8 @@ pub enum ClauseKind {
     Throttle(Vec<ThrottleRate>),
     /// `parallel 4`
     Parallel(Count),
+    /// `memory 64 MiB`
+    Memory(Value),
     /// `verify on write` is `None`, else `verify every …`
     Verify(Option<Schedule>),
     /// `after JOB, …`

@@ -1,0 +1,62 @@
+//! Owns how much memory the copies of a run take: the one place that hands it out.
+
+use std::collections::BTreeMap;
+
+use crate::graph::step::{Step, StepGraph, StepKind};
+use crate::media::part::WriteSettings;
+
+/// What one copying step may take for frames in flight: its share of `memory`, or of the default,
+/// among all copies that the lanes let run at once.
+#[must_use]
+pub(super) fn share(graph: &StepGraph, memory: Option<u64>) -> usize {
+    let whole = memory.map_or(WriteSettings::MEMORY, WriteSettings::frames_within);
+    whole / at_once(graph).max(1)
+}
+
+/// At most so many copies run at once: by the lanes of sources and jobs, and by those of devices.
+fn at_once(graph: &StepGraph) -> usize {
+    let copies = || graph.steps.iter().filter(|step| is_copy(step));
+    let device = |lane: &u32| name(graph, *lane).starts_with("device/");
+    let other = |step: &Step| narrowest(graph, step, &|lane| !device(lane));
+    let by_source = bound(graph, copies().map(other));
+    let by_device = bound(graph, copies().map(|step| narrowest(graph, step, &device)));
+    by_source.min(by_device)
+}
+
+fn is_copy(step: &Step) -> bool {
+    matches!(step.kind, StepKind::CopyPart { .. })
+}
+
+fn name(graph: &StepGraph, lane: u32) -> &str {
+    let lane = usize::try_from(lane)
+        .ok()
+        .and_then(|at| graph.lanes.get(at));
+    lane.map_or("", |lane| &lane.name)
+}
+
+fn depth(graph: &StepGraph, lane: u32) -> usize {
+    let lane = usize::try_from(lane)
+        .ok()
+        .and_then(|at| graph.lanes.get(at));
+    lane.and_then(|lane| usize::try_from(lane.depth).ok())
+        .unwrap_or(1)
+}
+
+/// The lane of a step that lets the fewest of its kind run at once.
+fn narrowest(graph: &StepGraph, step: &Step, wanted: &dyn Fn(&u32) -> bool) -> Option<u32> {
+    let lanes = step.lanes.iter().copied().filter(wanted);
+    lanes.min_by_key(|lane| (depth(graph, *lane), *lane))
+}
+
+/// Steps with a lane run as many at once as it is deep; each without one may run beside all.
+fn bound(graph: &StepGraph, lanes: impl Iterator<Item = Option<u32>>) -> usize {
+    let mut counts: BTreeMap<Option<u32>, usize> = BTreeMap::new();
+    for lane in lanes {
+        *counts.entry(lane).or_default() += 1;
+    }
+    let most = counts.into_iter().map(|(lane, count)| match lane {
+        Some(lane) => count.min(depth(graph, lane)),
+        None => count,
+    });
+    most.sum()
+}
