@@ -57,6 +57,7 @@ pub(crate) fn append(
     let remembered = site.catalog.run_log_head().map_err(catalog_error)?;
     let newest = run_log::head(&chains).max(remembered);
     let entry = Entry::after(newest.as_ref(), &owner, site.clock.now(), deeds, usable);
+    let mut kept = false;
     for (name, device) in devices
         .iter()
         .filter(|(name, _)| entry.devices.contains(*name))
@@ -66,7 +67,14 @@ pub(crate) fn append(
         let put = entries
             .iter()
             .try_for_each(|entry| run_log::put(device.as_ref(), entry));
-        warnings.extend(put.err().map(|error| format!("run log: {error}")));
+        match put {
+            Ok(()) => kept = true,
+            Err(error) => warnings.push(format!("run log: {error}")),
+        }
+    }
+    if !kept {
+        // nothing holds the entry: to remember it would accuse the devices of having lost it
+        return Ok(warnings);
     }
     let head = (entry.number, entry.check);
     site.catalog

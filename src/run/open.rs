@@ -311,7 +311,7 @@ pub fn context(
     some_device(&needs, &devices, &mut away)?;
     let dropped = Dropped::default();
     for (name, error) in &away {
-        dropped.add(name, error.to_string());
+        dropped.add(name, format!("{error}; {}", error.help()));
     }
     for name in needs.read.difference(&needs.written) {
         match device(plan, places, catalog, name) {

@@ -125,7 +125,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/yaml/mod.rs"]),
     ("indicatif", &["src/report/progress.rs"]),
     ("miette::", &["src/report/render"]),
-    ("rayon", &["src/media/", "src/run/"]),
+    (
+        "rayon",
+        &["src/catalog/rebuild.rs", "src/media/", "src/run/"],
+    ),
     ("clap", &["src/cli/"]),
 ];
 
