@@ -30,6 +30,13 @@ pub enum Fault {
         /// Which bit, counted from the object's begin.
         bit: u64,
     },
+    /// Objects whose name begins like this are locked until then.
+    Locked {
+        /// Beginning of the name.
+        object: String,
+        /// When the lock ends.
+        until: Timestamp,
+    },
     /// Every call takes this long.
     Slow(Duration),
 }
@@ -94,6 +101,14 @@ impl State {
             object: object.to_owned(),
             cause: io::Error::other("a planned fault"),
         })
+    }
+
+    /// Until when an object is locked.
+    fn lock_of(&self, name: &str) -> Option<Timestamp> {
+        match &self.fault {
+            Fault::Locked { object, until } if name.starts_with(object.as_str()) => Some(*until),
+            _ => None,
+        }
     }
 
     /// Counts bytes; whether they still fit.
@@ -194,6 +209,13 @@ impl Device for FaultDevice {
 
     fn delete(&self, name: &str) -> Result<bool, DeviceError> {
         self.state.call("delete", name)?;
+        if let Some(until) = self.state.lock_of(name) {
+            return Err(DeviceError::Locked {
+                device: self.state.name.clone(),
+                object: name.to_owned(),
+                detail: format!("locked until {until}"),
+            });
+        }
         self.inner.delete(name)
     }
 
@@ -204,7 +226,10 @@ impl Device for FaultDevice {
 
     fn locked_until(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
         self.state.call("read", name)?;
-        self.inner.locked_until(name)
+        match self.state.lock_of(name) {
+            None => self.inner.locked_until(name),
+            locked => Ok(locked),
+        }
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {

@@ -209,12 +209,10 @@ pub fn bury(
             ));
         }
     };
-    for object in std::iter::once(&main).chain(&tomb.packs) {
-        match device.locked_until(object) {
-            Ok(Some(until)) if until > now => return Ok(Buried::LockedUntil(until)),
-            Ok(_) | Err(DeviceError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
+    if let Some(until) = lock_on(device, std::iter::once(&main).chain(&tomb.packs))?
+        && until > now
+    {
+        return Ok(Buried::LockedUntil(until));
     }
     let freed = if tomb.log {
         bury_log(device, tomb, &main)?
@@ -226,6 +224,25 @@ pub fn bury(
     };
     lift(device, &tomb.object)?;
     Ok(Buried::Freed(freed))
+}
+
+/// The latest lock on any of the objects or what was put beside them; found before anything is
+/// deleted, so that no copy is left half.
+fn lock_on<'a>(
+    device: &dyn Device,
+    objects: impl Iterator<Item = &'a String>,
+) -> Result<Option<Timestamp>, DeviceError> {
+    let mut latest = None;
+    for object in objects {
+        for name in numbered(device, object)? {
+            match device.locked_until(&name) {
+                Ok(until) => latest = until.max(latest),
+                Err(DeviceError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(latest)
 }
 
 /// Another range under the same name is not the one that goes.

@@ -64,6 +64,33 @@ fn a_deletion_that_fails_anywhere_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_locked_copy_stays_whole_until_its_lock_ends() {
+    let later: jiff::Timestamp = "2026-03-09T00:00:00Z".parse().unwrap();
+    for object in ["parts/", "packs/"] {
+        let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
+        store(&small(), std::slice::from_ref(&device), "p-1");
+        let fault = |until| Fault::Locked {
+            object: object.to_owned(),
+            until,
+        };
+        let locked = FaultDevice::new(Arc::clone(&device), fault(later));
+        put(&locked, "p-1").unwrap();
+        let before = names(device.as_ref());
+        let answer = bury(&locked, "p-1").unwrap();
+        assert!(
+            matches!(answer, Buried::LockedUntil(until) if until == later),
+            "{object}: {answer:?}"
+        );
+        assert_eq!(names(device.as_ref()), before, "{object}: not one object went");
+        part::verify("p-1", device.as_ref(), &|_| true).unwrap();
+        // locks that have ended stand in nobody's way; the store itself lets go then
+        let answer = bury(device.as_ref(), "p-1").unwrap();
+        assert!(matches!(answer, Buried::Freed(_)), "{object}: {answer:?}");
+        assert_eq!(names(device.as_ref()), [""; 0]);
+    }
+}
+
+#[test]
 fn a_pack_that_another_part_names_stays() {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
     store(&small(), std::slice::from_ref(&device), "p-1");
