@@ -34,6 +34,7 @@ mod log;
 mod log_status;
 mod lsp;
 mod manual;
+mod media;
 mod output;
 mod recover;
 mod repair;
@@ -122,6 +123,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Claim and list devices.
     Device(device::Args),
+    /// Volumes of volume sets: where each one is, what is carried today, labels, errors.
+    Media(media::Args),
     /// Make, list, prove, rewrap and escrow keys.
     Key(key::Args),
     /// Rebuild or print the catalog.
@@ -148,6 +151,7 @@ impl Command {
             Self::List(args) => list::run(&args),
             Self::Log(args) => log::run(&args),
             Self::Device(args) => device::run(&args),
+            Self::Media(args) => media::run(&args),
             Self::Key(args) => key::run(&args),
             Self::Catalog(args) => catalog::run(&args),
             Self::Show(args) => show::run(&args),

@@ -1,6 +1,7 @@
 //! `planc restore`: one service to a path that does not exist yet, to any state that is stored.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,13 +9,15 @@ use jiff::Timestamp;
 
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, resume, say};
-use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm};
+use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm, open_error};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
+use crate::media::Device;
+use crate::quantity::Bytes;
 use crate::report::summary::summary;
 use crate::resolve::plan::EngineKind;
-use crate::run::Family;
+use crate::run::{self, Family};
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
@@ -82,6 +85,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     });
     let graph = site.compile(&intent, args.site.now.now())?;
     if args.dry_run {
+        let volumes = site.volume_sets(&graph);
+        say(args.site.show, &volumes_first(&graph, &volumes)?)?;
         return print_graph(&graph);
     }
     approved_run(&mut site, graph, args.yes, args.site.show)
@@ -96,6 +101,7 @@ pub(crate) fn approved_run(
 ) -> Result<Exit, CliError> {
     site.name_left_behind()?;
     let context = site.ready(&graph)?;
+    say(show, &volumes_first(&graph, &context.devices)?)?;
     say(show, &text::text(&graph))?;
     if !yes && !confirm("go on?") {
         let error = CliError::refused("nobody agreed to the steps; nothing was changed");
@@ -105,6 +111,26 @@ pub(crate) fn approved_run(
     let report = site.begin(&graph, context)?;
     say(show, &summary(&graph, &report))?;
     Ok(report.verdict().into())
+}
+
+/// The volumes that are read, in the order in which they are loaded.
+fn volumes_first(
+    graph: &StepGraph,
+    devices: &BTreeMap<String, Arc<dyn Device>>,
+) -> Result<String, CliError> {
+    let calls = run::calls(graph, devices).map_err(|error| open_error(&error))?;
+    let mut text = String::new();
+    for call in calls {
+        let needs = call.needs.iter();
+        let volumes = needs.map(|need| {
+            let bytes = Bytes(need.bytes);
+            format!("{} ({} files, {bytes})", need.volume, need.files)
+        });
+        let volumes: Vec<String> = volumes.collect();
+        // writing to a String cannot fail
+        let _ = writeln!(text, "volumes of {}: {}", call.device, volumes.join(", "));
+    }
+    Ok(text)
 }
 
 /// The path as an absolute one: the graph is also read by later processes.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::cli::exit::CliError;
 use crate::cli::site::{Site, catalog_error, open_error};
 use crate::media::run_log::{self, Chain, Deeds, Entry};
+use crate::media::volumes::Remembered;
 use crate::media::{Device, DeviceError, name};
 use crate::run::RunReport;
 
@@ -91,7 +92,13 @@ fn read_all(
 ) -> BTreeMap<String, Chain> {
     let mut chains = BTreeMap::new();
     for (name, device) in devices {
-        match run_log::read(device.as_ref(), owner, last) {
+        let read = match Remembered::of(device.as_ref()) {
+            Some(memory) => run_log::read(&memory, owner, last),
+            None => run_log::read(device.as_ref(), owner, last),
+        };
+        match read {
+            // a volume that travels says nothing until it is back
+            Err(DeviceError::Away { .. }) => {}
             Ok(chain) => drop(chains.insert(name.clone(), chain)),
             Err(error) => warnings.push(format!("run log: {error}")),
         }

@@ -25,7 +25,7 @@ use crate::graph::{self, GraphError, order, support};
 use crate::media::Device;
 use crate::report::events::JsonLog;
 use crate::report::progress::{Bars, Lines};
-use crate::resolve::plan::ResolvedPlan;
+use crate::resolve::plan::{DeviceKind, ResolvedPlan};
 use crate::run::open::{self, OpenError, Places};
 use crate::run::{
     self, Clock, Family, FolderError, Lock, LockError, Observer, RunEnvironment, RunError,
@@ -91,6 +91,16 @@ pub(crate) struct SiteArgs {
 }
 
 impl SiteArgs {
+    /// Of a command that shows no run.
+    pub(crate) fn of(plan: &PlanArgs, now: NowArgs, busy: BusyArgs) -> Self {
+        Self {
+            plan: plan.clone(),
+            now,
+            busy,
+            show: ShowArgs::default(),
+        }
+    }
+
     /// Opens the plan for work.
     pub(crate) fn open(&self) -> Result<Site, CliError> {
         Site::open(&self.plan, self.now, self.show, self.busy.into())
@@ -267,6 +277,7 @@ impl Site {
     pub(crate) fn ready(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
         let context = self.context(graph)?;
         run::preflight(graph, &context, &[]).map_err(|error| open_error(&error))?;
+        run::calls(graph, &context.devices).map_err(|error| open_error(&error))?;
         Ok(context)
     }
 
@@ -377,6 +388,30 @@ impl Site {
         for device in &plan.devices {
             if let Ok(open) = open::device(plan, places, &mut self.catalog, &device.name) {
                 devices.insert(device.name.clone(), open);
+            }
+        }
+        devices
+    }
+
+    /// The devices that a graph reads, when one of them is a volume set; none to be opened else.
+    pub(crate) fn volume_sets(&mut self, graph: &StepGraph) -> BTreeMap<String, Arc<dyn Device>> {
+        let (plan, places) = (self.plan.plan(), &self.places);
+        let names = graph
+            .steps
+            .iter()
+            .flat_map(|step| support::devices_of(&step.kind));
+        let names: BTreeSet<&str> = names.collect();
+        let is_set = |name: &&str| {
+            let id = plan.find_device(name);
+            id.is_some_and(|id| plan.device(id).kind == DeviceKind::Volumes)
+        };
+        let mut devices = BTreeMap::new();
+        if !names.iter().any(is_set) {
+            return devices;
+        }
+        for name in names {
+            if let Ok(open) = open::device(plan, places, &mut self.catalog, name) {
+                devices.insert(name.to_owned(), open);
             }
         }
         devices

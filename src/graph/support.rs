@@ -129,11 +129,12 @@ fn service_problem(plan: &ResolvedPlan, name: &str) -> Option<Problem> {
 
 fn device_problem(plan: &ResolvedPlan, name: &str) -> Option<Problem> {
     let device = plan.devices.iter().find(|device| device.name == name)?;
-    (device.kind == DeviceKind::Volumes).then(|| Problem {
+    (device.kind == DeviceKind::Volumes && device.library.is_none()).then(|| Problem {
         message: format!(
-            "device `{name}` is {}; copies can be kept in folders and object stores",
-            device.kind.word()
+            "device `{name}` is a volume set, and nothing says what keeps its volumes"
         ),
-        help: format!("give `{name}` a `path` or `s3` in the inventory of this environment"),
+        help: format!(
+            "give `{name}` a `library: {{folder: PATH}}` in the inventory of this environment"
+        ),
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Keyring;
+use super::volumes::VolumeDevice;
 use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed};
 
 /// A device in the hands of a host that holds keys.
@@ -23,6 +24,10 @@ impl KeyedDevice {
 }
 
 impl Device for KeyedDevice {
+    fn volume_set(&self) -> Option<&VolumeDevice> {
+        self.inner.volume_set()
+    }
+
     fn name(&self) -> &str {
         self.inner.name()
     }

@@ -413,6 +413,8 @@ fn read_any(
     for holder in holders {
         match read_id(holder.as_ref(), log) {
             Ok(read) => {
+                // what only cannot be loaded now is not damaged
+                failed.retain(|(_, error)| !matches!(error, DeviceError::Away { .. }));
                 let replaced = failed.into_iter().map(|(device, error)| Replaced {
                     device,
                     object: object.clone(),

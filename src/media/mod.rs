@@ -37,6 +37,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::keys::{KeyError, Keyring};
+use self::volumes::VolumeDevice;
 use crate::engine::Retry;
 
 /// What goes wrong on a device. Texts are lowercase fragments.
@@ -123,6 +124,18 @@ pub enum DeviceError {
         object: String,
         /// Until when, or why.
         detail: String,
+    },
+    /// It lies on a volume that cannot be loaded now. What is there is not known to be damaged.
+    #[error("device {device}: {object} lies on volume {volume}, which is {place}")]
+    Away {
+        /// The device.
+        device: String,
+        /// The object.
+        object: String,
+        /// The volume.
+        volume: String,
+        /// Where it is.
+        place: String,
     },
     /// It is sealed, and no key at hand opens it.
     #[error("device {device}: cannot open {object}: {cause}")]
@@ -229,6 +242,9 @@ impl DeviceError {
             }
             Self::Locked { .. } => {
                 "wait until the lock ends, or run `planc expire` where deleting is allowed"
+            }
+            Self::Away { .. } => {
+                "fetch the volume, put it into the library, and run `planc media checkin VOLUME`"
             }
             Self::Sealed { cause, .. } => cause.help(),
             Self::Denied { .. } => {
@@ -389,5 +405,10 @@ pub trait Device: Send + Sync {
     /// The keys that this host holds for what lies on it.
     fn keys(&self) -> &Keyring {
         &NO_KEYS
+    }
+
+    /// The volume set that it is; none for other devices.
+    fn volume_set(&self) -> Option<&VolumeDevice> {
+        None
     }
 }

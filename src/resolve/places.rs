@@ -12,7 +12,7 @@ use super::scope::{Declared, ScopeId};
 use super::sink::Sink;
 use super::world::{HERE, World};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::inventory::{Inventory, InventoryDevice, Setting, Store};
+use crate::facts::inventory::{Inventory, InventoryDevice, Library, Setting, Store};
 use crate::similar;
 use crate::source::Span;
 use crate::syntax::ast::{self, ClauseKind, Word};
@@ -87,6 +87,13 @@ fn stock_store(world: &World<'_>, store: &Store) -> Store {
         }
     }
     store
+}
+
+/// A library whose folder can be opened.
+fn stock_library(world: &World<'_>, library: &Library) -> Library {
+    let mut library = library.clone();
+    library.folder = library.folder.map(|folder| world.beside(&folder));
+    library
 }
 
 /// Names used inside the inventory, and the host that needs no entry.
@@ -275,6 +282,7 @@ fn stock_device(
         read: entry.and_then(|entry| entry.read),
         drives: entry.map_or(1, |entry| entry.drives),
         volumes: entry.and_then(|entry| entry.volumes),
+        library: entry.and_then(|entry| Some(stock_library(cx.world, entry.library.as_ref()?))),
         append: entry.is_some_and(|entry| entry.append),
         immutable: entry.is_some_and(|entry| entry.immutable),
         reduces: entry.is_some_and(|entry| entry.reduces),

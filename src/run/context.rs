@@ -79,8 +79,8 @@ impl Context {
         device.ok_or_else(|| StepFailure::new(format!("the device {name} is not reachable")))
     }
 
-    /// Those of the named devices that are open, in this order; one that died only when no other
-    /// is left.
+    /// Those of the named devices that are open, in this order, those that must load volumes last;
+    /// one that died only when no other is left.
     #[must_use]
     pub fn reachable(&self, names: &[String]) -> Vec<Arc<dyn Device>> {
         let open = |name: &&String| self.devices.contains_key(*name);
@@ -90,7 +90,9 @@ impl Context {
             .partition(|name| self.dropped.cause(name).is_none());
         let names = if alive.is_empty() { dead } else { alive };
         let found = names.into_iter().filter_map(|name| self.devices.get(name));
-        found.cloned().collect()
+        let mut found: Vec<Arc<dyn Device>> = found.cloned().collect();
+        found.sort_by_key(|device| device.capabilities().sequential);
+        found
     }
 
     /// Those of the named devices that are open; at least one.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::open::{OpenError, Places};
+use super::volumes::VolumeStock;
 use crate::facts::inventory::Store;
 use crate::media::Device;
 use crate::media::bucket::{self, BucketDevice, BucketSpec};
@@ -28,6 +29,7 @@ pub fn place(plan: &ResolvedPlan, places: &Places, name: &str) -> String {
     match Place::of(plan, places, name) {
         Ok(Place::Folder(path)) => path.display().to_string(),
         Ok(Place::Bucket(store)) => bucket::place(store),
+        Ok(Place::Volumes(stock)) => stock.place(),
         Err(error) => error.to_string(),
     }
 }
@@ -46,6 +48,7 @@ pub fn open(
         Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
             Ok(BucketDevice::open(spec)?)
         })?,
+        Place::Volumes(stock) => Arc::new(stock.open()?),
     };
     Ok(keyed(plan, places, device))
 }
@@ -64,6 +67,8 @@ pub fn open_writable(
         Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
             Ok(BucketDevice::open_writable(spec)?)
         })?,
+        // whether a volume takes bytes shows when one is loaded, which is not done to look
+        Place::Volumes(stock) => Arc::new(stock.open()?),
     };
     Ok(keyed(plan, places, device))
 }
@@ -82,6 +87,7 @@ pub fn init(
         Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
             Ok(BucketDevice::init(spec)?)
         })?,
+        Place::Volumes(stock) => Arc::new(stock.init()?),
     };
     Ok(keyed(plan, places, device))
 }
@@ -120,6 +126,7 @@ fn keyed(plan: &ResolvedPlan, places: &Places, device: Arc<dyn Device>) -> Arc<d
 enum Place<'p> {
     Folder(PathBuf),
     Bucket(&'p Store),
+    Volumes(VolumeStock),
 }
 
 impl<'p> Place<'p> {
@@ -131,10 +138,7 @@ impl<'p> Place<'p> {
             (DeviceKind::Directory, None, _) => Err(OpenError::NoPath(name.to_owned())),
             (DeviceKind::S3, _, Some(store)) => Ok(Self::Bucket(store)),
             (DeviceKind::S3, _, None) => Err(OpenError::NoStore(name.to_owned())),
-            (kind, ..) => Err(OpenError::Kind {
-                device: name.to_owned(),
-                kind: kind.word(),
-            }),
+            (DeviceKind::Volumes, ..) => Ok(Self::Volumes(VolumeStock::of(device, places)?)),
         }
     }
 }

@@ -49,13 +49,16 @@ pub enum OpenError {
     /// The catalog knows another device under this name.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// This kind of device cannot be used.
-    #[error("device {device} is {kind}; folders and object stores can be opened")]
-    Kind {
+    /// Volumes must be brought before anything is restored.
+    #[error("volumes to fetch first: {0}")]
+    Fetch(String),
+    /// The inventory does not say what keeps the volumes of a set.
+    #[error("device {device}: {missing}")]
+    NoLibrary {
         /// The device.
         device: String,
-        /// Its kind.
-        kind: &'static str,
+        /// What is missing.
+        missing: &'static str,
     },
     /// No device that holds an object is there.
     #[error("no copy of {object} can be read: {causes}")]
@@ -100,7 +103,12 @@ impl OpenError {
                     .to_owned()
             }
             Self::Catalog(_) => "run `planc catalog rebuild --from DEVICE`".to_owned(),
-            Self::Kind { .. } => "take the device out of the plan, or name a folder".to_owned(),
+            Self::Fetch(_) => {
+                "put them into the library, run `planc media checkin VOLUME`, and repeat".to_owned()
+            }
+            Self::NoLibrary { device, .. } => format!(
+                "write `volumes: 8, volume_size: 100 GiB, library: {{folder: PATH}}` for `{device}`"
+            ),
             Self::Away { help, .. } => help.clone(),
             Self::Target(EngineError::Refused { .. }) => {
                 "name another place with `--to PATH`; nothing was changed".to_owned()

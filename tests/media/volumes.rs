@@ -1,6 +1,6 @@
 //! Volume sets: the contract, spanning, errors in the middle, foreign labels, reuse after expiry.
 
-use planc::media::volumes::{EmulatedLibrary, Health, Injected, VolumeDevice};
+use planc::media::volumes::{FileLibrary, Health, Injected, Limits, SetSpec, VolumeDevice};
 use planc::media::{Device, DeviceError, Put, contract};
 
 use super::fixture::bytes;
@@ -12,21 +12,32 @@ fn now() -> jiff::Timestamp {
 }
 
 /// A library with so many blank volumes.
-fn library(count: u32) -> (tempfile::TempDir, EmulatedLibrary) {
+fn library(count: u32) -> (tempfile::TempDir, FileLibrary) {
     let folder = tempfile::tempdir().unwrap();
-    let library = EmulatedLibrary::new(folder.path().to_owned(), CAPACITY);
+    let library = FileLibrary::new(folder.path().to_owned(), CAPACITY);
     for number in 0..count {
         library.add(&format!("v{number:02}")).unwrap();
     }
     (folder, library)
 }
 
-fn init(library: &EmulatedLibrary) -> VolumeDevice {
-    VolumeDevice::init("tapes", Box::new(library.clone()), "set-1", now()).unwrap()
+fn spec(library: &FileLibrary) -> SetSpec<'static> {
+    SetSpec {
+        name: "tapes",
+        library: Box::new(library.clone()),
+        drives: 1,
+        capacity: Some(CAPACITY),
+        limits: Limits::default(),
+        folder: None,
+    }
 }
 
-fn open(library: &EmulatedLibrary) -> VolumeDevice {
-    VolumeDevice::open("tapes", Box::new(library.clone())).unwrap()
+fn init(library: &FileLibrary) -> VolumeDevice {
+    VolumeDevice::init(spec(library), 0, "set-1", now()).unwrap()
+}
+
+fn open(library: &FileLibrary) -> VolumeDevice {
+    VolumeDevice::open(spec(library)).unwrap()
 }
 
 #[test]
@@ -137,7 +148,11 @@ fn a_read_error_is_counted_and_is_no_absence() {
     assert_eq!(device.get("parts/x", None).unwrap(), b"bytes");
     let volume = &device.volumes()[0];
     assert_eq!(
-        (volume.read_errors, volume.health, volume.is_worn()),
+        (
+            volume.read_errors,
+            volume.health,
+            volume.is_worn(Limits::default())
+        ),
         (3, Health::Suspect, true)
     );
     assert!(
@@ -157,7 +172,7 @@ fn a_crash_in_the_middle_leaves_nothing_under_the_name() {
     let whole = std::fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(9_973) {
         std::fs::write(&path, &whole[..length]).unwrap();
-        match VolumeDevice::open("tapes", Box::new(library.clone())) {
+        match VolumeDevice::open(spec(&library)) {
             Ok(device) => assert!(device.list("").unwrap().is_empty(), "length {length}"),
             Err(error) => assert!(matches!(error, DeviceError::Foreign { .. }), "{error}"),
         }
@@ -181,12 +196,16 @@ fn every_damaged_byte_of_an_object_is_an_error() {
         let mut bad = whole.clone();
         bad[at] ^= 0x10;
         std::fs::write(&path, &bad).unwrap();
-        let read = VolumeDevice::open("tapes", Box::new(library.clone()))
-            .and_then(|device| device.get("parts/x", None));
+        let read =
+            VolumeDevice::open(spec(&library)).and_then(|device| device.get("parts/x", None));
         if let Ok(read) = read {
             assert_eq!(read, bytes(1, 3_000, true), "byte {at}");
         }
     }
+}
+
+fn open_path(folder: &tempfile::TempDir, volume: &str) -> Vec<u8> {
+    std::fs::read(folder.path().join(format!("{volume}.volume"))).unwrap()
 }
 
 #[test]
@@ -197,17 +216,14 @@ fn a_foreign_volume_is_left_alone() {
         b"somebody's data, no label at all",
     )
     .unwrap();
-    let device = VolumeDevice::init("tapes", Box::new(library.clone()), "set-1", now());
-    // no record can be read from it: it counts as blank only when it is empty
+    let refused = VolumeDevice::init(spec(&library), 0, "set-1", now());
     assert!(
-        device.is_err()
-            || std::fs::read(folder.path().join("v01.volume"))
-                .unwrap()
-                .len()
-                > 20
+        matches!(refused, Err(DeviceError::Foreign { .. })),
+        "what is no volume is somebody's data"
     );
+    assert!(open_path(&folder, "v00").is_empty(), "nothing was labelled");
     let (other, theirs) = self::library(1);
-    VolumeDevice::init("tapes", Box::new(theirs.clone()), "set-2", now()).unwrap();
+    VolumeDevice::init(spec(&theirs), 0, "set-2", now()).unwrap();
     let (folder, library) = self::library(1);
     init(&library).put_if_absent("parts/x", b"x").unwrap();
     std::fs::copy(

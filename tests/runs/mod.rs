@@ -17,3 +17,4 @@ mod run_logs;
 pub(crate) mod site;
 mod terminal;
 mod terms;
+mod volumes;

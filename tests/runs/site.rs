@@ -71,6 +71,11 @@ pub(crate) struct Site {
 impl Site {
     /// A new site with claimed devices and some rows.
     pub(crate) fn new() -> Self {
+        Self::of(PLAN, INVENTORY)
+    }
+
+    /// As [`Site::new`], with another plan and inventory of the same services.
+    pub(crate) fn of(plan: &str, inventory: &str) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         for name in ["data", "docs/sub", "devices/disk", "devices/nas"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("folder");
@@ -80,8 +85,8 @@ impl Site {
             application: application.expect("open"),
             folder,
         };
-        std::fs::write(site.path("shop.plan"), PLAN).expect("plan");
-        std::fs::write(site.path("inventory.yaml"), INVENTORY).expect("inventory");
+        std::fs::write(site.path("shop.plan"), plan).expect("plan");
+        std::fs::write(site.path("inventory.yaml"), inventory).expect("inventory");
         std::fs::write(site.path("docs/a.txt"), "a".repeat(3_000)).expect("file");
         std::fs::write(site.path("docs/sub/b.txt"), "b").expect("file");
         site.sql(

@@ -18,11 +18,13 @@
 
 pub(in crate::facts) mod fields;
 mod keys;
+mod library;
 mod secret;
 mod sections;
 mod store;
 
 pub use keys::InventoryKey;
+pub use library::Library;
 pub use store::{Provider, Setting, Store};
 
 use indexmap::IndexMap;
@@ -121,6 +123,8 @@ pub struct InventoryDevice {
     pub drives: u32,
     /// Number and size of volumes.
     pub volumes: Option<(u32, Option<Bytes>)>,
+    /// What keeps its volumes.
+    pub library: Option<Library>,
     /// True when it can append to an object.
     pub append: bool,
     /// True when it forbids deletion.

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::fields::{Fields, Reader};
 use super::{Inventory, InventoryDevice, InventoryService, Placed};
-use super::{secret, store};
+use super::{library, secret, store};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::resolve::plan::{At, DeviceKind, Disk, EngineKind, Host, Site};
 use crate::similar;
@@ -64,6 +64,7 @@ const DEVICE: &[&str] = &[
     "gcs",
     "volumes",
     "volume_size",
+    "library",
     "capacity",
     "write",
     "read",
@@ -87,6 +88,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("s3", store::S3),
     ("azure", store::AZURE),
     ("gcs", store::GCS),
+    ("library", library::LIBRARY),
     ("key", super::keys::KEY),
     ("contact", CONTACT),
 ];
@@ -301,6 +303,7 @@ fn device(entry: &Entry, reader: &mut Reader<'_>) -> InventoryDevice {
         read: fields.rate("read", reader),
         drives: fields.count("drives", reader).unwrap_or(1),
         volumes: volumes.map(|count| (count, volume_size)),
+        library: library::read(fields, reader),
         append: fields.flag("append", reader),
         immutable: fields.flag("immutable", reader),
         reduces: fields.flag("reduces", reader),

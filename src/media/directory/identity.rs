@@ -95,7 +95,7 @@ fn foreign(tree: &Tree, path: &Path, detail: String) -> DeviceError {
 }
 
 /// A random UUID, version 4.
-pub(in crate::media) fn new_uuid() -> std::io::Result<String> {
+pub(crate) fn new_uuid() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub(in crate::media) use self::identity::new_uuid;
+pub(crate) use self::identity::new_uuid;
 use self::temp::TempObject;
 use self::tree::Tree;
 use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed, name};

@@ -71,7 +71,11 @@ impl Fetch {
             lanes: Vec::new(),
         };
         let mut first = fetch.first();
-        for (holder, device) in holders.iter().enumerate() {
+        // a holder that must load volumes is asked only for what no other one gives
+        let slow = |device: &Arc<dyn Device>| device.capabilities().sequential;
+        let all_slow = holders.iter().all(slow);
+        let lanes = holders.iter().enumerate();
+        for (holder, device) in lanes.filter(|(_, device)| all_slow || !slow(device)) {
             let first = first.take();
             let (shared, inbox) = (Arc::clone(&fetch.shared), inbox.clone());
             let done = done.clone();
@@ -253,7 +257,8 @@ impl Shared {
 
     fn note(&self, object: &str, failed: &[(usize, DeviceError)], by: usize) {
         let mut replaced = lock(&self.replaced);
-        for (holder, error) in failed {
+        let sure = |(_, error): &&(usize, DeviceError)| !matches!(error, DeviceError::Away { .. });
+        for (holder, error) in failed.iter().filter(sure) {
             let device = self.holders[*holder].name();
             let known = replaced
                 .iter()

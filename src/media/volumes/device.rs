@@ -1,47 +1,45 @@
-//! Owns volume sets as devices: objects on volumes, one drive at work at a time. Must not know what
-//! volumes are made of; `drive` does.
+//! Owns volume sets as devices. Must not know what volumes are made of; `drive` does.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::Write as _;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::drive::{Library, Medium, MediumError};
-use super::index::{Found, Health, Index, Piece, Volume};
+use super::drive::{Library, MediumError};
+use super::index::{Health, Limits, Place, Volume};
+use super::object::{Located, Need, VolumeObject};
+use super::set::{Set, SetSpec, failed, foreign, label, write_label};
 use super::{FORMAT, Label, writer};
-use crate::media::{Device, DeviceError, ObjectWriter, Put, name};
+use crate::media::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space};
 
 /// A volume set.
 #[derive(Clone)]
 pub struct VolumeDevice {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    name: String,
-    set: String,
-    library: Box<dyn Library>,
-    index: Mutex<Index>,
+    set: Arc<Set>,
 }
 
 impl VolumeDevice {
     /// Labels every blank volume of a library as one of a new set, and opens it. When volumes of
-    /// one set are there already it is that set, and blank ones join it.
+    /// one set are there already it is that set, and blank ones join it. `wanted` volumes are made
+    /// first where the library can make them.
     ///
     /// # Errors
     /// [`DeviceError::Foreign`] when a volume holds something else; nothing is labelled then.
     pub fn init(
-        name: &str,
-        library: Box<dyn Library>,
+        spec: SetSpec<'_>,
+        wanted: u32,
         set: &str,
         now: Timestamp,
     ) -> Result<Self, DeviceError> {
+        let name = spec.name;
+        make(spec.library.as_ref(), wanted).map_err(|error| failed(name, "the library", error))?;
         let mut set = set.to_owned();
         let mut blank = Vec::new();
-        for volume in library.volumes().map_err(|error| failed(name, "", error))? {
-            match label(library.as_ref(), &volume) {
+        let volumes = spec.library.volumes();
+        for volume in volumes.map_err(|error| failed(name, "the library", error))? {
+            let found = spec.library.load(&volume);
+            match found.and_then(|mut medium| label(medium.as_mut())) {
                 Ok(Some(found)) => set = found.set,
                 Ok(None) => blank.push(volume),
                 Err(error) => return Err(foreign(name, &volume, &error.to_string())),
@@ -54,47 +52,46 @@ impl VolumeDevice {
                 volume: volume.clone(),
                 at: now,
             };
-            write_label(library.as_ref(), &label).map_err(|error| failed(name, &volume, error))?;
+            let medium = spec.library.load(&volume);
+            medium
+                .and_then(|mut medium| write_label(medium.as_mut(), &label))
+                .map_err(|error| failed(name, &volume, error))?;
         }
-        Self::open(name, library)
+        Self::open(spec)
     }
 
-    /// Opens a set: reads the labels, and head and tail of every file. A volume of another set is
-    /// left alone.
+    /// Opens a set: by its register on this host when there is one; else labels, and head and tail
+    /// of every file, are read. A volume of another set is left alone.
     ///
     /// # Errors
     /// [`DeviceError::Foreign`] when no volume has a label.
-    pub fn open(name: &str, library: Box<dyn Library>) -> Result<Self, DeviceError> {
-        let mut set: Option<String> = None;
-        let mut volumes = BTreeMap::new();
-        let mut found = Found::default();
-        for volume in library.volumes().map_err(|error| failed(name, "", error))? {
-            let label = label(library.as_ref(), &volume).ok().flatten();
-            let own = label.filter(|label| {
-                *set.get_or_insert_with(|| label.set.clone()) == label.set && label.volume == volume
-            });
-            let known = match own {
-                Some(_) => scan(library.as_ref(), &volume, &mut found),
-                None => Volume::new(&volume, Health::Foreign),
-            };
-            volumes.insert(volume, known);
-        }
-        let set = set.ok_or_else(|| foreign(name, "the library", "no volume has a label"))?;
-        let inner = Inner {
-            name: name.to_owned(),
-            set,
-            library,
-            index: Mutex::new(found.finish(volumes)),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+    pub fn open(spec: SetSpec<'_>) -> Result<Self, DeviceError> {
+        let set = Arc::new(Set::open(spec)?);
+        Ok(Self { set })
     }
 
     /// Every volume and how it is, by name.
     #[must_use]
     pub fn volumes(&self) -> Vec<Volume> {
-        self.inner.index().volumes.values().cloned().collect()
+        self.set.volumes()
+    }
+
+    /// When a volume of this set is not used again.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.set.limits
+    }
+
+    /// Bytes that a volume takes, when that is known.
+    #[must_use]
+    pub fn capacity(&self) -> Option<u64> {
+        self.set.capacity
+    }
+
+    /// Whether the library answers to the name of a volume.
+    #[must_use]
+    pub fn is_present(&self, volume: &str) -> bool {
+        self.set.known().present.contains(volume)
     }
 
     /// The volumes that must be in the library to read an object, in the order in which they are
@@ -103,254 +100,174 @@ impl VolumeDevice {
     /// # Errors
     /// [`DeviceError::NotFound`].
     pub fn volumes_of(&self, object: &str) -> Result<Vec<String>, DeviceError> {
-        let pieces = self.inner.pieces(object)?;
+        let pieces = self.set.stored(object)?.pieces;
         Ok(pieces.into_iter().map(|piece| piece.volume).collect())
     }
 
-    /// Writes a new label over a volume on which nothing lives any more: it can be filled again.
+    /// Where objects lie, piece by piece, in the order in which volumes are read. Objects that are
+    /// not there are left out.
+    #[must_use]
+    pub fn locate(&self, objects: &[String]) -> Vec<Located> {
+        let known = self.set.known();
+        let mut found = Vec::new();
+        for object in objects {
+            let stored = known.index.objects.get(object);
+            for piece in stored.iter().flat_map(|stored| &stored.pieces) {
+                let volume = known.index.volumes.get(&piece.volume);
+                found.push(Located {
+                    object: object.clone(),
+                    volume: piece.volume.clone(),
+                    file: piece.file,
+                    bytes: piece.bytes,
+                    place: volume.map_or(Place::Lost, |volume| volume.place.clone()),
+                });
+            }
+        }
+        found.sort_by(|a, b| (&a.volume, a.file).cmp(&(&b.volume, b.file)));
+        found
+    }
+
+    /// The volumes that hold objects, in the order in which they are to be loaded.
+    #[must_use]
+    pub fn needs(&self, objects: &[String]) -> Vec<Need> {
+        self.set.needs(objects)
+    }
+
+    /// Says that objects will be read soon: each volume that holds some of them is passed over once,
+    /// in the order in which they lie, when the first of them is read.
+    pub fn expect(&self, objects: &[String]) {
+        self.set.expect(objects);
+    }
+
+    /// How many volumes were passed over for what was expected.
+    #[must_use]
+    pub fn passes(&self) -> usize {
+        self.set.passes()
+    }
+
+    /// A manifest as this host remembers it; none when it does not.
+    #[must_use]
+    pub fn remembered(&self, object: &str) -> Option<Vec<u8>> {
+        let stored = self.set.stored(object).ok()?;
+        match stored.pieces.as_slice() {
+            [piece] => self.set.content.as_ref()?.find(&piece.hash),
+            _ => None,
+        }
+    }
+
+    /// Writes a new label over a volume on which nothing lives any more, or the first one of a blank
+    /// volume: it can be filled.
     ///
     /// # Errors
-    /// [`DeviceError::Locked`] while an object that exists lies on it, or when it had too many
-    /// errors.
+    /// [`DeviceError::Locked`] while an object that exists lies on it, or when it is worn.
     pub fn relabel(&self, volume: &str, now: Timestamp) -> Result<(), DeviceError> {
-        let inner = &self.inner;
-        let mut index = inner.index();
-        let refused = |detail: &str| DeviceError::Locked {
-            device: inner.name.clone(),
-            object: format!("volume {volume}"),
-            detail: detail.to_owned(),
-        };
-        match index.volumes.get(volume) {
-            None => return Err(refused("the set has no such volume")),
-            Some(known) if known.is_worn() => return Err(refused("it had too many errors")),
-            Some(known) if known.health == Health::Foreign => {
-                return Err(refused("it belongs to another set"));
-            }
-            Some(_) => {}
-        }
-        let lives = |pieces: &Vec<Piece>| pieces.iter().any(|piece| piece.volume == volume);
-        if index.objects.values().any(lives) {
-            return Err(refused("objects on it have not expired"));
-        }
-        inner.keep_notes(&mut index, volume)?;
-        let label = Label {
-            format: FORMAT.to_owned(),
-            set: inner.set.clone(),
-            volume: volume.to_owned(),
-            at: now,
-        };
-        write_label(inner.library.as_ref(), &label)
-            .map_err(|error| failed(&inner.name, volume, error))?;
-        if let Some(known) = index.volumes.get_mut(volume) {
-            (known.health, known.files) = (Health::Good, 1);
-        }
-        Ok(())
-    }
-}
-
-impl Inner {
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+        self.set.relabel(volume, now)
     }
 
-    fn pieces(&self, object: &str) -> Result<Vec<Piece>, DeviceError> {
-        let index = self.index();
-        index
-            .objects
-            .get(object)
-            .cloned()
-            .ok_or_else(|| DeviceError::NotFound {
-                device: self.name.clone(),
-                object: object.to_owned(),
-            })
+    /// Moves a volume out of the library, or notes that it went on to another place.
+    ///
+    /// # Errors
+    /// When the library fails or the set has no such volume.
+    pub fn check_out(&self, volume: &str, to: Place, now: Timestamp) -> Result<(), DeviceError> {
+        self.set.check_out(volume, to, now)
     }
 
-    /// Notes on a volume that is about to be overwritten are written again elsewhere: what they
-    /// say is gone may still lie on other volumes.
-    fn keep_notes(&self, index: &mut Index, volume: &str) -> Result<(), DeviceError> {
-        let notes = notes_on(self.library.as_ref(), volume);
-        let notes = notes.map_err(|error| failed(&self.name, volume, error))?;
-        let health = index.volumes.get(volume).map(|known| known.health);
-        if let Some(known) = index.volumes.get_mut(volume) {
-            known.health = Health::Full; // nothing may be written to it now
-        }
-        for (object, attempt) in notes {
-            let written = writer::note(self.library.as_ref(), index, &object, &attempt);
-            if let Err(error) = written {
-                if let (Some(known), Some(health)) = (index.volumes.get_mut(volume), health) {
-                    known.health = health;
-                }
-                return Err(failed(&self.name, volume, error));
-            }
-        }
-        Ok(())
+    /// Notes that a volume arrived. One that comes back to the library is loaded, so that a foreign
+    /// label shows now.
+    ///
+    /// # Errors
+    /// [`DeviceError::Away`] when it is not there, [`DeviceError::Foreign`].
+    pub fn check_in(&self, volume: &str, at: Place, now: Timestamp) -> Result<(), DeviceError> {
+        self.set.check_in(volume, at, now)
     }
 
-    /// Reads a piece from `skip` on into `out`, `take` bytes of it.
-    fn read_piece(&self, piece: &Piece, skip: u64, take: u64) -> Result<Vec<u8>, MediumError> {
-        let mut medium = self.library.load(&piece.volume)?;
-        medium.locate(piece.file)?;
-        medium.read()?; // the head
-        let mut out = Vec::new();
-        let mut at = 0;
-        while (out.len() as u64) < take {
-            let Some(block) = medium.read()? else {
-                return Err(MediumError::Read(io::ErrorKind::UnexpectedEof.into()));
-            };
-            let end = at + block.len() as u64;
-            if end > skip {
-                let from = usize::try_from(skip.saturating_sub(at)).unwrap_or(0);
-                let wanted = usize::try_from(take).unwrap_or(usize::MAX) - out.len();
-                let piece = &block[from..];
-                out.extend_from_slice(&piece[..piece.len().min(wanted)]);
-            }
-            at = end;
-        }
-        Ok(out)
-    }
-
-    fn read_error(&self, volume: &str) {
-        if let Some(known) = self.index().volumes.get_mut(volume) {
-            known.read_errors += 1;
-            if known.is_worn() {
-                known.health = Health::Suspect;
-            }
-        }
-    }
-
-    fn check_name(&self, object: &str) -> Result<(), DeviceError> {
-        if name::is_valid(object) {
+    fn range(&self, object: &str, range: &Range<u64>, size: u64) -> Result<(), DeviceError> {
+        if range.start <= range.end && range.end <= size {
             return Ok(());
         }
-        Err(DeviceError::Io {
-            device: self.name.clone(),
-            action: "name",
+        Err(DeviceError::Damaged {
+            device: self.set.name.clone(),
             object: object.to_owned(),
-            cause: io::Error::new(io::ErrorKind::InvalidInput, "the name is not allowed"),
+            detail: format!("it has {size} bytes, but is read up to {}", range.end),
         })
     }
 }
 
-/// An object on its way: its name, and with it its place, is only known in the end.
-struct VolumeObject {
-    inner: Arc<Inner>,
-    spool: std::fs::File,
-}
-
-impl Write for VolumeObject {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.spool.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.spool.flush()
-    }
-}
-
-impl ObjectWriter for VolumeObject {
-    fn publish(&mut self, name: &str) -> Result<Put, DeviceError> {
-        self.inner.check_name(name)?;
-        let there = match self.inner.pieces(name) {
-            Ok(pieces) => Some(pieces),
-            Err(DeviceError::NotFound { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        if let Some(pieces) = there {
-            return self.compare(name, &pieces);
+/// Makes volumes `v01`, `v02` … until there are as many as are wanted.
+fn make(library: &dyn Library, wanted: u32) -> Result<(), MediumError> {
+    let digits = wanted.to_string().len().max(2);
+    let there = library.volumes().unwrap_or_default().len();
+    let missing = usize::try_from(wanted).unwrap_or(0).saturating_sub(there);
+    let names = (1..=wanted).map(|number| format!("v{number:0digits$}"));
+    let mut made = 0;
+    for name in names {
+        if made == missing {
+            break;
         }
-        let attempt = attempt(name, &mut self.spool)
-            .map_err(|cause| failed(&self.inner.name, name, MediumError::Read(cause)))?;
-        let mut index = self.inner.index();
-        let library = self.inner.library.as_ref();
-        // an earlier life of the name with equal content is told apart by the count of its notes
-        let attempt = format!(
-            "{attempt}.{}",
-            index.volumes.values().map(|v| v.files).sum::<u64>()
-        );
-        let pieces = writer::write(library, &mut index, (name, &attempt), &mut self.spool);
-        let pieces = pieces.map_err(|error| failed(&self.inner.name, name, error))?;
-        index.insert(name.to_owned(), attempt, pieces);
-        Ok(Put::Created)
-    }
-}
-
-impl VolumeObject {
-    /// The same object is the same; nothing is written twice.
-    fn compare(&mut self, name: &str, pieces: &[Piece]) -> Result<Put, DeviceError> {
-        let wrong = |cause| failed(&self.inner.name, name, MediumError::Read(cause));
-        let length = self.spool.seek(SeekFrom::End(0)).map_err(wrong)?;
-        self.spool.seek(SeekFrom::Start(0)).map_err(wrong)?;
-        let different = || DeviceError::Different {
-            device: self.inner.name.clone(),
-            object: name.to_owned(),
-        };
-        if pieces.iter().map(|piece| piece.bytes).sum::<u64>() != length {
-            return Err(different());
+        if library.volumes().unwrap_or_default().contains(&name) {
+            continue;
         }
-        for piece in pieces {
-            let mut hash = blake3::Hasher::new();
-            let mut part = (&mut self.spool).take(piece.bytes);
-            io::copy(&mut part, &mut hash).map_err(wrong)?;
-            if hash.finalize().to_hex().as_str() != piece.hash {
-                return Err(different());
-            }
+        if !library.make(&name)? {
+            break; // an operator brings them
         }
-        Ok(Put::Same)
+        made += 1;
     }
+    Ok(())
 }
 
 impl Device for VolumeDevice {
     fn name(&self) -> &str {
-        &self.inner.name
+        &self.set.name
     }
 
     fn identity(&self) -> Result<String, DeviceError> {
-        let there = self.inner.library.volumes();
-        there.map_err(|error| failed(&self.inner.name, "the library", error))?;
-        Ok(self.inner.set.clone())
+        let there = self.set.library.volumes();
+        there.map_err(|error| failed(&self.set.name, "the library", error))?;
+        Ok(self.set.id.clone())
     }
 
     fn create(&self) -> Result<Box<dyn ObjectWriter>, DeviceError> {
-        let spool = tempfile::tempfile();
-        let spool = spool
-            .map_err(|cause| failed(&self.inner.name, "a spool file", MediumError::Write(cause)))?;
+        let spool = match &self.set.folder {
+            Some(folder) => tempfile::tempfile_in(folder),
+            None => tempfile::tempfile(),
+        };
+        let wrong = |cause| failed(&self.set.name, "a spool file", MediumError::Write(cause));
         Ok(Box::new(VolumeObject {
-            inner: Arc::clone(&self.inner),
-            spool,
+            set: Arc::clone(&self.set),
+            spool: spool.map_err(wrong)?,
         }))
     }
 
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
         let mut writer = self.create()?;
         let spooled = writer.write_all(bytes);
-        spooled.map_err(|cause| failed(&self.inner.name, name, MediumError::Write(cause)))?;
+        spooled.map_err(|cause| failed(&self.set.name, name, MediumError::Write(cause)))?;
         writer.publish(name)
     }
 
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {
-        let pieces = self.inner.pieces(name)?;
-        let size: u64 = pieces.iter().map(|piece| piece.bytes).sum();
+        let stored = self.set.stored(name)?;
+        let size = stored.bytes();
         let range = range.unwrap_or(0..size);
-        if range.start > range.end || range.end > size {
-            return Err(DeviceError::Damaged {
-                device: self.inner.name.clone(),
-                object: name.to_owned(),
-                detail: format!("it has {size} bytes, but is read up to {}", range.end),
-            });
-        }
+        self.range(name, &range, size)?;
         let mut out = Vec::new();
         let mut begin = 0;
-        for piece in &pieces {
+        for piece in &stored.pieces {
             let end = begin + piece.bytes;
             let (from, until) = (range.start.max(begin), range.end.min(end));
             if from < until {
-                let read = self.inner.read_piece(piece, from - begin, until - from);
-                out.extend(read.map_err(|error| {
-                    if matches!(error, MediumError::Read(_)) {
-                        self.inner.read_error(&piece.volume);
-                    }
-                    failed(&self.inner.name, name, error)
-                })?);
+                self.set.reach(name, std::slice::from_ref(piece))?;
+                let (skip, take) = (from - begin, until - from);
+                if let Some(brought) = self.set.from_recall(piece, skip, take) {
+                    out.extend(brought);
+                } else {
+                    let mut sink = |bytes: &[u8]| {
+                        out.extend_from_slice(bytes);
+                        Ok(())
+                    };
+                    let read = self.set.read_piece(piece, (skip, take), &mut sink);
+                    read.map_err(|error| failed(&self.set.name, name, error))?;
+                }
             }
             begin = end;
         }
@@ -358,142 +275,58 @@ impl Device for VolumeDevice {
     }
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
-        let pieces = self.inner.pieces(name)?;
-        Ok(pieces.iter().map(|piece| piece.bytes).sum())
+        self.set.stored(name).map(|stored| stored.bytes())
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
-        let index = self.inner.index();
-        let from = index.objects.range(prefix.to_owned()..);
+        let known = self.set.known();
+        let from = known.index.objects.range(prefix.to_owned()..);
         let found = from.take_while(|(object, _)| object.starts_with(prefix));
-        let sizes = found
-            .map(|(object, pieces)| (object.clone(), pieces.iter().map(|piece| piece.bytes).sum()));
-        Ok(sizes.collect())
+        Ok(found
+            .map(|(object, stored)| (object.clone(), stored.bytes()))
+            .collect())
     }
 
     fn delete(&self, name: &str) -> Result<bool, DeviceError> {
-        let pieces = match self.inner.pieces(name) {
-            Ok(pieces) => pieces,
+        let stored = match self.set.stored(name) {
+            Ok(stored) => stored,
             Err(DeviceError::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let attempt = self.attempt_of(name, &pieces)?;
-        let mut index = self.inner.index();
-        let library = self.inner.library.as_ref();
-        let noted = writer::note(library, &mut index, name, &attempt);
-        let volume = noted.map_err(|error| failed(&self.inner.name, name, error))?;
-        index.remove(name);
-        index.gone.insert(name.to_owned(), volume);
+        let wrong = |error| failed(&self.set.name, name, error);
+        let _turn = self.set.turn().map_err(wrong)?;
+        writer::note(&self.set, name, &stored.attempt).map_err(wrong)?;
+        if let (Some(content), [piece]) = (&self.set.content, stored.pieces.as_slice()) {
+            content.forget(&piece.hash);
+        }
         Ok(true)
     }
-}
 
-impl VolumeDevice {
-    fn attempt_of(&self, name: &str, pieces: &[Piece]) -> Result<String, DeviceError> {
-        let wrong = |error| failed(&self.inner.name, name, error);
-        let Some(first) = pieces.first() else {
-            return Ok(String::new());
-        };
-        let mut medium = self.inner.library.load(&first.volume).map_err(wrong)?;
-        let (head, _) = writer::outline(medium.as_mut(), first.file).map_err(wrong)?;
-        Ok(head.attempt)
+    fn space(&self) -> Result<Option<Space>, DeviceError> {
+        let place = blake3::hash(self.set.id.as_bytes());
+        let place = place
+            .as_bytes()
+            .first_chunk()
+            .map_or(0, |head| u64::from_le_bytes(*head));
+        Ok(self.set.room().map(|free| Space { free, place }))
     }
-}
 
-/// What tells one writing of an object from another: the hash of its bytes.
-fn attempt(name: &str, spool: &mut std::fs::File) -> io::Result<String> {
-    spool.seek(SeekFrom::Start(0))?;
-    let mut hash = blake3::Hasher::new();
-    hash.update(name.as_bytes());
-    io::copy(spool, &mut hash)?;
-    Ok(hash.finalize().to_hex()[..16].to_owned())
-}
-
-/// The label of a volume; none when it is blank.
-fn label(library: &dyn Library, volume: &str) -> Result<Option<Label>, MediumError> {
-    let mut medium = library.load(volume)?;
-    if medium.end()? == 0 {
-        return Ok(None);
-    }
-    medium.locate(0)?;
-    let block = medium.read()?.unwrap_or_default();
-    let label = serde_json::from_slice::<Label>(&block).ok();
-    let label = label.filter(|label| label.format == FORMAT);
-    match label {
-        Some(label) => Ok(Some(label)),
-        None => Err(MediumError::Read(io::Error::other(
-            "its label is none of planc",
-        ))),
-    }
-}
-
-fn write_label(library: &dyn Library, label: &Label) -> Result<(), MediumError> {
-    let mut medium = library.load(&label.volume)?;
-    medium.erase()?;
-    medium.end()?;
-    let block = serde_json::to_vec(label);
-    medium.append(&block.map_err(|cause| MediumError::Write(io::Error::other(cause)))?)?;
-    medium.mark()
-}
-
-/// Reads all files of a volume. One that cannot be read makes the volume suspect; others count.
-fn scan(library: &dyn Library, volume: &str, found: &mut Found) -> Volume {
-    let mut known = Volume::new(volume, Health::Good);
-    let opened = library.load(volume).and_then(|mut medium| {
-        known.files = medium.end()?;
-        Ok(medium)
-    });
-    let Ok(mut medium) = opened else {
-        known.health = Health::Suspect;
-        return known;
-    };
-    for file in 1..known.files {
-        if let Ok((head, tail)) = writer::outline(medium.as_mut(), file) {
-            found.add(head, &tail, volume, file);
-        } else {
-            known.read_errors += 1;
-            known.health = Health::Suspect;
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sequential: true,
+            ..Capabilities::FULL
         }
     }
-    known
-}
 
-/// The notes on a volume: object and attempt that are gone.
-fn notes_on(library: &dyn Library, volume: &str) -> Result<Vec<(String, String)>, MediumError> {
-    let mut medium: Box<dyn Medium> = library.load(volume)?;
-    let mut notes = Vec::new();
-    for file in 1..medium.end()? {
-        let (head, _) = writer::outline(medium.as_mut(), file)?;
-        if head.gone {
-            notes.push((head.object, head.attempt));
-        }
-    }
-    Ok(notes)
-}
-
-fn foreign(device: &str, volume: &str, detail: &str) -> DeviceError {
-    DeviceError::Foreign {
-        device: device.to_owned(),
-        path: volume.into(),
-        detail: detail.to_owned(),
+    fn volume_set(&self) -> Option<&VolumeDevice> {
+        Some(self)
     }
 }
 
-fn failed(device: &str, object: &str, error: MediumError) -> DeviceError {
-    let device = device.to_owned();
-    let (action, cause) = match error {
-        MediumError::Full => {
-            let cause = io::Error::other("no volume of the set takes more");
-            return DeviceError::Full { device, cause };
-        }
-        MediumError::Write(cause) => ("write", cause),
-        MediumError::Read(cause) => ("read", cause),
-        other => ("load", io::Error::other(other.to_string())),
-    };
-    DeviceError::Io {
-        device,
-        action,
-        object: object.to_owned(),
-        cause,
+impl Health {
+    /// Whether a volume in this state was ever written by its set.
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        !matches!(self, Self::Foreign | Self::Blank)
     }
 }

@@ -7,25 +7,41 @@
 //! the note that an object is gone: a head block of JSON, data blocks, a tail block of JSON, and
 //! the mark. A piece whose tail says `more` goes on in a file of another volume. An object exists
 //! when its last piece is behind its mark.
+//!
+//! # What lies on the host
+//! The [`register`]: a cache of all labels and files, so that nothing is loaded to know what is
+//! where; and where each volume is. All but the places can be read from the volumes again.
 
+mod content;
 mod device;
 pub mod drive;
-mod emulated;
+mod drives;
+mod files;
 mod index;
+mod library;
+mod object;
+mod pick;
+mod reader;
+mod recall;
+mod register;
+mod set;
+mod shelf;
 mod writer;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use content::Remembered;
 pub use device::VolumeDevice;
-pub use emulated::{EmulatedLibrary, Injected};
-pub use index::{Health, Volume};
+pub use files::{FileLibrary, Injected};
+pub use index::{Health, Limits, Place, Volume};
+pub use library::{LibrarySpec, open as open_library};
+pub use object::{Located, Need};
+pub use pick::{Pick, PickKind, Rota, picks};
+pub use set::SetSpec;
 
 /// Longest data block.
 const BLOCK: usize = 256 << 10;
-
-/// After so many errors a volume is taken out of use.
-const MOST_ERRORS: u32 = 3;
 
 /// The label of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +52,7 @@ struct Label {
     set: String,
     /// Name of the volume.
     volume: String,
-    /// When it was labelled.
+    /// When it was labelled; tells one life of the volume from another.
     at: Timestamp,
 }
 

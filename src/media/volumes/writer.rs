@@ -1,125 +1,152 @@
-//! Owns writing files to volumes: pieces that span volumes, notes, labels, and what happens when a
-//! volume fails in the middle.
+//! Owns writing files to volumes: pieces that span volumes, notes, and what happens when a volume
+//! fails in the middle. Which volume is written is decided in `shelf`.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::drive::{Library, Medium, MediumError};
-use super::index::{Health, Index, Piece};
+use jiff::Timestamp;
+
+use super::drive::{Medium, MediumError};
+use super::index::{Health, Piece};
+use super::register::Learnt;
+use super::set::Set;
 use super::{BLOCK, Head, Tail};
 
 /// Writes all of `source` as an object. A volume that fails is frozen and the piece is written again
 /// on the next one; a full one is closed and the object goes on.
 pub(super) fn write(
-    library: &dyn Library,
-    index: &mut Index,
+    set: &Set,
     (object, attempt): (&str, &str),
     source: &mut (impl Read + Seek),
-) -> Result<Vec<Piece>, MediumError> {
-    let length = source.seek(SeekFrom::End(0)).map_err(MediumError::Read)?;
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut done = 0;
+) -> Result<(), MediumError> {
+    let length = source.seek(SeekFrom::End(0)).map_err(MediumError::Source)?;
+    let (mut number, mut done) = (0, 0);
     loop {
-        let Some(name) = index.current() else {
-            return Err(MediumError::Full);
-        };
         source
             .seek(SeekFrom::Start(done))
-            .map_err(MediumError::Read)?;
+            .map_err(MediumError::Source)?;
         let head = Head {
             object: object.to_owned(),
-            piece: u32::try_from(pieces.len()).unwrap_or(u32::MAX),
+            piece: number,
             attempt: attempt.to_owned(),
             gone: false,
         };
-        match piece(library, &name, &head, source, length - done) {
-            Ok((file, tail, full)) => {
-                close(index, &name, file, full);
-                done += tail.bytes;
-                pieces.push(Piece {
-                    volume: name,
-                    file,
-                    bytes: tail.bytes,
-                    hash: tail.hash,
-                });
-                if !tail.more {
-                    return Ok(pieces);
-                }
-            }
-            Err(MediumError::Full) => close_full(index, &name),
-            Err(
-                error @ (MediumError::Write(_) | MediumError::Absent(_) | MediumError::Read(_)),
-            ) => {
-                freeze(index, &name, &error);
-            }
-            Err(error) => return Err(error),
+        let (volume, file, tail) = append(set, &head, source, length - done)?;
+        let more = tail.more;
+        done += tail.bytes;
+        number += 1;
+        let piece = Piece {
+            volume,
+            file,
+            bytes: tail.bytes,
+            hash: tail.hash,
+        };
+        set.learn(&[Learnt::Piece {
+            object: head.object,
+            attempt: head.attempt,
+            number: head.piece,
+            piece,
+            more,
+        }]);
+        if !more {
+            return Ok(());
         }
     }
 }
 
-/// Writes a note that an object is gone.
-pub(super) fn note(
-    library: &dyn Library,
-    index: &mut Index,
-    object: &str,
-    attempt: &str,
-) -> Result<String, MediumError> {
+/// Writes a note that a writing is gone.
+pub(super) fn note(set: &Set, object: &str, attempt: &str) -> Result<(), MediumError> {
+    let head = Head {
+        object: object.to_owned(),
+        piece: 0,
+        attempt: attempt.to_owned(),
+        gone: true,
+    };
+    let (volume, _, _) = append(set, &head, &mut io::empty(), 0)?;
+    set.learn(&[Learnt::gone(head.object, head.attempt, &volume)]);
+    Ok(())
+}
+
+/// Appends a file to whichever volume takes it.
+fn append(
+    set: &Set,
+    head: &Head,
+    source: &mut (impl Read + Seek),
+    left: u64,
+) -> Result<(String, u64, Tail), MediumError> {
+    let begin = if left == 0 {
+        0
+    } else {
+        source.stream_position().map_err(MediumError::Source)?
+    };
     loop {
-        let Some(name) = index.current() else {
-            return Err(MediumError::Full);
-        };
-        let head = Head {
-            object: object.to_owned(),
-            piece: 0,
-            attempt: attempt.to_owned(),
-            gone: true,
-        };
-        match piece(library, &name, &head, &mut io::empty(), 0) {
-            Ok((file, _, full)) => {
-                close(index, &name, file, full);
-                return Ok(name);
+        let writing = set.pick_for_writing()?;
+        let name = writing.volume().to_owned();
+        let written = set.load(&name).and_then(|mut drive| {
+            set.catch_up(&mut drive, &name)?;
+            let loaded = drive.loaded()?;
+            let written = piece(loaded.medium.as_mut(), head, source, left);
+            loaded.at = None;
+            written
+        });
+        match written {
+            Ok((file, tail, full)) => {
+                close(set, &name, file + 1, full);
+                return Ok((name, file, tail));
             }
-            Err(MediumError::Full) => close_full(index, &name),
-            Err(error @ MediumError::Write(_)) => freeze(index, &name, &error),
-            Err(error) => return Err(error),
+            Err(MediumError::Full) => set.learn(&[health(&name, Health::Full)]),
+            Err(error @ (MediumError::Library(_) | MediumError::Source(_))) => return Err(error),
+            Err(MediumError::Absent(_)) => set.is_absent(&name),
+            Err(error) => freeze(set, &name, &error),
+        }
+        if left > 0 {
+            source
+                .seek(SeekFrom::Start(begin))
+                .map_err(MediumError::Source)?;
         }
     }
 }
 
-fn close(index: &mut Index, name: &str, file: u64, full: bool) {
-    if let Some(volume) = index.volumes.get_mut(name) {
-        volume.files = file + 1;
-        volume.mounts += 1;
-        if full {
-            volume.health = Health::Full;
-        }
+fn close(set: &Set, volume: &str, files: u64, full: bool) {
+    let mut learnt = vec![Learnt::Files {
+        volume: volume.to_owned(),
+        files,
+        at: Some(Timestamp::now()),
+    }];
+    if full {
+        learnt.push(health(volume, Health::Full));
+    }
+    set.learn(&learnt);
+}
+
+fn health(volume: &str, health: Health) -> Learnt {
+    Learnt::Health {
+        volume: volume.to_owned(),
+        health,
     }
 }
 
-fn close_full(index: &mut Index, name: &str) {
-    if let Some(volume) = index.volumes.get_mut(name) {
-        volume.health = Health::Full;
+/// A volume that failed takes nothing more.
+fn freeze(set: &Set, volume: &str, error: &MediumError) {
+    let known = set.volume(volume).map(|known| known.health);
+    if known == Some(Health::Foreign) {
+        return; // its label said so; that is no fault of the volume
     }
-}
-
-fn freeze(index: &mut Index, name: &str, error: &MediumError) {
-    if let Some(volume) = index.volumes.get_mut(name) {
-        volume.health = Health::Suspect;
-        match error {
-            MediumError::Read(_) => volume.read_errors += 1,
-            _ => volume.write_errors += 1,
-        }
-    }
+    set.learn(&[
+        Learnt::Failed {
+            volume: volume.to_owned(),
+            writing: matches!(error, MediumError::Write(_)),
+        },
+        health(volume, Health::Suspect),
+    ]);
 }
 
 /// Appends one file; gives its number, its tail, and whether the volume is full now.
 fn piece(
-    library: &dyn Library,
-    volume: &str,
+    medium: &mut dyn Medium,
     head: &Head,
     source: &mut dyn Read,
     left: u64,
 ) -> Result<(u64, Tail, bool), MediumError> {
-    let mut medium = library.load(volume)?;
     let file = medium.end()?;
     let mut full = medium.append(&json(head)?)?;
     let mut hash = blake3::Hasher::new();
@@ -129,7 +156,7 @@ fn piece(
         let now = usize::try_from(left - bytes).unwrap_or(BLOCK).min(BLOCK);
         source
             .read_exact(&mut block[..now])
-            .map_err(MediumError::Read)?;
+            .map_err(MediumError::Source)?;
         full = medium.append(&block[..now])?;
         hash.update(&block[..now]);
         bytes += now as u64;
@@ -148,10 +175,10 @@ fn piece(
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, MediumError> {
-    serde_json::to_vec(value).map_err(|cause| MediumError::Write(io::Error::other(cause)))
+    serde_json::to_vec(value).map_err(|cause| MediumError::Source(io::Error::other(cause)))
 }
 
-/// Reads the head and the tail of a file, without its data in between when that is not wanted.
+/// Reads the head and the tail of a file.
 pub(super) fn outline(medium: &mut dyn Medium, file: u64) -> Result<(Head, Tail), MediumError> {
     medium.locate(file)?;
     let wrong = || MediumError::Read(io::Error::other("the file is none of a volume set"));

@@ -56,12 +56,15 @@ fn field_schema(table: &str, field: &str) -> Value {
         ("service", "tablespaces") => disks(),
         ("service", "databases") => json!({"type": ["object", "array", "null"]}),
         ("service", "labels") => texts(),
-        ("device", "s3" | "azure" | "gcs") => {
+        ("device", "s3" | "azure" | "gcs" | "library") => {
             json!({"$ref": format!("#/definitions/{field}")})
         }
         ("s3" | "azure" | "gcs", "secret_key" | "token" | "service_account") => {
             json!({"type": "object"})
         }
+        ("library", "drives") => json!({"type": ["array", "string"], "items": {"type": "string"}}),
+        ("library", "most_errors" | "most_mounts") => json!({"type": "integer", "minimum": 1}),
+        ("library", "folder" | "changer") => json!({"type": "string"}),
         ("connect", "port") => json!({"type": ["integer", "string", "object"]}),
         ("connect", _) => json!({"type": ["string", "object"]}),
         _ => quantity(field),

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use jiff::civil::{Date, Time};
 
 use super::{Allow, At, Retain, Throttle, WindowId};
-use crate::facts::inventory::Store;
+use crate::facts::inventory::{Library, Store};
 use crate::quantity::{Bytes, BytesPerSecond, Duration};
 use crate::source::Span;
 
@@ -110,6 +110,8 @@ pub struct Device {
     pub drives: u32,
     /// Number and size of volumes.
     pub volumes: Option<(u32, Option<Bytes>)>,
+    /// What keeps its volumes; a folder is joined to the folder of the inventory file.
+    pub library: Option<Library>,
     /// True when the device can append to an object.
     pub append: bool,
     /// True when the device forbids deletion.

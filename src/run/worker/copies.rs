@@ -94,6 +94,11 @@ pub(super) fn verify(
             intact,
         });
     }
+    if let Err(error @ DeviceError::Away { .. }) = &read {
+        // a volume that travels is no failure: it is read when it is back
+        task.warn(error.to_string());
+        return Ok(StepDone::default().says("is away, not read"));
+    }
     let bytes = read?;
     Ok(match depth {
         Depth::Intact => StepDone::moved(bytes),

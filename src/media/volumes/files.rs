@@ -1,22 +1,39 @@
 //! Owns the file-backed library: a folder of files, each a volume of fixed capacity with blocks,
-//! marks and an end; errors can be injected. A rotated disk is such a volume too.
+//! marks and an end; errors can be injected. A rotated disk is such a volume too. Volumes that an
+//! operator is to take or has brought lie in the folder `out` beside the slots.
 //!
 //! A volume is a row of records: kind (1 block, 2 mark), length and CRC-32C of the payload, both 4
 //! bytes little-endian, payload.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::drive::{Library, Medium, MediumError};
 
 /// Ends the name of a volume's file.
 const SUFFIX: &str = ".volume";
 
+/// Folder, beside the slots, where an operator takes and brings volumes.
+const OUT: &str = "out";
+
+/// File that the process locks which writes.
+const LOCK: &str = "lock";
+
+/// How long another process may use a volume before it is given up.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often it is tried meanwhile.
+const TRY_EVERY: Duration = Duration::from_millis(50);
+
 const BLOCK: u8 = 1;
 const MARK: u8 = 2;
 const RECORD: u64 = 9;
+
+/// No block is longer, so that a damaged length does not fill the memory.
+const LONGEST: u32 = 1 << 20;
 
 /// Kept free behind the early warning, so that what is begun can be closed.
 const RESERVE: u64 = 8 << 10;
@@ -52,13 +69,13 @@ impl Counters {
 
 /// A folder of volumes.
 #[derive(Debug, Clone)]
-pub struct EmulatedLibrary {
+pub struct FileLibrary {
     folder: PathBuf,
     capacity: u64,
     counters: Arc<Mutex<Counters>>,
 }
 
-impl EmulatedLibrary {
+impl FileLibrary {
     /// The library of a folder; each volume takes so many bytes.
     #[must_use]
     pub fn new(folder: PathBuf, capacity: u64) -> Self {
@@ -92,11 +109,40 @@ impl EmulatedLibrary {
     }
 
     fn path(&self, volume: &str) -> PathBuf {
-        self.folder.join(format!("{volume}{SUFFIX}"))
+        self.folder.join(file_name(volume))
     }
 }
 
-impl Library for EmulatedLibrary {
+fn file_name(volume: &str) -> String {
+    format!("{volume}{SUFFIX}")
+}
+
+/// Has a file for this process alone; waits for others.
+fn lock(file: &File) -> Result<(), MediumError> {
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => {
+                std::thread::sleep(TRY_EVERY);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let cause = io::Error::other("another process uses the volumes");
+                return Err(MediumError::Library(cause));
+            }
+            Err(TryLockError::Error(cause)) => return Err(MediumError::Library(cause)),
+        }
+    }
+}
+
+fn rename(from: &Path, to: &Path, volume: &str) -> Result<(), MediumError> {
+    std::fs::rename(from, to).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => MediumError::Absent(volume.to_owned()),
+        _ => MediumError::Library(error),
+    })
+}
+
+impl Library for FileLibrary {
     fn volumes(&self) -> Result<Vec<String>, MediumError> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(MediumError::Read)? {
@@ -108,6 +154,36 @@ impl Library for EmulatedLibrary {
         Ok(names)
     }
 
+    fn hold(&self) -> Result<Box<dyn Send>, MediumError> {
+        let path = self.folder.join(LOCK);
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).open(path);
+        let file = file.map_err(MediumError::Library)?;
+        lock(&file)?;
+        Ok(Box::new(file))
+    }
+
+    fn make(&self, volume: &str) -> Result<bool, MediumError> {
+        std::fs::create_dir_all(&self.folder).map_err(MediumError::Library)?;
+        self.add(volume).map_err(MediumError::Library)?;
+        Ok(true)
+    }
+
+    fn hand_out(&self, volume: &str) -> Result<(), MediumError> {
+        let out = self.folder.join(OUT);
+        std::fs::create_dir_all(&out).map_err(MediumError::Library)?;
+        let from = self.path(volume);
+        rename(&from, &out.join(file_name(volume)), volume)
+    }
+
+    fn take_in(&self, volume: &str) -> Result<(), MediumError> {
+        let to = self.path(volume);
+        if to.exists() {
+            return Ok(()); // it was put into its slot by hand
+        }
+        rename(&self.folder.join(OUT).join(file_name(volume)), &to, volume)
+    }
+
     fn load(&self, volume: &str) -> Result<Box<dyn Medium>, MediumError> {
         let file = OpenOptions::new()
             .read(true)
@@ -117,20 +193,20 @@ impl Library for EmulatedLibrary {
             io::ErrorKind::NotFound => MediumError::Absent(volume.to_owned()),
             _ => MediumError::Read(error),
         })?;
-        let mut medium = EmulatedMedium {
+        let mut medium = FileMedium {
             file,
             at: 0,
             begins: vec![0],
             capacity: self.capacity,
             counters: Arc::clone(&self.counters),
         };
-        medium.find_marks().map_err(MediumError::Read)?;
+        medium.wake()?;
         Ok(Box::new(medium))
     }
 }
 
 /// A volume in the drive.
-struct EmulatedMedium {
+struct FileMedium {
     file: File,
     /// Where the next record is read or written.
     at: u64,
@@ -140,9 +216,10 @@ struct EmulatedMedium {
     counters: Arc<Mutex<Counters>>,
 }
 
-impl EmulatedMedium {
+impl FileMedium {
     /// Goes over all records without reading what they hold.
     fn find_marks(&mut self) -> io::Result<()> {
+        self.begins = vec![0];
         let size = self.file.metadata()?.len();
         let mut at = 0;
         while at + RECORD <= size {
@@ -186,6 +263,11 @@ impl EmulatedMedium {
 
     fn next_block(&mut self) -> io::Result<Option<Vec<u8>>> {
         let (kind, length, crc) = self.head(self.at)?;
+        if length > LONGEST {
+            return Err(io::Error::other(
+                "a block is longer than any that is written",
+            ));
+        }
         let mut payload = vec![0; length as usize];
         self.file.read_exact(&mut payload)?;
         if crc32c::crc32c(&payload) != crc {
@@ -203,7 +285,12 @@ impl EmulatedMedium {
     }
 }
 
-impl Medium for EmulatedMedium {
+impl Medium for FileMedium {
+    fn is_blank(&mut self) -> Result<bool, MediumError> {
+        let data = self.file.metadata().map_err(MediumError::Read)?;
+        Ok(data.len() == 0)
+    }
+
     fn end(&mut self) -> Result<u64, MediumError> {
         self.at = self.end_of_data();
         Ok(self.begins.len() as u64 - 1)
@@ -264,5 +351,26 @@ impl Medium for EmulatedMedium {
         self.at = 0;
         self.begins = vec![0];
         Ok(())
+    }
+
+    fn skip(&mut self, blocks: u64) -> Result<(), MediumError> {
+        for _ in 0..blocks {
+            let (kind, length, _) = self.head(self.at).map_err(MediumError::Read)?;
+            if kind != BLOCK {
+                return Err(MediumError::Read(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.at += RECORD + u64::from(length);
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self) {
+        // the lock of a file that is closed is gone too
+        let _ = self.file.unlock();
+    }
+
+    fn wake(&mut self) -> Result<(), MediumError> {
+        lock(&self.file)?;
+        self.find_marks().map_err(MediumError::Read)
     }
 }

@@ -1,0 +1,205 @@
+//! Volume sets from end to end, with the real binary: runs, verification, restores, rotation,
+//! rebuilt catalogs, reuse after expiry.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::site::{NOW, Site, rows};
+
+const PLAN: &str = r#"planc 1
+plan shop "A shop"
+timezone UTC
+environment test inventory "inventory.yaml"
+
+device tapes is volumes at fra {
+  rotate to dub every fri at 14:00, return when expired
+}
+
+backup nightly of service shop {
+  physical full every day at 02:00
+  store on disk
+  copy to tapes within 20h
+  retain window 7d
+  encrypt none
+}
+
+archive wal of shop {
+  ship every 1h to disk
+  copy to tapes within 20h
+  retain window 8d
+  encrypt none
+}
+
+backup papers of service docs {
+  physical full every day at 02:00
+  store on tapes
+  retain window 7d
+  encrypt none
+}
+"#;
+
+const INVENTORY: &str = r"inventory: 1
+sites: {fra: {}, dub: {}}
+hosts:
+  till: {site: fra}
+  bk1: {site: fra}
+services:
+  shop: {engine: sqlite, host: till, path: data/shop.db}
+  docs: {engine: files, host: till, path: docs}
+devices:
+  disk: {host: bk1, path: devices/disk}
+  tapes: {host: bk1, volumes: 12, volume_size: 1 MiB, drives: 1, library: {folder: vault}}
+state: state
+";
+
+/// A site whose first run is done.
+fn site() -> Site {
+    let site = Site::of(PLAN, INVENTORY);
+    site.good(&format!("run --now {NOW}"));
+    site
+}
+
+fn json(site: &Site, line: &str) -> Value {
+    serde_json::from_str(&site.good(line)).expect("JSON")
+}
+
+fn volume(site: &Site, name: &str) -> Value {
+    let list = json(site, &format!("media list --format json --now {NOW}"));
+    let volumes = list["sets"][0]["volumes"].as_array().expect("volumes");
+    let found = volumes.iter().find(|volume| volume["volume"] == name);
+    found.expect("the volume").clone()
+}
+
+fn slot(site: &Site, name: &str) -> PathBuf {
+    site.path(&format!("vault/{name}.volume"))
+}
+
+#[test]
+fn copies_go_to_volumes_and_come_back() {
+    let site = site();
+    assert!(slot(&site, "v12").exists(), "as many as the inventory says");
+    site.good("verify");
+    // docs lies on volumes only
+    let text = site.good("restore docs --to papers --yes");
+    assert!(text.contains("volumes of tapes: v01"), "{text}");
+    let restored = std::fs::read_to_string(site.path("papers/a.txt")).expect("file");
+    assert_eq!(restored.len(), 3_000);
+    // with the disk gone, shop comes from volumes too, log and all
+    std::fs::rename(site.path("devices/disk"), site.path("devices/lost")).expect("moved");
+    let text = site.good("restore shop --to back.db --from tapes --dry-run");
+    assert!(text.contains("volumes of tapes: v01"), "{text}");
+    site.good("restore shop --to back.db --yes");
+    assert_eq!(rows(&site.path("back.db")).len(), 3);
+}
+
+#[test]
+fn the_catalog_is_rebuilt_from_volumes_without_anything_of_the_host() {
+    let site = site();
+    let dump = site.good("catalog dump");
+    std::fs::remove_dir_all(site.path("state")).expect("removed");
+    site.good("catalog rebuild --from tapes");
+    assert_eq!(site.good("catalog dump"), dump);
+    site.good("restore docs --to papers --yes");
+}
+
+#[test]
+fn a_volume_that_travels_is_called_for_before_anything_is_restored() {
+    let site = site();
+    let friday = "2026-03-06T08:00:00Z";
+    let list = site.good(&format!("media list --now {friday}"));
+    assert!(list.contains("send v01 to dub"), "{list}");
+    site.good(&format!("media checkout v01 --now {friday}"));
+    assert!(!slot(&site, "v01").exists(), "it left its slot");
+    let list = site.good(&format!("media list --now {friday}"));
+    assert!(
+        list.contains("on its way to dub") && list.contains("arrive v01"),
+        "{list}"
+    );
+    site.good(&format!("media checkin v01 --at dub --now {friday}"));
+    let place = volume(&site, "v01")["place"].clone();
+    assert_eq!(place["site"], "dub", "{place}");
+    let text = site.ends("restore docs --to papers --yes", 2);
+    assert!(
+        text.contains("volumes to fetch first: v01 of tapes (at dub)"),
+        "{text}"
+    );
+    assert!(!site.path("papers").exists());
+    let text = site.good("media locate docs");
+    assert!(text.contains("v01") && text.contains("at dub"), "{text}");
+    // copies on a disk need no volume
+    site.good("restore shop --to back.db --yes");
+    // what is away is not known to be damaged
+    let text = site.good("verify --device tapes");
+    assert!(text.contains("at dub"), "{text}");
+    site.good("run papers --now 2026-03-07T03:00:00Z");
+    site.good("restore docs --to papers --yes");
+    let text = site.good("media locate docs --format json");
+    let value: Value = serde_json::from_str(&text).expect("JSON");
+    let volumes = value["volumes"].as_array().expect("volumes");
+    assert!(volumes.iter().any(|one| one["volume"] == "v02"), "{text}");
+    site.good("media checkin v01");
+    assert!(slot(&site, "v01").exists());
+    site.good("verify --device tapes");
+}
+
+#[test]
+fn a_foreign_volume_in_the_slot_of_another_is_refused() {
+    let (site, other) = (site(), site());
+    site.good("media checkout v01 --to shelf");
+    std::fs::copy(slot(&other, "v01"), slot(&site, "v01")).expect("copied");
+    let text = site.ends("media checkin v01", 2);
+    assert!(
+        text.contains("is not a planc device") || text.contains("label"),
+        "{text}"
+    );
+    let before = std::fs::read(slot(&site, "v01")).expect("volume");
+    site.good("run papers --now 2026-03-03T03:00:00Z");
+    let after = std::fs::read(slot(&site, "v01")).expect("volume");
+    assert!(before == after, "a foreign volume is left alone");
+    let text = site.ends("media label v01", 2);
+    assert!(text.contains("another set"), "{text}");
+}
+
+#[test]
+fn a_volume_is_written_over_only_when_all_on_it_has_expired() {
+    let site = site();
+    let text = site.ends("media label v01", 2);
+    assert!(text.contains("have not expired"), "{text}");
+    let text = std::fs::read_to_string(site.path("docs/a.txt")).expect("file");
+    // noise, so that volumes fill
+    let mut state = 7_u64;
+    for day in 3..28 {
+        let noise: Vec<u8> = (0..700_000)
+            .map(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                state.to_le_bytes()[7]
+            })
+            .collect();
+        std::fs::write(site.path("docs/noise"), noise).expect("file");
+        site.good(&format!("run papers --now 2026-03-{day:02}T03:00:00Z"));
+        site.good(&format!(
+            "expire --apply --grace 1h --now 2026-03-{day:02}T04:00:00Z"
+        ));
+        site.good(&format!(
+            "expire --apply --grace 1h --now 2026-03-{day:02}T06:00:00Z"
+        ));
+    }
+    // 25 copies of 700 kB do not fit on twelve volumes of 1 MiB: some were used again
+    site.good("restore docs --to papers --yes");
+    assert_eq!(
+        std::fs::read_to_string(site.path("papers/a.txt")).expect("file"),
+        text
+    );
+    let held = site.good("list --device tapes");
+    site.good("verify --device tapes");
+    std::fs::remove_dir_all(site.path("state")).expect("removed");
+    site.good("catalog rebuild --from disk tapes");
+    assert_eq!(
+        site.good("list --device tapes"),
+        held,
+        "nothing comes back from the dead"
+    );
+}
