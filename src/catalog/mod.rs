@@ -3,14 +3,17 @@
 
 mod rebuild;
 mod record;
+mod replica;
 mod report;
 mod schema;
+mod shared;
 mod store;
 
 use std::path::Path;
 
 pub use self::rebuild::Owner;
 pub use self::report::Question;
+pub use self::shared::{Connector, SharedSpec};
 use self::store::Store;
 use crate::media::DeviceError;
 
@@ -43,6 +46,12 @@ pub enum CatalogError {
         /// UUID found.
         found: String,
     },
+    /// The server of a shared catalog fails.
+    #[error("the shared catalog: {cause}")]
+    Shared {
+        /// Its answer.
+        cause: String,
+    },
     /// Reading a device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -59,7 +68,7 @@ impl Catalog {
     /// # Errors
     /// When the file is damaged: the caller proposes `planc catalog rebuild`.
     pub fn open(path: &Path) -> Result<Self, CatalogError> {
-        Store::open(path, true).map(|store| Self { store })
+        Self::own(Store::open(path, true)?)
     }
 
     /// As [`Catalog::open`], for a quick look: the file is not read from end to end first.
@@ -67,7 +76,24 @@ impl Catalog {
     /// # Errors
     /// When the file is no catalog, or damage is met on the way.
     pub fn look(path: &Path) -> Result<Self, CatalogError> {
-        Store::open(path, false).map(|store| Self { store })
+        Self::own(Store::open(path, false)?)
+    }
+
+    /// A catalog that no other host shares.
+    fn own(store: Store) -> Result<Self, CatalogError> {
+        store.leave()?;
+        Ok(Self { store })
+    }
+
+    /// As [`Catalog::open`], of a catalog that several hosts share: the file is this host's copy.
+    /// `whole` checks all of the file first.
+    ///
+    /// # Errors
+    /// Also [`CatalogError::Shared`].
+    pub fn open_shared(path: &Path, whole: bool, spec: SharedSpec) -> Result<Self, CatalogError> {
+        let mut store = Store::open(path, whole)?;
+        store.join(spec)?;
+        Ok(Self { store })
     }
 }
 

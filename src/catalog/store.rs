@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
+use super::shared::{Shared, SharedSpec};
 use super::{CatalogError, schema};
 
 /// How long to wait for another process that writes.
@@ -15,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Store {
     pub(super) path: String,
     pub(super) db: Connection,
+    shared: Option<Shared>,
 }
 
 impl Store {
@@ -22,7 +24,11 @@ impl Store {
     pub(super) fn open(path: &Path, whole: bool) -> Result<Self, CatalogError> {
         let shown = path.display().to_string();
         let db = Connection::open(path).map_err(|cause| sqlite(&shown, &cause))?;
-        let mut store = Self { path: shown, db };
+        let mut store = Self {
+            path: shown,
+            db,
+            shared: None,
+        };
         store.prepare().map_err(|cause| store.opening(&cause))?;
         if whole {
             store.check()?;
@@ -124,6 +130,19 @@ impl Store {
             .map_err(|cause| sqlite(path, &cause))
     }
 
+    /// Shares the file's rows with other hosts from now on.
+    pub(super) fn join(&mut self, spec: SharedSpec) -> Result<(), CatalogError> {
+        self.shared = Some(Shared::join(&self.db, &self.path, spec)?);
+        Ok(())
+    }
+
+    /// What is changed from now on is not shared: when it is again, all rows are compared.
+    pub(super) fn leave(&self) -> Result<(), CatalogError> {
+        let sql = "DROP TABLE IF EXISTS shared_seen";
+        let left = self.db.execute_batch(sql);
+        left.map_err(|cause| sqlite(&self.path, &cause))
+    }
+
     /// One change, whole or not at all; one of those that are gathered, when some are.
     pub(super) fn write<T>(
         &mut self,
@@ -132,6 +151,9 @@ impl Store {
         let path = self.path.clone();
         if !self.db.is_autocommit() {
             return change(&self.db).map_err(|cause| sqlite(&path, &cause));
+        }
+        if let Some(shared) = &self.shared {
+            return shared.write(&self.db, &path, change);
         }
         let transaction = self.change()?;
         let answer = change(&transaction).map_err(|cause| sqlite(&path, &cause))?;
@@ -147,6 +169,9 @@ impl Store {
         look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, CatalogError> {
         let wrong = |cause| sqlite(&self.path, &cause);
+        if let Some(shared) = &self.shared {
+            shared.refresh(&self.db, &self.path)?;
+        }
         let transaction = self.db.unchecked_transaction().map_err(wrong)?;
         look(&transaction).map_err(wrong)
     }

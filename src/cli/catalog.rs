@@ -81,6 +81,8 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     let holdings = catalog.holdings().map_err(catalog_error)?;
     drop(catalog);
     replace(&new, &catalog_path(&places))?;
+    // a shared catalog learns what it lacks
+    drop(site::open_catalog(plan, &places)?);
     let mut out = std::io::stdout().lock();
     let (parts, logs) = (holdings.parts.len(), holdings.logs.len());
     writeln!(out, "catalog rebuilt: {parts} parts, {logs} ranges of log")?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, SharedSpec};
 use crate::check::CheckedPlan;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
@@ -17,6 +17,7 @@ use crate::cli::learned;
 use crate::cli::load::{self, Loaded};
 use crate::cli::run_log;
 use crate::engine::Engine;
+use crate::engine::postgres::connect;
 use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
 use crate::graph::promise::{Placement, placement};
 use crate::graph::retention::{self, Judgement};
@@ -178,14 +179,8 @@ impl Site {
             let state = places.state.display();
             CliError::refused(format!("cannot create the state folder {state}: {error}"))
         })?;
-        let path = catalog_path(&places);
         // who only looks does not read the whole file first
-        let open = if lock.is_some() {
-            Catalog::open
-        } else {
-            Catalog::look
-        };
-        let mut catalog = open(&path).map_err(catalog_error)?;
+        let mut catalog = open_catalog(loaded.plan.plan(), &places, lock.is_some())?;
         let histories = learned::logs(loaded.plan.plan(), &places, &mut catalog)?;
         Ok(Self {
             histories,
@@ -549,6 +544,23 @@ pub(crate) fn catalog_path(places: &Places) -> PathBuf {
     places.state.join("catalog.sqlite")
 }
 
+/// Opens the catalog of a site: this host's file, shared by a server when the inventory names one.
+pub(crate) fn open_catalog(plan: &ResolvedPlan, places: &Places) -> Result<Catalog, CliError> {
+    let path = catalog_path(places);
+    let Some(fields) = &plan.catalog else {
+        return Catalog::open(&path).map_err(catalog_error);
+    };
+    let fields: BTreeMap<String, String> = fields.clone().into_iter().collect();
+    let spec = SharedSpec {
+        owner: format!("{}@{}", plan.name, plan.environment),
+        connect: Box::new(move || {
+            let opened = connect::open("the shared catalog", &fields);
+            opened.map_err(|error| format!("{error}; {}", error.help()))
+        }),
+    };
+    Catalog::open_shared(&path, spec).map_err(catalog_error)
+}
+
 /// Where the paths of a plan begin and its state lies. Each plan and environment has a state
 /// folder of its own, so that several plans can share an inventory.
 pub(crate) fn places(loaded: &Loaded) -> Result<Places, CliError> {
@@ -595,6 +607,10 @@ fn command() -> String {
 pub(crate) fn catalog_error(error: CatalogError) -> CliError {
     let help = match &error {
         CatalogError::Device(device) => device.help(),
+        CatalogError::Shared { .. } => {
+            "start the server or correct `catalog` in the inventory; without `catalog` this host \
+             works on with its own copy"
+        }
         CatalogError::OtherDevice { .. } => {
             "mount the device that was there before, or give the new one another name"
         }

@@ -172,6 +172,9 @@ fn head(world: &mut World<'_>, input: &Input<'_>, sink: &Sink) {
     }
     let plan = input.sources.file(input.main.file).path();
     world.plan.state_dir = world.state_dir(plan);
+    world.plan.catalog = world
+        .inventory
+        .and_then(|inventory| inventory.catalog.clone());
     world.plan.hash = hash(input, &world.plan.environment);
 }
 

@@ -148,5 +148,6 @@ fn empty_plan(environment: &str, file: Span) -> ResolvedPlan {
         allows: Vec::new(),
         uses: super::plan::ParamUses::new(),
         state_dir: String::new(),
+        catalog: None,
     }
 }

@@ -102,10 +102,10 @@ fn read(path: &Path, now: Timestamp) -> Result<StepGraph, CliError> {
 
 fn compile(args: &Args) -> Result<StepGraph, CliError> {
     let loaded = load::loaded(&args.plan, args.now)?;
-    let catalog = site::catalog_path(&site::places(&loaded)?);
+    let places = site::places(&loaded)?;
     // looking must not make a catalog
-    let holdings = if catalog.exists() {
-        let catalog = Catalog::open(&catalog).map_err(catalog_error)?;
+    let holdings = if site::catalog_path(&places).exists() {
+        let catalog = site::open_catalog(loaded.plan.plan(), &places)?;
         catalog.holdings().map_err(catalog_error)?
     } else {
         Holdings::default()

@@ -58,6 +58,9 @@ pub struct Inventory {
     pub facts: Option<(String, Span)>,
     /// Folder of run state, relative to the inventory file.
     pub state: Option<(String, Span)>,
+    /// Connection fields of the server by which several hosts share their catalog; of a secret only
+    /// its source.
+    pub catalog: Option<IndexMap<String, String>>,
     /// True when a part could not be read: then nothing may be concluded from an absence.
     pub incomplete: bool,
 }

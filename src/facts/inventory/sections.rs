@@ -22,7 +22,9 @@ const ROOT: &[&str] = &[
     "contacts",
     "facts",
     "state",
+    "catalog",
 ];
+const CATALOG: &[&str] = &["postgres"];
 const SITE: &[&str] = &["city", "link", "note"];
 const HOST: &[&str] = &[
     "site", "address", "disks", "replay", "free", "write", "read", "note",
@@ -79,6 +81,7 @@ const CONTACT: &[&str] = &["pager", "group", "mail", "phone", "chat", "url", "no
 /// Every table of fields, by what has them.
 pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("inventory", ROOT),
+    ("catalog", CATALOG),
     ("site", SITE),
     ("host", HOST),
     ("disk", DISK),
@@ -116,6 +119,7 @@ pub(super) fn root(node: &Node, reader: &mut Reader<'_>) -> Inventory {
         }),
         facts: fields.name("facts", reader),
         state: fields.name("state", reader),
+        catalog: catalog(fields, reader),
         incomplete: false,
     }
 }
@@ -238,8 +242,31 @@ fn databases(fields: Fields<'_>, reader: &mut Reader<'_>) -> IndexMap<String, Sp
         .collect()
 }
 
+/// The server that several hosts share their catalog by.
+fn catalog(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<IndexMap<String, String>> {
+    let entry = fields.find("catalog")?;
+    let own = reader.fields(&entry.value, "`catalog`", CATALOG);
+    if own.find("postgres").is_none() {
+        let message = "`catalog` names no server";
+        let help = "write `catalog: {postgres: {host: …, database: …}}`, or leave it out";
+        let finding = Diagnostic::new(Code(1101), message, entry.key_span, "");
+        reader.refuse(finding.help(help));
+        return None;
+    }
+    Some(connection_of(own, "postgres", reader))
+}
+
 fn connect(fields: Fields<'_>, reader: &mut Reader<'_>) -> IndexMap<String, String> {
-    let Some(entry) = fields.find("connect") else {
+    connection_of(fields, "connect", reader)
+}
+
+/// The fields by which a server is reached.
+fn connection_of(
+    fields: Fields<'_>,
+    key: &str,
+    reader: &mut Reader<'_>,
+) -> IndexMap<String, String> {
+    let Some(entry) = fields.find(key) else {
         return IndexMap::new();
     };
     let connect = reader.fields(&entry.value, "`connect`", CONNECT);

@@ -288,18 +288,22 @@ impl Device for VolumeDevice {
     }
 
     fn delete(&self, name: &str) -> Result<bool, DeviceError> {
-        let stored = match self.set.stored(name) {
-            Ok(stored) => stored,
-            Err(DeviceError::NotFound { .. }) => return Ok(false),
-            Err(error) => return Err(error),
-        };
         let wrong = |error| failed(&self.set.name, name, error);
-        let _turn = self.set.turn().map_err(wrong)?;
-        writer::note(&self.set, name, &stored.attempt).map_err(wrong)?;
-        if let (Some(content), [piece]) = (&self.set.content, stored.pieces.as_slice()) {
-            content.forget(&piece.hash);
+        let mut was_there = false;
+        // an object may have been written more than once
+        loop {
+            let stored = match self.set.stored(name) {
+                Ok(stored) => stored,
+                Err(DeviceError::NotFound { .. }) => return Ok(was_there),
+                Err(error) => return Err(error),
+            };
+            let _turn = self.set.turn().map_err(wrong)?;
+            writer::note(&self.set, name, &stored.attempt).map_err(wrong)?;
+            was_there = true;
+            if let (Some(content), [piece]) = (&self.set.content, stored.pieces.as_slice()) {
+                content.forget(&piece.hash);
+            }
         }
-        Ok(true)
     }
 
     fn space(&self) -> Result<Option<Space>, DeviceError> {

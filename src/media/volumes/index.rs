@@ -220,12 +220,32 @@ impl Index {
         unnoted.map(|(writing, _)| writing.clone()).collect()
     }
 
-    /// An object is its whole writing; of two that are equal in content, either.
+    /// A volume was moved: of objects that lie on several, the writing that can be read counts.
+    pub(super) fn moved(&mut self, volume: &str) {
+        let here = |pieces: &BTreeMap<u32, (Piece, bool)>| {
+            pieces.values().any(|(piece, _)| piece.volume == volume)
+        };
+        let touched = self.writings.iter().filter(|(_, pieces)| here(pieces));
+        let touched: BTreeSet<String> = touched.map(|((object, _), _)| object.clone()).collect();
+        for object in touched {
+            self.settle(&object);
+        }
+    }
+
+    fn can_be_read(&self, pieces: &BTreeMap<u32, (Piece, bool)>) -> bool {
+        pieces.values().all(|(piece, _)| {
+            let volume = self.volumes.get(&piece.volume);
+            volume.is_some_and(|volume| volume.place == Place::Library)
+        })
+    }
+
+    /// An object is its whole writing; of two, which are equal in content, one that can be read.
     fn settle(&mut self, object: &str) {
         let from = (object.to_owned(), String::new());
         let writings = self.writings.range(from..);
         let own = writings.take_while(|((name, _), _)| name == object);
-        let whole = own.filter(|(_, pieces)| is_whole(pieces)).last();
+        let whole = own.filter(|(_, pieces)| is_whole(pieces));
+        let whole = whole.max_by_key(|(_, pieces)| self.can_be_read(pieces));
         let stored = whole.map(|((_, attempt), pieces)| Stored {
             attempt: attempt.clone(),
             pieces: pieces.values().map(|(piece, _)| piece.clone()).collect(),
@@ -251,11 +271,12 @@ impl Index {
         for object in touched {
             self.settle(&object);
         }
-        for remains in self.gone.values_mut() {
-            remains.on.remove(name);
+        self.gone.retain(|_, remains| {
+            let was_here = remains.on.remove(name);
             remains.notes.remove(name);
-        }
-        self.gone.retain(|_, remains| !remains.on.is_empty());
+            // of a note alone it is not known what else it speaks of
+            !remains.on.is_empty() || (!was_here && !remains.notes.is_empty())
+        });
         let fresh = || Volume::new(name, Health::Good);
         let volume = self.volumes.entry(name.to_owned()).or_insert_with(fresh);
         volume.health = Health::Good;

@@ -162,7 +162,11 @@ impl ObjectWriter for VolumeObject {
             return Err(wrong(MediumError::Source(cause)));
         }
         match set.stored(object) {
-            Ok(stored) => return self.compare(object, &stored),
+            Ok(stored) => match self.compare(object, &stored) {
+                // what is here must be whole without what travels: it is written once more
+                Err(DeviceError::Away { .. }) => {}
+                answer => return answer,
+            },
             Err(DeviceError::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }

@@ -105,6 +105,10 @@ impl Learnt {
                 attempt,
                 remains,
             } => index.remove(&(object.clone(), attempt.clone()), remains),
+            Self::Place { volume, .. } => {
+                self.apply_to_volume(index);
+                index.moved(volume);
+            }
             other => other.apply_to_volume(index),
         }
     }

@@ -50,6 +50,8 @@ fn field_schema(table: &str, field: &str) -> Value {
         ("inventory", "devices") => named("device"),
         ("inventory", "keys") => named("key"),
         ("inventory", "contacts") => named("contact"),
+        ("inventory", "catalog") => json!({"$ref": "#/definitions/catalog"}),
+        ("catalog", "postgres") => json!({"$ref": "#/definitions/connect"}),
         ("host", "disks") => named("disk"),
         ("service", "connect") => json!({"$ref": "#/definitions/connect"}),
         ("service", "engine") => json!({"enum": EngineKind::ALL.map(EngineKind::word)}),

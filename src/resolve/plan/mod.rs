@@ -116,6 +116,8 @@ pub struct ResolvedPlan {
     /// Where run state (catalog, journals, lock) is kept: `.planc` beside the plan, or what the
     /// inventory says, joined to its folder.
     pub state_dir: String,
+    /// Connection fields of the server that the catalog is shared by; none when it is this host's.
+    pub catalog: Option<IndexMap<String, String>>,
 }
 
 impl ResolvedPlan {
