@@ -67,7 +67,7 @@ impl Replica {
 
     /// Takes all rows for changed ones.
     pub(super) fn offer_all(&self, db: &Connection) -> rusqlite::Result<()> {
-        self.forget(db)?;
+        forget(db)?;
         for table in &self.tables {
             let sql = format!(
                 "INSERT INTO temp.changed SELECT '{}', {}, {} FROM main.{}",
@@ -80,45 +80,45 @@ impl Replica {
         }
         Ok(())
     }
+}
 
-    /// Takes a row for unchanged.
-    pub(super) fn take_back(&self, db: &Connection, kind: &str, key: &str) -> rusqlite::Result<()> {
-        let sql = "DELETE FROM temp.changed WHERE kind = ?1 AND key = ?2";
-        db.prepare_cached(sql)?.execute([kind, key]).map(drop)
-    }
+/// Takes a row for unchanged.
+pub(super) fn take_back(db: &Connection, kind: &str, key: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM temp.changed WHERE kind = ?1 AND key = ?2";
+    db.prepare_cached(sql)?.execute([kind, key]).map(drop)
+}
 
-    /// The rows that were changed, each once, as they are now.
-    pub(super) fn changed(&self, db: &Connection) -> rusqlite::Result<Vec<Line>> {
-        let sql = "SELECT kind, key, body FROM temp.changed WHERE rowid IN
-            (SELECT max(rowid) FROM temp.changed GROUP BY kind, key) ORDER BY rowid";
-        let mut query = db.prepare_cached(sql)?;
-        let lines = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        lines.collect()
-    }
+/// The rows that were changed, each once, as they are now.
+pub(super) fn changed(db: &Connection) -> rusqlite::Result<Vec<Line>> {
+    let sql = "SELECT kind, key, body FROM temp.changed WHERE rowid IN
+        (SELECT max(rowid) FROM temp.changed GROUP BY kind, key) ORDER BY rowid";
+    let mut query = db.prepare_cached(sql)?;
+    let lines = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    lines.collect()
+}
 
-    /// Takes all rows for unchanged.
-    pub(super) fn forget(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.execute("DELETE FROM temp.changed", []).map(drop)
-    }
+/// Takes all rows for unchanged.
+pub(super) fn forget(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM temp.changed", []).map(drop)
+}
 
-    /// Which server was seen last, and up to which number.
-    pub(super) fn seen(&self, db: &Connection) -> rusqlite::Result<Option<(String, i64)>> {
-        let sql = "SELECT server, number FROM shared_seen";
-        db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-    }
+/// Which server was seen last, and up to which number.
+pub(super) fn seen(db: &Connection) -> rusqlite::Result<Option<(String, i64)>> {
+    let sql = "SELECT server, number FROM shared_seen";
+    db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
 
-    /// Notes what was seen.
-    pub(super) fn note(&self, db: &Connection, server: &str, number: i64) -> rusqlite::Result<()> {
-        let sql = "INSERT OR REPLACE INTO shared_seen VALUES (1, ?1, ?2)";
-        db.execute(sql, params![server, number]).map(drop)
-    }
+/// Notes what was seen.
+pub(super) fn note(db: &Connection, server: &str, number: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO shared_seen VALUES (1, ?1, ?2)";
+    db.execute(sql, params![server, number]).map(drop)
+}
 
-    /// Notes the number of the last change.
-    pub(super) fn number(&self, db: &Connection, number: i64) -> rusqlite::Result<()> {
-        db.execute("UPDATE shared_seen SET number = ?1", [number])
-            .map(drop)
-    }
+/// Notes the number of the last change.
+pub(super) fn number(db: &Connection, number: i64) -> rusqlite::Result<()> {
+    db.execute("UPDATE shared_seen SET number = ?1", [number])
+        .map(drop)
 }
 
 impl Table {
@@ -207,7 +207,7 @@ mod tests {
         one.execute("INSERT INTO a VALUES ('c', 1, NULL)", [])
             .unwrap();
         one.execute("DELETE FROM a WHERE x = 'c'", []).unwrap();
-        let lines = from.changed(&one).unwrap();
+        let lines = changed(&one).unwrap();
         assert_eq!(lines.len(), 3, "each row once: {lines:?}");
         two.execute("INSERT INTO a VALUES ('c', 1, 9)", []).unwrap();
         for (kind, key, body) in &lines {

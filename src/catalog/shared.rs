@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use postgres::{Client, Transaction as Remote};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::replica::Replica;
+use super::replica::{self, Replica};
 use super::store::sqlite;
 use super::{CatalogError, schema};
 
@@ -89,11 +89,11 @@ impl Shared {
         path: &str,
         spec: SharedSpec,
     ) -> Result<Self, CatalogError> {
-        let replica = Replica::watch(db).map_err(|cause| sqlite(path, &cause))?;
+        let watched = Replica::watch(db).map_err(|cause| sqlite(path, &cause))?;
         let shared = Self {
             spec,
             client: Mutex::new(None),
-            replica,
+            replica: watched,
         };
         shared.prepare().map_err(|fault| fault.told(path))?;
         let known = shared
@@ -101,7 +101,7 @@ impl Shared {
             .seen(db)
             .map_err(|cause| sqlite(path, &cause))?;
         let joined = shared.with_turn(db, |remote, local, _| {
-            let server = shared.replica.seen(local)?.map(|(server, _)| server);
+            let server = replica::seen(local)?.map(|(server, _)| server);
             if server == known.map(|(server, _)| server) {
                 return Ok(());
             }
@@ -160,7 +160,7 @@ impl Shared {
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, CatalogError> {
         let written = self.with_turn(db, |remote, local, seen| {
-            self.replica.forget(local)?;
+            replica::forget(local)?;
             let answer = change(local)?;
             self.offer(remote, local, seen)?;
             Ok(answer)
@@ -177,7 +177,7 @@ impl Shared {
                 left join planc.catalog_row r using (owner) where owner = $1 group by c.id";
             let row = session.query_opt(sql, &[&self.spec.owner])?;
             let state = row.map(|row| Ok::<_, postgres::Error>((row.try_get(0)?, row.try_get(1)?)));
-            if state.transpose()? == self.replica.seen(db)? {
+            if state.transpose()? == replica::seen(db)? {
                 return Ok(());
             }
             drop(client);
@@ -200,7 +200,7 @@ impl Shared {
         let local = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
         let seen = self.take_over(&mut remote, &local)?;
         let answer = work(&mut remote, &local, seen)?;
-        self.replica.forget(&local)?;
+        replica::forget(&local)?;
         remote.commit()?;
         local.commit()?;
         Ok(answer)
@@ -216,7 +216,7 @@ impl Shared {
         let id: String = row.try_get(0)?;
         let sql = "select coalesce(max(number), 0) from planc.catalog_row where owner = $1";
         let last: i64 = remote.query_one(sql, &[owner])?.try_get(0)?;
-        let before = self.replica.seen(local)?;
+        let before = replica::seen(local)?;
         let mut seen = before
             .filter(|(known, number)| *known == id && *number <= last)
             .map_or(0, |(_, number)| number);
@@ -232,7 +232,7 @@ impl Shared {
                 self.replica.apply(local, &kind, &key, body.as_deref())?;
             }
         }
-        self.replica.note(local, &id, seen)?;
+        replica::note(local, &id, seen)?;
         Ok(seen)
     }
 
@@ -243,7 +243,7 @@ impl Shared {
         local: &Transaction<'_>,
         seen: i64,
     ) -> Result<(), Fault> {
-        let changed = self.replica.changed(local)?;
+        let changed = replica::changed(local)?;
         if changed.is_empty() {
             return Ok(());
         }
@@ -261,7 +261,7 @@ impl Shared {
                 do update set body = excluded.body, number = excluded.number";
         remote.execute(sql, &[&self.spec.owner, &seen, &kinds, &keys, &bodies])?;
         let number = seen + i64::try_from(kinds.len()).unwrap_or(0);
-        self.replica.number(local, number)?;
+        replica::number(local, number)?;
         Ok(())
     }
 
@@ -271,9 +271,9 @@ impl Shared {
         let sql = "select kind, key from planc.catalog_row where owner = $1";
         for row in remote.query(sql, &[&self.spec.owner])? {
             let (kind, key): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            self.replica.take_back(local, &kind, &key)?;
+            replica::take_back(local, &kind, &key)?;
         }
-        let seen = self.replica.seen(local)?.map_or(0, |(_, number)| number);
+        let seen = replica::seen(local)?.map_or(0, |(_, number)| number);
         self.offer(remote, local, seen)
     }
 }

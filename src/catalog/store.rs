@@ -138,9 +138,17 @@ impl Store {
 
     /// What is changed from now on is not shared: when it is again, all rows are compared.
     pub(super) fn leave(&self) -> Result<(), CatalogError> {
-        let sql = "DROP TABLE IF EXISTS shared_seen";
-        let left = self.db.execute_batch(sql);
-        left.map_err(|cause| sqlite(&self.path, &cause))
+        let wrong = |cause| sqlite(&self.path, &cause);
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'shared_seen'";
+        let shared: i64 = (self.db)
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(wrong)?;
+        if shared > 0 {
+            self.db
+                .execute("DELETE FROM shared_seen", [])
+                .map_err(wrong)?;
+        }
+        Ok(())
     }
 
     /// One change, whole or not at all; one of those that are gathered, when some are.

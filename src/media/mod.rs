@@ -193,6 +193,7 @@ impl DeviceError {
             | Self::Damaged { device, .. }
             | Self::Io { device, .. }
             | Self::Locked { device, .. }
+            | Self::Away { device, .. }
             | Self::Sealed { device, .. }
             | Self::Denied { device, .. }
             | Self::Skewed { device, .. } => Some(device),

@@ -46,6 +46,7 @@ fn is_dead(device: &dyn Device, error: &DeviceError) -> bool {
         | DeviceError::Different { .. }
         | DeviceError::Damaged { .. }
         | DeviceError::Locked { .. }
+        | DeviceError::Away { .. }
         | DeviceError::Sealed { .. }
         | DeviceError::Cancelled => false,
     }

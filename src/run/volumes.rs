@@ -34,18 +34,28 @@ impl VolumeStock {
         let (count, size) = device.volumes.unwrap_or((0, None));
         let most = Limits::default();
         let folder = library.folder.as_ref();
+        let changer = library.changer.as_ref();
         let spec = match (folder, size) {
             (Some(folder), Some(size)) => LibrarySpec::Files {
                 folder: places.base.join(folder),
                 capacity: size.0,
             },
             (Some(_), None) => return Err(missing("the inventory gives it no `volume_size`")),
-            (None, _) => return Err(missing("tape drives cannot be used")),
+            (None, _) => LibrarySpec::Tapes {
+                drives: library.drives.iter().map(PathBuf::from).collect(),
+                changer: changer
+                    .ok_or_else(|| missing("its tape drives have no `changer`"))?
+                    .into(),
+            },
         };
         Ok(Self {
             name: device.name.clone(),
             library: spec,
-            drives: device.drives,
+            // no more at once than there are
+            drives: match library.drives.len() {
+                0 => device.drives,
+                drives => device.drives.min(u32::try_from(drives).unwrap_or(u32::MAX)),
+            },
             count,
             capacity: size.map(|size| size.0),
             limits: Limits {
@@ -60,6 +70,7 @@ impl VolumeStock {
     pub(super) fn place(&self) -> String {
         match &self.library {
             LibrarySpec::Files { folder, .. } => format!("volumes in {}", folder.display()),
+            LibrarySpec::Tapes { changer, .. } => format!("tapes of {}", changer.display()),
         }
     }
 

@@ -21,6 +21,7 @@ mod recover;
 mod refused;
 mod restored;
 mod scenarios;
+mod shared_catalog;
 mod site;
 mod stream;
 mod survey;

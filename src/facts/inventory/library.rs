@@ -33,7 +33,9 @@ pub(super) fn read(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Librar
         most_errors: own.count("most_errors", reader),
         most_mounts: own.count("most_mounts", reader),
     };
-    if library.folder.is_some() == library.drives.is_empty() {
+    let files = library.folder.is_some() && library.drives.is_empty() && library.changer.is_none();
+    let tapes = library.folder.is_none() && !library.drives.is_empty() && library.changer.is_some();
+    if files || tapes {
         return Some(library);
     }
     one_kind(entry, reader);
@@ -41,8 +43,9 @@ pub(super) fn read(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Librar
 }
 
 fn one_kind(entry: &Entry, reader: &mut Reader<'_>) {
-    let message = "a library is a `folder` of files, or tape `drives` with or without a `changer`";
-    let help = "write `library: {folder: PATH}` or `library: {drives: [/dev/nst0]}`";
+    let message = "a library is a `folder` of files, or tape `drives` with a `changer`";
+    let help =
+        "write `library: {folder: PATH}` or `library: {drives: [/dev/nst0], changer: /dev/sg1}`";
     let finding = Diagnostic::new(Code(1101), message, entry.key_span, "");
     reader.refuse(finding.help(help));
 }

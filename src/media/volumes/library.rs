@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::FileLibrary;
 use super::drive::Library;
+use super::{FileLibrary, TapeLibrary, TapePrograms};
 
 /// What a library is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub enum LibrarySpec {
         /// Bytes that each takes.
         capacity: u64,
     },
+    /// Tape drives and the robot that loads them.
+    Tapes {
+        /// Device files that do not rewind, in the order of the robot's numbers.
+        drives: Vec<PathBuf>,
+        /// The robot's device file.
+        changer: PathBuf,
+    },
 }
 
 /// The driver of a library.
@@ -22,5 +29,8 @@ pub enum LibrarySpec {
 pub fn open(spec: LibrarySpec) -> Box<dyn Library> {
     match spec {
         LibrarySpec::Files { folder, capacity } => Box::new(FileLibrary::new(folder, capacity)),
+        LibrarySpec::Tapes { drives, changer } => {
+            Box::new(TapeLibrary::new(drives, &changer, TapePrograms::default()))
+        }
     }
 }

@@ -12,6 +12,7 @@
 //! The [`register`]: a cache of all labels and files, so that nothing is loaded to know what is
 //! where; and where each volume is. All but the places can be read from the volumes again.
 
+mod changer;
 mod content;
 mod device;
 pub mod drive;
@@ -26,6 +27,7 @@ mod recall;
 mod register;
 mod set;
 mod shelf;
+mod tape;
 mod writer;
 
 use jiff::Timestamp;
@@ -39,6 +41,7 @@ pub use library::{LibrarySpec, open as open_library};
 pub use object::{Located, Need};
 pub use pick::{Pick, PickKind, Rota, picks};
 pub use set::SetSpec;
+pub use tape::{TapeLibrary, TapePrograms};
 
 /// Longest data block.
 const BLOCK: usize = 256 << 10;
