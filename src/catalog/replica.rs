@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn what_is_changed_here_is_the_same_there() {
         let (one, two) = (file(), file());
-        let (from, to) = (Replica::watch(&one).unwrap(), Replica::watch(&two).unwrap());
+        Replica::watch(&one).unwrap();
+        let to = Replica::watch(&two).unwrap();
         let odd = "a \"quoted\" 'ü' \n name";
         one.execute("INSERT INTO a VALUES (?1, ?2, 0.5)", params![odd, i64::MIN])
             .unwrap();

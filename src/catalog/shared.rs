@@ -96,10 +96,7 @@ impl Shared {
             replica: watched,
         };
         shared.prepare().map_err(|fault| fault.told(path))?;
-        let known = shared
-            .replica
-            .seen(db)
-            .map_err(|cause| sqlite(path, &cause))?;
+        let known = replica::seen(db).map_err(|cause| sqlite(path, &cause))?;
         let joined = shared.with_turn(db, |remote, local, _| {
             let server = replica::seen(local)?.map(|(server, _)| server);
             if server == known.map(|(server, _)| server) {

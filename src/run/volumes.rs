@@ -75,7 +75,7 @@ impl VolumeStock {
     }
 
     pub(super) fn open(&self) -> Result<VolumeDevice, OpenError> {
-        self.with_spec(|spec| VolumeDevice::open(spec))
+        self.with_spec(VolumeDevice::open)
     }
 
     /// Makes volumes where they are files, labels blank ones and opens the set.

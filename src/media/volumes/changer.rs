@@ -109,9 +109,10 @@ fn element(line: &str) -> Option<Element> {
         (ElementKind::Slot, line.strip_prefix("Storage Element ")?)
     };
     let (place, state) = rest.split_once(':')?;
-    let kind = match place.contains("IMPORT/EXPORT") {
-        true => ElementKind::Mail,
-        false => kind,
+    let kind = if place.contains("IMPORT/EXPORT") {
+        ElementKind::Mail
+    } else {
+        kind
     };
     let number = place.split_whitespace().next()?.parse().ok()?;
     let home = state.split_once("(Storage Element ");

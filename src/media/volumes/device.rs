@@ -178,7 +178,7 @@ impl VolumeDevice {
     /// # Errors
     /// [`DeviceError::Away`] when it is not there, [`DeviceError::Foreign`].
     pub fn check_in(&self, volume: &str, at: Place, now: Timestamp) -> Result<(), DeviceError> {
-        self.set.check_in(volume, at, now)
+        self.set.check_in(volume, &at, now)
     }
 
     fn range(&self, object: &str, range: &Range<u64>, size: u64) -> Result<(), DeviceError> {
@@ -258,7 +258,7 @@ impl Device for VolumeDevice {
             if from < until {
                 self.set.reach(name, std::slice::from_ref(piece))?;
                 let (skip, take) = (from - begin, until - from);
-                if let Some(brought) = self.set.from_recall(piece, skip, take) {
+                if let Some(brought) = self.set.brought(piece, skip, take) {
                     out.extend(brought);
                 } else {
                     let mut sink = |bytes: &[u8]| {

@@ -23,7 +23,7 @@ const OUT: &str = "out";
 const LOCK: &str = "lock";
 
 /// How long another process may use a volume before it is given up.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How often it is tried meanwhile.
 const TRY_EVERY: Duration = Duration::from_millis(50);

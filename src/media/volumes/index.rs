@@ -190,11 +190,11 @@ pub(super) struct Index {
 
 impl Index {
     /// Adds a piece that lies behind its mark; the object exists when all its pieces are known.
-    pub(super) fn add(&mut self, writing: Writing, number: u32, piece: Piece, more: bool) {
+    pub(super) fn add(&mut self, writing: &Writing, number: u32, piece: Piece, more: bool) {
         if let Some(volume) = self.volumes.get_mut(&piece.volume) {
             volume.used = volume.used.saturating_add(piece.bytes);
         }
-        if let Some(remains) = self.gone.get_mut(&writing) {
+        if let Some(remains) = self.gone.get_mut(writing) {
             remains.on.insert(piece.volume);
             return;
         }

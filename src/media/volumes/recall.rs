@@ -40,7 +40,7 @@ impl Set {
     }
 
     /// Bytes of a piece that was brought; the volume is passed over when it was not yet.
-    pub(super) fn from_recall(&self, piece: &Piece, skip: u64, take: u64) -> Option<Vec<u8>> {
+    pub(super) fn brought(&self, piece: &Piece, skip: u64, take: u64) -> Option<Vec<u8>> {
         let mut recall = self.recalled();
         if let Some(files) = recall.expected.remove(&piece.volume) {
             if files.contains_key(&piece.file) {

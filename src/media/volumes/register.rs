@@ -98,7 +98,7 @@ impl Learnt {
                 more,
             } => {
                 let writing = (object.clone(), attempt.clone());
-                index.add(writing, *number, piece.clone(), *more);
+                index.add(&writing, *number, piece.clone(), *more);
             }
             Self::Gone {
                 object,

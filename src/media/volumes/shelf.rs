@@ -314,10 +314,10 @@ impl Set {
     pub(super) fn check_in(
         &self,
         volume: &str,
-        at: Place,
+        at: &Place,
         now: Timestamp,
     ) -> Result<(), DeviceError> {
-        if at == Place::Library {
+        if *at == Place::Library {
             let taken = self.library.take_in(volume);
             taken.map_err(|error| failed(&self.name, volume, error))?;
             self.known().present.insert(volume.to_owned());
@@ -333,7 +333,7 @@ impl Set {
             place: at.clone(),
             at: now,
         }])?;
-        if at == Place::Library {
+        if *at == Place::Library {
             self.prove(volume)?;
         }
         Ok(())
