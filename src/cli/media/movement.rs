@@ -51,7 +51,7 @@ pub(super) fn check_in(
     let said = at.to_string();
     let now = args.now.now();
     work(&site, device.as_ref(), volumes, &said, |set, volume| {
-        set.check_in(volume, at.clone(), now)
+        set.check_in(volume, &at, now)
     })
 }
 

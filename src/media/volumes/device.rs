@@ -177,8 +177,8 @@ impl VolumeDevice {
     ///
     /// # Errors
     /// [`DeviceError::Away`] when it is not there, [`DeviceError::Foreign`].
-    pub fn check_in(&self, volume: &str, at: Place, now: Timestamp) -> Result<(), DeviceError> {
-        self.set.check_in(volume, &at, now)
+    pub fn check_in(&self, volume: &str, at: &Place, now: Timestamp) -> Result<(), DeviceError> {
+        self.set.check_in(volume, at, now)
     }
 
     fn range(&self, object: &str, range: &Range<u64>, size: u64) -> Result<(), DeviceError> {
