@@ -154,7 +154,7 @@ impl Shared {
         &self,
         db: &Connection,
         path: &str,
-        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, CatalogError> {
         let written = self.with_turn(db, |remote, local, seen| {
             replica::forget(local)?;

@@ -82,7 +82,7 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     drop(catalog);
     replace(&new, &catalog_path(&places))?;
     // a shared catalog learns what it lacks
-    drop(site::open_catalog(plan, &places)?);
+    drop(site::open_catalog(plan, &places, true)?);
     let mut out = std::io::stdout().lock();
     let (parts, logs) = (holdings.parts.len(), holdings.logs.len());
     writeln!(out, "catalog rebuilt: {parts} parts, {logs} ranges of log")?;

@@ -545,10 +545,16 @@ pub(crate) fn catalog_path(places: &Places) -> PathBuf {
 }
 
 /// Opens the catalog of a site: this host's file, shared by a server when the inventory names one.
-pub(crate) fn open_catalog(plan: &ResolvedPlan, places: &Places) -> Result<Catalog, CliError> {
+/// `whole` reads all of the file first, for who changes it.
+pub(crate) fn open_catalog(
+    plan: &ResolvedPlan,
+    places: &Places,
+    whole: bool,
+) -> Result<Catalog, CliError> {
     let path = catalog_path(places);
     let Some(fields) = &plan.catalog else {
-        return Catalog::open(&path).map_err(catalog_error);
+        let open = if whole { Catalog::open } else { Catalog::look };
+        return open(&path).map_err(catalog_error);
     };
     let fields: BTreeMap<String, String> = fields.clone().into_iter().collect();
     let spec = SharedSpec {
@@ -558,7 +564,7 @@ pub(crate) fn open_catalog(plan: &ResolvedPlan, places: &Places) -> Result<Catal
             opened.map_err(|error| format!("{error}; {}", error.help()))
         }),
     };
-    Catalog::open_shared(&path, spec).map_err(catalog_error)
+    Catalog::open_shared(&path, whole, spec).map_err(catalog_error)
 }
 
 /// Where the paths of a plan begin and its state lies. Each plan and environment has a state

@@ -81,7 +81,11 @@ fn a_locked_copy_stays_whole_until_its_lock_ends() {
             matches!(answer, Buried::LockedUntil(until) if until == later),
             "{object}: {answer:?}"
         );
-        assert_eq!(names(device.as_ref()), before, "{object}: not one object went");
+        assert_eq!(
+            names(device.as_ref()),
+            before,
+            "{object}: not one object went"
+        );
         part::verify("p-1", device.as_ref(), &|_| true).unwrap();
         // locks that have ended stand in nobody's way; the store itself lets go then
         let answer = bury(device.as_ref(), "p-1").unwrap();

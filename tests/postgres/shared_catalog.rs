@@ -33,7 +33,7 @@ fn spec(cluster: &Cluster) -> SharedSpec {
 }
 
 fn open(cluster: &Cluster, path: &Path) -> Catalog {
-    Catalog::open_shared(path, spec(cluster)).expect("a shared catalog")
+    Catalog::open_shared(path, true, spec(cluster)).expect("a shared catalog")
 }
 
 /// All that a catalog knows, as text.

@@ -104,7 +104,7 @@ fn compile(args: &Args) -> Result<StepGraph, CliError> {
     let places = site::places(&loaded)?;
     // looking must not make a catalog
     let holdings = if site::catalog_path(&places).exists() {
-        let catalog = site::open_catalog(loaded.plan.plan(), &places)?;
+        let catalog = site::open_catalog(loaded.plan.plan(), &places, false)?;
         catalog.holdings().map_err(catalog_error)?
     } else {
         Holdings::default()
