@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::check::Rehearse;
 use crate::check::found::{ScenarioId, Scope};
 use crate::check::job::Job;
 use crate::check::promise::{self, Promise, lateness};
@@ -38,6 +39,8 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) lateness: Vec<Figure>,
     /// How the promises come out; filled once the indexes stand.
     pub(in crate::check) promises: Vec<Promise>,
+    /// Compiles recoveries; none where only promises are asked for.
+    pub(in crate::check) rehearse: Option<Rehearse>,
     backups_of_component: Vec<Vec<BackupId>>,
     backups_of_service: Vec<Vec<BackupId>>,
     archives_of_service: Vec<Vec<ArchiveId>>,
@@ -67,6 +70,7 @@ impl<'a> Context<'a> {
             facts,
             lateness: Vec::new(),
             promises: Vec::new(),
+            rehearse: None,
             backups_of_component: vec![Vec::new(); plan.components.len()],
             backups_of_service: vec![Vec::new(); services],
             archives_of_service: vec![Vec::new(); services],

@@ -33,6 +33,8 @@ pub(in crate::check) struct Opening {
     pub(in crate::check) loads: Vec<usize>,
     /// The end of the last of them by the schedule, in seconds after the opening, and which.
     pub(in crate::check) ends: (f64, usize),
+    /// Seconds that they wait for runs that came up before.
+    pub(in crate::check) late: f64,
     /// What is busy longest, with its seconds and bytes.
     pub(in crate::check) busiest: Option<(Resource, f64, f64)>,
 }
@@ -80,6 +82,7 @@ fn of_batch(context: &Context<'_>, agenda: &Agenda<'_>, batch: &Batch) -> Vec<Op
             opens: (batch.due, length),
             loads: Vec::new(),
             ends: (0.0, *load),
+            late: batch.late,
             busiest: None,
         });
         opening.loads.push(*load);

@@ -1,6 +1,8 @@
 //! Owns the sink of the rules: a finding together with the block whose `allow` may silence it.
 //! Must not decide whether it is silenced; that is `allowance`.
 
+use std::collections::BTreeSet;
+
 use crate::check::rule::severity;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::resolve::plan::{
@@ -8,7 +10,7 @@ use crate::resolve::plan::{
 };
 
 /// The block a finding belongs to. Allowances of the block and of the whole plan apply to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::check) enum Scope {
     /// The whole plan.
     Plan,
@@ -36,7 +38,7 @@ impl From<JobId> for Scope {
 }
 
 /// A drill, recovery or switchover by its index among its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::check) enum ScenarioId {
     /// A drill.
     Drill(usize),
@@ -100,6 +102,13 @@ impl Found {
     pub(in crate::check) fn has_error(&self, scope: Scope) -> bool {
         let mut own = self.list.iter().filter(|(other, _)| *other == scope);
         own.any(|(_, finding)| severity(finding.code) == Severity::Error)
+    }
+
+    /// The blocks about which an error was found already.
+    pub(in crate::check) fn with_errors(&self) -> BTreeSet<Scope> {
+        let errors = self.list.iter();
+        let errors = errors.filter(|(_, finding)| severity(finding.code) == Severity::Error);
+        errors.map(|(scope, _)| *scope).collect()
     }
 
     /// The findings with their scopes, in the order they were made.

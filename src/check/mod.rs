@@ -62,6 +62,21 @@ pub struct Input<'a> {
     pub found: Diagnostics,
     /// The moment that dates of the plan are compared with.
     pub now: Timestamp,
+    /// Compiles recoveries to steps; the planner's, which comes after this stage.
+    pub rehearse: Rehearse,
+}
+
+/// Compiles some recoveries of a plan, by index, from the copies that the plan executed as
+/// written would have made. Gives those that cannot be carried out.
+pub type Rehearse = fn(&ResolvedPlan, &Known, Timestamp, &[usize]) -> Vec<(usize, Refusal)>;
+
+/// Why a recovery cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, a lowercase fragment.
+    pub message: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// The verdict.
@@ -118,7 +133,8 @@ pub fn check(input: Input<'_>) -> Checked {
     for plan in &input.plans {
         let facts = input.facts.get(&plan.environment);
         let known = Known::of(plan, facts);
-        let context = Context::new(plan, input.sources, input.now, whole, &known, facts);
+        let mut context = Context::new(plan, input.sources, input.now, whole, &known, facts);
+        context.rehearse = Some(input.rehearse);
         let mut found = Found::new(plan);
         for rule in rules::checks() {
             rule(&context, &mut found);

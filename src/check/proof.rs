@@ -43,6 +43,8 @@ pub struct Row {
     pub span: Span,
     /// The clause that breaks the promise, when one does.
     pub because: Option<Span>,
+    /// For a time that is too long: the longest time between copies that would keep it.
+    pub interval: Option<Duration>,
 }
 
 /// How a promise came out.
@@ -82,6 +84,8 @@ pub enum Unit {
     Bytes,
     /// Things.
     Count,
+    /// Parts of a whole, from 0 to 1.
+    Share,
 }
 
 impl Unit {
@@ -92,6 +96,7 @@ impl Unit {
             Self::Seconds => seconds(value).to_string(),
             Self::Bytes => Bytes(whole(value)).to_string(),
             Self::Count => whole(value).to_string(),
+            Self::Share => format!("{} %", whole(value * 100.0)),
         }
     }
 }
@@ -140,6 +145,7 @@ fn row(context: &Context<'_>, promise: &Promise) -> Row {
         reason: open_reason(claim).to_owned(),
         span: promise.span,
         because: None,
+        interval: None,
     };
     match &promise.verdict {
         Verdict::Proved(figure) => Row {
@@ -197,6 +203,7 @@ impl Row {
             Broken::Slow(slow) => {
                 self.reason = sum(self.unit, &slow.figure);
                 self.because = Some(backup_span(context, slow.backup));
+                self.interval = slow.interval;
                 self.with(&slow.figure)
             }
             Broken::Space(piled) => {

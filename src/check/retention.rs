@@ -69,6 +69,10 @@ pub struct Steady {
     pub bytes: f64,
     /// Bytes that fit, when it is known.
     pub capacity: Option<f64>,
+    /// What each job has of it, by name.
+    pub shares: Vec<(String, f64)>,
+    /// Amounts today, with the share by which each grows in a day.
+    pub growing: Vec<(f64, f64)>,
 }
 
 /// What every device that is used holds at steady state, in the order of the plan.
@@ -89,6 +93,10 @@ pub fn steady_state(question: Question<'_>) -> Vec<Steady> {
                 device: device.name.clone(),
                 bytes: steady::total(&shares),
                 capacity: device.capacity.map(bytes).or(volumes),
+                shares: (shares.iter())
+                    .map(|share| (Job::new(plan, share.job).subject(), share.bytes))
+                    .collect(),
+                growing: shares.into_iter().flat_map(|share| share.growing).collect(),
             }
         })
         .collect()

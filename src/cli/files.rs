@@ -2,7 +2,7 @@
 //! are started with arguments only, never through a shell.
 
 use std::io::{Error, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::exit::CliError;
@@ -13,11 +13,25 @@ pub enum Files {
     /// As they lie on the disk.
     #[default]
     Disk,
+    /// As they lie on the disk, but only below this folder, links followed.
+    Below(PathBuf),
     /// As they were at a commit, by its full hash.
     Revision(String),
 }
 
 impl Files {
+    /// The files below a folder, for plans of strangers.
+    ///
+    /// # Errors
+    /// When the folder cannot be found.
+    pub fn below(root: &Path) -> Result<Self, CliError> {
+        let found = root.canonicalize().map_err(|error| {
+            let message = format!("cannot use the root {}: {error}", root.display());
+            CliError::refused(message).help("name a folder that exists")
+        })?;
+        Ok(Self::Below(found))
+    }
+
     /// The files of a revision: a branch, tag or commit.
     ///
     /// # Errors
@@ -48,9 +62,22 @@ impl Files {
     pub fn read(&self, path: &str) -> Result<String, Error> {
         match self {
             Self::Disk => std::fs::read_to_string(path),
+            Self::Below(root) => read_below(root, Path::new(path)),
             Self::Revision(commit) => read_at(commit, Path::new(path)),
         }
     }
+}
+
+/// Looks where a path really leads before anything is opened.
+fn read_below(root: &Path, path: &Path) -> Result<String, Error> {
+    let real = path.canonicalize()?;
+    if !real.starts_with(root) {
+        return Err(Error::other(format!(
+            "it lies outside {}, and nothing else may be read",
+            root.display()
+        )));
+    }
+    std::fs::read_to_string(real)
 }
 
 /// Reads by a path relative to its own folder, so that it does not matter where the repository

@@ -16,6 +16,7 @@ use crate::cli::output;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::facts::facts_file::{self, MeasuredFacts};
 use crate::facts::inventory::{self, Inventory};
+use crate::graph::rehearse;
 use crate::media::directory::IDENTITY;
 use crate::report::findings::{self, Judged};
 use crate::resolve;
@@ -180,6 +181,7 @@ fn compile_with(
         asts: &asts,
         found,
         now,
+        rehearse: rehearse::refusals,
     });
     let judged = Judged {
         plan,
@@ -392,13 +394,13 @@ pub(crate) fn only_plan() -> Result<PathBuf, CliError> {
 
 /// The name that findings use, and the text of a plan; `-` is standard input.
 pub(crate) fn read_plan(path: &Path) -> Result<(String, String), CliError> {
-    if path.as_os_str() == "-" {
-        return Ok((STDIN.to_owned(), read_stdin()?));
-    }
     read_plan_from(&Files::Disk, path)
 }
 
 fn read_plan_from(files: &Files, path: &Path) -> Result<(String, String), CliError> {
+    if path.as_os_str() == "-" {
+        return Ok((STDIN.to_owned(), read_stdin()?));
+    }
     let name = path.to_string_lossy().into_owned();
     match files.read(&name) {
         Ok(text) => Ok((name, text)),

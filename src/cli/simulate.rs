@@ -26,9 +26,12 @@ pub(crate) struct Args {
     /// How many losses are played for each promise.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     losses: u32,
-    /// Play the plan as written: no slow device, no late courier.
+    /// Play the plan as written: no growth, no slow device, no late courier.
     #[arg(long)]
     calm: bool,
+    /// Play losses of every kind, those too about which nothing is promised.
+    #[arg(long)]
+    every_loss: bool,
     /// Tell one loss in full: the number of the promise and of the loss, for example `2.417`.
     #[arg(long, value_name = "P.N")]
     replay: Option<Which>,
@@ -87,7 +90,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let refuse = |error| graph_error(&error);
     let play = world.play(args.now.now(), trial).map_err(refuse)?;
     let rows = loaded.proofs.iter();
-    let rows: Vec<&Row> = rows.filter(|row| row.loss.is_some()).collect();
+    let mut rows: Vec<&Row> = rows.filter(|row| row.loss.is_some()).collect();
+    let others = match args.every_loss {
+        true => year::unpromised(loaded.plan.plan(), &rows),
+        false => Vec::new(),
+    };
+    rows.extend(&others);
     let mut out = std::io::stdout().lock();
     if let Some(which) = args.replay {
         let row = rows.get(which.promise).copied();

@@ -1,10 +1,11 @@
 //! Owns the weeks ahead: which runs come up together, and when each ends when the executor's own
 //! schedule plays them (Q4, Q5). Must not judge; rules compare the ends with windows and runs.
 //!
-//! Runs that come up at the same moment are one batch, as in the executor. Batches of the same
-//! runs take equally long, so that most of five weeks is played once.
+//! Runs that come up at the same moment are one batch, as in the executor. One that comes up
+//! while another still runs waits for its end, together with all that comes up until then.
+//! Batches of the same runs take equally long, so that most of five weeks is played once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -23,11 +24,18 @@ use crate::schedule::{EdgeKind, LaneShape, Link, Outline, Role, StepShape};
 pub struct Batch {
     /// The moment.
     pub due: Timestamp,
+    /// Seconds that it waits for runs that came up before.
+    pub late: f64,
     /// Which loads, with the end of the window that each must keep.
     pub runs: Vec<(usize, Option<Timestamp>)>,
-    /// Begin and end of each run, in seconds after `due`.
+    /// Begin and end of each run, in seconds after `due`, behind and beside all that still runs.
     pub played: Rc<[(f64, f64)]>,
+    /// The same if nothing else ran: where two batches meet by this, they are in each other's way.
+    pub apart: Rc<[(f64, f64)]>,
 }
+
+/// Loads that come up at one moment, each with the end of the window that it must keep.
+type Due = (Timestamp, Vec<(usize, Option<Timestamp>)>);
 
 /// All runs of five weeks.
 #[derive(Debug)]
@@ -98,20 +106,83 @@ impl<'a> Agenda<'a> {
                 due.entry(slot.start).or_default().push((load, slot.end));
             }
         }
-        let mut known: BTreeMap<Vec<usize>, Rc<[(f64, f64)]>> = BTreeMap::new();
-        let due = due.into_iter();
-        due.map(|(due, runs)| {
-            let loads: Vec<usize> = runs.iter().map(|(load, _)| *load).collect();
-            let played = if let Some(played) = known.get(&loads) {
-                Rc::clone(played)
-            } else {
-                let played: Rc<[(f64, f64)]> = Stage::new(self, plan, &loads).play().into();
-                known.insert(loads, Rc::clone(&played));
-                played
+        let mut stages = Stages {
+            agenda: self,
+            plan,
+            known: BTreeMap::new(),
+        };
+        let mut waiting: VecDeque<Due> = due.into_iter().collect();
+        let mut batches = Vec::new();
+        let mut free = Timestamp::MIN;
+        while let Some(first) = waiting.pop_front() {
+            let begin = free.max(first.0);
+            let mut together = vec![first];
+            while waiting.front().is_some_and(|(due, _)| *due <= begin) {
+                together.extend(waiting.pop_front());
+            }
+            let (end, played) = stages.together(begin, together);
+            batches.extend(played);
+            free = later(begin, end);
+        }
+        batches
+    }
+}
+
+fn later(from: Timestamp, seconds: f64) -> Timestamp {
+    let span = jiff::SignedDuration::try_from_secs_f64(seconds);
+    let end = span.ok().and_then(|span| from.checked_add(span).ok());
+    end.unwrap_or(Timestamp::MAX)
+}
+
+/// Plays combinations of loads, each once.
+struct Stages<'s> {
+    agenda: &'s Agenda<'s>,
+    plan: &'s ResolvedPlan,
+    known: BTreeMap<Vec<usize>, Rc<[(f64, f64)]>>,
+}
+
+impl Stages<'_> {
+    fn play(&mut self, loads: Vec<usize>) -> Rc<[(f64, f64)]> {
+        if let Some(played) = self.known.get(&loads) {
+            return Rc::clone(played);
+        }
+        let played: Rc<[(f64, f64)]> = Stage::new(self.agenda, self.plan, &loads).play().into();
+        self.known.insert(loads, Rc::clone(&played));
+        played
+    }
+
+    /// Plays what begins together; gives the seconds until all of it has ended. A job that came up
+    /// more than once meanwhile runs once.
+    fn together(&mut self, begin: Timestamp, dues: Vec<Due>) -> (f64, Vec<Batch>) {
+        let all = dues.iter().flat_map(|(_, runs)| runs);
+        let all: BTreeSet<usize> = all.map(|(load, _)| *load).collect();
+        let all: Vec<usize> = all.into_iter().collect();
+        let times = self.play(all.clone());
+        let end = times.iter().map(|(_, end)| *end).fold(0.0, f64::max);
+        let by_load: BTreeMap<usize, (f64, f64)> =
+            all.into_iter().zip(times.iter().copied()).collect();
+        let alone = dues.len() == 1;
+        let batches = dues.into_iter().map(|(due, runs)| {
+            let late = begin.duration_since(due).as_secs_f64();
+            let own = runs.iter().filter_map(|(load, _)| by_load.get(load));
+            let own = own.map(|(a, b)| (a + late, b + late));
+            let (played, apart) = match alone {
+                true if late <= 0.0 => (Rc::clone(&times), Rc::clone(&times)),
+                true => (own.collect(), Rc::clone(&times)),
+                false => {
+                    let loads = runs.iter().map(|(load, _)| *load).collect();
+                    (own.collect(), self.play(loads))
+                }
             };
-            Batch { due, runs, played }
-        })
-        .collect()
+            Batch {
+                due,
+                late,
+                runs,
+                played,
+                apart,
+            }
+        });
+        (end, batches.collect())
     }
 }
 

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use crate::estimate::Known;
 use crate::estimate::calendar::Calendar;
-use crate::resolve::plan::{DeviceId, ResolvedPlan, Throttle};
+use crate::estimate::{Known, survive};
+use crate::resolve::plan::{ComponentId, DeviceId, ResolvedPlan, ServiceId, Throttle};
 use crate::source::Span;
 
 /// What holds a copy up.
@@ -81,6 +81,34 @@ pub fn link(plan: &ResolvedPlan, from: Option<&str>, to: Option<&str>) -> Option
         Some(Pace { rate, limit })
     };
     Pace::slower(end(from), end(to))
+}
+
+/// The line from a service to a device. `None` as in [`link`].
+#[must_use]
+pub fn line(plan: &ResolvedPlan, service: ServiceId, to: DeviceId) -> Option<Pace> {
+    let home = survive::home(plan, service);
+    link(plan, home, plan.device(to).site.as_deref())
+}
+
+/// Bytes a second at which a component can be read and sent to some devices at a time, apart from
+/// what they write: its disks and the lines. What nobody stated is no limit.
+#[must_use]
+pub fn from_source(
+    plan: &ResolvedPlan,
+    known: &Known,
+    id: ComponentId,
+    to: impl IntoIterator<Item = DeviceId>,
+) -> f64 {
+    let component = plan.component(id);
+    let lines = to
+        .into_iter()
+        .filter_map(|to| line(plan, component.service, to));
+    let line = lines.map(|pace| pace.rate).fold(f64::INFINITY, f64::min);
+    let host = plan.service(component.service).host.as_deref();
+    let disks = component.disks.iter();
+    let rates = disks.map(|disk| known.disk_read(host?, disk));
+    let disks = rates.sum::<Option<f64>>().filter(|rate| *rate > 0.0);
+    line.min(disks.unwrap_or(f64::INFINITY))
 }
 
 /// How fast a device takes copies.

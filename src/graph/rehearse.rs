@@ -2,20 +2,22 @@
 //! recovery can be compiled before the first copy exists. Must not judge the result.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::GraphError;
 use super::step::{Estimate, Intent, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
-use super::world::{World, full_name, is_full, job_name};
+use super::world::{Jobs, World, full_name, is_full, job_name};
 use super::{recover, restore};
+use crate::check::Refusal;
 use crate::facts::capability;
 use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
 use crate::facts::known::Known;
 use crate::quantity::float;
 use crate::resolve::plan::{
-    ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, EngineKind, Input, JobId,
-    Kind, ResolvedPlan, Scenario, ServiceId, Target,
+    ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, Input, JobId, Kind,
+    ResolvedPlan, Scenario, ServiceId, Target,
 };
 
 /// Where the rehearsed copies end and the rehearsed log begins, in transactions.
@@ -25,39 +27,138 @@ const NAMED: u64 = 150;
 /// Where the rehearsed log ends.
 const SHIPPED: u64 = 200;
 
-/// Copies of some services as they would lie on the devices an hour after every job has run,
-/// without the devices that are lost.
+/// A plan ready to be rehearsed: who copies what is looked up once for all its recoveries.
+#[derive(Debug)]
+pub struct Rehearsal<'a> {
+    plan: &'a ResolvedPlan,
+    known: &'a Known,
+    now: Timestamp,
+    jobs: Rc<Jobs>,
+}
+
+impl<'a> Rehearsal<'a> {
+    /// Looks the jobs up.
+    #[must_use]
+    pub fn new(plan: &'a ResolvedPlan, known: &'a Known, now: Timestamp) -> Self {
+        Self {
+            plan,
+            known,
+            now,
+            jobs: Rc::new(Jobs::of(plan)),
+        }
+    }
+
+    /// The graph of a recovery of the plan, from the copies that are left.
+    ///
+    /// # Errors
+    /// When a clause cannot be carried out, or no chain of the plan's copies reaches the target.
+    pub fn recovery(
+        &self,
+        scenario: &Scenario,
+        lost: &BTreeSet<String>,
+    ) -> Result<StepGraph, GraphError> {
+        let intent = Intent::Recover {
+            scenario: full_name(&scenario.origin, &scenario.name),
+            inputs: inputs(self.plan, scenario, self.now),
+            to: None,
+        };
+        self.compile(&intent, lost, &services(self.plan, scenario))
+    }
+
+    /// The graph of restoring a service whole to its newest state, from the copies that are left.
+    ///
+    /// # Errors
+    /// As [`Self::recovery`].
+    pub fn restoration(
+        &self,
+        service: &str,
+        lost: &BTreeSet<String>,
+    ) -> Result<StepGraph, GraphError> {
+        let intent = Intent::Restore(RestoreIntent {
+            service: service.to_owned(),
+            to: format!("restored/{service}"),
+            until: RecoveryTarget::Latest,
+            from: None,
+            relocate: BTreeMap::new(),
+            incarnation: None,
+            delta: false,
+        });
+        let services = self.plan.find_service(service).into_iter().collect();
+        self.compile(&intent, lost, &services)
+    }
+
+    fn compile(
+        &self,
+        intent: &Intent,
+        lost: &BTreeSet<String>,
+        services: &BTreeSet<ServiceId>,
+    ) -> Result<StepGraph, GraphError> {
+        let holdings = self.holdings(lost, services);
+        let jobs = Rc::clone(&self.jobs);
+        let world = World::sharing(self.plan, &holdings, self.known, intent, self.now, jobs)?;
+        let mut graph = match intent {
+            Intent::Restore(wanted) => restore::build(&world, wanted),
+            Intent::Recover {
+                scenario,
+                inputs,
+                to,
+            } => recover::build(&world, scenario, inputs, to.as_deref()),
+            _ => Err(GraphError::new(
+                "only recoveries are rehearsed",
+                "name a recovery of the plan",
+            )),
+        }?;
+        forget_made_up(&mut graph, &holdings);
+        Ok(graph)
+    }
+
+    /// Copies of some services as they would lie on the devices an hour after every job has run,
+    /// without the devices that are lost.
+    fn holdings(&self, lost: &BTreeSet<String>, services: &BTreeSet<ServiceId>) -> Holdings {
+        let (plan, now) = (self.plan, self.now);
+        let mut holdings = Holdings::default();
+        for id in self.jobs.backups_of(services) {
+            holdings.parts.extend(parts(plan, self.known, id, now));
+        }
+        for id in self.jobs.archives_of(services) {
+            holdings.logs.push(log(plan, id, now));
+        }
+        let left = |devices: &mut Vec<String>| {
+            devices.retain(|device| !lost.contains(device));
+            !devices.is_empty()
+        };
+        holdings.parts.retain_mut(|part| left(&mut part.devices));
+        holdings.logs.retain_mut(|log| left(&mut log.devices));
+        holdings.parts.sort_by(|a, b| a.part.cmp(&b.part));
+        holdings.logs.sort_by(|a, b| a.service.cmp(&b.service));
+        holdings
+    }
+}
+
+/// Those of some recoveries, by index, that do not compile, each with the first reason.
 #[must_use]
-pub fn holdings(
+pub fn refusals(
     plan: &ResolvedPlan,
     known: &Known,
     now: Timestamp,
-    lost: &BTreeSet<String>,
-    services: &BTreeSet<ServiceId>,
-) -> Holdings {
-    let mut holdings = Holdings::default();
-    for (at, backup) in plan.backups.iter().enumerate() {
-        let mut targets = backup.targets.iter();
-        if targets.any(|id| services.contains(&plan.component(*id).service)) {
-            let parts = parts(plan, known, BackupId::from_index(at), now);
-            holdings.parts.extend(parts);
-        }
+    recoveries: &[usize],
+) -> Vec<(usize, Refusal)> {
+    if recoveries.is_empty() {
+        return Vec::new();
     }
-    for (at, archive) in plan.archives.iter().enumerate() {
-        if services.contains(&archive.service) {
-            let log = log(plan, ArchiveId::from_index(at), now);
-            holdings.logs.push(log);
-        }
-    }
-    let left = |devices: &mut Vec<String>| {
-        devices.retain(|device| !lost.contains(device));
-        !devices.is_empty()
-    };
-    holdings.parts.retain_mut(|part| left(&mut part.devices));
-    holdings.logs.retain_mut(|log| left(&mut log.devices));
-    holdings.parts.sort_by(|a, b| a.part.cmp(&b.part));
-    holdings.logs.sort_by(|a, b| a.service.cmp(&b.service));
-    holdings
+    let rehearsal = Rehearsal::new(plan, known, now);
+    let nothing_lost = BTreeSet::new();
+    let judged = recoveries.iter().filter_map(|at| {
+        let scenario = plan.recoveries.get(*at)?;
+        let error = rehearsal.recovery(scenario, &nothing_lost).err()?;
+        let first = error.problems.into_iter().next()?;
+        let refusal = Refusal {
+            message: first.message,
+            help: first.help,
+        };
+        Some((*at, refusal))
+    });
+    judged.collect()
 }
 
 fn parts(plan: &ResolvedPlan, known: &Known, id: BackupId, now: Timestamp) -> Vec<PartHolding> {
@@ -208,26 +309,6 @@ fn typed(plan: &ResolvedPlan, input: &Input, now: Timestamp) -> String {
     }
 }
 
-/// The graph of a recovery of the plan, by full name, from the copies that are left.
-///
-/// # Errors
-/// When a clause cannot be carried out, or no chain of the plan's copies reaches the target.
-pub fn recovery(
-    plan: &ResolvedPlan,
-    known: &Known,
-    scenario: &Scenario,
-    lost: &BTreeSet<String>,
-    now: Timestamp,
-) -> Result<StepGraph, GraphError> {
-    let intent = Intent::Recover {
-        scenario: full_name(&scenario.origin, &scenario.name),
-        inputs: inputs(plan, scenario, now),
-        to: None,
-    };
-    let services = services(plan, scenario);
-    compile(plan, known, &intent, lost, &services, now)
-}
-
 /// Every service that a recovery can read.
 fn services(plan: &ResolvedPlan, scenario: &Scenario) -> BTreeSet<ServiceId> {
     let mut services: BTreeSet<ServiceId> =
@@ -250,56 +331,6 @@ fn services(plan: &ResolvedPlan, scenario: &Scenario) -> BTreeSet<ServiceId> {
     services
 }
 
-/// The graph of restoring a service whole to its newest state, from the copies that are left.
-///
-/// # Errors
-/// As [`recovery`].
-pub fn restoration(
-    plan: &ResolvedPlan,
-    known: &Known,
-    service: &str,
-    lost: &BTreeSet<String>,
-    now: Timestamp,
-) -> Result<StepGraph, GraphError> {
-    let intent = Intent::Restore(RestoreIntent {
-        service: service.to_owned(),
-        to: format!("restored/{service}"),
-        until: RecoveryTarget::Latest,
-        from: None,
-        relocate: std::collections::BTreeMap::new(),
-        incarnation: None,
-        delta: false,
-    });
-    let services = plan.find_service(service).into_iter().collect();
-    compile(plan, known, &intent, lost, &services, now)
-}
-
-fn compile(
-    plan: &ResolvedPlan,
-    known: &Known,
-    intent: &Intent,
-    lost: &BTreeSet<String>,
-    services: &BTreeSet<ServiceId>,
-    now: Timestamp,
-) -> Result<StepGraph, GraphError> {
-    let holdings = holdings(plan, known, now, lost, services);
-    let world = World::new(plan, &holdings, known, intent, now)?;
-    let mut graph = match intent {
-        Intent::Restore(wanted) => restore::build(&world, wanted),
-        Intent::Recover {
-            scenario,
-            inputs,
-            to,
-        } => recover::build(&world, scenario, inputs, to.as_deref()),
-        _ => Err(GraphError::new(
-            "only recoveries are rehearsed",
-            "name a recovery of the plan",
-        )),
-    }?;
-    forget_made_up(&mut graph, &holdings);
-    Ok(graph)
-}
-
 /// Rehearsed log has no size, nor have parts of unknown size: what is derived from them is not
 /// known.
 fn forget_made_up(graph: &mut StepGraph, holdings: &Holdings) {
@@ -317,10 +348,4 @@ fn forget_made_up(graph: &mut StepGraph, holdings: &Holdings) {
             step.estimate = Estimate::default();
         }
     }
-}
-
-/// Whether graphs that restore an engine can be compiled at all.
-#[must_use]
-pub fn is_possible(engine: EngineKind) -> bool {
-    matches!(engine, EngineKind::Sqlite | EngineKind::Files)
 }

@@ -26,7 +26,7 @@ pub(super) struct Whole<'w, 'a> {
 
 /// The components of a service that are copied physically: base and the parts it leaves out.
 pub(super) fn components(world: &World<'_>, id: ServiceId) -> Vec<ComponentId> {
-    let physical = world.plan.backups.iter().filter(|backup| {
+    let physical = world.backups_of(id).filter(|backup| {
         let mut takes = backup.takes.iter();
         takes.any(|take| take.method != Method::Logical)
     });

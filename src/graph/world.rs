@@ -1,7 +1,8 @@
 //! Owns everything an intent is compiled from, with the look-ups that all intents share.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
@@ -18,9 +19,47 @@ use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position
 use crate::facts::known::Known;
 use crate::quantity::{Duration, float};
 use crate::resolve::plan::{
-    ArchiveId, BackupId, Component, ComponentId, CopyScope, CopyTo, DeviceId, EngineKind, JobId,
+    ArchiveId, Backup, BackupId, Component, ComponentId, CopyScope, CopyTo, DeviceId, EngineKind,
+    JobId,
     Keeping, Origin, ResolvedPlan, Service, ServiceId, Throttle,
 };
+
+/// The jobs of a plan by the services they work for.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    backups: BTreeMap<ServiceId, Vec<BackupId>>,
+    archives: BTreeMap<ServiceId, Vec<ArchiveId>>,
+}
+
+impl Jobs {
+    pub(super) fn of(plan: &ResolvedPlan) -> Self {
+        let mut jobs = Self::default();
+        for (at, backup) in plan.backups.iter().enumerate() {
+            let services = backup.targets.iter().map(|id| plan.component(*id).service);
+            for service in services.collect::<BTreeSet<_>>() {
+                let own = jobs.backups.entry(service).or_default();
+                own.push(BackupId::from_index(at));
+            }
+        }
+        for (at, archive) in plan.archives.iter().enumerate() {
+            let own = jobs.archives.entry(archive.service).or_default();
+            own.push(ArchiveId::from_index(at));
+        }
+        jobs
+    }
+
+    /// In the order of the plan, each once.
+    pub(super) fn backups_of(&self, services: &BTreeSet<ServiceId>) -> BTreeSet<BackupId> {
+        let own = services.iter().filter_map(|id| self.backups.get(id));
+        own.flatten().copied().collect()
+    }
+
+    /// In the order of the plan.
+    pub(super) fn archives_of(&self, services: &BTreeSet<ServiceId>) -> BTreeSet<ArchiveId> {
+        let own = services.iter().filter_map(|id| self.archives.get(id));
+        own.flatten().copied().collect()
+    }
+}
 
 /// The inputs of one compilation.
 #[derive(Debug)]
@@ -36,7 +75,7 @@ pub(super) struct World<'a> {
     logs: BTreeMap<&'a str, Vec<&'a LogHolding>>,
     history: BTreeMap<(&'a str, Option<Method>), Timestamp>,
     devices: BTreeMap<&'a str, DeviceId>,
-    archives: BTreeMap<ServiceId, ArchiveId>,
+    jobs: OnceCell<Rc<Jobs>>,
     judged: OnceCell<Judgement>,
 }
 
@@ -80,11 +119,6 @@ impl<'a> World<'a> {
         let devices = (plan.devices.iter().enumerate())
             .map(|(at, device)| (device.name.as_str(), DeviceId::from_index(at)))
             .collect();
-        let mut archives = BTreeMap::new();
-        for (at, archive) in plan.archives.iter().enumerate() {
-            let first = ArchiveId::from_index(at);
-            archives.entry(archive.service).or_insert(first);
-        }
         Ok(Self {
             plan,
             holdings,
@@ -97,9 +131,36 @@ impl<'a> World<'a> {
             logs,
             history,
             devices,
-            archives,
+            jobs: OnceCell::new(),
             judged: OnceCell::new(),
         })
+    }
+
+    /// As [`Self::new`], with jobs that were looked up before.
+    pub(super) fn sharing(
+        plan: &'a ResolvedPlan,
+        holdings: &'a Holdings,
+        known: &'a Known,
+        intent: &'a Intent,
+        now: Timestamp,
+        jobs: Rc<Jobs>,
+    ) -> Result<Self, GraphError> {
+        let mut world = Self::new(plan, holdings, known, intent, now)?;
+        world.jobs = OnceCell::from(jobs);
+        Ok(world)
+    }
+
+    fn jobs_by_service(&self) -> &Jobs {
+        self.jobs.get_or_init(|| Rc::new(Jobs::of(self.plan)))
+    }
+
+    /// Backups that copy something of a service.
+    pub(super) fn backups_of(&self, service: ServiceId) -> impl Iterator<Item = &'a Backup> {
+        let ids = self.jobs_by_service().backups.get(&service);
+        let plan = self.plan;
+        ids.into_iter()
+            .flatten()
+            .map(|id| &plan.backups[id.index()])
     }
 
     /// What stays and what goes; computed at first use.
@@ -156,7 +217,8 @@ impl<'a> World<'a> {
         if !capability::of(self.plan.service(service).engine).log {
             return None;
         }
-        self.archives.get(&service).copied()
+        let own = self.jobs_by_service().archives.get(&service)?;
+        own.first().copied()
     }
 
     /// Devices that are to hold what a job makes with this method (`None`: log), in the order

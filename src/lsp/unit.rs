@@ -14,6 +14,7 @@ use crate::check::{self, CheckedPlan};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::facts::facts_file::{self, MeasuredFacts};
 use crate::facts::inventory::{self, Inventory};
+use crate::graph::rehearse;
 use crate::lsp::documents::Documents;
 use crate::lsp::names::Names;
 use crate::resolve;
@@ -126,6 +127,7 @@ impl Unit {
             asts: &asts,
             found,
             now,
+            rehearse: rehearse::refusals,
         });
         Ok(Self {
             cache,

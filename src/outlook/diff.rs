@@ -12,8 +12,9 @@ use crate::check::retention::{self, Kept, Steady};
 use crate::check::survival::Question;
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::known::Known;
+use crate::graph::full_name;
+use crate::graph::rehearse::Rehearsal;
 use crate::graph::render::kind_word;
-use crate::graph::{full_name, rehearse};
 use crate::outlook::words;
 use crate::quantity::Duration;
 use crate::resolve::plan::{Method, ResolvedPlan};
@@ -470,7 +471,7 @@ pub fn next_full(plan: &ResolvedPlan, now: Timestamp) -> Option<String> {
 
 /// Recoveries whose steps differ, by the graphs that would run.
 fn steps(old: &Side<'_>, new: &Side<'_>, now: Timestamp) -> Vec<Change> {
-    let (before, after) = (recoveries(old.plan, now), recoveries(new.plan, now));
+    let (before, after) = (recoveries(old, now), recoveries(new, now));
     let all = joined(&before, &after);
     let changed = all.filter(|(_, before, after)| before != after);
     changed
@@ -523,16 +524,14 @@ fn moved(
 }
 
 /// For each recovery the kinds and subjects of its steps, or why it does not compile.
-fn recoveries(
-    plan: &ResolvedPlan,
-    now: Timestamp,
-) -> BTreeMap<String, Result<Vec<String>, String>> {
-    let known = Known::of(plan, None);
+fn recoveries(side: &Side<'_>, now: Timestamp) -> BTreeMap<String, Result<Vec<String>, String>> {
+    let known = Known::of(side.plan, side.facts);
+    let rehearsal = Rehearsal::new(side.plan, &known, now);
     let lost = BTreeSet::new();
-    let recoveries = plan.recoveries.iter();
+    let recoveries = side.plan.recoveries.iter();
     recoveries
         .map(|recovery| {
-            let graph = rehearse::recovery(plan, &known, recovery, &lost, now);
+            let graph = rehearsal.recovery(recovery, &lost);
             let steps = graph.map(|graph| {
                 let steps = graph.steps.iter();
                 steps.map(|step| kind_word(&step.kind).to_owned()).collect()

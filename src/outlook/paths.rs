@@ -9,8 +9,9 @@ use crate::check::survival::{Cell, Matrix, Path};
 use crate::estimate;
 use crate::estimate::survive::Survival;
 use crate::facts::known::Known;
+use crate::graph::rehearse::Rehearsal;
 use crate::graph::step::StepGraph;
-use crate::graph::{GraphError, full_name, rehearse};
+use crate::graph::{GraphError, full_name};
 use crate::resolve::plan::ResolvedPlan;
 
 /// One way back after one loss.
@@ -39,8 +40,13 @@ pub struct Rehearsed {
 
 /// Compiles every way back of a matrix, each once.
 #[must_use]
-pub fn ways_back(plan: &ResolvedPlan, matrix: &Matrix, now: Timestamp) -> Vec<WayBack> {
-    let known = Known::of(plan, None);
+pub fn ways_back(
+    plan: &ResolvedPlan,
+    known: &Known,
+    matrix: &Matrix,
+    now: Timestamp,
+) -> Vec<WayBack> {
+    let rehearsal = Rehearsal::new(plan, known, now);
     let mut ways: Vec<(BTreeSet<String>, WayBack)> = Vec::new();
     for cell in &matrix.cells {
         let gone = lost(cell);
@@ -55,7 +61,7 @@ pub fn ways_back(plan: &ResolvedPlan, matrix: &Matrix, now: Timestamp) -> Vec<Wa
                 }
                 continue;
             }
-            let graph = compile(plan, &known, cell, recovery.as_deref(), &gone, now);
+            let graph = compile(plan, &rehearsal, cell, recovery.as_deref(), &gone);
             let way = WayBack {
                 name,
                 service: cell.service.clone(),
@@ -96,18 +102,17 @@ fn names(cell: &Cell) -> Vec<(String, Option<String>)> {
 
 fn compile(
     plan: &ResolvedPlan,
-    known: &Known,
+    rehearsal: &Rehearsal<'_>,
     cell: &Cell,
     recovery: Option<&str>,
     lost: &BTreeSet<String>,
-    now: Timestamp,
 ) -> Result<StepGraph, GraphError> {
     let named = |name: &str| {
         let mut all = plan.recoveries.iter();
         all.find(|recovery| full_name(&recovery.origin, &recovery.name) == name)
     };
     match recovery.and_then(named) {
-        Some(scenario) => rehearse::recovery(plan, known, scenario, lost, now),
-        None => rehearse::restoration(plan, known, &cell.service, lost, now),
+        Some(scenario) => rehearsal.recovery(scenario, lost),
+        None => rehearsal.restoration(&cell.service, lost),
     }
 }

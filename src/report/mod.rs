@@ -3,6 +3,7 @@
 pub mod columns;
 pub mod diff;
 pub mod events;
+pub mod figures;
 pub mod findings;
 pub mod keeping;
 pub mod progress;

@@ -18,7 +18,7 @@ fn seconds(value: f64) -> String {
 pub fn human(plan: &str, year: &Year) -> String {
     let trial = year.trial;
     let weather = if trial.mishaps {
-        "with slow devices and late couriers"
+        "with growth, slow devices and late couriers"
     } else {
         "as written"
     };
@@ -93,6 +93,10 @@ fn fate(fate: &Fate) -> [String; 10] {
 
 fn case(year: &Year, fate: &Fate, sample: &Sample) -> [String; 6] {
     let calm = if year.trial.mishaps { "" } else { " --calm" };
+    let every = match fate.limit {
+        Some(_) => "",
+        None => " --every-loss",
+    };
     [
         fate.words.clone(),
         sample.at.strftime("%F %T").to_string(),
@@ -100,7 +104,7 @@ fn case(year: &Year, fate: &Fate, sample: &Sample) -> [String; 6] {
         lost(sample),
         sample.took.map_or_else(|| "?".to_owned(), seconds),
         format!(
-            "--days {} --seed {}{calm} --replay {}.{}",
+            "--days {} --seed {}{calm}{every} --replay {}.{}",
             year.trial.days, year.trial.seed, fate.promise, sample.number
         ),
     ]

@@ -174,3 +174,51 @@ fn nothing_is_opened_but_the_files_of_the_plan() {
     own.dedup();
     assert_eq!(own, ["notes.facts.yaml", "notes.plan", "notes.yaml"]);
 }
+
+#[test]
+fn what_lies_outside_the_root_is_not_opened_and_told() {
+    let folder = strange();
+    let repository = folder.path().join("repository");
+    std::fs::create_dir(&repository).expect("made");
+    let secret = folder.path().join("notes.yaml");
+    // by a path that leads out, and by a link that does
+    let plan = STRANGE.replace("notes.yaml", "../notes.yaml").replace(
+        "key stolen",
+        "environment other inventory \"link.yaml\"\nimport \"../lib.plan\" as lib\nkey stolen",
+    );
+    std::fs::write(repository.join("notes.plan"), plan).expect("written");
+    std::fs::write(folder.path().join("lib.plan"), "planc 1\n").expect("written");
+    std::os::unix::fs::symlink(&secret, repository.join("link.yaml")).expect("linked");
+    let words = [
+        PLANC, "check", "--root", ".", "--now", NOW, "--format", "short",
+    ];
+    let paths = opened(&repository, &words);
+    let own: Vec<&String> = paths
+        .iter()
+        .filter(|path| !is_of_the_system(path))
+        .collect();
+    let outside = ["notes.yaml", "link.yaml", "lib.plan"];
+    let is_outside = |path: &&&String| outside.iter().any(|name| path.ends_with(name));
+    assert_eq!(own.iter().find(is_outside), None, "{own:?}");
+    let output = Command::new(PLANC)
+        .args(&words[1..])
+        .current_dir(&repository)
+        .output();
+    let said = text(output.expect("planc runs").stdout);
+    assert_eq!(said.matches("it lies outside").count(), 3, "{said}");
+}
+
+#[test]
+fn a_plan_outside_the_root_is_refused() {
+    let folder = strange();
+    let repository = folder.path().join("repository");
+    std::fs::create_dir(&repository).expect("made");
+    let words = ["check", "--root", "repository", "notes.plan"];
+    let output = Command::new(PLANC)
+        .args(words)
+        .current_dir(folder.path())
+        .output();
+    let output = output.expect("planc runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(output.stderr).contains("outside"));
+}

@@ -4,6 +4,7 @@
 use planc::check::proof::Outcome;
 use planc::check::survival::{self, Cell, Matrix, Path, Question};
 use planc::cli::load::Compiled;
+use planc::estimate::Known;
 use planc::estimate::survive::Survival;
 use planc::graph::step::StepKind;
 use planc::outlook::paths;
@@ -118,7 +119,8 @@ fn every_way_back_of_the_tutorial_compiles_and_reads_what_is_left() {
         assert_eq!(errors(&compiled), Vec::<String>::new());
         let matrix = matrix(&compiled);
         let environments = compiled.environments();
-        let ways = paths::ways_back(environments[0], &matrix, now());
+        let known = Known::of(environments[0], None);
+        let ways = paths::ways_back(environments[0], &known, &matrix, now());
         assert!(ways.len() > 1, "{plan}");
         for way in ways {
             let rehearsed = way.graph.expect("it compiles");

@@ -11,8 +11,10 @@ use planc::cli::load;
 use planc::diagnostic::Diagnostic;
 use planc::source::SourceMap;
 
+mod cures;
 mod estimates;
 mod repairs;
+mod unlikely;
 
 /// The codes and messages of an example's open findings.
 fn findings(example: &str) -> Vec<(String, String)> {

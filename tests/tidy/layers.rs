@@ -23,13 +23,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        // graph: every recovery is compiled when the plan is checked
         "check",
         &[
             "diagnostic",
             "estimate",
             "facts",
-            "graph",
             "quantity",
             "resolve",
             "similar",

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::check::context::Context;
 use crate::check::promise::cover;
 use crate::estimate::Figure;
-use crate::estimate::pace::throttled;
+use crate::estimate::pace::{self, throttled};
 use crate::resolve::plan::{Backup, Every};
 
 /// For each backup of the plan the longest time from its due moment to whole copies, in seconds.
@@ -24,13 +24,10 @@ pub(in crate::check) fn all(context: &Context<'_>) -> Vec<Figure> {
         .collect()
 }
 
-/// One run of one backup: everything is read once and written to all its devices at a time.
+/// One run of one backup: everything is read once and written to all its devices at a time, part
+/// after part.
 fn run_time(context: &Context<'_>, backup: &Backup) -> Figure {
     let (plan, known) = (context.plan, context.known);
-    let sizes = backup.targets.iter().map(|id| known.size(*id));
-    let Some(volume) = sizes.sum::<Option<f64>>() else {
-        return Figure::unknown(format!("size of what `{}` copies", backup.name));
-    };
     let mut slowest = throttled(&backup.keeping.throttle).unwrap_or(f64::INFINITY);
     for (id, _) in cover::holders(backup) {
         let device = plan.device(id);
@@ -40,7 +37,14 @@ fn run_time(context: &Context<'_>, backup: &Backup) -> Figure {
         let limit = throttled(&device.throttle).unwrap_or(f64::INFINITY);
         slowest = slowest.min(rate).min(limit);
     }
-    Figure::of("one run", volume / slowest)
+    let parts = backup.targets.iter().map(|id| {
+        let devices = cover::holders(backup).into_iter().map(|(device, _)| device);
+        Some(known.size(*id)? / pace::from_source(plan, known, *id, devices).min(slowest))
+    });
+    match parts.sum::<Option<f64>>() {
+        Some(seconds) => Figure::of("one run", seconds),
+        None => Figure::unknown(format!("size of what `{}` copies", backup.name)),
+    }
 }
 
 /// How long each backup waits for others at most.

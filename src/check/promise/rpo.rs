@@ -7,7 +7,7 @@ use crate::check::promise::cover::{self, Class};
 use crate::check::promise::{Broken, Verdict};
 use crate::estimate::Figure;
 use crate::estimate::exposure::{Shipping, TOO_SLOW, shipped, streamed};
-use crate::estimate::pace::throttled;
+use crate::estimate::pace::{self, throttled};
 use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::quantity::Duration;
@@ -339,11 +339,14 @@ impl<'c, 'a> Ways<'c, 'a> {
         let known = self.context.known;
         let limits = &self.context.plan.device(ship.device).throttle;
         let limits = archive.keeping.throttle.iter().chain(limits);
+        let line = pace::line(self.context.plan, self.service, ship.device);
+        let limit = [throttled(limits), line.map(|pace| pace.rate)];
+        let limit = limit.into_iter().flatten().reduce(f64::min);
         let shipping = Shipping {
             interval,
             size,
             peak: known.log_peak(self.service),
-            rate: least(known.write(ship.device), throttled(limits)),
+            rate: least(known.write(ship.device), limit),
         };
         (shipped(shipping, &service, &device), interval)
     }

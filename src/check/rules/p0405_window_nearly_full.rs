@@ -82,9 +82,13 @@ fn finding(context: &Context<'_>, agenda: &Agenda<'_>, opening: &Opening) -> Dia
     let plan = context.plan;
     let (needed, length) = (fit::needed(opening), opening.opens.1);
     let last = &agenda.loads[opening.ends.1];
+    let behind = match opening.late > 0.0 {
+        true => " behind an earlier run",
+        false => "",
+    };
     let what = match opening.loads.len() {
-        1 => "the run fills".to_owned(),
-        count => format!("{count} runs fill"),
+        1 => format!("the run{behind} fills"),
+        count => format!("{count} runs{behind} fill"),
     };
     let window = plan.window(opening.window);
     let mut message = format!(
@@ -103,9 +107,20 @@ fn finding(context: &Context<'_>, agenda: &Agenda<'_>, opening: &Opening) -> Dia
         loss: String::new(),
         limit: length,
         found: needed,
-        terms: vec![("all runs, as the executor orders them".to_owned(), needed)],
+        terms: terms(opening, needed),
     });
     finding
+}
+
+fn terms(opening: &Opening, needed: f64) -> Vec<(String, f64)> {
+    let runs = "all runs, as the executor orders them".to_owned();
+    match opening.late > 0.0 {
+        true => vec![
+            ("behind runs that came before".to_owned(), opening.late),
+            (runs, (needed - opening.late).max(0.0)),
+        ],
+        false => vec![(runs, needed)],
+    }
 }
 
 /// `; growth of 2 %/week breaks it by 2026-05-12`

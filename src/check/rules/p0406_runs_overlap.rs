@@ -105,7 +105,7 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
 fn by_disk(context: &Context<'_>, agenda: &Agenda<'_>) -> BTreeMap<u32, Vec<Reading>> {
     let mut disks: BTreeMap<u32, Vec<Reading>> = BTreeMap::new();
     for batch in &agenda.batches {
-        for ((load, _), (begin, end)) in batch.runs.iter().zip(batch.played.iter()) {
+        for ((load, _), (begin, end)) in batch.runs.iter().zip(batch.apart.iter()) {
             let planned = &agenda.loads[*load];
             let take = &context.plan.backups[planned.backup.index()].takes[planned.take];
             let often = matches!(take.schedule.every, Every::Interval(..) | Every::Hour);

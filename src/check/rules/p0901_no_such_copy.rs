@@ -63,7 +63,7 @@ recovery lost_basket {
   for human error
   restore service orders_db to scratch
   replay log to latest
-  extract group basket into database shop as \"basket_before\"
+  extract table \"customers\" into database shop as \"basket_before\"
 }
 "
     ),

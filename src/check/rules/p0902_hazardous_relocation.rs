@@ -33,10 +33,10 @@ archive wal of orders_db {
   encrypt none
   retain window 15d
 }
-recovery lost_base {
+recovery lost_hot {
   for loss of disk
-  restore base from nearest
-  relocate base to d3
+  restore tablespace hot from nearest
+  relocate tablespace hot to d3
   replay log to latest
 }
 "
@@ -58,10 +58,10 @@ archive wal of orders_db {
   encrypt none
   retain window 15d
 }
-recovery lost_base {
+recovery lost_hot {
   for loss of disk
-  restore base from nearest
-  relocate base to d4
+  restore tablespace hot from nearest
+  relocate tablespace hot to d5
   replay log to latest
 }
 "

@@ -59,11 +59,12 @@ drill weekly every sun at 12:00 {
 inventory: 1
 sites: {fra: {}}
 hosts:
-  pg1: {site: fra, disks: {d3: {}, spare_disk: {free: 700 GiB}, big_disk: {free: 2 TiB}}}
+  pg1: {site: fra, disks: {d3: {}, spare_disk: {path: /mnt/spare, free: 700 GiB},
+                           big_disk: {path: /mnt/big, free: 2 TiB}}}
   bk1: {site: fra}
   scratch: {site: fra, free: 6 TiB}
 services:
-  orders_db: {engine: postgresql, version: "17.4", host: pg1, tablespaces: {hot: d3}}
+  orders_db: {engine: postgresql, version: "17.4", host: pg1, path: /srv/pg, tablespaces: {hot: d3}}
 devices:
   nvme: {host: bk1, path: /srv/backup}
 facts: facts.yaml
@@ -107,11 +108,12 @@ drill weekly every sun at 12:00 {
 inventory: 1
 sites: {fra: {}}
 hosts:
-  pg1: {site: fra, disks: {d3: {}, spare_disk: {free: 700 GiB}, big_disk: {free: 2 TiB}}}
+  pg1: {site: fra, disks: {d3: {}, spare_disk: {path: /mnt/spare, free: 700 GiB},
+                           big_disk: {path: /mnt/big, free: 2 TiB}}}
   bk1: {site: fra}
   scratch: {site: fra, free: 6 TiB}
 services:
-  orders_db: {engine: postgresql, version: "17.4", host: pg1, tablespaces: {hot: d3}}
+  orders_db: {engine: postgresql, version: "17.4", host: pg1, path: /srv/pg, tablespaces: {hot: d3}}
 devices:
   nvme: {host: bk1, path: /srv/backup}
 facts: facts.yaml

@@ -1,13 +1,11 @@
 //! P0921: a recovery cannot be compiled to steps, even if every copy of the plan existed.
 
-use std::collections::BTreeSet;
-
-use crate::check::context::{Context, scenario_services, subject};
+use crate::check::Refusal;
+use crate::check::context::{Context, subject};
 use crate::check::found::{Found, ScenarioId, Scope};
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::graph::{GraphError, rehearse};
 use crate::resolve::plan::Scenario;
 
 pub(super) static RULE: Rule = Rule {
@@ -55,40 +53,26 @@ recovery back {
 };
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
-    if !context.whole || context.plan.recoveries.is_empty() {
+    let Some(rehearse) = context.rehearse.filter(|_| context.whole) else {
         return;
-    }
-    for (at, recovery) in context.plan.recoveries.iter().enumerate() {
-        let scope = Scope::Scenario(ScenarioId::Recovery(at));
-        // what another rule says of it already is not said again in other words
-        if out.has_error(scope) || !is_possible(context, recovery) {
-            continue;
-        }
-        let lost = BTreeSet::new();
-        let compiled =
-            rehearse::recovery(context.plan, context.known, recovery, &lost, context.now);
-        if let Err(error) = compiled {
-            out.push(scope, refused(recovery, &error));
+    };
+    // what another rule says of it already is not said again in other words
+    let scope = |at: usize| Scope::Scenario(ScenarioId::Recovery(at));
+    let wrong = out.with_errors();
+    let open = (0..context.plan.recoveries.len()).filter(|at| !wrong.contains(&scope(*at)));
+    let open: Vec<usize> = open.collect();
+    for (at, refusal) in rehearse(context.plan, context.known, context.now, &open) {
+        if let Some(recovery) = context.plan.recoveries.get(at) {
+            out.push(scope(at), refused(recovery, &refusal));
         }
     }
 }
 
-/// True when graphs can be compiled for the engines of all services that it works on.
-fn is_possible(context: &Context<'_>, recovery: &Scenario) -> bool {
-    let services = scenario_services(context.plan, recovery);
-    let mut engines = services.iter().map(|id| context.plan.service(*id).engine);
-    !services.is_empty() && engines.all(rehearse::is_possible)
-}
-
-fn refused(recovery: &Scenario, error: &GraphError) -> Diagnostic {
+fn refused(recovery: &Scenario, refusal: &Refusal) -> Diagnostic {
     let name = subject(&recovery.name, &recovery.origin);
-    let first = error.problems.first();
-    let cause = first.map_or("no reason given", |problem| &problem.message);
+    let cause = &refusal.message;
     let message = format!("`{}` does not compile: {cause}", recovery.name);
-    let finding = Diagnostic::new(RULE.code, message, recovery.span, "cannot be carried out");
-    let finding = finding.subject(name);
-    match first {
-        Some(problem) => finding.help(&problem.help),
-        None => finding,
-    }
+    Diagnostic::new(RULE.code, message, recovery.span, "cannot be carried out")
+        .subject(name)
+        .help(&refusal.help)
 }

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use crate::cli::exit::{CliError, Exit};
 
+mod figures;
 mod graph;
 mod keeping;
 mod proof;
@@ -32,6 +33,9 @@ enum What {
     /// What survives what: for every component and every loss what is left, how it comes back,
     /// and whether the promises about it hold.
     Proof(proof::Args),
+    /// Every quantity that can be told of the plan, each as a sum of its terms: volumes, times,
+    /// space, what is lost and how long it takes, with what is not known.
+    Figures(figures::Args),
     /// What runs when on which device, in the days ahead or in a run that is over.
     Timeline(timeline::Args),
 }
@@ -44,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         What::Retention(args) => keeping::retention(args),
         What::Resolved(args) => resolved::run(args),
         What::Proof(args) => proof::run(args),
+        What::Figures(args) => figures::run(args),
         What::Timeline(args) => timeline::run(args),
     }
 }

@@ -9,6 +9,7 @@ use crate::check::survival::{self, Question};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Compiled};
+use crate::facts::known::Known;
 use crate::outlook::paths;
 use crate::report::proof::{self, Shown};
 use crate::resolve::plan::ResolvedPlan;
@@ -73,7 +74,10 @@ fn shown<'a>(args: &Args, compiled: &'a Compiled, plan: &ResolvedPlan) -> Shown<
         sources,
         now,
     });
-    let ways = args.paths.then(|| paths::ways_back(plan, &matrix, now));
+    let ways = args.paths.then(|| {
+        let known = Known::of(plan, compiled.facts.get(&plan.environment));
+        paths::ways_back(plan, &known, &matrix, now)
+    });
     Shown {
         rows: compiled.proofs_of(plan).cloned().collect(),
         paths: ways,

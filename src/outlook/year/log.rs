@@ -7,7 +7,7 @@ use super::chance::Chance;
 use super::runs::Stage;
 use crate::estimate::calendar::Calendar;
 use crate::estimate::exposure::bytes;
-use crate::estimate::pace::throttled;
+use crate::estimate::pace::{self, throttled};
 use crate::resolve::plan::{
     Archive, CopyScope, DeviceId, Every, Schedule, ServiceId, Ship, Stream,
 };
@@ -101,7 +101,9 @@ impl Tail<'_, '_> {
         let limits = &truth.plan.device(ship.device).throttle;
         let limit = throttled(archive.keeping.throttle.iter().chain(limits));
         let rate = truth.known.write(ship.device)?;
-        let rate = rate.min(limit.unwrap_or(f64::INFINITY)) / self.slowness(chance);
+        let line = pace::line(truth.plan, self.service, ship.device).map(|pace| pace.rate);
+        let limits = [limit, line].into_iter().flatten();
+        let rate = limits.fold(rate, f64::min) / self.slowness(chance);
         let size = match &ship.schedule.every {
             Every::Interval(_, size) => size.map(bytes),
             Every::Size(size) => Some(bytes(*size)),

@@ -2,8 +2,8 @@
 //! moments, each with what comes back. What a promise says is compared with what happens.
 //!
 //! Sizes and rates that are known are taken as true; log is written between its mean and its
-//! peak; deadlines may be used up. With mishaps devices are slow at times and couriers late, so
-//! that promises can be broken which the plan keeps when all goes as written.
+//! peak; deadlines may be used up. With mishaps sizes grow, devices are slow at times and couriers
+//! late, so that promises can be broken which the plan keeps when all goes as written.
 
 use jiff::Timestamp;
 
@@ -20,9 +20,11 @@ mod moment;
 mod runs;
 mod tally;
 mod truth;
+mod unpromised;
 
 pub use runs::Run;
 pub use tally::{Fate, Spread, Year};
+pub use unpromised::unpromised;
 
 use chance::Chance;
 use moment::Moment;

@@ -7,6 +7,7 @@ use super::chance::Chance;
 use super::log::{Covered, Tail};
 use super::runs::{Part, Runs, Stage};
 use crate::estimate::calendar::Calendar;
+use crate::estimate::pace;
 use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
@@ -232,8 +233,9 @@ impl Moment<'_, '_> {
             let first = &self.runs.parts[way.part];
             while let Some(at) = part {
                 let one = &self.runs.parts[at];
-                let device = self.holders(one).next()?;
+                let device = self.reader(one)?;
                 let read = truth.known.read(device).filter(|rate| *rate > 0.0)?;
+                let read = read.min(self.line(device, host.as_deref())?);
                 *busy.entry(device).or_default() += one.bytes? / read;
                 written += one.bytes?;
                 part = one.base;
@@ -248,6 +250,27 @@ impl Moment<'_, '_> {
         let slowest = busy.into_values().fold(0.0, f64::max);
         let write = write.map_or(0.0, |rate| written / rate.0.max(1.0));
         Some(slowest.max(write) + replay)
+    }
+
+    /// The device that a copy is read from: one that stays in its place before one that travels.
+    fn reader(&self, part: &Part) -> Option<DeviceId> {
+        let plan = self.stage.truth.plan;
+        self.holders(part)
+            .min_by_key(|device| plan.device(*device).rotate.is_some())
+    }
+
+    /// The line from a device to a host; as fast as can be where nobody stated one. Nobody states
+    /// how long volumes travel back, so what lies on them then has no time.
+    fn line(&self, device: DeviceId, host: Option<&str>) -> Option<f64> {
+        let plan = self.stage.truth.plan;
+        let device = plan.device(device);
+        let site = host.and_then(|host| plan.hosts.get(host)?.site.as_deref());
+        let away = device.rotate.as_ref();
+        if away.is_some_and(|rotation| site != Some(rotation.to.as_str())) {
+            return None;
+        }
+        let link = pace::link(plan, device.site.as_deref(), site);
+        Some(link.map_or(f64::INFINITY, |pace| pace.rate))
     }
 
     /// The host on which the service comes back: where a recovery for this loss restores to.

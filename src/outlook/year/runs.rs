@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chance::Chance;
-use super::truth::Truth;
+use super::truth::{Day, Truth};
 use crate::check::CheckedPlan;
 use crate::estimate;
 use crate::estimate::makespan::bounds;
@@ -120,9 +120,8 @@ impl Stage<'_> {
         let slow = self.slow(graph, &mut chance);
         let mut outline = Outline::from(graph);
         for (at, step) in graph.steps.iter().enumerate() {
-            let known = self
-                .truth
-                .seconds(step, holdings, days(graph, at, holdings));
+            let day = self.day(days(graph, at, holdings), begin);
+            let known = self.truth.seconds(step, holdings, day);
             played.unknown += usize::from(known.is_none());
             let lanes = step
                 .lanes
@@ -144,6 +143,12 @@ impl Stage<'_> {
             .collect();
         self.record(graph, &bars, holdings, played);
         begin + run.makespan
+    }
+
+    /// What is copied at a moment; in calm weather nothing grows, so that proofs can be compared.
+    fn day(&self, since_base: f64, at: f64) -> Day {
+        let grown = if self.mishaps { at / DAY } else { 0.0 };
+        Day { since_base, grown }
     }
 
     /// By how much each lane is slower than known in this run.
@@ -234,7 +239,8 @@ impl Stage<'_> {
         };
         let base = before.into_iter().find(builds_on);
         let days = base.map_or(1.0, |at| (copy.read.0 - played.parts[at].shows) / DAY);
-        let bytes = self.truth.volume(component, copy.method, days);
+        let day = self.day(days, copy.read.0);
+        let bytes = self.truth.volume(component, copy.method, day);
         own.push(played.parts.len());
         played.parts.push(Part {
             method: copy.method,

@@ -184,7 +184,7 @@ fn proofs(judged: &Judged) -> Vec<Value> {
 fn promise(judged: &Judged, row: &Row) -> Value {
     let (limit, found) = match row.unit {
         Unit::Seconds => ("limit_s", "found_s"),
-        Unit::Bytes | Unit::Count => ("limit", "found"),
+        Unit::Bytes | Unit::Count | Unit::Share => ("limit", "found"),
     };
     let place = |span: Span| {
         let sources = &judged.sources;

@@ -1,0 +1,104 @@
+//! Numbers that cannot be: each gives one clear finding at its place, none is calculated with.
+
+use super::judged;
+
+const PLAN: &str = "\
+planc 1
+plan notes
+timezone UTC
+environment prod inventory \"inventory.yaml\"
+window night every mon 01:00..05:00
+assume {
+  size 400 GiB
+  change 1%/day
+  growth 3%/week
+}
+objectives of notes {
+  rpo 9d for loss of disk
+}
+backup weekly of service notes {
+  physical full every mon during night
+  store on near
+  encrypt none
+  retain weekly 8
+}
+--- inventory.yaml
+inventory: 1
+sites: {here: {}, there: {link: 80 MiB/s}}
+hosts: {desk: {site: here, replay: 50 MiB/s, disks: {d1: {read: 90 MiB/s}}}, vault: {site: there}}
+services: {notes: {engine: sqlite, host: desk, disk: d1, path: /srv/notes.db}}
+devices: {near: {host: vault, path: /c, write: 70 MiB/s, read: 60 MiB/s}}
+facts: facts.yaml
+--- facts.yaml
+components:
+  notes/database/main: {size: 400 GiB, change: 1%/day, growth: 2%/week}
+";
+
+/// The codes after one change of the plan, and the first message.
+fn after(from: &str, to: &str) -> (Vec<String>, String) {
+    assert!(PLAN.contains(from), "{from}");
+    let (_, findings) = judged(&PLAN.replace(from, to));
+    let first = findings
+        .first()
+        .map_or(String::new(), |one| one.message.clone());
+    (
+        findings.iter().map(|one| one.code.to_string()).collect(),
+        first,
+    )
+}
+
+#[test]
+fn the_plan_itself_is_good() {
+    assert_eq!(after("planc 1", "planc 1").0, [""; 0]);
+}
+
+#[test]
+fn nothing_shrinks() {
+    let (codes, message) = after("growth 3%/week", "growth -3%/week");
+    assert_eq!(codes, ["P0101"]);
+    assert!(
+        message.contains("growth") && message.contains("-3%/week"),
+        "{message}"
+    );
+    let (codes, message) = after("change 1%/day\n", "change -1%/day\n");
+    assert_eq!(codes, ["P0101"]);
+    assert!(message.contains("-1%/day"), "{message}");
+    let (codes, message) = after("growth: 2%/week", "growth: -2%/week");
+    assert_eq!(codes, ["P0301"]);
+    assert!(message.contains("`growth`: `-2%/week`"), "{message}");
+}
+
+#[test]
+fn a_rate_of_zero_is_nothing_at_all() {
+    let rates = [
+        ("link: 80 MiB/s", "link: 0 MiB/s"),
+        ("replay: 50 MiB/s", "replay: 0 MiB/s"),
+        ("read: 90 MiB/s", "read: 0 MiB/s"),
+        ("write: 70 MiB/s", "write: 0 MiB/s"),
+        ("read: 60 MiB/s", "read: 0 MiB/s"),
+        ("size 400 GiB", "size 0 GiB"),
+        ("store on near", "store on near\n  throttle 0 MiB/s"),
+    ];
+    for (from, to) in rates {
+        let (codes, message) = after(from, to);
+        assert_eq!(codes, ["P0307"], "{to}: {message}");
+        assert!(message.contains("nothing at all"), "{message}");
+    }
+}
+
+#[test]
+fn a_window_that_never_opens_is_told_once() {
+    assert_eq!(after("01:00..05:00", "05:00..05:00").0, ["P0401"]);
+    let (codes, message) = after("every mon during night", "every tue during night");
+    assert_eq!(codes, ["P0402"]);
+    assert!(message.contains("never runs"), "{message}");
+}
+
+#[test]
+fn facts_that_contradict_the_plan_are_told_with_both_numbers() {
+    let (codes, message) = after("size: 400 GiB", "size: 1300 GiB");
+    assert_eq!(codes, ["P1109"]);
+    assert!(message.contains("400 GiB"), "{message}");
+    // what is within a tenth is no contradiction, and a smaller one is on the safe side
+    assert_eq!(after("size: 400 GiB", "size: 390 GiB").0, [""; 0]);
+}
