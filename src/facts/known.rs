@@ -254,7 +254,9 @@ fn at(values: &[Option<f64>], index: usize) -> Option<f64> {
     values.get(index).copied().flatten()
 }
 
-fn stated_parts(
+/// The components that an assumption about `of`, or else about a service, says something of.
+#[must_use]
+pub fn stated_parts(
     plan: &ResolvedPlan,
     of: &[ComponentId],
     service: Option<ServiceId>,

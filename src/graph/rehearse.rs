@@ -16,8 +16,8 @@ use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position
 use crate::facts::known::Known;
 use crate::quantity::float;
 use crate::resolve::plan::{
-    ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, Input, JobId, Kind,
-    ResolvedPlan, Scenario, ServiceId, Target,
+    ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, EngineKind, Input, JobId,
+    Kind, ResolvedPlan, Scenario, ServiceId, Target,
 };
 
 /// Where the rehearsed copies end and the rehearsed log begins, in transactions.

@@ -7,7 +7,9 @@ use super::draft::{Draft, NewStep};
 use super::dumped;
 use super::error::GraphError;
 use super::place;
-use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
+use super::step::{
+    EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind, fetching,
+};
 use super::whole::{self, Whole};
 use super::world::World;
 use crate::facts::holdings::PartHolding;
@@ -318,7 +320,13 @@ impl Reading<'_, '_> {
         let from = self.holders(&part.devices);
         // all holders are read at once, so their rates add up
         let rates: Vec<f64> = from.iter().filter_map(|d| world.read_rate(d)).collect();
-        let rate = (!rates.is_empty()).then(|| rates.iter().sum());
+        let together = (!rates.is_empty()).then(|| rates.iter().sum());
+        // an earlier restore has shown how fast it is with all that is done on the way
+        let seen = world.known.job_rate(&fetching(&self.service.name, &from));
+        let (bytes, rate) = match seen {
+            Some(seen) => (part.bytes, Some(seen)),
+            None => (part.stored_bytes, together),
+        };
         let step = NewStep {
             kind: StepKind::FetchPart {
                 service: self.service.name.clone(),
@@ -335,7 +343,7 @@ impl Reading<'_, '_> {
             lanes: world.device_lanes(draft, &from),
             estimate: Estimate {
                 bytes: Some(part.bytes),
-                ..World::estimate(Some(part.stored_bytes), &[rate])
+                ..World::estimate(Some(bytes), &[rate])
             },
             why: why.to_owned(),
         };

@@ -9,7 +9,7 @@ use super::event::EventKind;
 use super::message::{Record, StepDone, StepFailure};
 use super::timing::{self, Timed};
 use crate::facts::holdings::{JobHistory, Method};
-use crate::graph::step::{StepGraph, StepId, StepKind};
+use crate::graph::step::{StepGraph, StepId, StepKind, fetching};
 use crate::schedule::Outcome;
 
 /// What a run did.
@@ -399,25 +399,37 @@ fn is_copied(graph: &StepGraph, report: &RunReport, components: &BTreeSet<String
     })
 }
 
-/// The jobs of a graph of which every step was done, each with what it moved and how long.
+/// The jobs of a graph of which every step was done, each with what it moved and how long that
+/// took; what was read back counts as a job of its own. Work of an earlier process counts as done,
+/// but says nothing of speed.
 fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
     let methods = methods(graph);
-    let mut jobs: BTreeMap<(&str, Option<Method>), Option<JobHistory>> = BTreeMap::new();
+    let copied = copied(graph, report);
+    let mut jobs: BTreeMap<(String, Option<Method>), Option<JobHistory>> = BTreeMap::new();
     for (step, ended) in graph.steps.iter().zip(&report.steps) {
         let Some((job, method)) = job_of(&step.kind, &methods) else {
             continue;
         };
-        let history = jobs.entry((job, method)).or_insert_with(|| {
+        let history = jobs.entry((job.clone(), method)).or_insert_with(|| {
             Some(JobHistory {
-                job: job.to_owned(),
+                job,
                 method,
                 began: graph.now,
-                seconds: report.elapsed.as_secs_f64(),
+                seconds: 0.0,
                 bytes: 0,
             })
         });
         match history {
-            Some(history) if ended.outcome == Some(Outcome::Done) => history.bytes += ended.bytes,
+            Some(history) if ended.outcome == Some(Outcome::Done) => {
+                let part = match &step.kind {
+                    StepKind::CommitPart { part, .. } => copied.get(part.as_str()).copied(),
+                    _ => Some(ended.elapsed),
+                };
+                if let Some(took) = part.filter(|_| !ended.earlier) {
+                    history.seconds += took.as_secs_f64();
+                    history.bytes += ended.bytes;
+                }
+            }
             _ => *history = None,
         }
     }
@@ -444,6 +456,16 @@ fn stores(graph: &StepGraph) -> Vec<(String, String)> {
     stores.collect()
 }
 
+/// How long each part was copied, where this process did it.
+fn copied<'g>(graph: &'g StepGraph, report: &RunReport) -> BTreeMap<&'g str, Duration> {
+    let steps = graph.steps.iter().zip(&report.steps);
+    let copies = steps.filter_map(|(step, ended)| match &step.kind {
+        StepKind::CopyPart { part, .. } if !ended.earlier => Some((part.as_str(), ended.elapsed)),
+        _ => None,
+    });
+    copies.collect()
+}
+
 /// Method and part of the copying steps.
 fn methods(graph: &StepGraph) -> BTreeMap<&str, Method> {
     let copies = graph.steps.iter().filter_map(|step| match &step.kind {
@@ -454,15 +476,13 @@ fn methods(graph: &StepGraph) -> BTreeMap<&str, Method> {
 }
 
 /// The job whose success depends on a step.
-fn job_of<'a>(
-    kind: &'a StepKind,
-    methods: &BTreeMap<&str, Method>,
-) -> Option<(&'a str, Option<Method>)> {
+fn job_of(kind: &StepKind, methods: &BTreeMap<&str, Method>) -> Option<(String, Option<Method>)> {
     match kind {
         StepKind::CommitPart { job, part, .. } => {
-            Some((job.as_str(), methods.get(part.as_str()).copied()))
+            Some((job.clone(), methods.get(part.as_str()).copied()))
         }
-        StepKind::ArchiveLog { job, .. } => Some((job.as_str(), None)),
+        StepKind::ArchiveLog { job, .. } => Some((job.clone(), None)),
+        StepKind::FetchPart { service, from, .. } => Some((fetching(service, from), None)),
         _ => None,
     }
 }

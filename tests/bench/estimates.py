@@ -8,7 +8,8 @@ Scenes: `sqlite` (a database of 512 MiB on two devices), `tree` (files of 1 GiB 
 makes its source, surveys it, runs once so that planc learns, changes nothing, and runs and
 restores again. Planned seconds and bytes are those of the stored graph, measured ones those of the
 journal, added up by kind of step. Ends with 1 when one is off by more than 20 %. Steps that are
-shorter than half a second are told and not judged."""
+shorter than half a second are told and not judged. SMALLER=16 makes the sources that much smaller,
+to see that the scenes work."""
 
 import json
 import os
@@ -23,6 +24,7 @@ import tempfile
 PLANC = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/planc")
 SCENES = sys.argv[2:] or ["sqlite", "tree", "postgres"]
 MOST, SHORT = 0.20, 0.5
+SMALLER = int(os.environ.get("SMALLER", "1"))
 MIB = 1 << 20
 NOISE = random.Random(7).randbytes(MIB)
 
@@ -63,7 +65,7 @@ def say(command, user=None, **more):
 def content(size):
     """Half noise, half text, never twice the same: compresses as tables do."""
     number = 0
-    while number < size // MIB:
+    while number < size // MIB // SMALLER:
         half = NOISE[: MIB // 2]
         yield (number.to_bytes(8, "big") + half + b"a line of text %09d\n" % number * 40_000)[:MIB]
         number += 1
@@ -119,7 +121,7 @@ def postgres(folder):
     start = ["-D", f"{folder}/data", "-l", f"{folder}/server.log", "-w", "start"]
     say([str(programs / "pg_ctl"), *start], user)
     bench = ["pgbench", "-h", str(folder), "-p", "54391", "-U", "postgres"]
-    say([*bench, "-i", "-q", "-s", "170", "postgres"], user)
+    say([*bench, "-i", "-q", "-s", str(170 // SMALLER), "postgres"], user)
     stop = ["-D", f"{folder}/data", "-m", "fast", "stop"]
     return user, lambda: say([str(programs / "pg_ctl"), *stop], user)
 

@@ -113,13 +113,13 @@ steps:
             failed,
         })
         .collect();
-    let timeline = timeline::of_run(&graph, &done, TimeZone::UTC);
+    let timeline = timeline::of_run(&graph, &done, TimeZone::UTC, None);
     let names: Vec<&str> = timeline
         .bands
         .iter()
         .map(|band| band.name.as_str())
         .collect();
-    assert_eq!(names, ["device/nas planned", "device/nas measured"]);
+    assert_eq!(names, ["nas planned", "nas measured"]);
     let times = |band: usize| -> Vec<(f64, f64)> {
         let marks = timeline.bands[band].marks.iter();
         marks.map(|mark| (mark.start, mark.end)).collect()
@@ -129,4 +129,59 @@ steps:
     assert_eq!(times(1), [(0.0, 12.0), (12.0, 35.0)]);
     assert_eq!(timeline.bands[1].marks[1].sure, Sure::Failed);
     assert!(shown::text(&timeline).contains("23s, failed"));
+}
+
+#[test]
+fn a_past_run_shows_windows_backup_mode_and_what_was_at_risk() {
+    let text = r#"
+plan: p
+intent: {do: file}
+now: 2026-03-01T02:00:00Z
+lanes: [{name: backup-mode/pg, depth: 1}, {name: device/nvme, depth: 1}]
+steps:
+  - {id: "0000000000000001", step: begin-backup, component: pg/base/base, subject: base,
+     method: physical-full, lanes: [0]}
+  - {id: "0000000000000002", step: copy-part, component: pg/base/base, subject: base, part: "1",
+     method: physical-full, devices: [nvme], codec: none, throttle: null, lanes: [1],
+     estimate: {seconds: 30.0}}
+  - {id: "0000000000000003", step: end-backup, component: pg/base/base, subject: base, part: "1",
+     lanes: [0]}
+  - {id: "0000000000000004", step: commit-part, component: pg/base/base, subject: base, part: "1",
+     job: all, devices: [nvme]}
+edges: [{from: 0, to: 1}, {from: 1, to: 2}, {from: 2, to: 3}]
+"#;
+    let text = format!("format: planc-graph/1\n{}", text.trim_start());
+    let graph = file::read(&text, file::Format::Yaml, now()).expect("a graph");
+    let second = |at: i64| graph.now + jiff::SignedDuration::from_secs(at);
+    let times = [(0, 1), (1, 41), (41, 42), (42, 43)];
+    let steps = graph.steps.iter().zip(times);
+    let done = steps.map(|(step, (began, ended))| Done {
+        step: step.id,
+        began: second(began),
+        ended: Some(second(ended)),
+        failed: false,
+    });
+    let done: Vec<Done> = done.collect();
+    let compiled = shipped("plans/orders.plan", "prod");
+    let plan = compiled.environments()[0];
+    let timeline = timeline::of_run(&graph, &done, TimeZone::UTC, Some(plan));
+    let band = |kind: BandKind, name: &str| {
+        let mut bands = timeline.bands.iter();
+        let found = bands.find(|band| band.kind == kind && band.name == name);
+        found.unwrap_or_else(|| panic!("no band {name}"))
+    };
+    // 02:00 UTC lies in the night of Berlin
+    assert_eq!(band(BandKind::Window, "night").marks.len(), 1);
+    let mode = &band(BandKind::Mode, "pg measured").marks;
+    let spans: Vec<(f64, f64)> = mode.iter().map(|mark| (mark.start, mark.end)).collect();
+    assert_eq!(spans, [(0.0, 42.0)], "from entering to leaving");
+    let curve = |name: &str| {
+        let mut curves = timeline.curves.iter();
+        curves.find(|curve| curve.service == name).expect("a curve")
+    };
+    // reading began after a second and the copy was whole after 43
+    assert_eq!(curve("pg measured").points.first(), Some(&(43.0, 42.0)));
+    assert_eq!(curve("pg planned").points.first(), Some(&(30.0, 30.0)));
+    assert!(shown::text(&timeline).contains("at risk pg measured"));
+    assert!(shown::svg(&timeline).contains("at risk pg planned"));
 }

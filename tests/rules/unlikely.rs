@@ -11,7 +11,7 @@ window night every mon 01:00..05:00
 assume {
   size 400 GiB
   change 1%/day
-  growth 3%/week
+  growth 0.3%/day
 }
 objectives of notes {
   rpo 9d for loss of disk
@@ -31,7 +31,7 @@ devices: {near: {host: vault, path: /c, write: 70 MiB/s, read: 60 MiB/s}}
 facts: facts.yaml
 --- facts.yaml
 components:
-  notes/database/main: {size: 400 GiB, change: 1%/day, growth: 2%/week}
+  notes/database/main: {size: 400 GiB, change: 1%/day, growth: 0.2%/day}
 ";
 
 /// The codes after one change of the plan, and the first message.
@@ -54,18 +54,18 @@ fn the_plan_itself_is_good() {
 
 #[test]
 fn nothing_shrinks() {
-    let (codes, message) = after("growth 3%/week", "growth -3%/week");
+    let (codes, message) = after("growth 0.3%/day", "growth -0.3%/day");
     assert_eq!(codes, ["P0101"]);
     assert!(
-        message.contains("growth") && message.contains("-3%/week"),
+        message.contains("growth") && message.contains("-0.3%/day"),
         "{message}"
     );
     let (codes, message) = after("change 1%/day\n", "change -1%/day\n");
     assert_eq!(codes, ["P0101"]);
     assert!(message.contains("-1%/day"), "{message}");
-    let (codes, message) = after("growth: 2%/week", "growth: -2%/week");
+    let (codes, message) = after("growth: 0.2%/day", "growth: -0.2%/day");
     assert_eq!(codes, ["P0301"]);
-    assert!(message.contains("`growth`: `-2%/week`"), "{message}");
+    assert!(message.contains("`growth`: `-0.2%/day`"), "{message}");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_window_that_never_opens_is_told_once() {
 
 #[test]
 fn facts_that_contradict_the_plan_are_told_with_both_numbers() {
-    let (codes, message) = after("size: 400 GiB", "size: 1300 GiB");
+    let (codes, message) = after("size: 400 GiB", "size: 700 GiB");
     assert_eq!(codes, ["P1109"]);
     assert!(message.contains("400 GiB"), "{message}");
     // what is within a tenth is no contradiction, and a smaller one is on the safe side

@@ -6,6 +6,7 @@ use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::facts::facts_file::MeasuredFacts;
+use crate::facts::known::stated_parts;
 use crate::quantity::float;
 use crate::quantity::{Bytes, BytesPerSecond};
 use crate::resolve::plan::{Assumption, AssumptionKind, ServiceId};
@@ -90,10 +91,11 @@ fn contradiction(
     assumed: &Assumption,
 ) -> Option<Contradiction> {
     let plan = context.plan;
-    let parts = assumed.of.iter().map(|id| {
-        let component = plan.component(*id);
+    let parts = stated_parts(plan, &assumed.of, assumed.service);
+    let parts = parts.into_iter().map(|id| {
+        let component = plan.component(id);
         let what = format!("{} `{}`", component.kind.word(), component.name);
-        (what, facts.components.get(&plan.component_key(*id)))
+        (what, facts.components.get(&plan.component_key(id)))
     });
     let mut parts = parts.filter_map(|(what, found)| Some((what, *found?)));
     match assumed.kind {

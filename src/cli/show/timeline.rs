@@ -87,7 +87,13 @@ fn afterwards(args: &Args, id: &str) -> Result<Timeline, CliError> {
     })?;
     let zone = &loaded.plan.plan().timezone.value;
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    Ok(timeline::of_run(&graph, &done(&graph, &events), zone))
+    let plan = loaded.plan.plan();
+    Ok(timeline::of_run(
+        &graph,
+        &done(&graph, &events),
+        zone,
+        Some(plan),
+    ))
 }
 
 /// When each step began last, and how it ended.

@@ -1,7 +1,7 @@
 //! Owns the weeks ahead as a picture: what runs when on which device, windows, backup mode,
 //! trips of volumes, and how much work a loss would cost at each moment. Must not draw.
 //!
-//! The same picture of a run that is over comes from its graph and its journal.
+//! The same picture of a run that is over comes from its graph and its journal: [`run`].
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,15 @@ use crate::check::survival::{Loss, Matrix};
 use crate::estimate::survive::Case;
 use crate::estimate::{self, Agenda, Known};
 use crate::facts::capability;
-use crate::graph::render::kind_word;
-use crate::graph::step::{StepGraph, StepId};
 use crate::graph::{GraphError, full_name};
-use crate::resolve::plan::{Backup, CopyScope, Method, ResolvedPlan, ServiceId, WindowId};
+use crate::resolve::plan::{Backup, CopyScope, Method, ResolvedPlan, ServiceId};
+
+mod frame;
+mod run;
+
+pub use run::{Done, of_run};
+
+use frame::Frame;
 
 /// A picture of some days.
 #[derive(Debug, Clone)]
@@ -137,10 +142,16 @@ pub fn ahead(
         seconds: f64::from(days) * 86_400.0,
     };
     let runs = ahead.runs();
-    let mut bands = ahead.windows();
+    let frame = Frame {
+        plan,
+        calendar: agenda.calendar(),
+        begin: now,
+        seconds: ahead.seconds,
+    };
+    let mut bands = frame.windows();
     bands.extend(ahead.devices(&runs));
     bands.extend(ahead.modes(&runs));
-    bands.extend(ahead.trips());
+    bands.extend(frame.trips());
     Ok(Timeline {
         title: title(plan, days),
         begin: now,
@@ -198,36 +209,6 @@ impl<'a> Ahead<'a> {
             }
         }
         runs
-    }
-
-    fn windows(&self) -> Vec<Band> {
-        let windows = self.plan.windows.iter().enumerate();
-        windows
-            .map(|(at, window)| Band {
-                kind: BandKind::Window,
-                name: window.name.clone(),
-                marks: self.openings(WindowId::from_index(at)),
-            })
-            .collect()
-    }
-
-    fn openings(&self, window: WindowId) -> Vec<Mark> {
-        let calendar = self.agenda.calendar();
-        let mut next = calendar
-            .opening(window.index(), self.now)
-            .or_else(|| calendar.next_opening(window.index(), self.now));
-        let mut marks = Vec::new();
-        while let Some(slot) = next.filter(|slot| self.at(slot.start) < self.seconds) {
-            let end = slot.end.map_or(self.seconds, |end| self.at(end));
-            marks.push(Mark {
-                start: self.at(slot.start).max(0.0),
-                end: end.min(self.seconds),
-                label: "open".to_owned(),
-                sure: Sure::Planned,
-            });
-            next = calendar.next_opening(window.index(), slot.start);
-        }
-        marks
     }
 
     /// Runs on the device they are stored on first; copies up to their deadlines.
@@ -289,35 +270,6 @@ impl<'a> Ahead<'a> {
             marks,
         });
         bands.collect()
-    }
-
-    fn trips(&self) -> Vec<Band> {
-        let rotating = self.plan.devices.iter();
-        let rotating = rotating.filter_map(|device| Some((device, device.rotate.as_ref()?)));
-        rotating
-            .map(|(device, rotation)| {
-                let mut marks = Vec::new();
-                let mut at = self.now;
-                while let Some(slot) = self.agenda.calendar().next(&rotation.schedule, at) {
-                    let start = self.at(slot.start);
-                    if start >= self.seconds {
-                        break;
-                    }
-                    marks.push(Mark {
-                        start,
-                        end: start,
-                        label: format!("to {}", rotation.to),
-                        sure: Sure::Planned,
-                    });
-                    at = slot.start;
-                }
-                Band {
-                    kind: BandKind::Trip,
-                    name: device.name.clone(),
-                    marks,
-                }
-            })
-            .collect()
     }
 
     fn curves(&self, runs: &[Planned<'a>], matrix: &Matrix) -> Vec<Curve> {
@@ -385,101 +337,6 @@ fn bound(matrix: &Matrix, service: &str, host: Option<&String>) -> Option<f64> {
             .reduce(f64::max)
     };
     worst(&of_host).or_else(|| worst(&Loss::Case(Case::Corruption)))
-}
-
-/// A step of a run as its journal tells it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Done {
-    /// The step.
-    pub step: StepId,
-    /// When it began.
-    pub began: Timestamp,
-    /// When it ended; none while it runs, and when the process died.
-    pub ended: Option<Timestamp>,
-    /// Whether it failed.
-    pub failed: bool,
-}
-
-/// A run that is over, planned beside measured: two bands for each lane.
-#[must_use]
-pub fn of_run(graph: &StepGraph, done: &[Done], zone: TimeZone) -> Timeline {
-    let played = estimate::simulate(graph, 0.0);
-    let begin = done
-        .iter()
-        .map(|done| done.began)
-        .min()
-        .unwrap_or(graph.now);
-    let seconds_of = |at: Timestamp| at.duration_since(begin).as_secs_f64();
-    let index: BTreeMap<StepId, usize> = graph
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(at, step)| (step.id, at))
-        .collect();
-    let mut bands = Bands::default();
-    for (at, bar) in played.bars.iter().enumerate() {
-        if let Some(bar) = bar {
-            bands.add(graph, at, (bar.start, bar.end), Sure::Planned);
-        }
-    }
-    let last = done.iter().filter_map(|done| done.ended).max();
-    let last = last.unwrap_or(begin);
-    for one in done {
-        let Some(at) = index.get(&one.step) else {
-            continue;
-        };
-        let end = one.ended.unwrap_or(last).max(one.began);
-        let sure = if one.failed {
-            Sure::Failed
-        } else {
-            Sure::Measured
-        };
-        bands.add(graph, *at, (seconds_of(one.began), seconds_of(end)), sure);
-    }
-    Timeline {
-        title: format!("run {} of {}", graph.run, graph.plan),
-        begin,
-        seconds: played.makespan.max(seconds_of(last)).max(1.0),
-        zone,
-        bands: bands.into_list(graph),
-        curves: Vec::new(),
-        partial: played.unknown > 0,
-    }
-}
-
-/// Bands of a run by lane, planned before measured.
-#[derive(Default)]
-struct Bands(BTreeMap<(usize, bool), Vec<Mark>>);
-
-impl Bands {
-    /// Steps without a lane share the last band.
-    fn add(&mut self, graph: &StepGraph, step: usize, (start, end): (f64, f64), sure: Sure) {
-        let Some(step) = graph.steps.get(step) else {
-            return;
-        };
-        let lane = step.lanes.first().map(|lane| *lane as usize);
-        let lane = lane.filter(|lane| *lane < graph.lanes.len());
-        let key = (lane.unwrap_or(graph.lanes.len()), sure != Sure::Planned);
-        self.0.entry(key).or_default().push(Mark {
-            start,
-            end,
-            label: format!("{} {}", kind_word(&step.kind), step.subject),
-            sure,
-        });
-    }
-
-    fn into_list(self, graph: &StepGraph) -> Vec<Band> {
-        let bands = self.0.into_iter().map(|((lane, measured), marks)| {
-            let lane = graph.lanes.get(lane).map_or("no lane", |lane| &lane.name);
-            let word = if measured { "measured" } else { "planned" };
-            Band {
-                kind: BandKind::Lane,
-                name: format!("{lane} {word}"),
-                marks,
-            }
-        });
-        bands.collect()
-    }
 }
 
 /// The moment so many seconds after the beginning.
