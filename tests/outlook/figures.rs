@@ -80,8 +80,8 @@ fn a_plan_has_its_quantities_as_sums() {
 fn simple_figures_can_be_checked_by_hand() {
     let plan = "planc 1\nplan docs\ntimezone UTC\nenvironment prod inventory \
                 \"inventory.yaml\"\nwindow night every day 01:00..05:00\nassume { size \
-                service docs 360 GiB }\nobjectives of docs { rpo 3d for loss of disk }\nbackup daily of service \
-                docs {\n  physical full every day during night\n  store on near\n  encrypt none\n  \
+                service docs 360 GiB }\nobjectives of docs { rpo 3d for loss of disk }\nbackup daily of \
+                service docs {\n  physical full every day during night\n  store on near\n  encrypt none\n  \
                 retain daily 7\n}\n";
     let inventory = "inventory: 1\nsites: {here: {}}\nhosts:\n  desk: {site: here, disks: {d: \
                      {read: 200 MiB/s}}}\n  vault: {site: here}\nservices:\n  docs: {engine: \
@@ -124,8 +124,8 @@ fn runs_wait_for_those_that_came_before() {
     let inventory = "inventory: 1\nsites: {here: {}}\nhosts:\n  desk: {site: here, disks: {a: \
                      {}, b: {}}}\n  vault: {site: here}\nservices:\n  docs: {engine: files, host: \
                      desk, disk: a, path: /srv/docs}\n  mail: {engine: files, host: desk, disk: b, \
-                     path: /srv/mail}\ndevices:\n  near: {host: vault, path: /c, write: 100 MiB/s}\n  far: \
-                     {host: vault, path: /d, write: 100 MiB/s}\n";
+                     path: /srv/mail}\ndevices:\n  near: {host: vault, path: /c, write: 100 MiB/s}\n  \
+                     far: {host: vault, path: /d, write: 100 MiB/s}\n";
     let all = quantities(&compiled(plan, inventory));
     // 720 GiB take until 06:02:52; the small run comes up at 05:00 and takes 184 s after that
     let used = of(&all, 5, "used of a window", "early").figure.total();

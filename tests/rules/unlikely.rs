@@ -76,7 +76,6 @@ fn a_rate_of_zero_is_nothing_at_all() {
         ("read: 90 MiB/s", "read: 0 MiB/s"),
         ("write: 70 MiB/s", "write: 0 MiB/s"),
         ("read: 60 MiB/s", "read: 0 MiB/s"),
-        ("size 400 GiB", "size 0 GiB"),
         ("store on near", "store on near\n  throttle 0 MiB/s"),
     ];
     for (from, to) in rates {
