@@ -80,13 +80,13 @@ fn a_plan_has_its_quantities_as_sums() {
 fn simple_figures_can_be_checked_by_hand() {
     let plan = "planc 1\nplan docs\ntimezone UTC\nenvironment prod inventory \
                 \"inventory.yaml\"\nwindow night every day 01:00..05:00\nassume { size \
-                service docs 360 GiB }\nobjectives of docs { rpo 3d for loss of disk }\nbackup daily of \
-                service docs {\n  physical full every day during night\n  store on near\n  encrypt none\n  \
-                retain daily 7\n}\n";
+                service docs 360 GiB }\nobjectives of docs { rpo 3d for loss of disk \
+                }\nbackup daily of service docs {\n  physical full every day during night\n  \
+                store on near\n  encrypt none\n  retain daily 7\n}\n";
     let inventory = "inventory: 1\nsites: {here: {}}\nhosts:\n  desk: {site: here, disks: {d: \
                      {read: 200 MiB/s}}}\n  vault: {site: here}\nservices:\n  docs: {engine: \
-                     files, host: desk, disk: d, path: /srv/docs}\ndevices:\n  near: {host: vault, \
-                     path: /c, write: 100 MiB/s}\n";
+                     files, host: desk, disk: d, path: /srv/docs}\ndevices:\n  near: {host: \
+                     vault, path: /c, write: 100 MiB/s}\n";
     let all = quantities(&compiled(plan, inventory));
     let value = |number, name, part| of(&all, number, name, part).figure.total();
     // 360 GiB at 100 MiB/s
@@ -116,16 +116,16 @@ fn simple_figures_can_be_checked_by_hand() {
 #[test]
 fn runs_wait_for_those_that_came_before() {
     let plan = "planc 1\nplan docs\ntimezone UTC\nenvironment prod inventory \
-                \"inventory.yaml\"\nwindow early every day 05:00..07:00\nassume {\n  size service \
-                docs 720 GiB\n  size service mail 18 GiB\n}\nbackup big of service docs {\n  \
-                physical full every day at 04:00\n  store on near\n  encrypt none\n  retain daily \
-                7\n}\nbackup small of service mail {\n  physical full every day during early\n  \
-                store on far\n  encrypt none\n  retain daily 7\n}\n";
+                \"inventory.yaml\"\nwindow early every day 05:00..07:00\nassume {\n  size \
+                service docs 720 GiB\n  size service mail 18 GiB\n}\nbackup big of service \
+                docs {\n  physical full every day at 04:00\n  store on near\n  encrypt none\n \
+                 retain daily 7\n}\nbackup small of service mail {\n  physical full every day \
+                during early\n  store on far\n  encrypt none\n  retain daily 7\n}\n";
     let inventory = "inventory: 1\nsites: {here: {}}\nhosts:\n  desk: {site: here, disks: {a: \
-                     {}, b: {}}}\n  vault: {site: here}\nservices:\n  docs: {engine: files, host: \
-                     desk, disk: a, path: /srv/docs}\n  mail: {engine: files, host: desk, disk: b, \
-                     path: /srv/mail}\ndevices:\n  near: {host: vault, path: /c, write: 100 MiB/s}\n  \
-                     far: {host: vault, path: /d, write: 100 MiB/s}\n";
+                     {}, b: {}}}\n  vault: {site: here}\nservices:\n  docs: {engine: files, \
+                     host: desk, disk: a, path: /srv/docs}\n  mail: {engine: files, host: \
+                     desk, disk: b, path: /srv/mail}\ndevices:\n  near: {host: vault, path: \
+                     /c, write: 100 MiB/s}\n  far: {host: vault, path: /d, write: 100 MiB/s}\n";
     let all = quantities(&compiled(plan, inventory));
     // 720 GiB take until 06:02:52; the small run comes up at 05:00 and takes 184 s after that
     let used = of(&all, 5, "used of a window", "early").figure.total();
