@@ -20,8 +20,7 @@ use crate::facts::known::Known;
 use crate::quantity::{Duration, float};
 use crate::resolve::plan::{
     ArchiveId, Backup, BackupId, Component, ComponentId, CopyScope, CopyTo, DeviceId, EngineKind,
-    JobId,
-    Keeping, Origin, ResolvedPlan, Service, ServiceId, Throttle,
+    JobId, Keeping, Origin, ResolvedPlan, Service, ServiceId, Throttle,
 };
 
 /// The jobs of a plan by the services they work for.
