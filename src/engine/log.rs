@@ -6,6 +6,17 @@ use serde::Serialize;
 use super::EngineError;
 use crate::facts::holdings::Position;
 
+/// How much log a source holds that it cannot forget yet, or has not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogHeld {
+    /// Bytes of it.
+    pub bytes: u64,
+    /// Bytes that are free where it lies.
+    pub free: u64,
+    /// Bytes by which it grows.
+    pub piece: u64,
+}
+
 /// A gapless range of log, ready to be stored as one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRange {

@@ -47,7 +47,7 @@ use crate::resolve::plan::EngineKind;
 pub use backup::{BackupSession, EndedBackup, PartSink};
 pub use entry::{Entry, EntryKind};
 pub use error::{EngineError, Retry};
-pub use log::{Archived, LogRange, LogSink, TransactionSummary};
+pub use log::{Archived, LogHeld, LogRange, LogSink, TransactionSummary};
 pub use lost::Lost;
 pub use restore::{RestoreSession, Wanted};
 pub use spec::{SourceSpec, TableSet};
@@ -158,6 +158,14 @@ pub trait Engine: Send + Sync {
         now: Timestamp,
         sink: &mut dyn LogSink,
     ) -> Result<Archived, EngineError>;
+
+    /// How much log the source holds; none where it keeps it in the database itself.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    fn log_held(&self) -> Result<Option<LogHeld>, EngineError> {
+        Ok(None)
+    }
 
     /// Lists the transactions of a stored range.
     ///

@@ -56,6 +56,8 @@ pub struct Context {
     pub changes: Changes,
     /// Ids of the parts that are stored.
     pub parts: BTreeSet<String>,
+    /// What the plan allows the log that a source holds to grow to, by service.
+    pub log_limits: BTreeMap<String, u64>,
     /// The share of its size that the newest copy of a component took on a device.
     pub shares: BTreeMap<String, f64>,
 }

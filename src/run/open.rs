@@ -344,6 +344,7 @@ pub fn context(
         damaged: holdings.damaged.iter().cloned().collect(),
         changes: Changes::load(&places.state),
         shares: shares(&holdings),
+        log_limits: log_limits(plan),
         parts: holdings.parts.into_iter().map(|part| part.part).collect(),
         ..Context::default()
     })
@@ -391,6 +392,19 @@ fn some_device(
         return Ok(());
     }
     away.pop_first().map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// The smallest `log space` that the plan states of each service.
+fn log_limits(plan: &ResolvedPlan) -> BTreeMap<String, u64> {
+    let mut limits = BTreeMap::new();
+    for objectives in &plan.objectives {
+        if let Some(space) = objectives.log_space {
+            let name = plan.service(objectives.service).name.clone();
+            let limit = limits.entry(name).or_insert(space.value.0);
+            *limit = (*limit).min(space.value.0);
+        }
+    }
+    limits
 }
 
 /// The share of its size that the newest copy of each component took on a device.

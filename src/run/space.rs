@@ -24,6 +24,15 @@ struct Need {
     bytes: u64,
 }
 
+/// Whether a target is written over where it stands: how much it takes is not known before.
+fn is_standing(steps: &[&Step], of: &str) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::PrepareDelta { target, .. } => target == of,
+        StepKind::PrepareInPlace { target, files, .. } => target == of && !files.is_empty(),
+        _ => false,
+    })
+}
+
 /// Refuses when a file system has less room than the steps will write to it, as far as known.
 pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError> {
     let mut needs: BTreeMap<u64, Need> = BTreeMap::new();
@@ -39,7 +48,7 @@ pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError>
             StepKind::CopyStored { to, .. } => {
                 on_device(&mut needs, context, to, step.estimate.bytes.unwrap_or(0))?;
             }
-            StepKind::FetchPart { target, .. } => {
+            StepKind::FetchPart { target, .. } if !is_standing(steps, target) => {
                 let bytes = step.estimate.bytes.unwrap_or(0);
                 let space = below(Path::new(target)).map_err(OpenError::Target)?;
                 add(&mut needs, space, format!("the folder of {target}"), bytes);

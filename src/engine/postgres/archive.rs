@@ -9,26 +9,21 @@ use postgres::Client;
 use super::connect::{self, refused};
 use super::lsn::{Lsn, Segment};
 use super::server::ServerFacts;
-use super::{PostgresSpec, lsn::WalFile};
+use super::{PostgresSpec, lsn::WalFile, sender};
 use crate::engine::{Archived, EngineError};
 
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Ends the current segment and waits at most `patience` until it is archived.
+/// Ends the current segment, on the primary where the server is a standby, and waits at most `patience` until it is archived.
 ///
 /// # Errors
-/// When the server is a standby, archives nothing, or its archive command fails.
+/// When the server archives nothing, its archive command fails, or it is a standby whose primary
+/// cannot be asked.
 pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, EngineError> {
     let mut client = connect::open(&spec.service, &spec.connect)?;
-    let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
+    let mut server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
     if server.in_recovery {
-        return Err(EngineError::Unsupported {
-            engine: "postgresql",
-            what: format!(
-                "end a log segment on the standby {}: ask its primary",
-                spec.service
-            ),
-        });
+        (client, server) = sender::open(spec, &mut client, &server)?;
     }
     server.check_backup(&spec.service)?;
     let what = || format!("end a log segment of {}", spec.service);

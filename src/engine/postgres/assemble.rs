@@ -16,6 +16,8 @@ pub struct Assembly {
     pub start: Lsn,
     /// Timeline of the start.
     pub start_timeline: Timeline,
+    /// Was the oldest part taken from a standby?
+    pub from_standby: bool,
     /// How far replay must go before the whole is consistent.
     pub stop: Lsn,
     /// Timeline of the stop.
@@ -37,7 +39,9 @@ impl Assembly {
     pub fn of(parts: &[(PartNotes, EndedBackup)]) -> Result<Self, EngineError> {
         let base = base(parts)?;
         for place in &base.apart {
-            let given = parts.iter().any(|(part, _)| part.place == *place);
+            // a standby may hold it elsewhere than its primary
+            let same = |(part, _): &(PartNotes, _)| part.place.folder() == place.folder();
+            let given = parts.iter().any(same);
             if !given {
                 let detail = format!("base leaves out {}, no part of it is given", words(place));
                 return Err(incomplete(detail));
@@ -64,6 +68,7 @@ impl Assembly {
             label: oldest.label_text.clone(),
             start,
             start_timeline: oldest.label.timeline,
+            from_standby: oldest.label.from_standby,
             stop,
             stop_timeline,
             tablespaces: tablespaces(parts)?,

@@ -201,6 +201,22 @@ impl ControlFile {
         put(&mut self.bytes, MIN_RECOVERY_POINT, &lsn.0.to_le_bytes());
         let number = timeline.number().to_le_bytes();
         put(&mut self.bytes, MIN_RECOVERY_TIMELINE, &number);
+        self.seal()
+    }
+
+    /// Says that an archive is being replayed, which recovery from a standby's backup label asks
+    /// for.
+    ///
+    /// # Errors
+    /// Never for a file that [`ControlFile::parse`] accepted.
+    pub fn in_archive_recovery(&mut self) -> Result<(), FormatError> {
+        const NUMBER: u32 = 5;
+        put(&mut self.bytes, STATE, &NUMBER.to_le_bytes());
+        self.seal()
+    }
+
+    /// Gives changed bytes their sum.
+    fn seal(&mut self) -> Result<(), FormatError> {
         let crc = crc(&self.bytes, self.version)?;
         put(&mut self.bytes, self.version.crc_offset, &crc.to_le_bytes());
         *self = Self::parse(&self.bytes)?;
@@ -316,6 +332,8 @@ mod tests {
             );
             control.raise_min_recovery(Lsn(500), two).expect("valid");
             control.raise_min_recovery(Lsn(400), three).expect("valid");
+            control.in_archive_recovery().expect("valid");
+            assert_eq!(control.state, ClusterState::InArchiveRecovery);
             let again = ControlFile::parse(control.bytes()).expect("valid");
             assert_eq!(again.min_recovery, Some((Lsn(500), two)));
             assert_eq!(again, control);

@@ -14,8 +14,8 @@ use super::server::ServerFacts;
 use super::{PostgresSpec, amcheck, archive, backup, extract, instance, logical, server, undo};
 use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{
-    Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogRange, LogSink, Lost,
-    RestoreSession, Rows, Survey, TransactionSummary,
+    Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogHeld, LogRange,
+    LogSink, Lost, RestoreSession, Rows, Survey, TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -110,6 +110,10 @@ impl Engine for PostgresEngine {
         _sink: &mut dyn LogSink,
     ) -> Result<Archived, EngineError> {
         archive::switch(&self.spec, PATIENCE)
+    }
+
+    fn log_held(&self) -> Result<Option<LogHeld>, EngineError> {
+        super::space::held(&self.spec).map(Some)
     }
 
     fn inspect(&self, _range: &LogRange) -> Result<Vec<TransactionSummary>, EngineError> {

@@ -23,7 +23,7 @@ const EMPTIED: [&str; 9] = [
 ];
 
 /// Files of the data directory that describe the running server or an older copy.
-const LEFT_OUT: [&str; 9] = [
+const LEFT_OUT: [&str; 11] = [
     "postmaster.pid",
     "postmaster.opts",
     "postgresql.auto.conf.tmp",
@@ -33,6 +33,9 @@ const LEFT_OUT: [&str; 9] = [
     "tablespace_map",
     "tablespace_map.old",
     "backup_manifest",
+    // a copy of a standby is no standby
+    "standby.signal",
+    "recovery.signal",
 ];
 
 /// What a found file is.

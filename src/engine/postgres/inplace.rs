@@ -181,6 +181,10 @@ impl InPlaceRestore {
         let (mut file, timeline) = self.control()?;
         let raised = file.raise_min_recovery(self.at_least, timeline);
         raised.map_err(|error| error.of(control::PATH))?;
+        if notes.label.from_standby {
+            let said = file.in_archive_recovery();
+            said.map_err(|error| error.of(control::PATH))?;
+        }
         self.write(&self.data.join(LABEL), notes.label_text.as_bytes())?;
         self.write(&self.data.join("recovery.signal"), b"")?;
         fence::reopen(&self.data, &file)?;

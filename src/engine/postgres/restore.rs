@@ -212,6 +212,10 @@ impl ClusterRestore {
         self.check_control(&file, assembly)?;
         let raised = file.raise_min_recovery(assembly.stop, assembly.stop_timeline);
         raised.map_err(|error| error.of(path.display()))?;
+        if assembly.from_standby {
+            let said = file.in_archive_recovery();
+            said.map_err(|error| error.of(path.display()))?;
+        }
         fence::reopen(&data, &file)?;
         self.writer.own(&data.join(control::PATH))
     }

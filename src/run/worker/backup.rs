@@ -64,6 +64,7 @@ fn open(task: &Task<'_>, component: &str, method: Method) -> Result<Bracket, Ste
     let context = task.context;
     let engine = context.engine(service_of(component))?;
     let identity = engine.identity()?;
+    super::room::check(task, service_of(component))?;
     let session = engine.begin(component, method, context.clock.now())?;
     Ok(Bracket {
         session: Some(session),

@@ -9,6 +9,7 @@ mod expire;
 mod extract;
 mod probe;
 mod restore;
+mod room;
 mod schema;
 mod undo;
 
