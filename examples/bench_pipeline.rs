@@ -165,8 +165,8 @@ fn pipeline(
         "sealed" => Some(device.keys().seal("k", "part", "run")?),
         _ => None,
     };
-    let mut settings = WriteSettings::new(parse(codec)?);
-    settings.memory = WriteSettings::frames_within(memory.parse::<u64>()? << 20);
+    let frames = WriteSettings::frames_within(memory.parse::<u64>()? << 20);
+    let settings = WriteSettings::new(parse(codec)?).held_to(frames);
     let files = files(tree)?;
     let begun = Instant::now();
     let devices = [device];

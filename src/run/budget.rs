@@ -5,12 +5,22 @@ use std::collections::BTreeMap;
 use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::media::part::WriteSettings;
 
-/// What one copying step may take for frames in flight: its share of `memory`, or of the default,
-/// among all copies that the lanes let run at once.
+/// How one copying step holds itself to its share of the memory, among all copies that the lanes
+/// let run at once. Where the plan states a bound, threads give way to it too.
 #[must_use]
-pub(super) fn share(graph: &StepGraph, memory: Option<u64>) -> usize {
-    let whole = memory.map_or(WriteSettings::MEMORY, WriteSettings::frames_within);
-    whole / at_once(graph).max(1)
+pub(super) fn held(
+    graph: &StepGraph,
+    memory: Option<u64>,
+    settings: WriteSettings,
+) -> WriteSettings {
+    let share = |whole: usize| whole / at_once(graph).max(1);
+    match memory {
+        Some(bytes) => settings.held_to(share(WriteSettings::frames_within(bytes))),
+        None => WriteSettings {
+            memory: share(WriteSettings::MEMORY),
+            ..settings
+        },
+    }
 }
 
 /// At most so many copies run at once: by the lanes of sources and jobs, and by those of devices.

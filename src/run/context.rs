@@ -118,18 +118,12 @@ impl Context {
         Arc::clone(all.entry(device.to_owned()).or_default())
     }
 
-    /// How a copying step writes with so much memory for frames in flight.
+    /// How a copying step writes, but for its memory.
     #[must_use]
-    pub fn write_settings(
-        &self,
-        codec: Codec,
-        throttle: Option<u64>,
-        frames: usize,
-    ) -> WriteSettings {
+    pub fn write_settings(&self, codec: Codec, throttle: Option<u64>) -> WriteSettings {
         let slow = self.slow.load(Ordering::Relaxed);
         WriteSettings {
             throttle,
-            memory: frames,
             grace: if slow {
                 Duration::ZERO
             } else {

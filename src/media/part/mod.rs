@@ -59,9 +59,12 @@ pub struct WriteSettings {
     pub grace: Duration,
 }
 
+/// Frames that a reader and two devices hold, and two in their queues.
+const OTHERS: usize = 6;
+
 impl WriteSettings {
-    /// Memory for frames in flight when nothing else is asked for: 24 MiB, enough to keep a few cores
-    /// busy; one frame a thread is the least.
+    /// Memory for frames in flight when nothing else is asked for: 24 MiB, enough to keep a few
+    /// cores busy; one frame a thread is the least.
     pub const MEMORY: usize = 24 << 20;
 
     /// A hiccup is waited for; a device that is slow is not.
@@ -73,6 +76,18 @@ impl WriteSettings {
     pub fn frames_within(memory: u64) -> usize {
         let half = usize::try_from(memory / 2).unwrap_or(usize::MAX);
         half.min(Self::MEMORY)
+    }
+
+    /// Holds itself to so many bytes for frames in flight: as many threads work as have a frame in
+    /// them beside what the reader and a few devices hold.
+    #[must_use]
+    pub fn held_to(self, frames: usize) -> Self {
+        let spare = (frames / slot::SLOT).saturating_sub(OTHERS);
+        Self {
+            memory: frames,
+            threads: self.threads.min(spare).max(1),
+            ..self
+        }
     }
 
     /// Every core, no throttle, [`WriteSettings::MEMORY`].

@@ -16,14 +16,7 @@ pub(super) struct Buffers {
 }
 
 /// Memory that one slot takes at most: plaintext, and the codec's bound of the stored frame.
-const SLOT: usize = 2 * STORED + (64 << 10);
-
-/// So many of the threads that are asked for as have a slot in `memory` beside what a reader and
-/// the devices hold; one at least.
-pub(super) fn threads(memory: usize, asked: usize, devices: usize) -> usize {
-    let spare = (memory / SLOT).saturating_sub(devices + 4);
-    asked.min(spare).max(1)
-}
+pub(super) const SLOT: usize = 2 * STORED + (64 << 10);
 
 /// Hands out slots and takes them back.
 pub(super) struct Slots {

@@ -19,7 +19,7 @@ use super::encode::{Encoders, Filled};
 use super::lane::Lane;
 use super::queue::Pulse;
 use super::sealer::PartSeal;
-use super::slot::{self, Slot, Slots};
+use super::slot::{Slot, Slots};
 use super::throttle::Throttle;
 use super::window::Window;
 use super::{Progress, WriteSettings, WrittenPart};
@@ -104,12 +104,7 @@ impl<'a> PartWriter<'a> {
             }),
         };
         // what the reader, the workers and one write on each device hold at any time
-        let threads = slot::threads(settings.memory, settings.threads, devices.len());
-        let settings = WriteSettings {
-            threads,
-            ..settings
-        };
-        let fixed = threads + 2 + devices.len();
+        let fixed = settings.threads + 2 + devices.len();
         let slots = Slots::new(settings.memory, fixed + 2);
         let lanes = start_lanes(devices, slots.count() - fixed, settings.grace)?;
         let (done, frames) = crossbeam_channel::unbounded();

@@ -126,11 +126,11 @@ fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepF
     };
     let session = bracket.session.as_mut();
     let session = session.ok_or_else(|| no_session(component))?;
-    let frames = budget::share(task.graph, *memory);
     let devices = task.writable(devices)?;
     let total = task.context.engine(service_of(component))?.size(component);
     let progress = task.progress(total.ok());
-    let settings = task.context.write_settings(*codec, *throttle, frames);
+    let settings = task.context.write_settings(*codec, *throttle);
+    let settings = budget::held(task.graph, *memory, settings);
     let seal = seal(task, key.as_deref(), part, &devices)?;
     let mut writer = PartWriter::begin_sealed(&devices, settings, seal, &progress, pack::ROLL)?;
     session.copy(&mut writer)?;
