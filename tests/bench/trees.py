@@ -12,8 +12,7 @@ timezone UTC
 environment bench inventory "{name}.yaml"
 {key}
 backup tree of service tree {{
-  physical full every sun at 02:00
-  physical incremental every day at 02:00
+  physical full every day at 02:00
   store on a
   retain last 2
   compress zstd 1
@@ -78,7 +77,6 @@ class Tool:
             _, peak = self.run("borg", "create", "--compression", "zstd,1",
                                f"{self.store}::{number}", "work")
         else:
-            # a Sunday and the Monday after it
             now = f"2026-03-0{number}T02:00:00Z"
             _, peak = self.run(self.planc, "run", f"{self.name}.plan", "--now", now, "--quiet")
         os.sync()
