@@ -119,7 +119,10 @@ fn part_cells(part: &PartHolding) -> [String; 6] {
         Bytes(part.bytes).to_string(),
         Bytes(part.stored_bytes).to_string(),
         part.devices.join(", "),
-        part.part.clone(),
+        match &part.base {
+            Some(base) => format!("{} on {base}", part.part),
+            None => part.part.clone(),
+        },
     ]
 }
 

@@ -35,6 +35,7 @@ mod log_status;
 mod lsp;
 mod manual;
 mod media;
+mod merge;
 mod output;
 mod recover;
 mod repair;
@@ -111,6 +112,8 @@ pub(crate) enum Command {
     Verify(verify::Args),
     /// Put good copies beside damaged ones; nothing is deleted.
     Repair(repair::Args),
+    /// Put chains of incremental parts together into fulls, from stored copies alone.
+    Merge(merge::Args),
     /// Show what `retain` lets go, what stays and why; delete it with `--apply`.
     Expire(expire::Args),
     /// Tell how old the newest copies are and what is due.
@@ -145,6 +148,7 @@ impl Command {
             Self::Drill(args) => drill::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Repair(args) => repair::run(&args),
+            Self::Merge(args) => merge::run(&args),
             Self::Expire(args) => expire::run(&args),
             Self::Status(args) => status::run(&args),
             Self::Survey(args) => survey::run(&args),

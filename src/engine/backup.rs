@@ -1,5 +1,6 @@
 //! Owns the contract of taking a copy: the bracket of backup mode and where the bytes go.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -57,7 +58,32 @@ pub struct EndedBackup {
     /// What people should know: files that changed while they were read, damaged pages.
     pub warnings: Vec<String>,
     /// Engine data that a restore needs (label files and the like), by name.
-    pub notes: std::collections::BTreeMap<String, String>,
+    pub notes: BTreeMap<String, String>,
+}
+
+/// The part that an incremental one builds on, as its manifest describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseCopy {
+    /// Its id.
+    pub part: String,
+    /// Identity of the source that it is a copy of.
+    pub identity: String,
+    /// Positions and notes of its bracket.
+    pub ended: EndedBackup,
+    /// Bytes of its files as they are stored, by path.
+    pub files: BTreeMap<String, u64>,
+}
+
+/// Gives the stored piece of log that begins at a position; none when it cannot be had.
+pub type StoredLog<'a> = &'a mut dyn FnMut(&Position) -> Option<Vec<u8>>;
+
+/// What a session read that was asked for the changes since another part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selective {
+    /// Why everything was read: the copy stands alone then.
+    pub whole: Option<String>,
+    /// What was read, for the report.
+    pub told: String,
 }
 
 /// One bracket of backup mode for one component.
@@ -69,6 +95,11 @@ pub trait BackupSession: Send {
     /// When the source cannot be looked at.
     fn state(&mut self) -> Result<Option<String>, EngineError> {
         Ok(None)
+    }
+
+    /// What was read, when only changes were asked for; asked after [`BackupSession::copy`].
+    fn selective(&self) -> Option<Selective> {
+        None
     }
 
     /// Hands every file of the component to the sink. May be called once.

@@ -44,7 +44,7 @@ use crate::facts::capability::Capabilities;
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
 
-pub use backup::{BackupSession, EndedBackup, PartSink};
+pub use backup::{BackupSession, BaseCopy, EndedBackup, PartSink, Selective, StoredLog};
 pub use entry::{Entry, EntryKind};
 pub use error::{EngineError, Retry};
 pub use log::{Archived, LogHeld, LogRange, LogSink, TransactionSummary};
@@ -147,6 +147,24 @@ pub trait Engine: Send + Sync {
         method: Method,
         now: Timestamp,
     ) -> Result<Box<dyn BackupSession>, EngineError>;
+
+    /// Enters backup mode for a copy of what changed since `base`. `log` gives the stored log. That
+    /// the changes cannot be told is no error: the session then reads everything and says so.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or the engine has no incremental copies.
+    fn begin_changed(
+        &self,
+        component: &str,
+        _base: &BaseCopy,
+        _log: StoredLog<'_>,
+        _now: Timestamp,
+    ) -> Result<Box<dyn BackupSession>, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: format!("copy only what changed of {component}"),
+        })
+    }
 
     /// Hands all log committed since `after` (the last position known to be stored) to the sink.
     ///

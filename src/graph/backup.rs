@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::base::Bases;
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::ids;
 use super::moments::{Bracket, Moments};
 use super::select::{Wanted, Work};
-use super::step::{EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
-use super::world::{World, job_name};
+use super::step::{BuildsOn, EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
+use super::world::{World, is_full, job_name};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
 use crate::quantity::float;
@@ -26,8 +27,10 @@ pub(super) fn build(world: &World<'_>, work: &Work) -> Result<StepGraph, GraphEr
     let mut made = Made::default();
     let shipped = ships_before(world, &mut draft, work, &mut made);
     let mut moments = Moments::default();
+    let bases = Bases::of(world);
     for wanted in &work.copies {
-        let steps = bracket(world, &mut draft, wanted, &shipped, &mut made);
+        let target = Target::of(world, &bases, wanted);
+        let steps = bracket(world, &mut draft, (wanted, &target), &shipped, &mut made);
         moments.add(world, wanted, steps);
     }
     moments.join(&mut draft);
@@ -135,16 +138,15 @@ fn ship(world: &World<'_>, draft: &mut Draft, id: ArchiveId, moment: &str, why: 
 fn bracket(
     world: &World<'_>,
     draft: &mut Draft,
-    wanted: &Wanted,
+    (wanted, target): (&Wanted, &Target),
     shipped: &BTreeMap<ServiceId, u32>,
     made: &mut Made,
 ) -> Bracket {
     let job = JobId::Backup(wanted.job);
-    let target = Target::of(world, wanted);
-    let begin = begin(world, draft, &target, wanted);
-    let copy = copy(world, draft, &target, wanted);
-    let end = end(draft, &target);
-    let commit = commit(draft, &target);
+    let begin = begin(world, draft, target, wanted);
+    let copy = copy(world, draft, target, wanted);
+    let end = end(draft, target);
+    let commit = commit(draft, target);
     tie(draft, (begin, copy, end, commit));
     made.first.entry(job).or_default().push(begin);
     made.last.entry(job).or_default().push(commit);
@@ -220,6 +222,10 @@ struct Target {
     part: String,
     job: String,
     method: Method,
+    /// The part that only changes are copied since.
+    base: Option<BuildsOn>,
+    /// Why now, and why in this way.
+    why: String,
     devices: Vec<String>,
     ids: Vec<DeviceId>,
     /// Parts of the job that are copied at once.
@@ -227,15 +233,25 @@ struct Target {
 }
 
 impl Target {
-    fn of(world: &World<'_>, wanted: &Wanted) -> Self {
+    fn of(world: &World<'_>, bases: &Bases<'_, '_>, wanted: &Wanted) -> Self {
         let job = JobId::Backup(wanted.job);
         let component = world.plan.component_key(wanted.component);
         let name = job_name(world.plan, job);
-        let ids = world.written(job, Some(wanted.method));
+        let (method, base, why) = match bases.choose(&component, wanted.method) {
+            Some((base, why)) => (wanted.method, Some(base), format!("{}; {why}", wanted.why)),
+            None if is_full(wanted.method) => (wanted.method, None, wanted.why.clone()),
+            None => {
+                let why = "; no copy of it is whole, so a full is made";
+                (Method::PhysicalFull, None, wanted.why.clone() + why)
+            }
+        };
+        let ids = world.written(job, Some(method));
         Self {
             part: ids::part_id(&world.run, &name, &component),
             job: name,
-            method: wanted.method,
+            method,
+            base,
+            why,
             devices: names(world, &ids),
             ids,
             parallel: world.keeping(job).parallel.map_or(1, |at| at.value),
@@ -277,14 +293,15 @@ fn begin(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted)
             component: target.component.clone(),
             method: target.method,
             changed_since: wanted.when_changed.then(|| target.job.clone()),
+            base: target.base.clone(),
         },
         subject: format!("{} for {}", target.component, target.job),
         lanes,
         estimate: Estimate::default(),
         why: if wanted.when_changed {
-            format!("{}, if it changed since", wanted.why)
+            format!("{}, if it changed since", target.why)
         } else {
-            wanted.why.clone()
+            target.why.clone()
         },
     })
 }
@@ -306,6 +323,7 @@ fn copy(world: &World<'_>, draft: &mut Draft, target: &Target, wanted: &Wanted) 
             component: target.component.clone(),
             part: target.part.clone(),
             method: target.method,
+            base: target.base.clone(),
             devices: target.devices.clone(),
             codec: keeping.codec,
             key: world.plan.key_name(keeping),

@@ -6,7 +6,7 @@ use super::error::GraphError;
 use super::retention::{Judgement, Question, Verdict, verdicts};
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, expire, recover, repair, restore, select, undo, verify};
+use super::{backup, expire, merge, recover, repair, restore, select, undo, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::known::Known;
@@ -36,6 +36,7 @@ pub fn build(
             older,
             limit,
         } => verify::scrub(&world, *depth, device.as_deref(), (*older, *limit)),
+        Intent::Merge { names, device } => merge::build(&world, names, device.as_deref()),
         Intent::Repair { device } => repair::build(&world, device.as_deref()),
         Intent::Expire { device, grace } => expire::build(&world, device.as_deref(), *grace),
         Intent::Restore(intent) => restore::build(&world, intent),

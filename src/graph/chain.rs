@@ -13,7 +13,8 @@ use crate::resolve::plan::{ComponentId, JobId, Service};
 /// Parts and the log after them, that together show the target.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
-    /// One of each component that is restored with the others, the oldest first.
+    /// One of each component that is restored with the others, the oldest first, and before each
+    /// those that it builds on.
     pub(super) parts: Vec<&'a PartHolding>,
     pub(super) logs: Vec<&'a LogHolding>,
     /// How far the log is to be replayed: [`RecoveryTarget::Latest`] when all of it is wanted.

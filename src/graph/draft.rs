@@ -145,6 +145,7 @@ fn on_failure(kind: &StepKind) -> OnFailure {
         | StepKind::CopyPart { .. }
         | StepKind::CommitPart { .. }
         | StepKind::ArchiveLog { .. }
+        | StepKind::MergeStored { .. }
         | StepKind::CopyStored { .. }
         | StepKind::VerifyStored { .. }
         | StepKind::Condemn { .. }

@@ -5,6 +5,7 @@
 //! - [`order`] checks a graph, from wherever it comes.
 
 mod backup;
+mod base;
 mod build;
 mod chain;
 mod draft;
@@ -15,7 +16,9 @@ pub mod expire;
 pub mod file;
 pub mod ids;
 mod inputs;
+mod lineage;
 mod lostfiles;
+mod merge;
 mod moments;
 mod notify;
 pub mod order;

@@ -79,6 +79,13 @@ pub enum Intent {
     },
     /// Copy what devices still lack, from stored copies; nothing is read from a source.
     CatchUp,
+    /// Put chains of stored parts together into parts that stand alone.
+    Merge {
+        /// Jobs or components by name; empty for all.
+        names: Vec<String>,
+        /// Only onto this device; else onto all that are to hold a full.
+        device: Option<String>,
+    },
     /// Put good copies beside damaged ones.
     Repair {
         /// Only on this device.
@@ -314,6 +321,15 @@ impl OnFailure {
     }
 }
 
+/// The part that a copy of changes builds on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildsOn {
+    /// Its id.
+    pub part: String,
+    /// Devices that hold it.
+    pub from: Vec<String>,
+}
+
 /// What a step does. Matched in `run::worker` only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "step")]
@@ -328,6 +344,9 @@ pub enum StepKind {
         /// bracket do nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changed_since: Option<String>,
+        /// The part that only changes are copied since; none for a copy of everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<BuildsOn>,
     },
     /// Reads the component once and writes it to every device named.
     CopyPart {
@@ -337,6 +356,9 @@ pub enum StepKind {
         part: String,
         /// How it is copied.
         method: Method,
+        /// The part that only changes are copied since; none for a copy of everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<BuildsOn>,
         /// Devices by name.
         devices: Vec<String>,
         /// Compression.
@@ -372,6 +394,26 @@ pub enum StepKind {
     ArchiveLog {
         /// Service.
         service: String,
+        /// Job it belongs to.
+        job: String,
+        /// Devices by name.
+        devices: Vec<String>,
+        /// Compression.
+        codec: Codec,
+        /// Key that it is sealed with, by name; none when it is not encrypted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+    /// Puts a chain of stored parts together into one that stands alone; the source is not read.
+    MergeStored {
+        /// Component key.
+        component: String,
+        /// The chain: the part that stands alone first, each other one builds on the one before.
+        parts: Vec<String>,
+        /// Devices that hold each of them, in the same order.
+        from: Vec<Vec<String>>,
+        /// Id of the part that comes to be.
+        part: String,
         /// Job it belongs to.
         job: String,
         /// Devices by name.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use super::error::{GraphError, Problem};
 use super::step::{StepGraph, StepKind};
-use crate::facts::holdings::Method;
 use crate::resolve::plan::{DeviceKind, EngineKind, ResolvedPlan};
 
 /// Refuses graphs with a service or a device that this version cannot serve.
@@ -27,7 +26,6 @@ pub fn check(plan: &ResolvedPlan, graph: &StepGraph) -> Result<(), GraphError> {
             .into_iter()
             .filter_map(|name| device_problem(plan, name)),
     );
-    problems.extend(method_problems(plan, graph));
     GraphError::unless_empty(problems)
 }
 
@@ -65,6 +63,15 @@ pub fn devices_of(kind: &StepKind) -> Vec<&str> {
         StepKind::CopyPart { devices, .. }
         | StepKind::CommitPart { devices, .. }
         | StepKind::ArchiveLog { devices, .. } => all(devices),
+        StepKind::MergeStored { from, devices, .. } => from
+            .iter()
+            .flatten()
+            .chain(devices)
+            .map(String::as_str)
+            .collect(),
+        StepKind::BeginBackup {
+            base: Some(base), ..
+        } => all(&base.from),
         StepKind::CopyStored { from, to, .. } => {
             let mut names = all(from);
             names.push(to);
@@ -88,32 +95,13 @@ pub fn objects_of(kind: &StepKind) -> Vec<String> {
             vec![object.clone()]
         }
         StepKind::FetchPart { part, .. } => vec![part.clone()],
+        StepKind::MergeStored { parts, .. } => parts.clone(),
+        StepKind::BeginBackup {
+            base: Some(base), ..
+        } => vec![base.part.clone()],
         StepKind::ReplayLog { logs, .. } => logs.iter().map(|(log, _)| log.clone()).collect(),
         _ => Vec::new(),
     }
-}
-
-/// A PostgreSQL cluster is copied in full, its tables in the server's own words.
-fn method_problems(plan: &ResolvedPlan, graph: &StepGraph) -> Vec<Problem> {
-    let other = graph.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::BeginBackup {
-            component, method, ..
-        } if !matches!(method, Method::PhysicalFull | Method::Logical) => {
-            let name = component.split('/').next()?;
-            let service = plan.services.iter().find(|service| service.name == name)?;
-            (service.engine == EngineKind::Postgresql).then_some((component, method))
-        }
-        _ => None,
-    });
-    let problem = other.map(|(component, method)| Problem {
-        message: format!(
-            "`{component}` is to be copied by `{}`; this planc copies PostgreSQL by \
-             `physical full` or `logical`",
-            method.words()
-        ),
-        help: "write `physical full …`".into(),
-    });
-    problem.collect()
 }
 
 fn service_problem(plan: &ResolvedPlan, name: &str) -> Option<Problem> {

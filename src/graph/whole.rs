@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::chain::Chain;
 use super::error::GraphError;
+use super::lineage::{self, Broken, Lineage};
 use super::past::Past;
 use super::step::RecoveryTarget;
-use super::world::{World, is_full, job_name};
+use super::world::{World, job_name};
 use crate::facts::holdings::{LogHolding, Method, PartHolding, Position};
 use crate::resolve::plan::{ComponentId, ComponentKind, JobId, Service, ServiceId};
 
@@ -65,20 +66,44 @@ impl<'a> Whole<'_, 'a> {
             ));
         }
         let past = self.past(target)?;
-        let mut parts = Vec::new();
-        for component in components {
-            parts.push(self.part(component, target, &past)?);
-        }
-        parts.sort_by_key(|part| part.from.as_ref().map(|from| from.value));
-        self.with_log(parts, target, &past)
+        self.together(components, target, &past)
     }
 
     /// The chain of one component only, to the end of the log: all else is where it should be.
     pub(super) fn lost(&self, component: ComponentId) -> Result<Chain<'a>, GraphError> {
         let target = RecoveryTarget::Latest;
         let past = self.past(&target)?;
-        let part = self.part(component, &target, &past)?;
-        self.with_log(vec![part], &target, &past)
+        self.together(vec![component], &target, &past)
+    }
+
+    /// One part of each component and the log; newer parts that cannot be put together are named.
+    fn together(
+        &self,
+        components: Vec<ComponentId>,
+        target: &RecoveryTarget,
+        past: &Past,
+    ) -> Result<Chain<'a>, GraphError> {
+        let mut lineages = Vec::new();
+        let mut passed = String::new();
+        for component in components {
+            let found = self.part(component, target, past)?;
+            passed.extend(found.passed.iter().map(passed_over));
+            lineages.push(found.lineage);
+        }
+        lineages.sort_by_key(|one| one.tip.from.as_ref().map(|from| from.value));
+        match self.with_log(&lineages, target, past) {
+            Ok(mut chain) => {
+                chain.why.push_str(&passed);
+                Ok(chain)
+            }
+            Err(mut error) => {
+                let first = error.problems.first_mut();
+                first
+                    .into_iter()
+                    .for_each(|one| one.message.push_str(&passed));
+                Err(error)
+            }
+        }
     }
 
     fn reachable(&self, devices: &[String]) -> bool {
@@ -130,23 +155,19 @@ impl<'a> Whole<'_, 'a> {
         }
     }
 
-    /// The newest part of a component that the target shows.
+    /// The newest part of a component that the target shows and that can be put together.
     fn part(
         &self,
         component: ComponentId,
         target: &RecoveryTarget,
         past: &Past,
-    ) -> Result<&'a PartHolding, GraphError> {
+    ) -> Result<FoundPart<'a>, GraphError> {
         let key = self.world.plan.component_key(component);
-        let full = |part: &&&PartHolding| {
-            is_full(part.method) && part.method != Method::Logical && self.reachable(&part.devices)
-        };
-        let parts: Vec<&PartHolding> = (self.world.parts_of(&key).iter())
-            .rev()
-            .filter(full)
-            .copied()
-            .collect();
-        let Some(oldest) = parts.last() else {
+        let here =
+            |part: &&PartHolding| part.method != Method::Logical && self.reachable(&part.devices);
+        let all = self.world.parts_of(&key).iter().copied();
+        let parts: Vec<&PartHolding> = all.filter(here).collect();
+        let Some(oldest) = parts.first() else {
             return Err(GraphError::new(
                 format!(
                     "there is no copy of `{key}`{} to restore from",
@@ -155,15 +176,60 @@ impl<'a> Whole<'_, 'a> {
                 "run a backup first; if the devices hold copies, `planc catalog rebuild`",
             ));
         };
-        let fits = parts.iter().find(|part| is_before(part, target, past));
-        fits.copied().ok_or_else(|| {
-            GraphError::new(
+        let fits = parts.iter().filter(|part| is_before(part, target, past));
+        let found = self.newest(fits.copied());
+        let Some(found) = found else {
+            return Err(GraphError::new(
                 format!(
                     "no copy of `{key}` is as old as the target; the oldest ended at {}",
                     oldest.taken_at
                 ),
                 format!("choose a target after {}", oldest.taken_at),
-            )
+            ));
+        };
+        match (found.lineage, found.passed) {
+            (None, Some(broken)) => Err(broken.refusal(&key, None)),
+            // the log cannot lead from an older copy to the state of the newest one
+            (Some(older), Some(broken)) if *target == RecoveryTarget::Backup => {
+                Err(broken.refusal(&key, Some(older.tip)))
+            }
+            (Some(lineage), passed) => Ok(FoundPart { lineage, passed }),
+            (None, None) => Err(GraphError::new(
+                format!("there is no copy of `{key}` to restore from"),
+                "run a backup first",
+            )),
+        }
+    }
+
+    /// Of parts, oldest first, the newest that can be put together, and the newer one that cannot.
+    /// Damage counts only where another way is left: several damaged copies may be one good one.
+    fn newest(&self, parts: impl Iterator<Item = &'a PartHolding>) -> Option<Newest<'a>> {
+        let parts: Vec<&PartHolding> = parts.collect();
+        let newest = *parts.last()?;
+        let best = |usable: &dyn Fn(&PartHolding) -> bool| {
+            let all = parts
+                .iter()
+                .map(|part| lineage::of(self.world, part, usable));
+            all.filter_map(Result::ok).max_by_key(Lineage::age)
+        };
+        let reachable = |part: &PartHolding| self.reachable(&part.devices);
+        let intact = |part: &PartHolding| reachable(part) && self.is_intact(part);
+        let lineage = best(&intact).or_else(|| best(&reachable));
+        let age = lineage.as_ref().map(|one| one.tip.taken_at);
+        let passed = if age == Some(newest.taken_at) {
+            None
+        } else {
+            lineage::of(self.world, newest, &intact).err()
+        };
+        Some(Newest { lineage, passed })
+    }
+
+    /// Whether a device that is asked has a copy that was not found damaged.
+    fn is_intact(&self, part: &PartHolding) -> bool {
+        let damaged = &self.world.holdings.damaged;
+        part.devices.iter().any(|device| {
+            let own = |(object, on): &(String, String)| *object == part.part && on == device;
+            self.reachable(std::slice::from_ref(device)) && !damaged.iter().any(own)
         })
     }
 
@@ -175,10 +241,11 @@ impl<'a> Whole<'_, 'a> {
     /// Adds the log from the oldest part's start to the target.
     fn with_log(
         &self,
-        parts: Vec<&'a PartHolding>,
+        lineages: &[Lineage<'a>],
         target: &RecoveryTarget,
         past: &Past,
     ) -> Result<Chain<'a>, GraphError> {
+        let parts: Vec<&PartHolding> = lineages.iter().map(|one| one.tip).collect();
         let start = parts.iter().filter_map(|part| part.from.as_ref());
         let start = start.map(|from| from.value).min().unwrap_or(0);
         let stop = parts.iter().filter_map(|part| part.until.as_ref());
@@ -202,8 +269,9 @@ impl<'a> Whole<'_, 'a> {
             (_, Some(newest)) => format!("the newest copy before the target, of {newest}"),
             _ => String::new(),
         };
+        let all = lineages.iter().flat_map(|one| one.parts.iter().copied());
         Ok(Chain {
-            parts,
+            parts: all.collect(),
             logs,
             until,
             why,
@@ -316,6 +384,23 @@ impl<'a> Whole<'_, 'a> {
             ),
         }
     }
+}
+
+/// What one component is restored from.
+struct FoundPart<'a> {
+    lineage: Lineage<'a>,
+    /// A newer part that cannot be put together.
+    passed: Option<Broken<'a>>,
+}
+
+/// As [`FoundPart`], when there may be none.
+struct Newest<'a> {
+    lineage: Option<Lineage<'a>>,
+    passed: Option<Broken<'a>>,
+}
+
+fn passed_over(broken: &Broken<'_>) -> String {
+    format!("; not the newest: {}", broken.words())
 }
 
 /// Whether a part was complete before the target, in one of the histories that lead there.

@@ -71,6 +71,7 @@ pub(super) struct World<'a> {
     pub(super) run: String,
     pub(super) calendar: Calendar<'a>,
     parts: BTreeMap<&'a str, Vec<&'a PartHolding>>,
+    ids: BTreeMap<&'a str, &'a PartHolding>,
     logs: BTreeMap<&'a str, Vec<&'a LogHolding>>,
     history: BTreeMap<(&'a str, Option<Method>), Timestamp>,
     devices: BTreeMap<&'a str, DeviceId>,
@@ -127,6 +128,9 @@ impl<'a> World<'a> {
             run: ids::run_id(&plan.hash, &plan.environment, intent, now),
             calendar: calendar(plan)?,
             parts,
+            ids: (holdings.parts.iter())
+                .map(|part| (part.part.as_str(), part))
+                .collect(),
             logs,
             history,
             devices,
@@ -176,6 +180,11 @@ impl<'a> World<'a> {
     /// Copies of a component, oldest first.
     pub(super) fn parts_of(&self, component: &str) -> &[&'a PartHolding] {
         self.parts.get(component).map_or(&[], Vec::as_slice)
+    }
+
+    /// The part with this id.
+    pub(super) fn part_of_id(&self, id: &str) -> Option<&'a PartHolding> {
+        self.ids.get(id).copied()
     }
 
     /// Log ranges of a service.

@@ -56,6 +56,7 @@ pub fn describe(step: &Step) -> String {
         StepKind::EndBackup { .. } => "end backup of",
         StepKind::CommitPart { .. } => "commit",
         StepKind::ArchiveLog { .. } => "archive",
+        StepKind::MergeStored { .. } => "merge",
         StepKind::CopyStored { .. } => "copy stored",
         StepKind::VerifyStored { .. } => "verify",
         StepKind::Condemn { .. } => "condemn",

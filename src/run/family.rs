@@ -33,6 +33,7 @@ impl Family {
             | Intent::Verify { .. }
             | Intent::Scrub { .. }
             | Intent::CatchUp
+            | Intent::Merge { .. }
             | Intent::Repair { .. }
             | Intent::Expire { .. }
             | Intent::File => Self::Work,

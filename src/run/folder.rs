@@ -135,6 +135,7 @@ pub fn newest_unfinished(
                 Intent::Verify { .. }
                     | Intent::Scrub { .. }
                     | Intent::CatchUp
+                    | Intent::Merge { .. }
                     | Intent::Repair { .. }
                     | Intent::Expire { .. }
             );

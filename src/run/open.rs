@@ -158,7 +158,9 @@ fn bound(device: Arc<dyn Device>, catalog: &mut Catalog) -> Result<Arc<dyn Devic
 /// Every key that a step seals with must be at hand before the first step begins.
 fn check_keys(plan: &ResolvedPlan, places: &Places, graph: &StepGraph) -> Result<(), OpenError> {
     let named = graph.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::CopyPart { key, .. } | StepKind::ArchiveLog { key, .. } => key.as_deref(),
+        StepKind::CopyPart { key, .. }
+        | StepKind::ArchiveLog { key, .. }
+        | StepKind::MergeStored { key, .. } => key.as_deref(),
         _ => None,
     });
     let named: BTreeSet<&str> = named.collect();
@@ -464,6 +466,13 @@ impl Needs {
             StepKind::CopyPart { devices, .. }
             | StepKind::CommitPart { devices, .. }
             | StepKind::ArchiveLog { devices, .. } => self.written.extend(devices.iter().cloned()),
+            StepKind::MergeStored { from, devices, .. } => {
+                self.written.extend(devices.iter().cloned());
+                self.read.extend(from.iter().flatten().cloned());
+            }
+            StepKind::BeginBackup {
+                base: Some(base), ..
+            } => self.read.extend(base.from.iter().cloned()),
             StepKind::CopyStored { from, to, .. } => {
                 self.written.insert(to.clone());
                 self.read.extend(from.iter().cloned());

@@ -154,6 +154,14 @@ fn judged(service: &str, checked: Option<Result<(), EngineError>>) -> Result<(),
 fn stored(kind: &StepKind, context: &Context) -> Option<Result<(), OpenError>> {
     match kind {
         StepKind::CopyStored { object, from, .. } => Some(any(object, from, context)),
+        StepKind::MergeStored { parts, from, .. } => {
+            let mut all = parts
+                .iter()
+                .zip(from)
+                .map(|(part, from)| any(part, from, context));
+            // every part of the chain is needed
+            Some(all.find(Result::is_err).unwrap_or(Ok(())))
+        }
         StepKind::VerifyStored { object, device, .. } => {
             Some(any(object, std::slice::from_ref(device), context))
         }

@@ -32,6 +32,7 @@ pub(super) fn is_durable(kind: &StepKind) -> bool {
         kind,
         StepKind::CommitPart { .. }
             | StepKind::ArchiveLog { .. }
+            | StepKind::MergeStored { .. }
             | StepKind::CopyStored { .. }
             | StepKind::Extract { .. }
             | StepKind::Undo { .. }
@@ -50,7 +51,8 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
     for (index, step) in graph.steps.iter().enumerate() {
         let journaled = history.contains(&step.id);
         let found = match &step.kind {
-            StepKind::CommitPart { part, devices, .. } => {
+            StepKind::CommitPart { part, devices, .. }
+            | StepKind::MergeStored { part, devices, .. } => {
                 let holds = holds_part(context, part, devices, &mut resumed.records);
                 // what one device holds is copied on from there, not from the source again
                 holds == Holds::All || journaled && holds == Holds::Some

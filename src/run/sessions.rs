@@ -18,6 +18,8 @@ pub struct Bracket {
     pub identity: String,
     /// How it is copied.
     pub method: Option<Method>,
+    /// The part that only changes are copied since; none for a copy that stands alone.
+    pub base: Option<String>,
     /// The state it was in when the session began, when the step asks for it.
     pub state: Option<String>,
     /// The part that shows the same state: nothing is copied then.

@@ -45,6 +45,14 @@ pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError>
                     }
                 }
             }
+            StepKind::MergeStored {
+                component, devices, ..
+            } => {
+                let bytes = shared(component, step.estimate.bytes.unwrap_or(0), context);
+                for name in devices {
+                    on_device(&mut needs, context, name, bytes)?;
+                }
+            }
             StepKind::CopyStored { to, .. } => {
                 on_device(&mut needs, context, to, step.estimate.bytes.unwrap_or(0))?;
             }
@@ -132,6 +140,18 @@ fn copied(step: &Step, context: &Context) -> Option<u64> {
     };
     let share = context.shares.get(component).copied().unwrap_or(unknown);
     Some((size as f64 * share) as u64)
+}
+
+/// What a merged part will take, by the share of its size that the component's last copy took.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate of something positive"
+)]
+fn shared(component: &str, size: u64, context: &Context) -> u64 {
+    let share = context.shares.get(component).copied().unwrap_or(1.0);
+    (size as f64 * share) as u64
 }
 
 /// Room where a restored copy is built: beside its target.

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Full backup, restore and log archive of a PostgreSQL cluster beside its peers, in the same rounds of
-# an outside harness that makes the cluster and measures each side (wall, CPU of command and server,
+# Full and incremental backup, restore and log archive of a PostgreSQL cluster beside its peers, in the
+# same rounds of an outside harness that makes the cluster and measures each side (wall, CPU of command and server,
 # peak memory of the process tree, bytes stored). The harness takes planc's commands from the
-# environment: PLANC_FULL, PLANC_RESTORE, PLANC_PUSH, PLANC_GET.
+# environment: PLANC_FULL, PLANC_INCR, PLANC_RESTORE, PLANC_PUSH, PLANC_GET. In the rounds of `incr` the first run
+# of planc is preceded by its full, unmeasured, as those of the peers are; from then on the log goes to planc.
 # `table` is one table back at a moment: planc's own copy and log of the same cluster are made first, with as much
 # work and the same accident as the harness makes for the peers (PLANC_PITR).
-# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|restore|wal|table [CASES]
+# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|incr|restore|wal|table [CASES]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-what=${1:?full, restore, wal or table} cases=${2:-pgbackrest-2.45-lz4}
+what=${1:?full, incr, restore, wal or table} cases=${2:-pgbackrest-2.45-(incr-)?lz4}
 harness=${HARNESS:?the folder of the harness}
 export BENCH_DIR=${BENCH_DIR:-/tmp/plan-bench} PGPORT=${PGPORT:-54329} QUIET_WAIT=${QUIET_WAIT:-0}
 site=$BENCH_DIR/planc programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
@@ -26,16 +27,17 @@ service bench is postgresql {
   database mixed
 }
 backup everything of base, tablespace fast, tablespace slow {
-  physical full every sun at 04:00
+  physical full every 30d
+  physical incremental every 1s
   store on near
-  retain window 7d
+  retain window 40d
   compress zstd 1
   parallel 2
   encrypt none
 }
 archive wal of bench {
   ship every 1min to near
-  retain window 8d
+  retain window 41d
   compress zstd 1
   encrypt none
 }
@@ -69,7 +71,7 @@ as="runuser -u postgres -- $planc"
 plan="--plan $site/bench.plan"
 push="exec $planc log push $plan --service bench"
 cat > "$site/fresh.sh" <<FRESH
-rm -rf '$site/near' '$site/state' && install -d -o postgres '$site/near'
+rm -rf '$site/near' '$site/state' '$site/based' && install -d -o postgres '$site/near'
 $as device init --all $plan > /dev/null
 printf '#!/bin/bash\n%s\n' '$push "\$1"' > '$BENCH_DIR/archive.next'
 chmod 755 '$BENCH_DIR/archive.next' && mv '$BENCH_DIR/archive.next' '$BENCH_DIR/archive.sh'
@@ -89,6 +91,11 @@ prepare_table() {
 }
 export PLANC_FULL="cd $site && $as run everything --quiet $plan" PLANC_FULL_SETUP="bash $site/fresh.sh"
 export PLANC_FULL_STORED="$site/near"
+cat > "$site/base.sh" <<BASE
+[ -e '$site/based' ] || { bash '$site/fresh.sh' && $PLANC_FULL && touch '$site/based'; }
+sleep 1.1  # until the next incremental is due
+BASE
+export PLANC_INCR="$PLANC_FULL" PLANC_INCR_SETUP="bash $site/base.sh" PLANC_INCR_STORED="$site/near"
 export PLANC_RESTORE="cd $site && $as restore bench --at backup --to $BENCH_DIR/rest/new/planc --relocate fast=$BENCH_DIR/rest/new/ts/fast --relocate slow=$BENCH_DIR/rest/new/ts/slow $plan --yes --quiet"
 export PLANC_RESTORE_SETUP="rm -rf '$BENCH_DIR/rest/new'; install -d -o postgres '$BENCH_DIR/rest/new' '$BENCH_DIR/rest/new/ts'"
 export PLANC_PITR="cd $site && $as recover one_table --yes --quiet $plan"
@@ -97,6 +104,7 @@ export PLANC_PITR_STORED="$site/near"
 export PLANC_PUSH="$push %p" CASES=$cases ROUNDS=${ROUNDS:-3} WARM_ROUNDS=${WARM_ROUNDS:-0}
 case $what in
     full) bash "$harness/10_full.sh" ;;
+    incr) rm -f "$site/based"; bash "$harness/20_incr.sh" ;;
     restore) bash "$site/fresh.sh" && bash -c "$PLANC_FULL" && bash "$harness/30_restore.sh" ;;
     wal) bash "$harness/40_wal.sh" ;;
     table)

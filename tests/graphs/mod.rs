@@ -1,5 +1,6 @@
 //! Tests of graphs and schedules.
 
+mod chains;
 mod compile;
 mod due;
 mod laws;

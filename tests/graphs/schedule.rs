@@ -65,6 +65,7 @@ fn begin(component: &str) -> StepKind {
         component: component.into(),
         method: planc::facts::holdings::Method::PhysicalFull,
         changed_since: None,
+        base: None,
     }
 }
 

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use planc::engine::postgres::base::meant;
 use planc::engine::postgres::history::History;
-use planc::engine::postgres::increment::{self, Base, Tally};
-use planc::engine::postgres::label::BackupLabel;
+use planc::engine::postgres::increment::{self, Tally};
 use planc::engine::postgres::lsn::{Lsn, Segment, SegmentSize, Timeline};
+use planc::engine::postgres::restore::ClusterRestore;
 use planc::engine::postgres::stream::{Course, Stop, Stream};
-use planc::engine::{BackupSession, EntryKind};
+use planc::engine::{BackupSession, BaseCopy, Entry, EntryKind};
+use planc::facts::holdings::Position;
 
 use super::cluster::{Cluster, run, run_ok, versions};
 use super::ledger::{self, Writer};
@@ -20,28 +22,17 @@ fn size() -> SegmentSize {
     SegmentSize::new(1 << 20).expect("a size")
 }
 
-fn system(cluster: &Cluster) -> u64 {
-    let told = cluster.ask("select system_identifier from pg_control_system()");
-    told.parse::<i64>().expect("a number").cast_unsigned()
-}
-
-/// What an incremental part on top of these files builds on.
-fn base_of(cluster: &Cluster, ended: &planc::engine::EndedBackup, folder: &Path) -> Base {
-    let label = BackupLabel::parse(&ended.notes["backup_label"]).expect("a label");
-    let mut files = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(folder) {
-        let entry = entry.expect("listed");
-        if entry.file_type().is_file() {
-            let path = entry.path().strip_prefix(folder).expect("inside");
-            let bytes = entry.metadata().expect("metadata").len();
-            files.insert(path.to_str().expect("a name").to_owned(), bytes);
-        }
-    }
-    Base {
-        timeline: label.timeline,
-        start: label.start,
-        system_identifier: system(cluster),
-        files,
+/// What an incremental part on top of this one builds on.
+fn base_of(part: &Part) -> BaseCopy {
+    let files = part.entries.iter().map(|entry| {
+        let about = std::fs::metadata(part.folder.path().join(&entry.path));
+        (entry.path.clone(), about.expect("metadata").len())
+    });
+    BaseCopy {
+        part: "base".to_owned(),
+        identity: part.ended.notes["system-identifier"].clone(),
+        ended: part.ended.clone(),
+        files: files.collect(),
     }
 }
 
@@ -53,11 +44,15 @@ fn archived(cluster: &Cluster) -> impl FnMut(Segment) -> Option<Vec<u8>> + use<>
 
 fn copy_changed(
     cluster: &Cluster,
-    base: Base,
-    archived: impl FnMut(Segment) -> Option<Vec<u8>>,
+    base: &BaseCopy,
+    mut archived: impl FnMut(Segment) -> Option<Vec<u8>>,
 ) -> (Part, Tally, Option<String>) {
     let spec = parts::spec(cluster, "postgres", &[]);
-    let session = increment::begin(&spec, "shop/base/base", base, archived);
+    let mut log = |at: &Position| {
+        let (timeline, lsn) = Timeline::of(at).expect("a position");
+        archived(Segment::holding(timeline, lsn, size()))
+    };
+    let session = increment::begin(&spec, "shop/base/base", base, &mut log);
     let mut session = session.expect("a bracket");
     let doubt = session.doubt().map(str::to_owned);
     let (folder, entries) = gather(&mut session).expect("copied");
@@ -71,17 +66,35 @@ fn copy_changed(
     (part, tally, doubt)
 }
 
-/// Puts an incremental part onto its base, in place.
-fn onto(base: Part, part: Part) -> Part {
-    increment::apply(base.folder.path(), part.folder.path(), &part.entries).expect("applied");
-    let entries = part.entries.into_iter().map(|mut entry| {
-        entry.path = increment::meant(&entry.path).0;
+/// The files that a chain of parts becomes when it is restored.
+fn put_together(cluster: &Cluster, chain: &[&Part]) -> Part {
+    let scratch = super::cluster::folder();
+    let spec = parts::spec(cluster, "postgres", &[]);
+    let session = ClusterRestore::new(spec, &scratch.path().join("staging"));
+    let mut session = session.expect("a folder");
+    for part in chain {
+        restored::hand_over(&mut session, part).expect("they fit");
+    }
+    let folder = super::cluster::folder();
+    std::fs::remove_dir(folder.path()).expect("removed");
+    std::fs::rename(session.data_directory(), folder.path()).expect("moved");
+    let newest = chain.last().expect("a part");
+    let entries = newest.entries.iter().cloned().map(|mut entry| {
+        entry.path = meant(&entry.path).0;
         entry
     });
+    let entries: Vec<Entry> = entries.collect();
+    let named: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
+    for found in walkdir::WalkDir::new(folder.path()).min_depth(1) {
+        let found = found.expect("listed");
+        let path = found.path().strip_prefix(folder.path()).expect("inside");
+        let path = path.to_str().expect("a name");
+        assert!(named.contains(path), "{path} was dropped and is there");
+    }
     Part {
-        folder: base.folder,
-        entries: entries.collect(),
-        ended: part.ended,
+        ended: newest.ended.clone(),
+        folder,
+        entries,
     }
 }
 
@@ -173,8 +186,7 @@ fn a_chain_is_byte_equal_to_a_full_copy_and_recovers() {
         cluster.sql("checkpoint");
         cluster.sql("select count(*) from hinted");
         Writer::rest();
-        let base = base_of(&cluster, &full.ended, full.folder.path());
-        let (one, tally, doubt) = copy_changed(&cluster, base, archived(&cluster));
+        let (one, tally, doubt) = copy_changed(&cluster, &base_of(&full), archived(&cluster));
         assert_eq!(doubt, None);
         assert!(tally.patched.0 > 100, "{tally:?}");
         let whole: u64 = full
@@ -189,12 +201,10 @@ fn a_chain_is_byte_equal_to_a_full_copy_and_recovers() {
         // what is new besides (an index, a database) is no matter of changed pages
         let read = tally.patched.1 * 8192;
         assert!(read < whole / 10, "{read} of {whole}");
-        let chain = onto(full, one);
 
         each(&cluster, MORE);
         let acknowledged = writer.finish();
-        let base = base_of(&cluster, &chain.ended, chain.folder.path());
-        let (two, tally, doubt) = copy_changed(&cluster, base, archived(&cluster));
+        let (two, tally, doubt) = copy_changed(&cluster, &base_of(&one), archived(&cluster));
         assert_eq!(doubt, None);
         assert!(
             tally
@@ -202,16 +212,24 @@ fn a_chain_is_byte_equal_to_a_full_copy_and_recovers() {
                 .contains_key("its length does not follow from the base's"),
             "{tally:?}"
         );
-        let chain = onto(chain, two);
+        let parts = [&full, &one, &two];
+        let chain = put_together(&cluster, &parts);
         // nobody writes any more: a full copy taken now must hold the very same pages
         let now = copy(&engine, "shop/base/base").expect("a full part");
         assert_equal(&chain, &now);
+
+        let spec = parts::spec(&cluster, "postgres", &[]);
+        let folder = super::cluster::folder();
+        let mut session = ClusterRestore::new(spec, folder.path()).expect("a folder");
+        restored::hand_over(&mut session, &full).expect("the base");
+        let error = restored::hand_over(&mut session, &two).expect_err("the middle is missing");
+        assert!(error.to_string().contains("builds on the part"), "{error}");
 
         cluster.sql("select pg_switch_wal()");
         cluster.stop("fast");
         let log = restored::log(&cluster);
         let until = Until::Graph(planc::graph::step::RecoveryTarget::Latest);
-        let (copy, _) = restored::running(&cluster, &[&chain], &log, &until);
+        let (copy, _) = restored::running(&cluster, &parts, &log, &until);
         assert_eq!(ledger::read(&copy, "ledger"), acknowledged);
         assert_eq!(copy.ask("select count(*) from big"), "42000");
         assert_eq!(copy.ask("select count(*) from cut"), "50");
@@ -272,30 +290,28 @@ fn every_doubt_means_a_full_read() {
     each(&cluster, FILL);
     let engine = parts::engine(&cluster, &[]);
     let full = copy(&engine, "shop/base/base").expect("a full part");
-    let base = base_of(&cluster, &full.ended, full.folder.path());
+    let base = base_of(&full);
     each(&cluster, CHANGE);
     for _ in 0..80 {
         cluster.sql("insert into big select max(i) + 1, 'n' from big; select pg_switch_wal()");
     }
     cluster.sql("checkpoint");
     cluster.sql("checkpoint");
-    let last = Segment::holding(base.timeline, base.start, size());
+    let from = full.ended.from.as_ref().expect("a start");
+    let (timeline, start) = Timeline::of(from).expect("a position");
+    let last = Segment::holding(timeline, start, size());
     assert!(
         !cluster.data.join("pg_wal").join(last.name(size())).exists(),
         "recycled"
     );
 
-    let (part, tally, doubt) = copy_changed(&cluster, base.clone(), |_| None);
+    let (part, tally, doubt) = copy_changed(&cluster, &base, |_| None);
     assert!(
         doubt.is_some_and(|why| why.contains("is not there")),
         "{tally:?}"
     );
     assert_eq!(tally.patched, (0, 0));
-    assert!(
-        part.entries
-            .iter()
-            .all(|entry| !increment::meant(&entry.path).1)
-    );
+    assert!(part.entries.iter().all(|entry| !meant(&entry.path).1));
     let mut damaged = archived(&cluster);
     let one_bit = |segment: Segment| {
         let mut bytes = damaged(segment)?;
@@ -304,22 +320,21 @@ fn every_doubt_means_a_full_read() {
         }
         Some(bytes)
     };
-    let (_, tally, doubt) = copy_changed(&cluster, base.clone(), one_bit);
+    let (_, tally, doubt) = copy_changed(&cluster, &base, one_bit);
     assert!(
         doubt.is_some() && tally.patched == (0, 0),
         "{doubt:?} {tally:?}"
     );
-    let foreign = Base {
-        system_identifier: base.system_identifier ^ 1,
-        ..base.clone()
-    };
-    let (_, tally, doubt) = copy_changed(&cluster, foreign, archived(&cluster));
+    let mut foreign = base.clone();
+    let system = "system-identifier".to_owned();
+    foreign.ended.notes.insert(system, "7".to_owned());
+    let (_, tally, doubt) = copy_changed(&cluster, &foreign, archived(&cluster));
     assert!(doubt.is_some() && tally.patched == (0, 0));
     // with all of the archive there is none
-    let (part, tally, doubt) = copy_changed(&cluster, base, archived(&cluster));
+    let (part, tally, doubt) = copy_changed(&cluster, &base, archived(&cluster));
     assert_eq!(doubt, None);
     assert!(tally.patched.0 > 100);
-    let chain = onto(full, part);
+    let chain = put_together(&cluster, &[&full, &part]);
     assert_equal(
         &chain,
         &copy(&engine, "shop/base/base").expect("a full part"),
@@ -338,17 +353,17 @@ fn summaries_of_the_server_stand_in_for_a_log_that_is_gone() {
     each(&cluster, FILL);
     let engine = parts::engine(&cluster, &[]);
     let full = copy(&engine, "shop/base/base").expect("a full part");
-    let base = base_of(&cluster, &full.ended, full.folder.path());
+    let base = base_of(&full);
     each(&cluster, CHANGE);
     for _ in 0..80 {
         cluster.sql("insert into big select max(i) + 1, 'n' from big; select pg_switch_wal()");
     }
     cluster.sql("checkpoint");
     cluster.sql("checkpoint");
-    let (part, tally, doubt) = copy_changed(&cluster, base, |_| None);
+    let (part, tally, doubt) = copy_changed(&cluster, &base, |_| None);
     assert_eq!(doubt, None);
     assert!(tally.patched.0 > 100, "{tally:?}");
-    let chain = onto(full, part);
+    let chain = put_together(&cluster, &[&full, &part]);
     assert_equal(
         &chain,
         &copy(&engine, "shop/base/base").expect("a full part"),

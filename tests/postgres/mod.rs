@@ -5,6 +5,7 @@ mod ahead;
 mod archive;
 mod backup;
 mod campaign;
+mod chains;
 mod cluster;
 mod command;
 mod damaged;

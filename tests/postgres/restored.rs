@@ -45,6 +45,7 @@ pub(crate) fn log(of: &Cluster) -> Vec<LogRange> {
 
 /// Hands the files of a part to a session.
 pub(crate) fn hand_over(session: &mut ClusterRestore, part: &Part) -> Result<(), EngineError> {
+    session.begin_part(&part.ended)?;
     for entry in &part.entries {
         session.entry(entry)?;
         if entry.kind == EntryKind::File {

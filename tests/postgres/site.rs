@@ -100,6 +100,17 @@ impl Site {
         Self::with(version, str::to_owned)
     }
 
+    /// As [`Site::new`], with a full now and then and what changed between.
+    pub(crate) fn incremental(version: u32) -> Self {
+        let full = "  physical full every day at 02:00\n";
+        let both = "  physical full every 30d\n  physical incremental every 1s\n";
+        Self::with(version, |plan| {
+            assert!(plan.contains(full));
+            let plan = plan.replace(full, both).replace("window 7d", "window 40d");
+            plan.replace("window 8d", "window 41d")
+        })
+    }
+
     /// As [`Site::new`], with a plan that is changed.
     pub(crate) fn with(version: u32, change: impl FnOnce(&str) -> String) -> Self {
         let cluster = Cluster::create(version);

@@ -179,11 +179,13 @@ fn backup(tries: OnFailure) -> StepGraph {
             component: component.clone(),
             method,
             changed_since: None,
+            base: None,
         },
         StepKind::CopyPart {
             component: component.clone(),
             part: part.clone(),
             method,
+            base: None,
             devices: devices.clone(),
             codec: Codec::None,
             key: None,

@@ -91,11 +91,13 @@ fn backup() -> StepGraph {
             component: component.clone(),
             method,
             changed_since: None,
+            base: None,
         },
         StepKind::CopyPart {
             component: component.clone(),
             part: part.clone(),
             method,
+            base: None,
             devices: devices.clone(),
             codec: Codec::None,
             key: None,

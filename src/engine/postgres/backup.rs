@@ -26,7 +26,8 @@ pub struct Bracket {
     client: Client,
     server: ServerFacts,
     place: Place,
-    apart: Vec<Place>,
+    /// Folders that base leaves out because they are parts of their own.
+    pub(super) apart: Vec<Place>,
     names: Names,
     selection: Selection,
     bad: Vec<(String, BadPage)>,
@@ -197,10 +198,7 @@ impl Bracket {
             if (start..=stop).contains(&page.lsn) {
                 continue;
             }
-            self.warnings.push(format!(
-                "damaged page: {path} block {} (checksum {:#06x} instead of {:#06x})",
-                page.block, page.found, page.expected
-            ));
+            self.warnings.push(page.words(&path));
         }
     }
 }

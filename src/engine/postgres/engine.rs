@@ -11,11 +11,13 @@ use super::dumps::{self, DumpRestore, Dumping, Snapshots};
 use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
-use super::{PostgresSpec, amcheck, archive, backup, extract, instance, logical, server, undo};
+use super::{
+    PostgresSpec, amcheck, archive, backup, extract, increment, instance, logical, server, undo,
+};
 use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{
-    Archived, BackupSession, Engine, EngineError, Extracted, Extraction, LogHeld, LogRange,
-    LogSink, Lost, RestoreSession, Rows, Survey, TransactionSummary,
+    Archived, BackupSession, BaseCopy, Engine, EngineError, Extracted, Extraction, LogHeld,
+    LogRange, LogSink, Lost, RestoreSession, Rows, StoredLog, Survey, TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -101,6 +103,17 @@ impl Engine for PostgresEngine {
                 method.words()
             ))),
         }
+    }
+
+    fn begin_changed(
+        &self,
+        component: &str,
+        base: &BaseCopy,
+        log: StoredLog<'_>,
+        _now: Timestamp,
+    ) -> Result<Box<dyn BackupSession>, EngineError> {
+        let session = increment::begin(&self.spec, component, base, log)?;
+        Ok(Box::new(session))
     }
 
     fn archive(

@@ -1,46 +1,33 @@
 //! Owns incremental parts: a bracket of backup mode in which of each relation file only the pages
-//! are read that changed since a base part; and putting such a part onto its base.
+//! are read that changed since a base part.
 //!
 //! A page that the log between the two brackets' starts does not name is, in the base, as it was
 //! when this bracket began: what came later is in the log that a recovery replays. Whatever is in
 //! doubt (R18) is read in full, file by file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read};
 use std::path::Path;
 
+use super::base::{BASE, Base, LENGTHS, folders, prefixed};
 use super::changes::{Answer, ChangeSet, Relation};
-use super::files::cannot;
 use super::history::History;
 use super::lsn::{Lsn, Segment, Timeline};
 use super::page::PAGE_BYTES;
-use super::patch::{PREFIX, Patch};
+use super::patch::Patch;
+use super::read::BadPage;
 use super::server::ServerFacts;
 use super::stream::Course;
 use super::{PostgresSpec, backup, connect, control, pages, read, summaries};
-use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
-
-/// Note that names the base of an incremental part: timeline and start.
-pub const BASE: &str = "increment-base";
+use crate::engine::{
+    BackupSession, BaseCopy, EndedBackup, EngineError, Entry, EntryKind, PartSink, Selective,
+    StoredLog,
+};
 
 /// Object ids of the tablespaces that every cluster has.
 const DEFAULT_TABLESPACE: u32 = 1663;
 const GLOBAL_TABLESPACE: u32 = 1664;
-
-/// The part that an incremental one builds on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
-    /// Its timeline.
-    pub timeline: Timeline,
-    /// Where its bracket began: replay starts there.
-    pub start: Lsn,
-    /// Identity of the cluster it is of.
-    pub system_identifier: u64,
-    /// Bytes of its files, by path; of a chain those of its newest part.
-    pub files: BTreeMap<String, u64>,
-}
 
 /// What was read, for people and tests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,68 +44,99 @@ pub struct IncrementalSession {
     delta: Delta,
     /// What was read so far.
     pub tally: Tally,
-    warnings: Vec<String>,
+    found: Found,
 }
 
 /// What is known of the changes since the base.
 struct Delta {
-    base: Base,
+    /// None when it cannot be understood.
+    base: Option<Base>,
     changes: ChangeSet,
     segment_blocks: u32,
     checksums: bool,
-    start: Lsn,
 }
 
-/// Enters backup mode for a component and finds what changed since `base`. `archived` gives a
-/// segment of the stored log; what it does not have is looked for in the server's own `pg_wal`.
+/// What was found on the way.
+#[derive(Default)]
+struct Found {
+    /// Blocks of the files of which pages were read.
+    lengths: BTreeMap<String, u32>,
+    bad: Vec<(String, BadPage)>,
+}
+
+/// Enters backup mode for a component and finds what changed since `copy`. `log` gives the stored
+/// log; what the server still has in its own `pg_wal` is read there.
 ///
 /// # Errors
 /// When backup mode cannot be entered. That the changes cannot be told is no error.
 pub fn begin(
     spec: &PostgresSpec,
     key: &str,
-    base: Base,
-    mut archived: impl FnMut(Segment) -> Option<Vec<u8>>,
+    copy: &BaseCopy,
+    log: StoredLog<'_>,
 ) -> Result<IncrementalSession, EngineError> {
-    let inner: Box<dyn BackupSession> = Box::new(backup::begin(spec, key)?);
+    let inner = backup::begin(spec, key)?;
     let mut client = connect::open(&spec.service, &spec.connect)?;
     let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
-    let control = read::control_file(&server.data_directory.join(control::PATH))?;
-    let wal = server.data_directory.join("pg_wal");
-    let fetch = |segment: Segment| {
-        let own = || std::fs::read(wal.join(segment.name(control.wal_segment_size))).ok();
-        archived(segment).or_else(own)
-    };
-    let mut changes = match history(&wal, control.timeline) {
-        Some(history) if is_base_of(&base, &history, control.system_identifier) => {
-            let course = Course {
-                history,
-                size: control.wal_segment_size,
-                system_identifier: control.system_identifier,
-            };
-            ChangeSet::between(course, base.start, control.redo, fetch)
+    let (base, changes) = match Base::of(copy) {
+        Ok(base) if base.apart != folders(&inner.apart) => {
+            let why = "the service was split into other parts when the base was copied";
+            (Some(base), doubt(why))
         }
-        _ => doubt("the base is of another history"),
+        Ok(base) => {
+            let changes = changes(spec, &mut client, &server, &base, log)?;
+            (Some(base), changes)
+        }
+        Err(error) => (None, doubt(&error.to_string())),
     };
-    let range = (base.timeline, base.start..control.redo);
-    if changes.doubt_of_all().is_some()
-        && base.system_identifier == control.system_identifier
-        && let Some(told) = summaries::ask(&mut client, spec, &range)?
-    {
-        changes = told;
-    }
     Ok(IncrementalSession {
-        inner,
+        inner: Box::new(inner),
         delta: Delta {
             base,
             changes,
             segment_blocks: server.segment_blocks,
             checksums: server.checksums,
-            start: control.redo,
         },
         tally: Tally::default(),
-        warnings: Vec::new(),
+        found: Found::default(),
     })
+}
+
+/// What changed from the base's start to the newest checkpoint's, which is this bracket's own or
+/// one behind it.
+fn changes(
+    spec: &PostgresSpec,
+    client: &mut postgres::Client,
+    server: &ServerFacts,
+    base: &Base,
+    log: StoredLog<'_>,
+) -> Result<ChangeSet, EngineError> {
+    let control = read::control_file(&server.data_directory.join(control::PATH))?;
+    if control.system_identifier != base.system_identifier {
+        return Ok(doubt("the base is of another cluster"));
+    }
+    let wal = server.data_directory.join("pg_wal");
+    let (start, size) = (base.start, control.wal_segment_size);
+    let history = history(&wal, control.timeline);
+    let history = history.filter(|history| history.contains(start.timeline, start.lsn));
+    let Some(history) = history else {
+        return Ok(doubt("the base is of another history"));
+    };
+    let course = Course {
+        history,
+        size,
+        system_identifier: control.system_identifier,
+    };
+    let fetch = |segment: Segment| {
+        let own = std::fs::read(wal.join(segment.name(size))).ok();
+        own.or_else(|| log(&segment.timeline.at(segment.start(size))))
+    };
+    let told = ChangeSet::between(course, start.lsn, control.redo, fetch);
+    if told.doubt_of_all().is_none() {
+        return Ok(told);
+    }
+    let range = (start.timeline, start.lsn..control.redo);
+    Ok(summaries::ask(client, spec, &range)?.unwrap_or(told))
 }
 
 fn doubt(why: &str) -> ChangeSet {
@@ -135,15 +153,29 @@ fn history(wal: &Path, timeline: Timeline) -> Option<History> {
     History::parse(timeline, &text).ok()
 }
 
-fn is_base_of(base: &Base, history: &History, system: u64) -> bool {
-    base.system_identifier == system && history.contains(base.timeline, base.start)
-}
-
 impl IncrementalSession {
     /// Why everything is read in full, when that is so.
     #[must_use]
     pub fn doubt(&self) -> Option<&str> {
         self.delta.changes.doubt_of_all()
+    }
+
+    /// Whether no file builds on the base: then the copy stands alone.
+    fn stands_alone(&self) -> bool {
+        self.tally.patched.0 == 0
+    }
+}
+
+impl Tally {
+    /// In words, for the report.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let (files, pages) = self.patched;
+        let mut words = format!("{pages} changed pages of {files} files");
+        for (why, files) in &self.full {
+            words = format!("{words}; {files} files in full: {why}");
+        }
+        words
     }
 }
 
@@ -153,18 +185,47 @@ impl BackupSession for IncrementalSession {
             inner: sink,
             delta: &self.delta,
             tally: &mut self.tally,
-            warnings: &mut self.warnings,
+            found: &mut self.found,
             pending: None,
         };
         self.inner.copy(&mut through)
     }
 
+    fn selective(&self) -> Option<Selective> {
+        let why = self.doubt().unwrap_or("no file of it is as it was");
+        Some(Selective {
+            whole: self.stands_alone().then(|| why.to_owned()),
+            told: self.tally.words(),
+        })
+    }
+
     fn end(self: Box<Self>) -> Result<EndedBackup, EngineError> {
+        let alone = self.stands_alone();
         let mut ended = self.inner.end()?;
-        ended.warnings.extend(self.warnings);
-        let base = format!("{} {}", self.delta.base.timeline, self.delta.base.start);
-        ended.notes.insert(BASE.to_owned(), base);
+        judge_pages(&self.found.bad, &mut ended);
+        if let Some(why) = self.delta.changes.doubt_of_all() {
+            let warning = format!("everything was read in full, not the changes only: {why}");
+            ended.warnings.push(warning);
+        }
+        if let Some(base) = self.delta.base.filter(|_| !alone) {
+            ended.notes.insert(BASE.to_owned(), base.start.print());
+            // a map from text to numbers always has a text
+            let lengths = serde_json::to_string(&self.found.lengths).unwrap_or_default();
+            ended.notes.insert(LENGTHS.to_owned(), lengths);
+        }
         Ok(ended)
+    }
+}
+
+/// A damaged page that was changed inside the bracket is written anew by replay; every other one
+/// is told.
+fn judge_pages(bad: &[(String, BadPage)], ended: &mut EndedBackup) {
+    let value = |position: &Option<crate::facts::holdings::Position>| {
+        position.as_ref().map_or(Lsn(0), |at| Lsn(at.value))
+    };
+    let bracket = value(&ended.from)..=value(&ended.until);
+    for (path, page) in bad.iter().filter(|(_, page)| !bracket.contains(&page.lsn)) {
+        ended.warnings.push(page.words(path));
     }
 }
 
@@ -174,7 +235,7 @@ struct DeltaSink<'a> {
     inner: &'a mut dyn PartSink,
     delta: &'a Delta,
     tally: &'a mut Tally,
-    warnings: &'a mut Vec<String>,
+    found: &'a mut Found,
     /// A relation file that was announced and not begun.
     pending: Option<Entry>,
 }
@@ -187,7 +248,13 @@ impl DeltaSink<'_> {
         }
     }
 
-    fn pages(&mut self, mut entry: Entry, patch: Patch, file: &File) -> Result<u64, EngineError> {
+    /// Hands on the changed pages; `file` may be missing when there are none.
+    fn pages(
+        &mut self,
+        mut entry: Entry,
+        patch: Patch,
+        file: Option<&File>,
+    ) -> Result<u64, EngineError> {
         let of = entry.path.clone();
         entry.path = prefixed(&of);
         self.inner.entry(entry)?;
@@ -196,16 +263,35 @@ impl DeltaSink<'_> {
         let length = header.len() as u64 + patch.blocks.len() as u64 * PAGE_BYTES as u64;
         self.tally.patched.0 += 1;
         self.tally.patched.1 += patch.blocks.len() as u64;
+        self.found.lengths.insert(of.clone(), patch.length);
+        let Some(file) = file else {
+            return self
+                .inner
+                .read_from(&mut header.as_slice(), length, Path::new(&of));
+        };
         let mut pages = pages::Pages::new(file, first, patch.blocks, self.delta.checksums);
         let mut bytes = header.as_slice().chain(&mut pages);
         let written = self.inner.read_from(&mut bytes, length, Path::new(&of))?;
-        for bad in pages.bad.iter().filter(|bad| bad.lsn < self.delta.start) {
-            self.warnings.push(format!(
-                "damaged page: {of} block {} (checksum {:#06x} instead of {:#06x})",
-                bad.block, bad.found, bad.expected
-            ));
-        }
+        let bad = pages.bad.into_iter().map(|page| (of.clone(), page));
+        self.found.bad.extend(bad);
         Ok(written)
+    }
+
+    /// The changed pages of a file, when they can be told and the file can be opened again.
+    fn selected(&self, of: &str, path: &Path, bytes: u64) -> Result<(Patch, Option<File>), String> {
+        let patch = self.delta.patch(of, bytes).map_err(str::to_owned)?;
+        if patch.blocks.is_empty() {
+            return Ok((patch, None));
+        }
+        match File::open(path) {
+            Ok(file) => Ok((patch, Some(file))),
+            // what was dropped since it was listed is read from the descriptor that the bracket
+            // holds
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err("it was dropped meanwhile".to_owned())
+            }
+            Err(error) => Err(format!("it cannot be opened again: {error}")),
+        }
     }
 }
 
@@ -227,18 +313,17 @@ impl PartSink for DeltaSink<'_> {
         let Some(entry) = self.pending.take() else {
             return self.inner.read_from(source, limit, path);
         };
-        let why = match self.delta.patch(&entry.path, limit) {
-            // a second look at the file: what was dropped since it was listed is read from the
-            // descriptor that the bracket holds
-            Ok(wanted) => match File::open(path) {
-                Ok(file) => return self.pages(entry, wanted, &file),
-                Err(_) => "it was dropped meanwhile",
-            },
-            Err(why) => why,
-        };
-        *self.tally.full.entry(why.to_owned()).or_default() += 1;
-        self.inner.entry(entry)?;
-        self.inner.read_from(source, limit, path)
+        if limit == 0 {
+            return self.inner.entry(entry).map(|()| 0);
+        }
+        match self.selected(&entry.path, path, limit) {
+            Ok((patch, file)) => self.pages(entry, patch, file.as_ref()),
+            Err(why) => {
+                *self.tally.full.entry(why).or_default() += 1;
+                self.inner.entry(entry)?;
+                self.inner.read_from(source, limit, path)
+            }
+        }
     }
 
     fn hole(&mut self, length: u64) -> Result<(), EngineError> {
@@ -264,7 +349,11 @@ impl Delta {
         let Some((relation, _)) = place(path) else {
             return Err("it is no relation");
         };
-        let Some(base) = self.base.files.get(path) else {
+        if let Some(why) = self.changes.doubt_of_all() {
+            return Err(why);
+        }
+        let base = self.base.as_ref().and_then(|base| base.files.get(path));
+        let Some(base) = base else {
             return Err("the base does not have it");
         };
         if !base.is_multiple_of(page) || !bytes.is_multiple_of(page) || bytes < *base {
@@ -321,124 +410,11 @@ fn is_main_fork(path: &str) -> bool {
     place(path).is_some()
 }
 
-fn prefixed(path: &str) -> String {
-    match path.rsplit_once('/') {
-        Some((folder, name)) => format!("{folder}/{PREFIX}{name}"),
-        None => format!("{PREFIX}{path}"),
-    }
-}
-
-/// The path that an entry of an incremental part is about, and whether it holds pages.
-#[must_use]
-pub fn meant(path: &str) -> (String, bool) {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    match name.strip_prefix(PREFIX) {
-        Some(name) if folder.is_empty() => (name.to_owned(), true),
-        Some(name) => (format!("{folder}/{name}"), true),
-        None => (path.to_owned(), false),
-    }
-}
-
-/// Puts an incremental part, written to the folder `part`, onto its base in the folder `base`: the
-/// result is what a full copy in the incremental's bracket would be. `entries` are the part's.
-///
-/// # Errors
-/// When the two do not fit, or a folder refuses. Then `base` is spoilt.
-pub fn apply(base: &Path, part: &Path, entries: &[Entry]) -> Result<(), EngineError> {
-    let mut kept: BTreeSet<String> = BTreeSet::new();
-    for entry in entries {
-        let (path, has_pages) = meant(&entry.path);
-        let (from, to) = (part.join(&entry.path), base.join(&path));
-        match entry.kind {
-            EntryKind::Directory => {
-                let made = std::fs::create_dir_all(&to);
-                made.map_err(|error| cannot("create", &to, error))?;
-            }
-            _ if has_pages => apply_pages(&to, &from)?,
-            _ => {
-                let copied = std::fs::copy(&from, &to);
-                copied.map_err(|error| cannot("write", &to, error))?;
-            }
-        }
-        kept.insert(path);
-    }
-    remove_others(base, &kept)
-}
-
-/// Writes the pages of a patch file into the file it stands for.
-///
-/// # Errors
-/// When the file is not the one that the patch was made for.
-pub fn apply_pages(to: &Path, from: &Path) -> Result<(), EngineError> {
-    let pages = File::open(from).map_err(|error| cannot("open", from, error))?;
-    let length = pages
-        .metadata()
-        .map_err(|error| cannot("look at", from, error))?
-        .len();
-    // everything but the pages themselves
-    let begin = length - length / (PAGE_BYTES as u64 + 4) * PAGE_BYTES as u64;
-    let mut header = vec![0; usize::try_from(begin).unwrap_or(0)];
-    pages
-        .read_exact_at(&mut header, 0)
-        .map_err(|error| cannot("read", from, error))?;
-    let (patch, mut at) =
-        Patch::parse(&header, length).map_err(|error| error.of(from.display()))?;
-    let file = File::options().read(true).write(true).open(to);
-    let file = file.map_err(|error| cannot("open", to, error))?;
-    let there = file
-        .metadata()
-        .map_err(|error| cannot("look at", to, error))?
-        .len();
-    if there != u64::from(patch.base) * PAGE_BYTES as u64 {
-        return Err(EngineError::Damaged {
-            what: format!("the base of {}", to.display()),
-            detail: format!("it has {there} bytes instead of {} pages", patch.base),
-        });
-    }
-    let mut page = [0; PAGE_BYTES];
-    for block in &patch.blocks {
-        pages
-            .read_exact_at(&mut page, at)
-            .map_err(|error| cannot("read", from, error))?;
-        let place = u64::from(*block) * PAGE_BYTES as u64;
-        file.write_all_at(&page, place)
-            .map_err(|error| cannot("write", to, error))?;
-        at += PAGE_BYTES as u64;
-    }
-    let done = file.set_len(u64::from(patch.length) * PAGE_BYTES as u64);
-    done.and_then(|()| file.sync_all())
-        .map_err(|error| cannot("write", to, error))
-}
-
-/// What the incremental part does not name was dropped since the base.
-fn remove_others(base: &Path, kept: &BTreeSet<String>) -> Result<(), EngineError> {
-    let mut folders = Vec::new();
-    for entry in walkdir::WalkDir::new(base).min_depth(1) {
-        let entry = entry.map_err(|error| cannot("list", base, error.into()))?;
-        let path = entry.path();
-        let own = path
-            .strip_prefix(base)
-            .unwrap_or(path)
-            .to_string_lossy()
-            .into_owned();
-        if kept.contains(&own) {
-            continue;
-        }
-        if entry.file_type().is_dir() {
-            folders.push(path.to_owned());
-        } else {
-            std::fs::remove_file(path).map_err(|error| cannot("remove", path, error))?;
-        }
-    }
-    for folder in folders.iter().rev() {
-        // one that holds something that is kept was never announced itself and stays
-        let _ = std::fs::remove_dir(folder);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::base::Start;
     use super::*;
 
     #[test]
@@ -465,25 +441,22 @@ mod tests {
         ] {
             assert_eq!(place(path), found, "{path}");
         }
-        assert_eq!(
-            meant(&prefixed("base/5/7.1")),
-            ("base/5/7.1".to_owned(), true)
-        );
-        assert_eq!(meant("base/5/7"), ("base/5/7".to_owned(), false));
     }
 
     fn delta(changes: ChangeSet, bytes: u64) -> Delta {
         Delta {
-            base: Base {
-                timeline: Timeline::new(1).expect("valid"),
-                start: Lsn(40),
+            base: Some(Base {
+                start: Start {
+                    timeline: Timeline::new(1).expect("valid"),
+                    lsn: Lsn(40),
+                },
                 system_identifier: 1,
+                apart: BTreeSet::new(),
                 files: [("base/5/7.1".to_owned(), bytes)].into(),
-            },
+            }),
             changes,
             segment_blocks: 100,
             checksums: true,
-            start: Lsn(80),
         }
     }
 
@@ -511,27 +484,5 @@ mod tests {
             "no whole pages"
         );
         assert!(delta.patch("base/5/8", 8192).is_err(), "new since the base");
-    }
-
-    #[test]
-    fn a_patch_for_another_file_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (to, from) = (folder.path().join("7"), folder.path().join("PAGES.7"));
-        let patch = Patch {
-            base: 2,
-            length: 3,
-            blocks: vec![0, 2],
-        };
-        let mut bytes = patch.print().expect("printed");
-        bytes.extend([[1; PAGE_BYTES], [2; PAGE_BYTES]].concat());
-        std::fs::write(&from, &bytes).expect("written");
-        std::fs::write(&to, vec![9; 3 * PAGE_BYTES]).expect("written");
-        assert!(apply_pages(&to, &from).is_err());
-        std::fs::write(&to, vec![9; 2 * PAGE_BYTES]).expect("written");
-        apply_pages(&to, &from).expect("applied");
-        let expected = [1, 9, 2].map(|byte| vec![byte; PAGE_BYTES]).concat();
-        assert_eq!(std::fs::read(&to).expect("read"), expected);
-        std::fs::write(&from, &bytes[..bytes.len() - 1]).expect("written");
-        assert!(apply_pages(&to, &from).is_err());
     }
 }

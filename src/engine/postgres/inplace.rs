@@ -19,7 +19,7 @@ use super::pieces::Pieces;
 use super::replay::{Replay, Replayed};
 use super::target::Target;
 use super::write::Writer;
-use super::{PostgresSpec, control, fence, ground, instance, positions, read, scope, sound};
+use super::{PostgresSpec, base, control, fence, ground, instance, positions, read, scope, sound};
 use crate::engine::{EndedBackup, EngineError, Entry, LogRange, Lost, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -259,8 +259,12 @@ impl InPlaceRestore {
 impl RestoreSession for InPlaceRestore {
     fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
         let notes = PartNotes::parse(ended)?;
-        self.judge(&notes)?;
-        self.claim(&notes)?;
+        // what builds on the part before goes over it, where that was put
+        if self.part.is_none() || base::start_of_base(ended)?.is_none() {
+            self.judge(&notes)?;
+            self.claim(&notes)?;
+        }
+        self.writer.begin_part(&notes, ended)?;
         self.part = Some(notes);
         Ok(())
     }
@@ -297,7 +301,7 @@ impl RestoreSession for InPlaceRestore {
         if let What::Files(pieces) = &self.what {
             self.told.extend(pieces.finish(&self.data)?);
         }
-        Ok(())
+        self.writer.finish_part()
     }
 
     fn history(&mut self, incarnation: &str, text: &[u8]) -> Result<(), EngineError> {

@@ -20,7 +20,8 @@ use super::{FormatError, bytes_at};
 pub const PREFIX: &str = "PAGES.";
 
 const MAGIC: &[u8; 8] = b"PLANCPG1";
-const HEADER: usize = 24;
+/// Bytes before the list of blocks.
+pub const HEADER: usize = 24;
 
 /// What a file of pages begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,18 @@ impl Patch {
         };
         patch.check()?;
         Ok((patch, HEADER as u64 + 4 * u64::from(count)))
+    }
+
+    /// Bytes before the first page, by the first [`HEADER`] bytes.
+    ///
+    /// # Errors
+    /// When these are no such bytes.
+    pub fn header_bytes(begin: &[u8]) -> Result<usize, FormatError> {
+        if !begin.starts_with(MAGIC) {
+            return Err(FormatError::text("a file of pages", "other bytes"));
+        }
+        let count = bytes_at(begin, 16).map(u32::from_le_bytes)?;
+        Ok(HEADER + 4 * count as usize)
     }
 
     /// Blocks rise, lie inside the file, and all that the base does not have are there.

@@ -46,6 +46,17 @@ pub struct BadPage {
     pub found: u16,
 }
 
+impl BadPage {
+    /// For people; `path` is the file.
+    #[must_use]
+    pub fn words(&self, path: &str) -> String {
+        format!(
+            "damaged page: {path} block {} (checksum {:#06x} instead of {:#06x})",
+            self.block, self.found, self.expected
+        )
+    }
+}
+
 /// Reads a file of pages and judges every page on the way, without a copy of its own while it is
 /// asked for at least a page at a time.
 pub struct PageReader<'a> {

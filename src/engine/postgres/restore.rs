@@ -23,7 +23,7 @@ use super::replay::{Replay, Replayed};
 use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
-use super::{FormatError, PostgresSpec, fence, instance, read, sound};
+use super::{FormatError, PostgresSpec, base, fence, instance, read, sound};
 use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -407,7 +407,7 @@ impl RestoreSession for ClusterRestore {
                 self.writer.map(&format!("pg_tblspc/{oid}"), &place);
             }
         }
-        Ok(())
+        self.writer.begin_part(&notes, ended)
     }
 
     fn wanted(&mut self, entry: &Entry) -> Result<Wanted, EngineError> {
@@ -464,6 +464,12 @@ impl RestoreSession for ClusterRestore {
 
     fn finish_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
         let notes = PartNotes::parse(ended)?;
+        self.writer.finish_part()?;
+        if base::start_of_base(ended)?.is_some() {
+            // of a chain only the newest part counts: replay begins where it began
+            let folder = notes.place.folder();
+            self.parts.retain(|(part, _)| part.place.folder() != folder);
+        }
         self.parts.push((notes, ended.clone()));
         Ok(())
     }

@@ -1,14 +1,18 @@
 //! Owns writing the entries of parts into folders: names from outside never lead out of them, no
-//! file is written over, owners and modes are those of the source (R26).
+//! file is written over but by a part that builds on the one that wrote it, owners and modes are
+//! those of the source (R26).
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component as PathPart, Path, PathBuf};
 
 use super::files::cannot;
+use super::layers::Layers;
+use super::notes::PartNotes;
 use super::over::Over;
+use super::paste::Paste;
 use crate::engine::large::LargeWriter;
-use crate::engine::{EngineError, Entry, EntryKind};
+use crate::engine::{EndedBackup, EngineError, Entry, EntryKind};
 
 /// Writes entries; folders of the part are mapped to folders of this host.
 #[derive(Debug, Default)]
@@ -18,6 +22,9 @@ pub(super) struct Writer {
     owner: Option<(u32, u32)>,
     open: Option<(File, PathBuf, Entry)>,
     large: LargeWriter,
+    /// Changed pages on their way into the open file, and the length it will have.
+    paste: Option<(Paste, u64)>,
+    layers: Layers,
     bytes: u64,
     /// Files may be there already: only what differs is written.
     over: Option<Over>,
@@ -88,8 +95,32 @@ impl Writer {
         done.map_err(|error| cannot("change the owner of", path, error))
     }
 
+    /// The part whose entries come next.
+    ///
+    /// # Errors
+    /// When it does not build on the part of its component that came before.
+    pub(super) fn begin_part(
+        &mut self,
+        notes: &PartNotes,
+        ended: &EndedBackup,
+    ) -> Result<(), EngineError> {
+        self.layers.begin(notes, ended)
+    }
+
+    /// All entries of the part came: what it does not name any more is removed.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub(super) fn finish_part(&mut self) -> Result<(), EngineError> {
+        for gone in self.layers.end() {
+            remove(&self.place(&gone)?)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        let path = self.place(&entry.path)?;
+        let (meant, length) = self.layers.name(&entry.path);
+        let path = self.place(&meant)?;
         self.owner.get_or_insert((entry.uid, entry.gid));
         if let Some(over) = &mut self.over {
             over.seen.insert(path.clone());
@@ -100,10 +131,20 @@ impl Writer {
                 made.map_err(|error| cannot("create", &path, error))?;
                 self.finish(&path, entry)
             }
+            EntryKind::File if length.is_some() => {
+                let file = OpenOptions::new().read(true).write(true).open(&path);
+                let file = file.map_err(|error| cannot("open", &path, error))?;
+                self.paste = length.map(|length| (Paste::new(&meant), length));
+                self.open = Some((file, path, entry.clone()));
+                Ok(())
+            }
             EntryKind::File => {
                 let file = match &mut self.over {
                     Some(over) => over.open(&path)?,
                     None => {
+                        if self.layers.is_over() {
+                            remove(&path)?;
+                        }
                         let file = OpenOptions::new().write(true).create_new(true).open(&path);
                         file.map_err(|error| cannot("create", &path, error))?
                     }
@@ -123,6 +164,10 @@ impl Writer {
         let Some((file, path, _)) = &self.open else {
             return Ok(());
         };
+        if let Some((paste, _)) = &mut self.paste {
+            self.bytes += bytes.len() as u64;
+            return paste.take(file, offset, bytes);
+        }
         let written = match &mut self.over {
             Some(over) => over.write(file, offset, bytes),
             None => {
@@ -139,9 +184,13 @@ impl Writer {
             return Ok(());
         };
         self.whole += length;
-        let done = match &mut self.over {
-            Some(over) => over.close(&file, length),
-            None => file.set_len(length).and_then(|()| file.sync_all()),
+        let done = match (self.paste.take(), &mut self.over) {
+            (Some((paste, known)), _) => {
+                let length = paste.end(known)?;
+                file.set_len(length).and_then(|()| file.sync_all())
+            }
+            (None, Some(over)) => over.close(&file, length),
+            (None, None) => file.set_len(length).and_then(|()| file.sync_all()),
         };
         done.map_err(|error| cannot("write", &path, error))?;
         self.finish(&path, &entry)
@@ -181,6 +230,19 @@ impl Writer {
             detail: "it leads out of the folder".to_owned(),
         })
     }
+}
+
+/// Removes what an earlier part of the chain wrote; a folder only when it is empty.
+fn remove(path: &Path) -> Result<(), EngineError> {
+    let Ok(found) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if found.is_dir() {
+        // one that holds files of another component stays
+        let _ = std::fs::remove_dir(path);
+        return Ok(());
+    }
+    std::fs::remove_file(path).map_err(|error| cannot("remove", path, error))
 }
 
 #[cfg(test)]

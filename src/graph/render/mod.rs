@@ -17,6 +17,7 @@ pub fn kind_word(kind: &StepKind) -> &'static str {
         StepKind::EndBackup { .. } => "end-backup",
         StepKind::CommitPart { .. } => "commit-part",
         StepKind::ArchiveLog { .. } => "archive-log",
+        StepKind::MergeStored { .. } => "merge-stored",
         StepKind::CopyStored { .. } => "copy-stored",
         StepKind::VerifyStored { .. } => "verify-stored",
         StepKind::Condemn { .. } => "condemn",

@@ -85,6 +85,8 @@ fn intent(intent: &Intent) -> String {
             format!("{what} copies on {place}")
         }
         Intent::CatchUp => "what devices still lack".into(),
+        Intent::Merge { names, .. } if names.is_empty() => "merge all chains of parts".into(),
+        Intent::Merge { names, .. } => format!("merge chains of {}", names.join(", ")),
         Intent::Repair { device } => {
             let place = device.as_deref().unwrap_or("all devices");
             format!("repair damaged copies on {place}")

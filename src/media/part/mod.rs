@@ -18,6 +18,7 @@ mod fetch;
 mod lane;
 mod need;
 mod object;
+mod pull;
 mod queue;
 mod restore;
 mod sealer;
@@ -32,7 +33,8 @@ pub(crate) use commit::read;
 pub use commit::{commit, load, manifest};
 pub use copy::copy;
 pub(crate) use object::{find, newest, put};
-pub use restore::restore;
+pub use pull::Pull;
+pub use restore::{load_any, restore};
 pub use stream::PartWriter;
 pub use verify::{exists, verify};
 

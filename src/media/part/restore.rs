@@ -56,7 +56,10 @@ pub fn restore(
 }
 
 /// Reads the manifest from the first holder that has it intact.
-pub(super) fn load_any(
+///
+/// # Errors
+/// The last holder's, when none has.
+pub fn load_any(
     part: &str,
     holders: &[Arc<dyn Device>],
 ) -> Result<(Manifest, Vec<Replaced>), DeviceError> {

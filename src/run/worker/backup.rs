@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Task;
+use super::increment;
 use crate::engine::Retry;
 use crate::facts::capability;
 use crate::facts::holdings::Method;
-use crate::graph::step::StepKind;
+use crate::graph::step::{BuildsOn, StepKind};
 use crate::media::keys::Seal;
 use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::part::{self, PartWriter, WrittenPart};
@@ -20,14 +21,22 @@ use crate::run::message::{Record, StepDone, StepFailure};
 use crate::run::sessions::Bracket;
 use crate::run::shipped;
 
+/// How a component is copied.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) method: Method,
+    /// The part that only changes are copied since.
+    pub(super) base: Option<&'a BuildsOn>,
+}
+
 /// Enters backup mode and keeps the session.
 pub(super) fn begin(
     task: &Task<'_>,
     component: &str,
-    method: Method,
+    how: How<'_>,
     changed_since: Option<&str>,
 ) -> Result<StepDone, StepFailure> {
-    let mut bracket = open(task, component, method)?;
+    let mut bracket = open(task, component, how)?;
     if let (Some(job), Some(session)) = (changed_since, bracket.session.as_mut()) {
         bracket.state = session.state()?;
         bracket.same_as = same_as(task.context, job, component, &bracket);
@@ -60,32 +69,54 @@ fn nothing(bracket: &Bracket) -> Option<StepDone> {
     Some(StepDone::default().says(format!("nothing changed since part {part}")))
 }
 
-fn open(task: &Task<'_>, component: &str, method: Method) -> Result<Bracket, StepFailure> {
+fn open(task: &Task<'_>, component: &str, how: How<'_>) -> Result<Bracket, StepFailure> {
     let context = task.context;
     let engine = context.engine(service_of(component))?;
-    let identity = engine.identity()?;
     super::room::check(task, service_of(component))?;
-    let session = engine.begin(component, method, context.clock.now())?;
-    Ok(Bracket {
-        session: Some(session),
-        identity,
-        method: Some(method),
+    let now = context.clock.now();
+    let mut bracket = Bracket {
+        identity: engine.identity()?,
+        method: Some(how.method),
         ..Bracket::default()
-    })
+    };
+    bracket.session = Some(match how.base.map(|base| increment::look(task, base)) {
+        None => engine.begin(component, how.method, now)?,
+        Some(Ok(base)) => {
+            let identity = &bracket.identity;
+            let session = increment::begin(task, component, engine.as_ref(), identity, &base)?;
+            bracket.base = Some(base.part);
+            session
+        }
+        Some(Err(cause)) => {
+            task.warn(format!(
+                "{component} is read in full, not the changes only: {cause}"
+            ));
+            bracket.method = Some(Method::PhysicalFull);
+            engine.begin(component, Method::PhysicalFull, now)?
+        }
+    });
+    Ok(bracket)
 }
 
 /// Reads the component once and writes it to every device.
 pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let StepKind::CopyPart {
-        component, method, ..
+        component,
+        method,
+        base,
+        ..
     } = &task.step.kind
     else {
         return Err(StepFailure::new("not a copying step"));
     };
+    let how = How {
+        method: *method,
+        base: base.as_ref(),
+    };
     let mut bracket = match task.context.sessions.take_bracket(component) {
         Some(bracket) => bracket,
         // the try before spoilt the session, and dropping it left backup mode
-        None if task.attempt > 1 => open(task, component, *method)?,
+        None if task.attempt > 1 => open(task, component, how)?,
         None => return Err(no_session(component)),
     };
     if let Some(done) = nothing(&bracket) {
@@ -94,14 +125,14 @@ pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     }
     let mut written = transfer(task, &mut bracket)?;
     tell(task, &mut written);
-    let bytes = written.bytes;
+    let done = increment::judge(&mut bracket, StepDone::moved(written.bytes));
     bracket.written = Some(written);
     task.context.sessions.put_bracket(component, bracket);
-    Ok(StepDone::moved(bytes))
+    Ok(done)
 }
 
 /// Tells which devices were lost or fell behind; each is told once.
-fn tell(task: &Task<'_>, written: &mut WrittenPart) {
+pub(super) fn tell(task: &Task<'_>, written: &mut WrittenPart) {
     for (device, cause) in std::mem::take(&mut written.lost) {
         task.lost(&device, &cause);
     }
@@ -139,7 +170,7 @@ fn transfer(task: &Task<'_>, bracket: &mut Bracket) -> Result<WrittenPart, StepF
 }
 
 /// A fresh seal for a part, when its job encrypts.
-fn seal(
+pub(super) fn seal(
     task: &Task<'_>,
     key: Option<&str>,
     part: &str,
@@ -200,23 +231,36 @@ fn commit_bracket(task: &Task<'_>, bracket: &mut Bracket) -> Result<StepDone, St
     let Some(written) = &mut bracket.written else {
         return Err(no_session(&manifest.header.component));
     };
+    let done = publish(task, &manifest, written)?;
+    remember(task, bracket, &manifest.header);
+    Ok(StepDone::moved(manifest.stored_bytes).says(done.join(", ")))
+}
+
+/// Writes a manifest on the devices that hold all packs, first on those that are done, then on
+/// those that are still writing; those that hold it now.
+///
+/// # Errors
+/// When none does.
+pub(super) fn publish(
+    task: &Task<'_>,
+    manifest: &Manifest,
+    written: &mut WrittenPart,
+) -> Result<Vec<String>, StepFailure> {
     let first = written.devices.clone();
     let mut commits = Commits::default();
-    commits.add(task, &manifest, &first)?;
+    commits.add(task, manifest, &first)?;
     written.settle(&|_| !task.stop.asked())?;
     tell(task, written);
     let late = written.devices.iter().filter(|name| !first.contains(name));
     let late: Vec<String> = late.cloned().collect();
-    commits.add(task, &manifest, &late)?;
+    commits.add(task, manifest, &late)?;
     if commits.done.is_empty() {
         let none = || StepFailure::new("no device holds the part");
         return Err(commits.failure.unwrap_or_else(none));
     }
     let place = |name: &String| written.devices.iter().position(|one| one == name);
     commits.done.sort_by_key(place);
-    remember(task, bracket, &manifest.header);
-    let said = commits.done.join(", ");
-    Ok(StepDone::moved(manifest.stored_bytes).says(said))
+    Ok(commits.done)
 }
 
 /// Where a manifest was written.
@@ -301,7 +345,7 @@ fn covered(task: &Task<'_>, manifest: &Manifest) -> Result<(), StepFailure> {
 }
 
 /// The devices that must hold the log of a service, by the archiving steps of the graph.
-fn log_holders(task: &Task<'_>, service: &str) -> BTreeSet<String> {
+pub(super) fn log_holders(task: &Task<'_>, service: &str) -> BTreeSet<String> {
     let mut holders = BTreeSet::new();
     for step in &task.graph.steps {
         if let StepKind::ArchiveLog {
@@ -343,7 +387,7 @@ fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure>
         plan_hash: graph.plan_hash.clone(),
         method: bracket.method.unwrap_or(Method::PhysicalFull),
         identity: bracket.identity.clone(),
-        base: None,
+        base: bracket.base.clone(),
     };
     Ok(part::manifest(written, header, ended.clone()))
 }

@@ -7,6 +7,8 @@ mod copies;
 mod exec;
 mod expire;
 mod extract;
+mod increment;
+mod merge;
 mod probe;
 mod restore;
 mod room;
@@ -77,11 +79,19 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             component,
             method,
             changed_since,
-        } => backup::begin(task, component, *method, changed_since.as_deref()),
+            base,
+        } => {
+            let how = backup::How {
+                method: *method,
+                base: base.as_ref(),
+            };
+            backup::begin(task, component, how, changed_since.as_deref())
+        }
         StepKind::CopyPart { .. } => backup::copy(task),
         StepKind::EndBackup { component, .. } => backup::end(task, component),
         StepKind::CommitPart { .. } => backup::commit(task),
         StepKind::ArchiveLog { .. } => archive::archive(task),
+        StepKind::MergeStored { .. } => merge::merge(task),
         StepKind::CopyStored {
             object, from, to, ..
         } => copies::copy(task, object, from, to),

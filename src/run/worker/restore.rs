@@ -113,10 +113,28 @@ pub(super) fn fetch(
     };
     with_building(task.context, target, |building| {
         let session = building.session.as_mut();
-        let (_, replaced) = part::restore(part, &holders, session, &progress)?;
+        let restored = part::restore(part, &holders, session, &progress);
+        let (_, replaced) = restored.map_err(|error| unread(part, error.into()))?;
         task.healed(part, replaced);
         Ok(StepDone::moved(read.load(Ordering::Relaxed)))
     })
+}
+
+/// A part that cannot be read: an older one may lead to the same state, once it is known that this
+/// one does not.
+fn unread(part: &str, failure: StepFailure) -> StepFailure {
+    let help = failure
+        .help
+        .as_deref()
+        .map_or(String::new(), |help| format!("{help}; "));
+    StepFailure {
+        cause: format!("part {part}: {}", failure.cause),
+        help: Some(format!(
+            "{help}`planc verify` notes what is damaged or lost, and the next try takes the newest \
+             way back that is whole"
+        )),
+        ..failure
+    }
 }
 
 /// Replays log until the target is reached.

@@ -1,0 +1,51 @@
+//! `planc merge`: puts chains of stored parts together into parts that stand alone. The database is
+//! not read; the old parts stay until `retain` lets them go.
+
+use std::sync::Arc;
+
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::run::{print_graph, say};
+use crate::cli::site::SiteArgs;
+use crate::graph::step::Intent;
+use crate::report::summary::summary;
+
+/// Arguments of `planc merge`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Backups of the plan, or components as `planc list` writes them; all when none is named.
+    #[arg(value_name = "JOB")]
+    names: Vec<String>,
+    /// Write the merged parts to this device only.
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Print the steps that would run, and run none.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// Merges the newest chain of each component.
+pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
+    let intent = Intent::Merge {
+        names: args.names.clone(),
+        device: args.device.clone(),
+    };
+    let now = args.site.now.now();
+    if args.dry_run {
+        let site = args.site.look()?;
+        return print_graph(&site.compile(&intent, now)?);
+    }
+    let mut site = args.site.open()?;
+    let graph = Arc::new(site.compile(&intent, now)?);
+    if graph.steps.is_empty() {
+        say(
+            args.site.show,
+            "nothing to merge: no part builds on another\n",
+        )?;
+        return Ok(Exit::Ok);
+    }
+    let report = site.execute(&graph)?;
+    say(args.site.show, &summary(&graph, &report))?;
+    Ok(report.verdict().into())
+}
