@@ -260,15 +260,27 @@ impl<'a> Whole<'_, 'a> {
             return Err(self.too_short(reached, least, gap));
         }
         let until = self.cut(&mut logs, &past.placed(target), stop)?;
+        // the log is replayed to its end: that it ends at a gap is no end
+        let gap = gap.filter(|_| until == RecoveryTarget::Latest);
+        if gap.is_some() && matches!(target, RecoveryTarget::Instant(_)) {
+            return Err(self.too_short(reached, least, gap));
+        }
         let oldest = parts.iter().map(|part| part.taken_at).min();
         let newest = parts.iter().map(|part| part.taken_at).max();
-        let why = match (oldest, newest) {
+        let mut why = match (oldest, newest) {
             (Some(oldest), Some(newest)) if oldest != newest => format!(
                 "parts taken between {oldest} and {newest} become one by the log since the oldest"
             ),
             (_, Some(newest)) => format!("the newest copy before the target, of {newest}"),
             _ => String::new(),
         };
+        if let Some(next) = gap {
+            why = format!(
+                "{why}; the stored log has a gap from {} to {}, so what came behind it is not shown",
+                lsn(reached),
+                lsn(next)
+            );
+        }
         let all = lineages.iter().flat_map(|one| one.parts.iter().copied());
         Ok(Chain {
             parts: all.collect(),

@@ -284,7 +284,14 @@ fn a_missing_middle_leaves_the_older_way_back_or_is_named() {
     // the log since the older part is not all there: both are named
     let mut short = without("mon");
     short.logs.retain(|log| log.log != "l5");
-    let error = build(&short, &restore(RecoveryTarget::Latest, None)).expect_err("a gap");
+    let graph = build(&short, &restore(RecoveryTarget::Latest, None)).expect("a graph");
+    let why = &graph.steps[1].why;
+    assert!(
+        why.contains("has a gap from") && why.contains("builds on part mon"),
+        "{why}"
+    );
+    let behind = RecoveryTarget::Instant(stamp("2026-01-06T12:00:00Z"));
+    let error = build(&short, &restore(behind, None)).expect_err("a gap");
     let told = error.to_string();
     assert!(
         told.contains("has a gap") && told.contains("builds on part mon"),

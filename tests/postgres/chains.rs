@@ -45,6 +45,8 @@ impl Storm {
                     for statement in statements.split(';') {
                         client.batch_execute(statement).expect(statement);
                     }
+                    // a storm that writes more log than can be archived starves every copy
+                    std::thread::sleep(Duration::from_millis(250));
                 }
             }
         });
