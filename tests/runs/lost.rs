@@ -36,11 +36,13 @@ fn backups(parts: &[&str]) -> StepGraph {
             component: component.clone(),
             method,
             changed_since: None,
+            base: None,
         });
         kinds.push(StepKind::CopyPart {
             component: component.clone(),
             part: part.clone(),
             method,
+            base: None,
             devices: devices.clone(),
             codec: Codec::None,
             key: None,

@@ -24,7 +24,7 @@ use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, P
 pub struct Bracket {
     service: String,
     client: Client,
-    server: ServerFacts,
+    pub(super) server: ServerFacts,
     place: Place,
     /// Folders that base leaves out because they are parts of their own.
     pub(super) apart: Vec<Place>,

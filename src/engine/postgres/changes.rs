@@ -63,42 +63,75 @@ mod info {
     ];
 }
 
-impl ChangeSet {
-    /// Reads the log from `from` up to the first record that begins at or behind `until`.
+/// A range of log that is read in two goes: most of it while the server is not in backup mode.
+#[derive(Debug, Clone)]
+pub struct Tracking {
+    course: Course,
+    /// Where the next record is looked for.
+    at: Lsn,
+    changes: ChangeSet,
+}
+
+impl Tracking {
+    /// Begins at a position.
+    #[must_use]
+    pub fn new(course: Course, from: Lsn) -> Self {
+        Self {
+            course,
+            at: from,
+            changes: ChangeSet::default(),
+        }
+    }
+
+    /// Whose log it reads.
+    #[must_use]
+    pub fn course(&self) -> &Course {
+        &self.course
+    }
+
+    /// Reads what is there; where that ends, and why, is not judged.
+    pub fn ahead(&mut self, fetch: impl FnMut(Segment) -> Option<Vec<u8>>) {
+        // an end is met in any case
+        let _ = self.read(Lsn(u64::MAX), fetch);
+    }
+
+    /// Reads up to the first record that begins at or behind `until`.
     ///
     /// A gap, damage or an unknown record makes everything doubtful; nothing is an error.
-    pub fn between(
-        course: Course,
-        from: Lsn,
+    pub fn finish(
+        mut self,
         until: Lsn,
         fetch: impl FnMut(Segment) -> Option<Vec<u8>>,
-    ) -> Self {
-        let mut changes = Self::default();
-        let mut stream = Stream::new(course, from, fetch);
-        let mut end = from;
-        while end < until {
+    ) -> ChangeSet {
+        if let Err(stop) = self.read(until, fetch) {
+            self.changes.doubt_all(&stop.to_string());
+        }
+        self.changes
+    }
+
+    fn read(
+        &mut self,
+        until: Lsn,
+        fetch: impl FnMut(Segment) -> Option<Vec<u8>>,
+    ) -> Result<(), Stop> {
+        let mut stream = Stream::new(self.course.clone(), self.at, fetch);
+        while self.at < until && self.changes.all.is_none() {
             match stream.read() {
+                Ok(record) if record.lsn >= until => break,
                 Ok(record) => {
-                    if record.lsn >= until {
-                        break;
-                    }
-                    end = record.end;
-                    changes.add(&record);
+                    self.at = stream.position();
+                    self.changes.add(&record);
                 }
                 // a switch leaves the rest of its segment empty, and `until` may lie there
                 Err(Stop::At(at, _)) if at >= until => break,
-                Err(stop) => {
-                    changes.doubt_all(&stop.to_string());
-                    break;
-                }
-            }
-            if changes.all.is_some() {
-                break;
+                Err(stop) => return Err(stop),
             }
         }
-        changes
+        Ok(())
     }
+}
 
+impl ChangeSet {
     /// Takes one record into account.
     pub fn add(&mut self, record: &Record) {
         for block in record.blocks.iter().filter(|block| block.fork == 0) {

@@ -10,16 +10,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::base::{BASE, Base, LENGTHS, folders, prefixed};
+use super::base::{BASE, Base, LENGTHS, prefixed};
 use super::changes::{Answer, ChangeSet, Relation};
-use super::history::History;
-use super::lsn::{Lsn, Segment, Timeline};
+use super::lsn::Lsn;
 use super::page::PAGE_BYTES;
 use super::patch::Patch;
 use super::read::BadPage;
-use super::server::ServerFacts;
-use super::stream::Course;
-use super::{PostgresSpec, backup, connect, control, pages, read, summaries};
+use super::since::{self, Since};
+use super::{PostgresSpec, backup, pages};
 use crate::engine::{
     BackupSession, BaseCopy, EndedBackup, EngineError, Entry, EntryKind, PartSink, Selective,
     StoredLog,
@@ -64,8 +62,9 @@ struct Found {
     bad: Vec<(String, BadPage)>,
 }
 
-/// Enters backup mode for a component and finds what changed since `copy`. `log` gives the stored
-/// log; what the server still has in its own `pg_wal` is read there.
+/// Finds what changed since `copy` and enters backup mode for a component. `log` gives the stored
+/// log; what the server still has in its own `pg_wal` is read there. Most of the log is read before
+/// backup mode is entered.
 ///
 /// # Errors
 /// When backup mode cannot be entered. That the changes cannot be told is no error.
@@ -75,24 +74,20 @@ pub fn begin(
     copy: &BaseCopy,
     log: StoredLog<'_>,
 ) -> Result<IncrementalSession, EngineError> {
+    let mut since = match Base::of(copy) {
+        Ok(base) => Ok(Since::before(spec, base, &mut *log)?),
+        Err(error) => Err(error.to_string()),
+    };
     let inner = backup::begin(spec, key)?;
-    let mut client = connect::open(&spec.service, &spec.connect)?;
-    let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
-    let (base, changes) = match Base::of(copy) {
-        Ok(base) if base.apart != folders(&inner.apart) => {
-            let why = "the service was split into other parts when the base was copied";
-            (Some(base), doubt(why))
-        }
-        Ok(base) => {
-            let changes = changes(spec, &mut client, &server, &base, log)?;
-            (Some(base), changes)
-        }
-        Err(error) => (None, doubt(&error.to_string())),
+    let server = inner.server.clone();
+    let changes = match &mut since {
+        Ok(since) => since.finish(spec, &inner.apart, log)?,
+        Err(why) => since::doubt(why),
     };
     Ok(IncrementalSession {
         inner: Box::new(inner),
         delta: Delta {
-            base,
+            base: since.ok().map(|since| since.base),
             changes,
             segment_blocks: server.segment_blocks,
             checksums: server.checksums,
@@ -100,57 +95,6 @@ pub fn begin(
         tally: Tally::default(),
         found: Found::default(),
     })
-}
-
-/// What changed from the base's start to the newest checkpoint's, which is this bracket's own or
-/// one behind it.
-fn changes(
-    spec: &PostgresSpec,
-    client: &mut postgres::Client,
-    server: &ServerFacts,
-    base: &Base,
-    log: StoredLog<'_>,
-) -> Result<ChangeSet, EngineError> {
-    let control = read::control_file(&server.data_directory.join(control::PATH))?;
-    if control.system_identifier != base.system_identifier {
-        return Ok(doubt("the base is of another cluster"));
-    }
-    let wal = server.data_directory.join("pg_wal");
-    let (start, size) = (base.start, control.wal_segment_size);
-    let history = history(&wal, control.timeline);
-    let history = history.filter(|history| history.contains(start.timeline, start.lsn));
-    let Some(history) = history else {
-        return Ok(doubt("the base is of another history"));
-    };
-    let course = Course {
-        history,
-        size,
-        system_identifier: control.system_identifier,
-    };
-    let fetch = |segment: Segment| {
-        let own = std::fs::read(wal.join(segment.name(size))).ok();
-        own.or_else(|| log(&segment.timeline.at(segment.start(size))))
-    };
-    let told = ChangeSet::between(course, start.lsn, control.redo, fetch);
-    if told.doubt_of_all().is_none() {
-        return Ok(told);
-    }
-    let range = (start.timeline, start.lsn..control.redo);
-    Ok(summaries::ask(client, spec, &range)?.unwrap_or(told))
-}
-
-fn doubt(why: &str) -> ChangeSet {
-    let mut changes = ChangeSet::default();
-    changes.doubt_all(why);
-    changes
-}
-
-fn history(wal: &Path, timeline: Timeline) -> Option<History> {
-    if timeline.number() == 1 {
-        return Some(History::first(timeline));
-    }
-    let text = std::fs::read_to_string(wal.join(format!("{timeline}.history"))).ok()?;
-    History::parse(timeline, &text).ok()
 }
 
 impl IncrementalSession {
@@ -415,6 +359,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::base::Start;
+    use super::super::lsn::Timeline;
     use super::*;
 
     #[test]

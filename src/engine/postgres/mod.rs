@@ -61,6 +61,7 @@ pub mod restore;
 pub mod scope;
 mod sender;
 pub mod server;
+mod since;
 pub mod sound;
 mod space;
 pub mod spool;

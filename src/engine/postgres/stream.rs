@@ -37,7 +37,7 @@ impl fmt::Display for Stop {
 }
 
 /// Whose log is read, and along which history.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
     /// The history to follow.
     pub history: History,
@@ -109,6 +109,12 @@ impl<F: FnMut(Segment) -> Option<Vec<u8>>> Stream<F> {
             self.at = self.at.next_multiple_of(self.course.size.bytes());
         }
         Ok(record)
+    }
+
+    /// Where the next record is looked for.
+    #[must_use]
+    pub fn position(&self) -> Lsn {
+        Lsn(self.at)
     }
 
     fn offset(&self) -> usize {

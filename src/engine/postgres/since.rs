@@ -1,0 +1,128 @@
+//! Owns asking the log, and where it leaves a doubt the server's own summaries, which pages changed
+//! since a base's start. Most of it is asked before backup mode is entered.
+
+use std::path::Path;
+
+use super::base::{Base, folders};
+use super::changes::{ChangeSet, Tracking};
+use super::component::Place;
+use super::control::ControlFile;
+use super::history::History;
+use super::lsn::{Segment, SegmentSize, Timeline};
+use super::server::ServerFacts;
+use super::stream::Course;
+use super::{PostgresSpec, connect, control, read, summaries};
+use crate::engine::{EngineError, StoredLog};
+
+/// A base, and what changed since.
+pub(super) struct Since {
+    pub(super) base: Base,
+    server: ServerFacts,
+    /// What was read before backup mode was entered.
+    before: Option<Tracking>,
+}
+
+/// That nothing can be told.
+pub(super) fn doubt(why: &str) -> ChangeSet {
+    let mut changes = ChangeSet::default();
+    changes.doubt_all(why);
+    changes
+}
+
+impl Since {
+    /// Reads the log that there is; a server that is not in backup mode yet writes more.
+    pub(super) fn before(
+        spec: &PostgresSpec,
+        base: Base,
+        log: StoredLog<'_>,
+    ) -> Result<Self, EngineError> {
+        let mut client = connect::open(&spec.service, &spec.connect)?;
+        let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
+        let control = control(&server)?;
+        let mut before = track(&server, &control, &base).ok();
+        if let Some(tracking) = &mut before {
+            tracking.ahead(segments(&server, control.wal_segment_size, log));
+        }
+        Ok(Self {
+            base,
+            server,
+            before,
+        })
+    }
+
+    /// Reads the rest, up to the newest checkpoint's start, which is this bracket's own or one
+    /// behind it. `apart` are the folders that are parts of their own now.
+    pub(super) fn finish(
+        &mut self,
+        spec: &PostgresSpec,
+        apart: &[Place],
+        log: StoredLog<'_>,
+    ) -> Result<ChangeSet, EngineError> {
+        if self.base.apart != folders(apart) {
+            let why = "the service was split into other parts when the base was copied";
+            return Ok(doubt(why));
+        }
+        let control = control(&self.server)?;
+        let fresh = match track(&self.server, &control, &self.base) {
+            Ok(fresh) => fresh,
+            Err(why) => return Ok(doubt(why)),
+        };
+        let before = self.before.take();
+        let tracking = before.filter(|one| one.course() == fresh.course());
+        let tracking = tracking.unwrap_or(fresh);
+        let fetch = segments(&self.server, control.wal_segment_size, log);
+        let told = tracking.finish(control.redo, fetch);
+        if told.doubt_of_all().is_none() {
+            return Ok(told);
+        }
+        let mut client = connect::open(&spec.service, &spec.connect)?;
+        let start = self.base.start;
+        let range = (start.timeline, start.lsn..control.redo);
+        Ok(summaries::ask(&mut client, spec, &range)?.unwrap_or(told))
+    }
+}
+
+/// The log from a base's start on; or why there is none that leads here.
+fn track(
+    server: &ServerFacts,
+    control: &ControlFile,
+    base: &Base,
+) -> Result<Tracking, &'static str> {
+    if control.system_identifier != base.system_identifier {
+        return Err("the base is of another cluster");
+    }
+    let start = base.start;
+    let history = history(&server.data_directory.join("pg_wal"), control.timeline);
+    let history = history.filter(|history| history.contains(start.timeline, start.lsn));
+    let course = Course {
+        history: history.ok_or("the base is of another history")?,
+        size: control.wal_segment_size,
+        system_identifier: control.system_identifier,
+    };
+    Ok(Tracking::new(course, start.lsn))
+}
+
+fn history(wal: &Path, timeline: Timeline) -> Option<History> {
+    if timeline.number() == 1 {
+        return Some(History::first(timeline));
+    }
+    let text = std::fs::read_to_string(wal.join(format!("{timeline}.history"))).ok()?;
+    History::parse(timeline, &text).ok()
+}
+
+fn control(server: &ServerFacts) -> Result<ControlFile, EngineError> {
+    read::control_file(&server.data_directory.join(control::PATH))
+}
+
+/// Segments of the server's own folder, else of the stored log.
+fn segments<'l>(
+    server: &ServerFacts,
+    size: SegmentSize,
+    log: StoredLog<'l>,
+) -> impl FnMut(Segment) -> Option<Vec<u8>> + use<'l> {
+    let wal = server.data_directory.join("pg_wal");
+    move |segment| {
+        let own = std::fs::read(wal.join(segment.name(size))).ok();
+        own.or_else(|| log(&segment.timeline.at(segment.start(size))))
+    }
+}
