@@ -59,7 +59,9 @@ impl InPlace {
             from: self.from.as_deref(),
             incarnation: None,
         };
-        let chain = whole.lost(self.component)?;
+        // single files and pages are taken out of a part that has them whole
+        let alone = !self.files.is_empty();
+        let chain = whole.lost(self.component, alone)?;
         line.then(draft, self.prepare(world, &folder), "one after the other");
         let reading = Reading {
             world,

@@ -9,7 +9,7 @@ use super::error::GraphError;
 use super::lineage::{self, Broken, Lineage};
 use super::past::Past;
 use super::step::RecoveryTarget;
-use super::world::{World, job_name};
+use super::world::{World, is_full, job_name};
 use crate::facts::holdings::{LogHolding, Method, PartHolding, Position};
 use crate::resolve::plan::{ComponentId, ComponentKind, JobId, Service, ServiceId};
 
@@ -66,14 +66,19 @@ impl<'a> Whole<'_, 'a> {
             ));
         }
         let past = self.past(target)?;
-        self.together(components, target, &past)
+        self.together(components, target, &past, false)
     }
 
     /// The chain of one component only, to the end of the log: all else is where it should be.
-    pub(super) fn lost(&self, component: ComponentId) -> Result<Chain<'a>, GraphError> {
+    /// `alone`: from a part that stands alone.
+    pub(super) fn lost(
+        &self,
+        component: ComponentId,
+        alone: bool,
+    ) -> Result<Chain<'a>, GraphError> {
         let target = RecoveryTarget::Latest;
         let past = self.past(&target)?;
-        self.together(vec![component], &target, &past)
+        self.together(vec![component], &target, &past, alone)
     }
 
     /// One part of each component and the log; newer parts that cannot be put together are named.
@@ -82,11 +87,12 @@ impl<'a> Whole<'_, 'a> {
         components: Vec<ComponentId>,
         target: &RecoveryTarget,
         past: &Past,
+        alone: bool,
     ) -> Result<Chain<'a>, GraphError> {
         let mut lineages = Vec::new();
         let mut passed = String::new();
         for component in components {
-            let found = self.part(component, target, past)?;
+            let found = self.part(component, target, past, alone)?;
             passed.extend(found.passed.iter().map(passed_over));
             lineages.push(found.lineage);
         }
@@ -161,11 +167,13 @@ impl<'a> Whole<'_, 'a> {
         component: ComponentId,
         target: &RecoveryTarget,
         past: &Past,
+        alone: bool,
     ) -> Result<FoundPart<'a>, GraphError> {
         let key = self.world.plan.component_key(component);
         let here =
             |part: &&PartHolding| part.method != Method::Logical && self.reachable(&part.devices);
         let all = self.world.parts_of(&key).iter().copied();
+        let all = all.filter(|part| !alone || is_full(part.method));
         let parts: Vec<&PartHolding> = all.filter(here).collect();
         let Some(oldest) = parts.first() else {
             return Err(GraphError::new(
