@@ -2,7 +2,6 @@
 //! reads and verifies ahead, the caller pulls.
 
 use std::io::{self, Read};
-use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -17,9 +16,6 @@ use crate::media::{Device, DeviceError};
 
 /// Pieces of up to 1 MiB that are read ahead of the caller.
 const AHEAD: usize = 4;
-
-/// Frames that are skipped at most; over a longer stretch that nobody wants reading begins anew.
-const SKIP: usize = 16;
 
 /// What comes out of the thread.
 enum Piece {
@@ -147,10 +143,12 @@ fn read(
     replaced: &mut Vec<Replaced>,
 ) -> Result<(), EngineError> {
     for run in runs(manifest, order) {
-        let frames = frames_of(manifest, &order[run.clone()]);
+        let own = run.iter().flat_map(|index| frames_of(manifest, *index));
+        let mut frames: Vec<usize> = own.collect();
+        frames.dedup();
         let fetch = Fetch::start(manifest, holders, frames, false)?;
         let mut files = Files::new(manifest, fetch, &|_| true);
-        for index in &order[run] {
+        for index in run {
             send_file(&mut files, &manifest.entries[*index], sender)?;
         }
         replaced.extend(files.source.replaced());
@@ -175,36 +173,23 @@ fn send_file(
     sender.send(Piece::End(file.length - end)).map_err(gone)
 }
 
-/// Stretches of the order whose frames follow each other closely.
-fn runs(manifest: &Manifest, order: &[usize]) -> Vec<Range<usize>> {
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    let mut last = 0;
+/// Stretches of the order whose frames never go back.
+fn runs<'o>(manifest: &Manifest, order: &'o [usize]) -> Vec<&'o [usize]> {
+    let (mut runs, mut begin, mut reached) = (Vec::new(), 0, 0);
     for (at, index) in order.iter().enumerate() {
-        let frames = frames_of(manifest, std::slice::from_ref(index));
-        let follows = frames.is_empty() || (last..=last + SKIP).contains(&frames.start);
-        match runs.last_mut() {
-            Some(run) if follows => run.end = at + 1,
-            _ => runs.push(at..at + 1),
+        let frames = frames_of(manifest, *index);
+        if frames.clone().next().is_some_and(|first| first < reached) {
+            runs.push(&order[begin..at]);
+            begin = at;
         }
-        if !frames.is_empty() {
-            last = frames.end - 1;
-        }
+        reached = frames.last().unwrap_or(reached);
     }
+    runs.push(&order[begin..]);
     runs
 }
 
-/// The frames that hold these files; empty when none does.
-fn frames_of(manifest: &Manifest, files: &[usize]) -> Range<usize> {
-    let extents = files
-        .iter()
-        .flat_map(|index| &manifest.entries[*index].extents);
-    let frames = extents.map(|extent| extent.frame as usize);
-    let (first, last) = frames.fold((usize::MAX, 0), |(first, last), frame| {
-        (first.min(frame), last.max(frame))
-    });
-    if first == usize::MAX {
-        0..0
-    } else {
-        first..last + 1
-    }
+/// The frames that hold a file, in order.
+fn frames_of(manifest: &Manifest, index: usize) -> impl Iterator<Item = usize> + Clone {
+    let extents = manifest.entries[index].extents.iter();
+    extents.map(|extent| extent.frame as usize)
 }
