@@ -158,6 +158,7 @@ fn restore(until: RecoveryTarget, from: Option<&str>) -> Intent {
         from: from.map(str::to_owned),
         relocate: std::collections::BTreeMap::new(),
         incarnation: None,
+        delta: false,
     })
 }
 
