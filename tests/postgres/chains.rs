@@ -142,13 +142,11 @@ fn a_chain_made_in_a_storm_is_restored_merged_and_rebuilt() {
         assert_eq!(chain.ask("select count(*) from bulk where t = 'last'"), "1");
         is_sound(&chain);
 
-        // what builds on what is read back from any one device
-        let before = site.good("list");
-        site.good("catalog rebuild --from far");
-        let again = site.good("restore shop --to chain-2 --dry-run");
-        assert_eq!(again.matches("fetch-part").count(), 8, "{again}\n{before}");
-
         merged(&site, (&cold, &hot), &rows);
+        // what builds on what is read back from any one device
+        site.good("catalog rebuild --from far");
+        let again = site.good("restore shop --to again --dry-run");
+        assert_eq!(again.matches("fetch-part").count(), 4, "{again}");
     }
 }
 
@@ -230,9 +228,10 @@ fn a_gap_in_the_log_means_that_everything_is_read_and_said() {
             "insert into bulk values ({number}, 'gap'); select pg_switch_wal()"
         ));
     }
-    site.cluster.sql("checkpoint");
-    site.cluster.sql("checkpoint");
     site.good("run wal");
+    // what is archived is recycled
+    site.cluster.sql("checkpoint");
+    site.cluster.sql("checkpoint");
     for device in ["near", "far"] {
         let logs = objects(&site, &format!("{device}/logs"));
         // somewhere behind the full's own log, and gone from the server too
