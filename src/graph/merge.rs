@@ -104,7 +104,7 @@ fn merge(
 ) {
     let job = JobId::Backup(job);
     let keeping = world.keeping(job);
-    let required = world.required(job, Some(Method::PhysicalFull));
+    let required = world.written(job, Some(Method::PhysicalFull));
     let devices: Vec<String> = match device {
         Some(device) => vec![device.to_owned()],
         None => required.iter().map(|id| world.device_name(*id)).collect(),

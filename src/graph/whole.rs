@@ -103,10 +103,9 @@ impl<'a> Whole<'_, 'a> {
                 Ok(chain)
             }
             Err(mut error) => {
-                let first = error.problems.first_mut();
-                first
-                    .into_iter()
-                    .for_each(|one| one.message.push_str(&passed));
+                if let Some(first) = error.problems.first_mut() {
+                    first.message.push_str(&passed);
+                }
                 Err(error)
             }
         }

@@ -410,7 +410,9 @@ mod tests {
                 let mut blocks: Vec<u32> = changed.iter().copied().filter(|b| *b < base).collect();
                 blocks.extend(base..base + grown);
                 live.resize(live.len() + *grown as usize, mark);
-                blocks.iter().for_each(|block| live[*block as usize] = mark);
+                for block in &blocks {
+                    live[*block as usize] = mark;
+                }
                 let blocks: Vec<(u32, u8)> = blocks.into_iter().map(|b| (b, mark)).collect();
                 stored.push(Memory::of(vec![patch(base, &blocks, base + grown)]));
             }

@@ -229,7 +229,7 @@ mod tests {
         assert!(paste(&file, &[&bytes[..], b"x"].concat(), 100, 3).is_err());
         assert!(paste(&file, &bytes[..10], 100, 3).is_err());
         assert!(paste(&file, &bytes, 100, 4).is_err(), "another length");
-        assert!(paste(&file, &vec![b'x'; 90], 100, 3).is_err());
+        assert!(paste(&file, &[b'x'; 90], 100, 3).is_err());
         let mut paste = Paste::new("7");
         assert!(paste.take(&file, 1, &bytes).is_err());
     }

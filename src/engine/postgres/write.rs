@@ -139,15 +139,14 @@ impl Writer {
                 Ok(())
             }
             EntryKind::File => {
-                let file = match &mut self.over {
-                    Some(over) => over.open(&path)?,
-                    None => {
-                        if self.layers.is_over() {
-                            remove(&path)?;
-                        }
-                        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-                        file.map_err(|error| cannot("create", &path, error))?
+                let file = if let Some(over) = &mut self.over {
+                    over.open(&path)?
+                } else {
+                    if self.layers.is_over() {
+                        remove(&path)?;
                     }
+                    let file = OpenOptions::new().write(true).create_new(true).open(&path);
+                    file.map_err(|error| cannot("create", &path, error))?
                 };
                 self.large.next();
                 self.open = Some((file, path, entry.clone()));

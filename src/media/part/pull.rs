@@ -80,6 +80,7 @@ impl Pull {
     }
 
     /// What was damaged on one device and replaced by another.
+    #[must_use]
     pub fn finish(mut self) -> Vec<Replaced> {
         self.pieces = None;
         let thread = self.thread.take().and_then(|thread| thread.join().ok());

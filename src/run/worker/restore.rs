@@ -114,7 +114,7 @@ pub(super) fn fetch(
     with_building(task.context, target, |building| {
         let session = building.session.as_mut();
         let restored = part::restore(part, &holders, session, &progress);
-        let (_, replaced) = restored.map_err(|error| unread(part, error.into()))?;
+        let (_, replaced) = restored.map_err(|error| unread(part, &error.into()))?;
         task.healed(part, replaced);
         Ok(StepDone::moved(read.load(Ordering::Relaxed)))
     })
@@ -122,7 +122,7 @@ pub(super) fn fetch(
 
 /// A part that cannot be read: an older one may lead to the same state, once it is known that this
 /// one does not.
-fn unread(part: &str, failure: StepFailure) -> StepFailure {
+fn unread(part: &str, failure: &StepFailure) -> StepFailure {
     let help = failure
         .help
         .as_deref()
@@ -133,7 +133,7 @@ fn unread(part: &str, failure: StepFailure) -> StepFailure {
             "{help}`planc verify` notes what is damaged or lost, and the next try takes the newest \
              way back that is whole"
         )),
-        ..failure
+        ..failure.clone()
     }
 }
 
