@@ -10,7 +10,7 @@ use crate::engine::postgres::merge::{self, Files, Listing, Piece};
 use crate::facts::holdings::Method;
 use crate::graph::step::StepKind;
 use crate::media::manifest::{Manifest, PartHeader};
-use crate::media::part::{self, PartWriter, Pull, WriteSettings, WrittenPart};
+use crate::media::part::{self, PartWriter, Pull, WrittenPart};
 use crate::media::{Device, pack};
 use crate::resolve::plan::EngineKind;
 use crate::run::message::{StepDone, StepFailure};
@@ -104,9 +104,7 @@ fn transfer(task: &Task<'_>, chain: &[Link]) -> Result<WrittenPart, StepFailure>
     let pieces = pieces(chain)?;
     let mut files = pulls(task, chain, &pieces)?;
     let progress = task.progress(task.step.estimate.bytes);
-    let settings = task
-        .context
-        .write_settings(*codec, None, WriteSettings::MEMORY);
+    let settings = task.context.write_settings(*codec, None);
     let seal = backup::seal(task, key.as_deref(), part, &devices)?;
     let mut writer = PartWriter::begin_sealed(&devices, settings, seal, &progress, pack::ROLL)?;
     merge::write(&pieces, &mut files, &mut writer)?;
