@@ -101,7 +101,7 @@ fn inventory(services: usize) -> String {
             .collect();
         let _ = writeln!(
             text,
-            "  svc{service}: {{engine: postgresql, version: \"17.4\", host: pg{}, \
+            "  svc{service}: {{engine: postgresql, version: \"17.4\", host: pg{}, path: /srv/svc{service}, \
              tablespaces: {{{}}}, labels: {{tier: gold}}}}",
             service / 20,
             spaces.join(", ")

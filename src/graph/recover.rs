@@ -26,7 +26,19 @@ pub(super) fn build(
     given: &BTreeMap<String, String>,
     to: Option<&str>,
 ) -> Result<StepGraph, GraphError> {
-    let scenario = find(world, name)?;
+    compiled(world, find(world, name)?, given, to)
+}
+
+/// As [`build`], of a recovery that was found before.
+///
+/// # Errors
+/// As [`build`].
+pub(super) fn compiled<'a>(
+    world: &World<'a>,
+    scenario: &'a Scenario,
+    given: &BTreeMap<String, String>,
+    to: Option<&str>,
+) -> Result<StepGraph, GraphError> {
     inputs::check(scenario, given)?;
     let drill = world
         .plan

@@ -54,7 +54,7 @@ impl<'a> Rehearsal<'a> {
     /// When a clause cannot be carried out, or no chain of the plan's copies reaches the target.
     pub fn recovery(
         &self,
-        scenario: &Scenario,
+        scenario: &'a Scenario,
         lost: &BTreeSet<String>,
     ) -> Result<StepGraph, GraphError> {
         let intent = Intent::Recover {
@@ -62,7 +62,12 @@ impl<'a> Rehearsal<'a> {
             inputs: inputs(self.plan, scenario, self.now),
             to: None,
         };
-        self.compile(&intent, lost, &services(self.plan, scenario))
+        self.compile(
+            &intent,
+            lost,
+            &services(self.plan, scenario),
+            Some(scenario),
+        )
     }
 
     /// The graph of restoring a service whole to its newest state, from the copies that are left.
@@ -84,7 +89,7 @@ impl<'a> Rehearsal<'a> {
             delta: false,
         });
         let services = self.plan.find_service(service).into_iter().collect();
-        self.compile(&intent, lost, &services)
+        self.compile(&intent, lost, &services, None)
     }
 
     fn compile(
@@ -92,17 +97,17 @@ impl<'a> Rehearsal<'a> {
         intent: &Intent,
         lost: &BTreeSet<String>,
         services: &BTreeSet<ServiceId>,
+        scenario: Option<&'a Scenario>,
     ) -> Result<StepGraph, GraphError> {
         let holdings = self.holdings(lost, services);
         let jobs = Rc::clone(&self.jobs);
         let world = World::sharing(self.plan, &holdings, self.known, intent, self.now, jobs)?;
-        let mut graph = match intent {
-            Intent::Restore(wanted) => restore::build(&world, wanted),
-            Intent::Recover {
-                scenario,
-                inputs,
-                to,
-            } => recover::build(&world, scenario, inputs, to.as_deref()),
+        let mut graph = match (intent, scenario) {
+            (Intent::Restore(wanted), _) => restore::build(&world, wanted),
+            // found already: looking each up among thousands would take a while
+            (Intent::Recover { inputs, to, .. }, Some(scenario)) => {
+                recover::compiled(&world, scenario, inputs, to.as_deref())
+            }
             _ => Err(GraphError::new(
                 "only recoveries are rehearsed",
                 "name a recovery of the plan",
