@@ -21,6 +21,10 @@ use crate::run::{self, Family};
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Args {
     /// The service.
     #[arg(required_unless_present = "resume")]

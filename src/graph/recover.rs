@@ -210,7 +210,9 @@ impl Script<'_, '_> {
             if to.is_none() && self.to.is_none() && !self.drill {
                 let mut lost = place::lost(self.world, self.scenario, self.given, target)?;
                 if !lost.is_empty() {
-                    lost.iter_mut().for_each(|one| one.from = self.device(from));
+                    for one in &mut lost {
+                        one.from = self.device(from);
+                    }
                     self.lost.extend(lost);
                     continue;
                 }

@@ -107,13 +107,13 @@ impl Pieces {
 
     /// Ends an entry: a file whose pages came keeps what it has grown by since.
     pub(super) fn close(&mut self, length: u64, writer: &mut Writer) -> Result<(), EngineError> {
+        const EMPTY: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
         let Some(file) = self.open.take() else {
             return Ok(());
         };
         let Some(pages) = file.pages else {
             return writer.close(length);
         };
-        const EMPTY: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
         // pages that the copy does not have yet are whole in the log
         let step = PAGE_BYTES as u64;
         let younger = pages.iter().map(|page| page.start.max(length)..page.end);

@@ -91,10 +91,8 @@ fn differing(
         let length = WINDOW.min(file.length - begin);
         // at most WINDOW
         buffer.resize(usize::try_from(length).unwrap_or(0), 0);
-        let found = match read_at(there, &mut buffer, begin)? {
-            true => Some(hash_of_window(length, [(0, buffer.as_slice())])),
-            false => None,
-        };
+        let there = read_at(there, &mut buffer, begin)?;
+        let found = there.then(|| hash_of_window(length, [(0, buffer.as_slice())]));
         if let Some(hash) = found {
             whole.window(index, hash);
         }
