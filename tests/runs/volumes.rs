@@ -159,6 +159,20 @@ fn a_foreign_volume_in_the_slot_of_another_is_refused() {
     assert!(before == after, "a foreign volume is left alone");
     let text = site.ends("media label v01", 2);
     assert!(text.contains("another set"), "{text}");
+    // the right one is used again
+    std::fs::remove_file(slot(&site, "v01")).expect("removed");
+    site.good("media checkin v01");
+    assert_eq!(volume(&site, "v01")["state"], "full");
+    site.good("verify --device tapes");
+}
+
+#[test]
+fn a_library_that_is_gone_is_told_before_anything_is_restored() {
+    let site = site();
+    std::fs::remove_dir_all(site.path("vault")).expect("removed");
+    let text = site.ends("restore docs --to papers --yes", 2);
+    assert!(text.contains("tapes") && text.contains("help:"), "{text}");
+    assert!(!site.path("papers").exists());
 }
 
 #[test]

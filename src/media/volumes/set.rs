@@ -226,10 +226,19 @@ impl Set {
             volume: volume.to_owned(),
         }]);
         let found = label(loaded.medium.as_mut())?;
-        let labelled = self.volume(volume).and_then(|known| known.labelled);
+        let known = self.volume(volume);
+        let labelled = known.as_ref().and_then(|known| known.labelled);
         let own = found.filter(|label| label.set == self.id && label.volume == volume);
         match own {
-            Some(label) if Some(label.at) == labelled => {}
+            Some(label) if Some(label.at) == labelled => {
+                // another one was in its place before; what it holds is read, no more is written
+                if known.is_some_and(|known| known.health == Health::Foreign) {
+                    self.learn(&[Learnt::Health {
+                        volume: volume.to_owned(),
+                        health: Health::Full,
+                    }]);
+                }
+            }
             Some(label) => self.learn(&[Learnt::Labelled {
                 volume: volume.to_owned(),
                 at: label.at,

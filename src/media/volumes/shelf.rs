@@ -328,15 +328,14 @@ impl Set {
         if self.volume(volume).is_none() {
             return Err(self.no_such(volume));
         }
+        if *at == Place::Library {
+            self.prove(volume)?;
+        }
         self.learn_surely(&[Learnt::Place {
             volume: volume.to_owned(),
             place: at.clone(),
             at: now,
-        }])?;
-        if *at == Place::Library {
-            self.prove(volume)?;
-        }
-        Ok(())
+        }])
     }
 
     /// A volume that came back is loaded once: a foreign label shows now, not in the night.

@@ -120,8 +120,8 @@ fn an_object_is_not_absent_when_the_bucket_is() {
     assert!(device.list("parts/").is_err());
 }
 
-/// Any store, by PLANC_S3_ENDPOINT, PLANC_S3_BUCKET, PLANC_S3_ID and PLANC_S3_SECRET: the campaign
-/// names one that refuses conditional put.
+/// Any store, by PLANC_S3_ENDPOINT, PLANC_S3_BUCKET, PLANC_S3_ID and PLANC_S3_SECRET: `swift` beside
+/// this file starts one that refuses conditional put, `azurite` one of another protocol.
 #[test]
 #[ignore = "needs a store that the environment names"]
 fn the_store_of_the_environment_keeps_the_contract() {
@@ -132,6 +132,10 @@ fn the_store_of_the_environment_keeps_the_contract() {
     store.endpoint = Some(word("PLANC_S3_ENDPOINT"));
     store.bucket = word("PLANC_S3_BUCKET");
     store.access_key = text("PLANC_S3_ID");
+    if std::env::var("PLANC_S3_PROVIDER").is_ok_and(|word| word == "azure") {
+        store.provider = planc::facts::inventory::Provider::Azure;
+        store.account = Some(word("PLANC_S3_ID"));
+    }
     store.secret_key = text("PLANC_S3_SECRET");
     store.prefix = Some(format!("contract-{}", std::process::id()));
     let device = init(&store, "shop", folder.path()).unwrap();
