@@ -228,7 +228,9 @@ impl Bucket {
             None => prefix.to_owned(),
             Some(own) => format!("{own}/{prefix}"),
         };
-        let listed = wait(connect::collect(&self.stores.pages, &below));
+        // not every store takes a prefix that ends within a name
+        let folder = below.rfind('/').map_or("", |at| &below[..=at]);
+        let listed = wait(connect::collect(&self.stores.pages, folder));
         let listed = listed.map_err(|cause| failure::of(self, "list", prefix, &cause))?;
         let mut found: Vec<(String, u64)> = listed
             .into_iter()
