@@ -58,36 +58,44 @@ fn bytes(told: &str) -> (u64, u64) {
     (next(), next())
 }
 
+/// A copy, a moment after it, and what is lost after that moment.
+fn lose(site: &Site) -> jiff::Timestamp {
+    site.cluster.sql("alter role keeper superuser");
+    site.cluster.sql("create database other");
+    let mut other = site.cluster.client_of("postgres", "other");
+    let big = "create table big as select i, repeat('b', 900) from generate_series(1, 9000) i";
+    other.batch_execute(big).expect("a table");
+    drop(other);
+    orders(
+        &site.cluster,
+        "create schema sales; create type sales.mood as enum ('good', 'bad'); \
+         create table sales.visits (id serial primary key, line int references lines, \
+         feeling sales.mood); insert into sales.visits (line, feeling) \
+         select i, 'good' from generate_series(1, 7) i; \
+         create view sales.happy as select * from sales.visits where feeling = 'good'",
+    );
+    site.good("run");
+    orders(
+        &site.cluster,
+        "insert into sales.visits (feeling) values ('bad')",
+    );
+    std::thread::sleep(Duration::from_millis(20));
+    let moment = jiff::Timestamp::now();
+    std::thread::sleep(Duration::from_millis(20));
+    orders(
+        &site.cluster,
+        "delete from sales.visits; delete from notes; delete from lines; \
+         drop view sales.happy",
+    );
+    site.good("run wal");
+    moment
+}
+
 #[test]
 fn a_group_a_schema_and_a_database_come_back_as_they_were() {
     for version in versions() {
         let site = site(version);
-        site.cluster.sql("alter role keeper superuser");
-        site.cluster
-            .sql("create table big as select i, repeat('b', 900) from generate_series(1, 9000) i");
-        orders(
-            &site.cluster,
-            "create schema sales; create type sales.mood as enum ('good', 'bad'); \
-             create table sales.visits (id serial primary key, line int references lines, \
-             feeling sales.mood); insert into sales.visits (line, feeling) \
-             select i, 'good' from generate_series(1, 7) i; \
-             create view sales.happy as select * from sales.visits where feeling = 'good'",
-        );
-        site.good("run");
-        orders(
-            &site.cluster,
-            "insert into sales.visits (feeling) values ('bad')",
-        );
-        std::thread::sleep(Duration::from_millis(20));
-        let moment = jiff::Timestamp::now();
-        std::thread::sleep(Duration::from_millis(20));
-        orders(
-            &site.cluster,
-            "delete from sales.visits; delete from notes; delete from lines; \
-             drop view sales.happy",
-        );
-        site.good("run wal");
-
+        let moment = lose(&site);
         let told = site.good(&format!("recover group_then moment={moment} --yes"));
         assert!(told.contains("core_then.lines (40 rows)"), "{told}");
         let (restored, whole) = bytes(&told);

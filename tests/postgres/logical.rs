@@ -185,6 +185,12 @@ fn what_cannot_be_dumped_is_named_before_anything_is_written() {
     orders(&site.cluster)
         .batch_execute("alter table lines disable row level security; drop table a cascade")
         .expect("changed");
+    // a service without a declared database has nothing that could be dumped
+    let plan = std::fs::read_to_string(site.path("shop.plan")).expect("the plan");
+    let base = plan.replace("of database stock {", "of base {");
+    std::fs::write(site.path("base.plan"), base).expect("written");
+    let told = site.ends("run dumps --plan base.plan", 2);
+    assert!(told.contains("copies databases and tables"), "{told}");
     // the group that is whole is copied, the other one is told
     let told = site.ends("run lookups", 1);
     assert!(told.contains("find table a in shop"), "{told}");

@@ -5,7 +5,7 @@ use planc::engine::postgres::engine::PostgresEngine;
 use planc::engine::{Engine, TableSet};
 use planc::facts::holdings::Method;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, own};
 use super::parts;
 use super::site::Site;
 
@@ -89,6 +89,12 @@ fn two_histories_must_be_told_apart() {
         let copy = site.restored("other");
         copy.sql("alter system reset archive_mode");
         copy.stop("fast");
+        // what its history is was written while it archived nothing
+        let ready = copy
+            .data
+            .join("pg_wal/archive_status/00000002.history.ready");
+        std::fs::write(&ready, "").expect("marked");
+        own(&ready);
         copy.start();
         orders(&copy, "theirs");
         copy.sql("select pg_switch_wal()");
