@@ -167,7 +167,7 @@ impl Script<'_, '_> {
             } if !self.drill => {
                 self.stage()?;
                 self.publish_whole();
-                self.extract(targets, into, name.clone())
+                self.extract(targets, into, name.as_ref())
             }
             ActionKind::RequireApproval(by) => {
                 self.stage()?;
@@ -585,7 +585,7 @@ impl Script<'_, '_> {
         &mut self,
         targets: &[Target],
         into: &Target,
-        name: Option<String>,
+        name: Option<&String>,
     ) -> Result<(), GraphError> {
         let database = place::database(self.world, into);
         let into = self.service_named(into)?;
@@ -607,7 +607,7 @@ impl Script<'_, '_> {
             tables,
             into: into.clone(),
             database,
-            name: name.clone(),
+            name: name.cloned(),
         };
         for database in whole {
             let subject = format!("database {database} of {service} into {into}");

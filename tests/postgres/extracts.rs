@@ -231,7 +231,7 @@ fn a_drill_tames_hostile_settings_and_cleans_up_whatever_happens() {
         let began = Instant::now();
         while child.try_wait().expect("wait").is_none() {
             if site.journal_records() >= known + records {
-                asked += usize::from(site.ask_to_end(&child));
+                asked += usize::from(Site::ask_to_end(&child));
                 child.wait().expect("wait");
                 break;
             }

@@ -246,7 +246,7 @@ impl Site {
     }
 
     /// Asks planc to end, as an operator does; true when it was still there.
-    pub(crate) fn ask_to_end(&self, child: &std::process::Child) -> bool {
+    pub(crate) fn ask_to_end(child: &std::process::Child) -> bool {
         let children = format!("/proc/{0}/task/{0}/children", child.id());
         let text = std::fs::read_to_string(children).unwrap_or_default();
         let under_runuser = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);

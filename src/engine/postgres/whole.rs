@@ -159,20 +159,19 @@ fn clear(live: &mut Client, loading: &str) -> Result<(), EngineError> {
 impl Manner {
     fn create(&self, name: &str) -> String {
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        let mut statement = format!(
-            "create database {} template template0 encoding {} lc_collate {} lc_ctype {}",
+        let locale = text(self.locale.as_deref().unwrap_or_default());
+        let provider = match self.provider.as_str() {
+            "i" => format!(" locale_provider icu icu_locale {locale}"),
+            "b" => format!(" locale_provider builtin builtin_locale {locale}"),
+            _ => String::new(),
+        };
+        format!(
+            "create database {} template template0 encoding {} lc_collate {} lc_ctype {}{provider}",
             quoted(name),
             text(&self.encoding),
             text(&self.collate),
             text(&self.ctype)
-        );
-        let locale = text(self.locale.as_deref().unwrap_or_default());
-        match self.provider.as_str() {
-            "i" => statement.push_str(&format!(" locale_provider icu icu_locale {locale}")),
-            "b" => statement.push_str(&format!(" locale_provider builtin builtin_locale {locale}")),
-            _ => {}
-        }
-        statement
+        )
     }
 }
 

@@ -39,7 +39,7 @@ impl Merge {
 /// When the server refuses; nothing is changed then.
 pub(super) fn run(
     live: &mut Client,
-    mut merges: Vec<Merge>,
+    merges: &[Merge],
     apply: bool,
     undone: &mut Undone,
 ) -> Result<(), EngineError> {
@@ -47,17 +47,16 @@ pub(super) fn run(
     let begun = live.build_transaction().read_only(!apply).start();
     let mut work = begun.map_err(|error| failed(&error))?;
     if apply {
-        lock(&mut work, &merges)?;
+        lock(&mut work, merges)?;
     }
     let mut due = Vec::new();
-    for (table, merge) in merges.iter_mut().enumerate() {
-        let changes = std::mem::take(&mut merge.changes);
-        let open = judge(&mut work, &merge.shape, changes, undone)?;
+    for (table, merge) in merges.iter().enumerate() {
+        let open = judge(&mut work, &merge.shape, &merge.changes, undone)?;
         due.extend(open.into_iter().map(|change| Due { table, change }));
     }
     let mut counts = vec![0; merges.len()];
     if apply {
-        put_back(&mut work, &merges, due, &mut counts, undone)?;
+        put_back(&mut work, merges, due, &mut counts, undone)?;
     } else {
         for one in &due {
             counts[one.table] += 1;
@@ -83,7 +82,7 @@ fn lock(work: &mut Transaction<'_>, merges: &[Merge]) -> Result<(), EngineError>
 fn judge(
     work: &mut Transaction<'_>,
     shape: &Shape,
-    changes: Vec<Change>,
+    changes: &[Change],
     undone: &mut Undone,
 ) -> Result<Vec<Change>, EngineError> {
     let mut open = Vec::new();

@@ -122,7 +122,7 @@ fn one_database(
             merges.push(Merge::new(shape, changes));
         }
     }
-    merge::run(&mut three.live, merges, apply, undone)
+    merge::run(&mut three.live, &merges, apply, undone)
 }
 
 /// What the transaction did to a table.
