@@ -10,7 +10,7 @@ use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::ids;
 use super::moments::{Bracket, Moments};
-use super::select::{Wanted, Work};
+use super::select::{self, Wanted, Work};
 use super::step::{BuildsOn, EdgeKind, Estimate, Intent, Step, StepGraph, StepKind};
 use super::world::{World, is_full, job_name};
 use crate::facts::capability;
@@ -448,8 +448,9 @@ fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
         match job {
             JobId::Backup(id) => {
                 let name = job_name(world.plan, *job);
-                for component in &world.plan.backups[id.index()].targets {
-                    let key = world.plan.component_key(*component);
+                let backup = &world.plan.backups[id.index()];
+                for component in select::all_targets(world, backup) {
+                    let key = world.plan.component_key(component);
                     let parts = world.parts_of(&key).iter().filter(|part| part.job == name);
                     for part in parts {
                         let required = names(world, &world.required(*job, Some(part.method)));

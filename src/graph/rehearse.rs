@@ -196,7 +196,11 @@ fn parts(plan: &ResolvedPlan, known: &Known, id: BackupId, now: Timestamp) -> Ve
             component: key,
         }
     };
-    backup.targets.iter().copied().map(part).collect()
+    let mut targets = backup.targets.clone();
+    if method == Method::Logical {
+        targets.extend(plan.dumped_with_base(backup));
+    }
+    targets.into_iter().map(part).collect()
 }
 
 fn stored(bytes: u64, ratio: Option<f64>) -> u64 {

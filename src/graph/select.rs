@@ -125,7 +125,7 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     let backup = &world.plan.backups[id.index()];
     let due = due_takes(world, id);
     let mut wanted = Vec::new();
-    for component in backup.targets.iter().copied() {
+    for component in all_targets(world, backup) {
         let due = (due.iter()).filter(|due| takes(world, backup, component, due.method));
         let full = full_method(backup);
         let taken = takes(world, backup, component, full);
@@ -164,8 +164,15 @@ fn takes(world: &World<'_>, backup: &Backup, id: ComponentId, method: Method) ->
             ComponentKind::Base | ComponentKind::Tablespace => false,
             _ => !is_inside(world, backup, component),
         },
-        _ => whole::is_place(component.kind),
+        _ => whole::is_place(component.kind) && backup.targets.contains(&id),
     }
+}
+
+/// What a job names, and the databases that it copies with a base.
+pub(super) fn all_targets(world: &World<'_>, backup: &Backup) -> Vec<ComponentId> {
+    let mut all = backup.targets.clone();
+    all.extend(world.plan.dumped_with_base(backup));
+    all
 }
 
 /// Whether a further target of the backup holds this one: the database of a group, the group of a
@@ -204,11 +211,11 @@ fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
     }
     let backup = &world.plan.backups[id.index()];
     let full = full_method(backup);
-    let targets = backup.targets.iter();
-    let asked = targets.filter(|component| takes(world, backup, **component, full));
+    let targets = all_targets(world, backup).into_iter();
+    let asked = targets.filter(|component| takes(world, backup, *component, full));
     let asked = asked.map(|component| Wanted {
         job: id,
-        component: *component,
+        component,
         method: full,
         why: "asked for by name; nothing of it was due, so a full is made".into(),
         when_changed: false,
@@ -323,7 +330,7 @@ pub(super) fn next_due(world: &World<'_>, job: JobId) -> Option<jiff::Timestamp>
             let at_once = |component: &ComponentId| {
                 takes(world, backup, *component, full) && full_at_once(world, *component).is_some()
             };
-            if backup.targets.iter().any(at_once) {
+            if all_targets(world, backup).iter().any(at_once) {
                 return Some(world.now);
             }
             let takes = backup.takes.iter();

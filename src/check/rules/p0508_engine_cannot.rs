@@ -19,9 +19,7 @@ pub(super) static RULE: Rule = Rule {
     summary: "the engine cannot do what the clause asks",
     explanation: "Each engine has its own abilities: SQLite and file trees are copied whole, MariaDB \
         is copied physically only as a whole, groups of tables are copied logically, and \
-        only some engines keep a log that can be archived or streamed. What PostgreSQL \
-        copies by `logical` are databases, groups and tables that the plan or the inventory \
-        declares. Choose a method \
+        only some engines keep a log that can be archived or streamed. Choose a method \
         that the engine has; `planc explain` of the method's word lists the engines.",
     bad: notes!(
         "\
@@ -96,15 +94,6 @@ fn reason(
         let message = format!("{} has no `{}` copy", engine.word(), method.words());
         return Some((message, format!("use {}", known.join(" or "))));
     }
-    if method == Method::Logical && engine == EngineKind::Postgresql {
-        return dumps_nothing(plan, backup).then(|| {
-            let name = &plan.service(part.service).name;
-            let message =
-                format!("`logical` copies databases and tables; `{name}` names none here");
-            let help = "declare `database NAME` in the service, and name it or the service here";
-            (message, help.to_owned())
-        });
-    }
     let whole = |id: &ComponentId| plan.component(*id).kind == ComponentKind::Base;
     let tables = matches!(part.kind, ComponentKind::Group | ComponentKind::Table);
     if method == Method::Logical || backup.targets.iter().any(whole) || (!tables && able.parts) {
@@ -119,13 +108,6 @@ fn reason(
             "use `logical`, or back up the whole service physically".to_owned(),
         )
     })
-}
-
-/// Whether no target is one that the server can write out by itself.
-fn dumps_nothing(plan: &ResolvedPlan, backup: &Backup) -> bool {
-    let files = |kind| matches!(kind, ComponentKind::Base | ComponentKind::Tablespace);
-    let mut targets = backup.targets.iter().map(|id| plan.component(*id));
-    targets.all(|target| files(target.kind))
 }
 
 fn unable_archive(plan: &ResolvedPlan, archive: &Archive) -> Vec<Diagnostic> {

@@ -163,6 +163,25 @@ impl ResolvedPlan {
         }
     }
 
+    /// The databases that `logical` copies where the whole of a PostgreSQL service is named: its
+    /// base has no words of its own. Without those that are named themselves.
+    #[must_use]
+    pub fn dumped_with_base(&self, backup: &Backup) -> Vec<ComponentId> {
+        let logical = |take: &Take| take.method == Method::Logical;
+        if !backup.takes.iter().any(logical) {
+            return Vec::new();
+        }
+        let targets = backup.targets.iter().map(|id| self.component(*id));
+        let bases = targets.filter(|target| target.kind == ComponentKind::Base);
+        let services = bases.map(|base| base.service);
+        let services = services.filter(|id| self.service(*id).engine == EngineKind::Postgresql);
+        let parts = services.flat_map(|id| self.components_of(id));
+        let databases = parts.filter(|id| self.component(*id).kind == ComponentKind::Database);
+        databases
+            .filter(|id| !backup.targets.contains(id))
+            .collect()
+    }
+
     /// Ids of a service's components.
     pub fn components_of(&self, id: ServiceId) -> impl Iterator<Item = ComponentId> {
         let (first, count) = self.service(id).components;
