@@ -96,7 +96,8 @@ fn newest<'a>(
     };
     let fits =
         |part: &PartHolding| part.method == Method::Logical && reachable(part) && in_time(part);
-    let found = holders(world, id).into_iter().filter_map(|key| {
+    // of copies of one moment the component's own is the smallest: it comes last
+    let found = holders(world, id).into_iter().rev().filter_map(|key| {
         let mut parts = world.parts_of(&key).iter().rev().copied();
         parts.find(|part| fits(part))
     });
