@@ -91,9 +91,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let play = world.play(args.now.now(), trial).map_err(refuse)?;
     let rows = loaded.proofs.iter();
     let mut rows: Vec<&Row> = rows.filter(|row| row.loss.is_some()).collect();
-    let others = match args.every_loss {
-        true => year::unpromised(loaded.plan.plan(), &rows),
-        false => Vec::new(),
+    let others = if args.every_loss {
+        year::unpromised(loaded.plan.plan(), &rows)
+    } else {
+        Vec::new()
     };
     rows.extend(&others);
     let mut out = std::io::stdout().lock();

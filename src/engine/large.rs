@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 /// Shorter files are read through the cache: they are likely to be there already.
-const LARGE: u64 = 4 << 20;
+const LARGE: u64 = 4 * STEP as u64;
 /// Bytes read at once.
 const STEP: usize = 1 << 20;
 /// What places in files and memory are multiples of; no block device asks for more.
@@ -176,10 +176,14 @@ mod tests {
 
     use super::*;
 
+    fn bytes_of(length: usize) -> Vec<u8> {
+        (0..=255).cycle().step_by(7).take(length).collect()
+    }
+
     #[test]
     fn the_bytes_are_those_of_the_file() {
-        for length in [0, 1, LARGE as usize, (LARGE as usize) + 4097, 5 * STEP + 1] {
-            let bytes: Vec<u8> = (0..length).map(|at| (at / 251) as u8).collect();
+        for length in [0, 1, 4 * STEP, 4 * STEP + 4097, 5 * STEP + 1] {
+            let bytes = bytes_of(length);
             let mut file = tempfile::tempfile().expect("file");
             file.write_all(&bytes).expect("written");
             for step in [777, 8192, STEP, 3 * STEP] {
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        let bytes: Vec<u8> = (0..3 * STEP + 5).map(|at| (at / 251) as u8).collect();
+        let bytes = bytes_of(3 * STEP + 5);
         let mut writer = LargeWriter::default();
         for step in [777_777, STEP, STEP + 1] {
             let file = tempfile::NamedTempFile::new().expect("file");
@@ -217,10 +221,9 @@ mod tests {
     #[test]
     fn a_file_that_grows_is_read_to_where_it_ends() {
         let mut file = tempfile::tempfile().expect("file");
-        file.write_all(&vec![1; LARGE as usize + 100])
-            .expect("written");
+        file.write_all(&vec![1; 4 * STEP + 100]).expect("written");
         let mut reader = LargeReader::new(&file, LARGE);
-        let mut first = vec![0; LARGE as usize + 100];
+        let mut first = vec![0; 4 * STEP + 100];
         reader.read_exact(&mut first).expect("read");
         (&file).write_all(&[2; 5000]).expect("written");
         let mut rest = Vec::new();

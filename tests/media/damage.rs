@@ -234,12 +234,11 @@ fn duplicate(pair: &Pair) {
 /// A name of the same kind: of another part, another pack, another place in the log.
 fn another(name: &str) -> String {
     let (folder, last) = name.rsplit_once('/').unwrap();
-    match last.strip_suffix(name::MANIFEST) {
-        Some(part) => format!("{folder}/{part}-2{}", name::MANIFEST),
-        None => {
-            let turned: String = last.chars().map(turn).collect();
-            format!("{folder}/{turned}")
-        }
+    if let Some(part) = last.strip_suffix(name::MANIFEST) {
+        format!("{folder}/{part}-2{}", name::MANIFEST)
+    } else {
+        let turned: String = last.chars().map(turn).collect();
+        format!("{folder}/{turned}")
     }
 }
 

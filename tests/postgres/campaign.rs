@@ -271,9 +271,5 @@ fn twenty_random_schedules_reach_two_hundred_targets() {
     for (number, version) in (0..schedules).zip([15, 16, 18].into_iter().cycle()) {
         let own = (seed + number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         campaign(version, own, 6, 10);
-        eprintln!(
-            "schedule {} of {schedules} is done: version {version}, seed {own}",
-            number + 1
-        );
     }
 }

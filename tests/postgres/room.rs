@@ -6,7 +6,7 @@ fn log_bytes(site: &Site) -> u64 {
     let entries = std::fs::read_dir(site.cluster.data.join("pg_wal")).expect("log");
     let lengths = entries.map(|entry| entry.expect("entry").metadata().expect("about"));
     lengths
-        .filter(|about| about.is_file())
+        .filter(std::fs::Metadata::is_file)
         .map(|about| about.len())
         .sum()
 }

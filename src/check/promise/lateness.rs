@@ -38,7 +38,7 @@ fn run_time(context: &Context<'_>, backup: &Backup) -> Figure {
         slowest = slowest.min(rate).min(limit);
     }
     let parts = backup.targets.iter().map(|id| {
-        let devices = cover::holders(backup).into_iter().map(|(device, _)| device);
+        let devices = cover::holders(backup).map(|(device, _)| device);
         Some(known.size(*id)? / pace::from_source(plan, known, *id, devices).min(slowest))
     });
     match parts.sum::<Option<f64>>() {

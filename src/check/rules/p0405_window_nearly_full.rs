@@ -82,9 +82,10 @@ fn finding(context: &Context<'_>, agenda: &Agenda<'_>, opening: &Opening) -> Dia
     let plan = context.plan;
     let (needed, length) = (fit::needed(opening), opening.opens.1);
     let last = &agenda.loads[opening.ends.1];
-    let behind = match opening.late > 0.0 {
-        true => " behind an earlier run",
-        false => "",
+    let behind = if opening.late > 0.0 {
+        " behind an earlier run"
+    } else {
+        ""
     };
     let what = match opening.loads.len() {
         1 => format!("the run{behind} fills"),
@@ -114,12 +115,13 @@ fn finding(context: &Context<'_>, agenda: &Agenda<'_>, opening: &Opening) -> Dia
 
 fn terms(opening: &Opening, needed: f64) -> Vec<(String, f64)> {
     let runs = "all runs, as the executor orders them".to_owned();
-    match opening.late > 0.0 {
-        true => vec![
+    if opening.late > 0.0 {
+        vec![
             ("behind runs that came before".to_owned(), opening.late),
             (runs, (needed - opening.late).max(0.0)),
-        ],
-        false => vec![(runs, needed)],
+        ]
+    } else {
+        vec![(runs, needed)]
     }
 }
 

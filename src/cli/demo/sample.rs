@@ -82,7 +82,7 @@ fn place_order(shop: &Connection, order: i64, numbers: &mut Numbers) -> rusqlite
 /// When SQLite refuses, for example because a writer was kept waiting too long.
 pub(super) fn keep_busy(path: &Path, seed: u64, stop: &AtomicBool) -> rusqlite::Result<i64> {
     let mut database = Connection::open(path)?;
-    database.busy_timeout(Duration::from_secs(60))?;
+    database.busy_timeout(Duration::from_mins(1))?;
     let mut numbers = Numbers(seed | 1);
     let first: i64 = database.query_row("select max(id) + 1 from orders", [], |row| row.get(0))?;
     let mut placed = 0;
@@ -134,6 +134,6 @@ pub(super) fn content(path: &Path) -> rusqlite::Result<Content> {
 /// When SQLite refuses.
 pub(super) fn make_the_mistake(path: &Path) -> rusqlite::Result<usize> {
     let shop = Connection::open(path)?;
-    shop.busy_timeout(Duration::from_secs(60))?;
+    shop.busy_timeout(Duration::from_mins(1))?;
     shop.execute("delete from order_lines", [])
 }

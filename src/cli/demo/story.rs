@@ -12,7 +12,7 @@ use super::sample::{self, Content};
 use super::{CliError, Exit, files};
 
 /// How long the demo waits for something that takes a second or two on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 struct Story {
     folder: PathBuf,

@@ -167,12 +167,11 @@ impl Writer {
             self.bytes += bytes.len() as u64;
             return paste.take(file, offset, bytes);
         }
-        let written = match &mut self.over {
-            Some(over) => over.write(file, offset, bytes),
-            None => {
-                let written = self.large.write_at(file, bytes, offset);
-                written.map(|()| bytes.len() as u64)
-            }
+        let written = if let Some(over) = &mut self.over {
+            over.write(file, offset, bytes)
+        } else {
+            let written = self.large.write_at(file, bytes, offset);
+            written.map(|()| bytes.len() as u64)
         };
         self.bytes += written.map_err(|error| cannot("write", path, error))?;
         Ok(())

@@ -50,9 +50,8 @@ impl Walk<'_> {
                 }
             }
             ClauseKind::Parallel(count) => self.count(count),
-            ClauseKind::Memory(value) => self.value(value),
             ClauseKind::After(jobs) => self.all(NameKind::Job, jobs),
-            ClauseKind::Finish(value) => self.value(value),
+            ClauseKind::Memory(value) | ClauseKind::Finish(value) => self.value(value),
             ClauseKind::Notify { contacts, .. } => self.all(NameKind::Contact, contacts),
             ClauseKind::Ship { schedule, to } => {
                 self.schedule(schedule);

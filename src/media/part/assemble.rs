@@ -73,6 +73,10 @@ pub(super) fn start(
 }
 
 /// The devices of a part.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the lanes are what the others are about"
+)]
 pub(super) struct Lanes {
     /// One lane a device.
     pub(super) lanes: Vec<Lane>,
@@ -267,9 +271,13 @@ impl Assembler {
         let broken = self.result.broken.is_some();
         let lanes = std::mem::take(&mut self.lanes.lanes);
         if broken || !wanted {
-            lanes.iter().for_each(|lane| lane.queue().abandon());
+            for lane in &lanes {
+                lane.queue().abandon();
+            }
         }
-        lanes.iter().for_each(|lane| lane.queue().close());
+        for lane in &lanes {
+            lane.queue().close();
+        }
         let signals = Arc::clone(&self.signals);
         let wanted = || !signals.cancelled.load(Ordering::Acquire);
         let mut trailing = Trailing::new(lanes, Arc::clone(&self.lanes.pulse));

@@ -44,9 +44,8 @@ impl Trailing {
             match lane.queue().take_end() {
                 Some(Err(error)) => ends.lost.push((lane.device, error)),
                 Some(Ok(())) if lane.complete => ends.devices.push(lane.device),
-                Some(Ok(())) => ends.behind.push(lane.device),
                 None if lane.complete => self.lanes.push(lane),
-                None => ends.behind.push(lane.device),
+                Some(Ok(())) | None => ends.behind.push(lane.device),
             }
         }
     }

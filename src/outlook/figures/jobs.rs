@@ -285,16 +285,16 @@ fn complete(figure: Figure, agenda: &Agenda<'_>, loads: &[usize]) -> Figure {
 fn copied(load: &Load) -> Figure {
     let seconds = load.seconds();
     let volume = Unit::Bytes.words(load.bytes());
-    let figure = match seconds > 0.0 {
-        true => {
-            let rate = Unit::Bytes.words(load.bytes() / seconds);
-            Figure::of(format!("{volume} at {rate}/s"), seconds)
-        }
-        false => Figure::unknown("a rate on the way"),
+    let figure = if seconds > 0.0 {
+        let rate = Unit::Bytes.words(load.bytes() / seconds);
+        Figure::of(format!("{volume} at {rate}/s"), seconds)
+    } else {
+        Figure::unknown("a rate on the way")
     };
-    match load.complete {
-        true => figure,
-        false => figure.lacks("the size of a part"),
+    if load.complete {
+        figure
+    } else {
+        figure.lacks("the size of a part")
     }
 }
 

@@ -253,8 +253,9 @@ fn staged(graph: &StepGraph) -> Figure {
     });
     let stays: Vec<Stay> = stays.collect();
     let figure = Figure::of("fetched and there at once", staging::peak(&stays));
-    match stays.len() == fetches.len() {
-        true => figure,
-        false => figure.lacks("the size of a part"),
+    if stays.len() == fetches.len() {
+        figure
+    } else {
+        figure.lacks("the size of a part")
     }
 }

@@ -51,9 +51,10 @@ fn field_schema(table: &str, field: &str) -> Value {
         ("inventory", "keys") => named("key"),
         ("inventory", "contacts") => named("contact"),
         ("inventory", "catalog") => json!({"$ref": "#/definitions/catalog"}),
-        ("catalog", "postgres") => json!({"$ref": "#/definitions/connect"}),
         ("host", "disks") => named("disk"),
-        ("service", "connect") => json!({"$ref": "#/definitions/connect"}),
+        ("catalog", "postgres") | ("service", "connect") => {
+            json!({"$ref": "#/definitions/connect"})
+        }
         ("service", "engine") => json!({"enum": EngineKind::ALL.map(EngineKind::word)}),
         ("service", "tablespaces") => disks(),
         ("service", "databases") => json!({"type": ["object", "array", "null"]}),
