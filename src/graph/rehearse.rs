@@ -12,12 +12,12 @@ use super::world::{Jobs, World, full_name, is_full, job_name};
 use super::{recover, restore};
 use crate::check::Refusal;
 use crate::facts::capability;
-use crate::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
+use crate::facts::holdings::{Holdings, LogHolding, LogPoint, Method, PartHolding, Position};
 use crate::facts::known::Known;
 use crate::quantity::float;
 use crate::resolve::plan::{
     ActionKind, ArchiveId, BackupId, Component, ComponentKind, DeviceId, EngineKind, Input, JobId,
-    Kind, ResolvedPlan, Scenario, ServiceId, Target,
+    Kind, ReplayPoint, ResolvedPlan, Scenario, ServiceId, Target,
 };
 
 /// Where the rehearsed copies end and the rehearsed log begins, in transactions.
@@ -99,7 +99,8 @@ impl<'a> Rehearsal<'a> {
         services: &BTreeSet<ServiceId>,
         scenario: Option<&'a Scenario>,
     ) -> Result<StepGraph, GraphError> {
-        let holdings = self.holdings(lost, services);
+        let mut holdings = self.holdings(lost, services);
+        holdings.points = self.points(services, scenario);
         let jobs = Rc::clone(&self.jobs);
         let world = World::sharing(self.plan, &holdings, self.known, intent, self.now, jobs)?;
         let mut graph = match (intent, scenario) {
@@ -115,6 +116,31 @@ impl<'a> Rehearsal<'a> {
         }?;
         forget_made_up(&mut graph, &holdings);
         Ok(graph)
+    }
+
+    /// The restore points that a recovery names: they are made when they are needed, so nobody can
+    /// say before that they are missing.
+    fn points(&self, services: &BTreeSet<ServiceId>, scenario: Option<&Scenario>) -> Vec<LogPoint> {
+        let plan = self.plan;
+        let mut services = services.iter().map(|id| plan.service(*id));
+        let Some(server) = services.find(|one| one.engine == EngineKind::Postgresql) else {
+            return Vec::new();
+        };
+        let actions = scenario.into_iter().flat_map(|one| &one.actions);
+        let named = actions.filter_map(|action| match &action.kind {
+            ActionKind::Replay {
+                point: ReplayPoint::RestorePoint(name),
+                ..
+            } => Some(name),
+            _ => None,
+        });
+        let point = |name: &String| LogPoint {
+            service: server.name.clone(),
+            name: format!("point:{name}"),
+            at: position(NAMED),
+            time: before(self.now, 1800),
+        };
+        named.map(point).collect()
     }
 
     /// Copies of some services as they would lie on the devices an hour after every job has run,

@@ -60,13 +60,13 @@ fn spoil(path: &PathBuf, block: u64) {
 
 /// `A of B bytes were written`.
 fn written(told: &str) -> (u64, u64) {
-    let line = told
-        .lines()
-        .find(|line| line.contains("bytes were written"));
-    let line = line.unwrap_or_else(|| panic!("{told}"));
-    let numbers = line.split(|sign: char| !sign.is_ascii_digit());
-    let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
-    (numbers[0], numbers[1])
+    let (before, _) = told
+        .split_once(" bytes were written")
+        .unwrap_or_else(|| panic!("{told}"));
+    let words: Vec<&str> = before.rsplitn(4, [' ', '\n']).collect();
+    let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("{told}"));
+    assert_eq!(words[1], "of", "{told}");
+    (number(words[2]), number(words[0]))
 }
 
 /// Harms a stopped cluster in several ways at once.

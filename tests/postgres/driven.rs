@@ -222,7 +222,7 @@ fn what_cannot_work_is_named_before_anything_is_changed() {
     refused("run nightly", "may not call pg_backup_stop");
     site.cluster.sql("alter system set full_page_writes = off");
     site.cluster.sql("select pg_reload_conf()");
-    while site.cluster.ask("show full_page_writes") != "off" {
+    while site.cluster.ask("current_setting('full_page_writes')") != "off" {
         std::thread::sleep(Duration::from_millis(20));
     }
     refused("run nightly", "full_page_writes is off");
