@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use rustix::fs::OFlags;
 
@@ -15,6 +16,8 @@ use rustix::fs::OFlags;
 const LARGE: u64 = 4 * STEP as u64;
 /// Bytes read at once.
 const STEP: usize = 1 << 20;
+/// Pieces of that length in memory: one in use, two ahead of it.
+const PIECES: usize = 3;
 /// What places in files and memory are multiples of; no block device asks for more.
 const ALIGN: usize = 4096;
 
@@ -38,7 +41,7 @@ impl<'a> LargeReader<'a> {
 
 impl Read for LargeReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.direct.as_mut().is_some_and(|past| !past.fill(self.at)) {
+        if self.direct.as_mut().is_some_and(|past| !past.fill()) {
             self.direct = None;
         }
         let read = match &mut self.direct {
@@ -78,44 +81,71 @@ impl Aligned {
     }
 }
 
-/// The file once more, opened to be read past the cache.
+/// The file once more, read past the cache by a thread that goes ahead: the device works on the next
+/// piece while this one is used.
 struct Direct {
-    file: File,
-    memory: Aligned,
+    coming: Receiver<(Aligned, usize)>,
+    home: Sender<Aligned>,
+    piece: Option<Aligned>,
     held: Range<usize>,
 }
 
 impl Direct {
     fn open(file: &File) -> Option<Self> {
-        Some(Self {
-            file: past_the_cache(file, File::options().read(true))?,
-            memory: Aligned::new(),
+        let file = past_the_cache(file, File::options().read(true))?;
+        let (filled, coming) = mpsc::channel();
+        let (home, free) = mpsc::channel();
+        for _ in 0..PIECES {
+            home.send(Aligned::new()).ok()?;
+        }
+        let thread = std::thread::Builder::new().name("ahead".into());
+        let spawned = thread.spawn(move || go_ahead(&file, &free, &filled));
+        spawned.ok().map(|_| Self {
+            coming,
+            home,
+            piece: None,
             held: 0..0,
         })
     }
 
     /// Whether there is something to give. Not at the end of the file, nor after a read that ended
     /// between two blocks, nor when the file system cannot do it: the cache takes over there.
-    fn fill(&mut self, at: u64) -> bool {
+    fn fill(&mut self) -> bool {
         if !self.held.is_empty() {
             return true;
         }
-        let aligned = at.is_multiple_of(ALIGN as u64);
-        let read = if aligned {
-            self.file.read_at(self.memory.bytes(), at)
-        } else {
-            Ok(0)
+        if let Some(used) = self.piece.take() {
+            // the thread may have come to the end
+            let _ = self.home.send(used);
+        }
+        let Ok((piece, length)) = self.coming.recv() else {
+            return false;
         };
-        self.held = 0..read.unwrap_or(0);
-        !self.held.is_empty()
+        self.piece = Some(piece);
+        self.held = 0..length;
+        true
     }
 
     fn give(&mut self, out: &mut [u8]) -> usize {
+        let Some(piece) = &mut self.piece else {
+            return 0;
+        };
         let length = out.len().min(self.held.len());
-        let held = &self.memory.bytes()[self.held.start..];
-        out[..length].copy_from_slice(&held[..length]);
+        out[..length].copy_from_slice(&piece.bytes()[self.held.start..][..length]);
         self.held.start += length;
         length
+    }
+}
+
+/// Fills pieces from the start of the file to where its blocks end, as long as somebody reads.
+fn go_ahead(file: &File, free: &Receiver<Aligned>, filled: &Sender<(Aligned, usize)>) {
+    let mut at = 0;
+    for mut piece in free {
+        let read = file.read_at(piece.bytes(), at).unwrap_or(0);
+        at += read as u64;
+        if read == 0 || filled.send((piece, read)).is_err() || !read.is_multiple_of(ALIGN) {
+            return;
+        }
     }
 }
 
