@@ -17,10 +17,11 @@ use crate::media::manifest::Manifest;
 use crate::media::{Device, DeviceError};
 
 /// Plaintext that is read at a time, at least one frame.
-const BATCH: u64 = 4 << 20;
+const BATCH: u64 = 2 << 20;
 
-/// Ranges that are read ahead of the consumer.
-const AHEAD: usize = 12;
+/// Ranges that are read ahead of the consumer. With their plaintext they are the memory of a
+/// restore; as many hide the latency of an object store.
+const AHEAD: usize = 8;
 
 type Decoded = Result<Vec<Frame>, DeviceError>;
 
