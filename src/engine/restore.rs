@@ -9,6 +9,10 @@ use super::{EndedBackup, EngineError, Entry, LogRange};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
+/// A session that puts something back where it was leaves a file of this name in its staging folder
+/// when all is replayed. A later try of the same run finds it there, and writes nothing again.
+pub const WHOLE: &str = "whole";
+
 /// What of an entry's content a session wants.
 #[derive(Debug)]
 pub enum Wanted {

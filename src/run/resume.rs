@@ -63,6 +63,8 @@ pub fn survey(graph: &StepGraph, events: &[RunEvent], context: &Context) -> Resu
             StepKind::Publish { target, .. } => {
                 journaled || staging::is_published(Path::new(target), &graph.run)
             }
+            // what is put back where it was is whole then: there is nothing to publish
+            StepKind::CheckRestored { target, .. } => journaled && is_in_place(graph, target),
             StepKind::ArchiveLog { .. }
             | StepKind::VerifyStored { .. }
             | StepKind::Condemn { .. }
@@ -197,7 +199,7 @@ fn with_brackets(graph: &StepGraph, done: &mut BTreeSet<usize>) {
             StepKind::CommitPart {
                 component, part, ..
             } => finished.extend([component.as_str(), part.as_str()]),
-            StepKind::Publish { target, .. } => {
+            StepKind::Publish { target, .. } | StepKind::CheckRestored { target, .. } => {
                 finished.insert(target);
             }
             _ => {}
@@ -208,6 +210,17 @@ fn with_brackets(graph: &StepGraph, done: &mut BTreeSet<usize>) {
             done.insert(index);
         }
     }
+}
+
+/// Whether a graph puts back something of the folder where it was.
+fn is_in_place(graph: &StepGraph, folder: &str) -> bool {
+    graph.steps.iter().any(|step| {
+        matches!(
+            &step.kind,
+            StepKind::PrepareInPlace { target, .. } | StepKind::PrepareDelta { target, .. }
+                if target == folder
+        )
+    })
 }
 
 /// What a volatile step works for: a component, a part or a target.

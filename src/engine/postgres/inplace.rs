@@ -20,6 +20,7 @@ use super::replay::{Replay, Replayed};
 use super::target::Target;
 use super::write::Writer;
 use super::{PostgresSpec, base, control, fence, ground, instance, positions, read, scope, sound};
+use crate::engine::restore::WHOLE;
 use crate::engine::{EndedBackup, EngineError, Entry, LogRange, Lost, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -44,6 +45,8 @@ pub struct InPlaceRestore {
     what: What,
     part: Option<PartNotes>,
     writer: Writer,
+    /// An earlier try was killed when all was done.
+    whole: bool,
     /// Replay that ends before this is none: the other files are as new.
     at_least: Lsn,
     timeline: Option<Timeline>,
@@ -82,6 +85,7 @@ impl InPlaceRestore {
             what,
             part: None,
             writer,
+            whole: false,
             at_least: before.as_ref().map_or(Lsn(0), least),
             timeline: before.map(|file| file.timeline),
             replayed: None,
@@ -112,6 +116,10 @@ impl InPlaceRestore {
     fn claim(&mut self, notes: &PartNotes) -> Result<(), EngineError> {
         let place = self.place_of(notes);
         match &mut self.what {
+            What::Tablespace(_) if self.staging.join(WHOLE).exists() => {
+                self.whole = true;
+                return Ok(());
+            }
             What::Tablespace(_) => {
                 scope::claim(&place)?;
                 self.writer.map(&notes.place.folder(), &place);
@@ -264,13 +272,16 @@ impl RestoreSession for InPlaceRestore {
             self.judge(&notes)?;
             self.claim(&notes)?;
         }
-        self.writer.begin_part(&notes, ended)?;
+        if !self.whole {
+            self.writer.begin_part(&notes, ended)?;
+        }
         self.part = Some(notes);
         Ok(())
     }
 
     fn wanted(&mut self, entry: &Entry) -> Result<Wanted, EngineError> {
         Ok(match &self.what {
+            What::Tablespace(_) if self.whole => Wanted::Name,
             What::Tablespace(_) => Wanted::Whole,
             What::Files(pieces) => pieces.wanted(&entry.path),
         })
@@ -278,6 +289,7 @@ impl RestoreSession for InPlaceRestore {
 
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
         match &mut self.what {
+            What::Tablespace(_) if self.whole => Ok(()),
             What::Tablespace(_) => self.writer.entry(entry),
             What::Files(pieces) => pieces.entry(entry, &mut self.writer),
         }
@@ -292,6 +304,7 @@ impl RestoreSession for InPlaceRestore {
 
     fn close(&mut self, length: u64) -> Result<(), EngineError> {
         match &mut self.what {
+            What::Tablespace(_) if self.whole => Ok(()),
             What::Tablespace(_) => self.writer.close(length),
             What::Files(pieces) => pieces.close(length, &mut self.writer),
         }
@@ -300,6 +313,9 @@ impl RestoreSession for InPlaceRestore {
     fn finish_part(&mut self, _ended: &EndedBackup) -> Result<(), EngineError> {
         if let What::Files(pieces) = &self.what {
             self.told.extend(pieces.finish(&self.data)?);
+        }
+        if self.whole {
+            return Ok(());
         }
         self.writer.finish_part()
     }
@@ -322,6 +338,9 @@ impl RestoreSession for InPlaceRestore {
 
     /// What is not archived yet lies in the cluster's own folder; the server takes it from there.
     fn reach(&mut self, _until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
+        if self.whole {
+            return Ok(true);
+        }
         let log = self.log()?;
         let handed = format!("cp '{}/%f' '%p'", log.display());
         let replayed = self.recover(&handed, &self.staging.clone())?;
@@ -339,7 +358,12 @@ impl RestoreSession for InPlaceRestore {
             self.reach(&RecoveryTarget::Latest, true)?;
         }
         match &self.what {
-            What::Tablespace(_) => scope::release(&self.place_of(self.notes()?))?,
+            What::Tablespace(_) => {
+                let note = self.staging.join(WHOLE);
+                let noted = std::fs::File::create(&note).and_then(|file| file.sync_all());
+                noted.map_err(|error| cannot("write", &note, error))?;
+                scope::release(&self.place_of(self.notes()?))?;
+            }
             What::Files(pieces) => pieces.check(&self.data)?,
         }
         fence::forget(&self.data)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Task;
+use crate::engine::restore::WHOLE;
 use crate::engine::{Engine, EngineError, Lost};
 use crate::facts::holdings::Position;
 use crate::graph::step::{RecoveryTarget, StepKind};
@@ -72,7 +73,12 @@ pub(super) fn prepare_in_place(
     lost: &Lost,
 ) -> Result<StepDone, StepFailure> {
     let engine = task.context.engine(service)?;
+    let whole = staging::path(Path::new(target), &task.graph.run).join(WHOLE);
+    let is_whole = whole.exists();
     let folder = fresh_staging(task, engine.as_ref(), target)?;
+    if is_whole {
+        std::fs::write(&whole, "").map_err(|cause| io("write", &whole, cause))?;
+    }
     engine.abandon_in_place();
     let session = engine.put_back(lost, &folder)?;
     let building = Building {
