@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::recover::compile;
 use crate::cli::restore::approved_run;
 use crate::cli::run::print_graph;
-use crate::cli::site::{BusyArgs, ShowArgs, Site, catalog_error};
+use crate::cli::site::{SiteArgs, catalog_error};
 use crate::facts::holdings::JobHistory;
 use crate::graph::full_name;
 use crate::graph::step::Intent;
@@ -28,21 +27,15 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    now: NowArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    busy: BusyArgs,
+    site: SiteArgs,
 }
 
 /// Runs a drill.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = if args.dry_run {
-        Site::look(&args.plan, args.now)?
+        args.site.look()?
     } else {
-        Site::open(&args.plan, args.now, args.show, args.busy.into())?
+        args.site.open()?
     };
     let name = known(site.plan.plan(), &args.name)?;
     let inputs = BTreeMap::new();
@@ -52,14 +45,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         inputs,
         to: None,
     };
-    let graph = compile(&site, intent, args.now)?;
+    let graph = compile(&site, intent, args.site.now)?;
     if args.dry_run {
         return print_graph(&graph);
     }
-    let (began, clock) = (args.now.now(), Instant::now());
+    let (began, clock) = (args.site.now.now(), Instant::now());
     let bytes = graph.steps.iter().filter_map(|step| step.estimate.bytes);
     let bytes = bytes.sum();
-    let exit = approved_run(&mut site, graph, args.yes, args.show)?;
+    let exit = approved_run(&mut site, graph, args.yes, args.site.show)?;
     if exit == Exit::Ok {
         let measured = JobHistory {
             job: format!("drill {name}"),

@@ -2,22 +2,19 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
-use crate::cli::run::say;
-use crate::cli::site::{BusyArgs, ShowArgs, Site};
+use crate::cli::run::{say, work};
+use crate::cli::site::SiteArgs;
 use crate::cli::verify::seconds;
 use crate::graph::expire::GRACE;
 use crate::graph::retention::{Fate, Judgement};
 use crate::graph::step::Intent;
 use crate::quantity::Bytes;
-use crate::report::summary::summary;
 
 /// Arguments of `planc expire`.
 #[derive(Debug, clap::Args)]
@@ -40,22 +37,16 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    now: NowArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    busy: BusyArgs,
+    site: SiteArgs,
 }
 
 /// Shows what goes and what stays, or makes it so.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let now = args.now.now();
+    let now = args.site.now.now();
     if args.apply {
         return apply(args, now);
     }
-    let site = Site::look(&args.plan, args.now)?;
+    let site = args.site.look()?;
     // refuses an unknown device and a clock that cannot be trusted, as the work itself would
     site.compile(&intent(args), now)?;
     let mut judged = site.judge(now)?;
@@ -80,17 +71,14 @@ fn intent(args: &Args) -> Intent {
 /// What other hosts and runs that died left on the devices is learnt first: an increment that the
 /// catalog does not know must keep its base.
 fn apply(args: &Args, now: Timestamp) -> Result<Exit, CliError> {
-    let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
+    let mut site = args.site.open()?;
     let intent = intent(args);
     let before = site.compile(&intent, now)?;
     site.reconcile(&before)?;
-    let graph = Arc::new(site.compile(&intent, now)?);
-    if graph.steps.is_empty() {
-        say(args.show, "nothing to delete\n")?;
+    let Some(report) = work(&mut site, &intent, now, args.site.show)? else {
+        say(args.site.show, "nothing to delete\n")?;
         return Ok(Exit::Ok);
-    }
-    let report = site.execute(&graph)?;
-    say(args.show, &summary(&graph, &report))?;
+    };
     Ok(report.verdict().into())
 }
 

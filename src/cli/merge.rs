@@ -1,13 +1,10 @@
 //! `planc merge`: puts chains of stored parts together into parts that stand alone. The database is
 //! not read; the old parts stay until `retain` lets them go.
 
-use std::sync::Arc;
-
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, say};
+use crate::cli::run::{print_graph, say, work};
 use crate::cli::site::SiteArgs;
 use crate::graph::step::Intent;
-use crate::report::summary::summary;
 
 /// Arguments of `planc merge`.
 #[derive(Debug, clap::Args)]
@@ -36,16 +33,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         let site = args.site.look()?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let mut site = args.site.open()?;
-    let graph = Arc::new(site.compile(&intent, now)?);
-    if graph.steps.is_empty() {
-        say(
-            args.site.show,
-            "nothing to merge: no part builds on another\n",
-        )?;
+    let (mut site, show) = (args.site.open()?, args.site.show);
+    let Some(report) = work(&mut site, &intent, now, show)? else {
+        say(show, "nothing to merge: no part builds on another\n")?;
         return Ok(Exit::Ok);
-    }
-    let report = site.execute(&graph)?;
-    say(args.site.show, &summary(&graph, &report))?;
+    };
     Ok(report.verdict().into())
 }

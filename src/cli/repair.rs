@@ -1,13 +1,9 @@
 //! `planc repair`: puts good copies beside damaged ones, from devices that hold them intact.
 
-use std::sync::Arc;
-
-use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, say};
-use crate::cli::site::{BusyArgs, ShowArgs, Site};
+use crate::cli::run::{print_graph, say, work};
+use crate::cli::site::SiteArgs;
 use crate::graph::step::Intent;
-use crate::report::summary::summary;
 
 /// Arguments of `planc repair`.
 #[derive(Debug, clap::Args)]
@@ -19,13 +15,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    now: NowArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    busy: BusyArgs,
+    site: SiteArgs,
 }
 
 /// Repairs what reading back found damaged; exit 1 when something stays damaged.
@@ -33,25 +23,24 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let intent = Intent::Repair {
         device: args.device.clone(),
     };
-    let now = args.now.now();
+    let now = args.site.now.now();
     if args.dry_run {
-        let site = Site::look(&args.plan, args.now)?;
+        let site = args.site.look()?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let mut site = Site::open(&args.plan, args.now, args.show, args.busy.into())?;
-    let graph = Arc::new(site.compile(&intent, now)?);
+    let mut site = args.site.open()?;
     let mut exit = Exit::Ok;
-    if graph.steps.is_empty() {
-        say(args.show, "nothing can be repaired\n")?;
-    } else {
-        let report = site.execute(&graph)?;
-        say(args.show, &summary(&graph, &report))?;
-        exit = report.verdict().into();
+    match work(&mut site, &intent, now, args.site.show)? {
+        None => say(args.site.show, "nothing can be repaired\n")?,
+        Some(report) => exit = report.verdict().into(),
     }
     let wanted = |name: &str| args.device.as_deref().is_none_or(|device| device == name);
     let left = site.holdings()?.damaged;
     for (object, device) in left.iter().filter(|(_, device)| wanted(device)) {
-        say(args.show, &format!("still damaged: {object} on {device}\n"))?;
+        say(
+            args.site.show,
+            &format!("still damaged: {object} on {device}\n"),
+        )?;
         exit = Exit::Findings;
     }
     Ok(exit)

@@ -13,11 +13,10 @@ use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm, open_error};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
-use crate::media::Device;
 use crate::quantity::Bytes;
 use crate::report::summary::summary;
 use crate::resolve::plan::EngineKind;
-use crate::run::{self, Family};
+use crate::run::{self, Call, Family};
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
@@ -89,8 +88,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     });
     let graph = site.compile(&intent, args.site.now.now())?;
     if args.dry_run {
-        let volumes = site.volume_sets(&graph);
-        say(args.site.show, &volumes_first(&graph, &volumes)?)?;
+        let calls = run::calls(&graph, &site.volume_sets(&graph));
+        let calls = calls.map_err(|error| open_error(&error))?;
+        say(args.site.show, &volumes_first(&calls))?;
         return print_graph(&graph);
     }
     approved_run(&mut site, graph, args.yes, args.site.show)
@@ -105,7 +105,7 @@ pub(crate) fn approved_run(
 ) -> Result<Exit, CliError> {
     site.name_left_behind()?;
     let context = site.ready(&graph)?;
-    say(show, &volumes_first(&graph, &context.devices)?)?;
+    say(show, &volumes_first(&context.calls))?;
     say(show, &text::text(&graph))?;
     if !yes && !confirm("go on?") {
         let error = CliError::refused("nobody agreed to the steps; nothing was changed");
@@ -118,11 +118,7 @@ pub(crate) fn approved_run(
 }
 
 /// The volumes that are read, in the order in which they are loaded.
-fn volumes_first(
-    graph: &StepGraph,
-    devices: &BTreeMap<String, Arc<dyn Device>>,
-) -> Result<String, CliError> {
-    let calls = run::calls(graph, devices).map_err(|error| open_error(&error))?;
+fn volumes_first(calls: &[Call]) -> String {
     let mut text = String::new();
     for call in calls {
         let needs = call.needs.iter();
@@ -134,7 +130,7 @@ fn volumes_first(
         // writing to a String cannot fail
         let _ = writeln!(text, "volumes of {}: {}", call.device, volumes.join(", "));
     }
-    Ok(text)
+    text
 }
 
 /// The path as an absolute one: the graph is also read by later processes.

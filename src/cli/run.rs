@@ -91,6 +91,22 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     once(&mut site, &intent, now, args.show)
 }
 
+/// Compiles an intent, runs it and tells what it did; none when there is nothing to do.
+pub(crate) fn work(
+    site: &mut Site,
+    intent: &Intent,
+    now: Timestamp,
+    show: ShowArgs,
+) -> Result<Option<RunReport>, CliError> {
+    let graph = Arc::new(site.compile(intent, now)?);
+    if graph.steps.is_empty() {
+        return Ok(None);
+    }
+    let report = site.execute(&graph)?;
+    say(show, &summary(&graph, &report))?;
+    Ok(Some(report))
+}
+
 /// Compiles an intent, runs it, and takes fresh copies where a log chain was found broken.
 fn once(
     site: &mut Site,
@@ -98,13 +114,10 @@ fn once(
     now: Timestamp,
     show: ShowArgs,
 ) -> Result<Exit, CliError> {
-    let graph = Arc::new(site.compile(intent, now)?);
-    if graph.steps.is_empty() {
+    let Some(mut report) = work(site, intent, now, show)? else {
         say(show, "nothing is due\n")?;
         return Ok(Exit::Ok);
-    }
-    let mut report = site.execute(&graph)?;
-    say(show, &summary(&graph, &report))?;
+    };
     if report.missing.iter().any(|missing| missing.slow) && !report.cancelled {
         catch_up(site, &mut report, now, show)?;
     }
@@ -123,12 +136,9 @@ fn catch_up(
     now: Timestamp,
     show: ShowArgs,
 ) -> Result<(), CliError> {
-    let graph = Arc::new(site.compile(&Intent::CatchUp, now)?);
-    if graph.steps.is_empty() {
+    let Some(again) = work(site, &Intent::CatchUp, now, show)? else {
         return Ok(());
-    }
-    let again = site.execute(&graph)?;
-    say(show, &summary(&graph, &again))?;
+    };
     report.missing.retain(|missing| {
         let holders = again.stored.get(&missing.object);
         !holders.is_some_and(|holders| holders.contains(&missing.device))

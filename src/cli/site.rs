@@ -203,7 +203,7 @@ impl Site {
         Ok(Self {
             plan: self.plan.clone(),
             places: self.places.clone(),
-            catalog: Catalog::open(&catalog_path(&self.places)).map_err(catalog_error)?,
+            catalog: open_catalog(self.plan.plan(), &self.places, false)?,
             clock: self.clock,
             stop: self.stop.clone(),
             show: self.show,
@@ -270,9 +270,10 @@ impl Site {
     /// Opens what a graph needs, and refuses it when it can be seen that it would fail. Nothing is
     /// written down yet.
     pub(crate) fn ready(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
-        let context = self.context(graph)?;
+        let mut context = self.context(graph)?;
         run::preflight(graph, &context, &[]).map_err(|error| open_error(&error))?;
-        run::calls(graph, &context.devices).map_err(|error| open_error(&error))?;
+        let calls = run::calls(graph, &context.devices);
+        context.calls = calls.map_err(|error| open_error(&error))?;
         Ok(context)
     }
 
@@ -372,61 +373,36 @@ impl Site {
 
     /// Whose run log this site writes.
     pub(crate) fn owner(&self) -> String {
-        let plan = self.plan.plan();
-        format!("{}@{}", plan.name, plan.environment)
+        owner(self.plan.plan())
     }
 
     /// The devices of the plan that are there and are those that the catalog knows.
     pub(crate) fn reachable_devices(&mut self) -> BTreeMap<String, Arc<dyn Device>> {
-        let (plan, places) = (self.plan.plan(), &self.places);
-        let mut devices = BTreeMap::new();
-        for device in &plan.devices {
-            if let Ok(open) = open::device(plan, places, &mut self.catalog, &device.name) {
-                devices.insert(device.name.clone(), open);
-            }
-        }
-        devices
+        let plan = self.plan.plan();
+        let all = plan.devices.iter().map(|device| device.name.as_str());
+        reachable(plan, &self.places, &mut self.catalog, all)
     }
 
     /// The devices that a graph reads, when one of them is a volume set; none to be opened else.
     pub(crate) fn volume_sets(&mut self, graph: &StepGraph) -> BTreeMap<String, Arc<dyn Device>> {
-        let (plan, places) = (self.plan.plan(), &self.places);
-        let names = graph
-            .steps
-            .iter()
-            .flat_map(|step| support::devices_of(&step.kind));
-        let names: BTreeSet<&str> = names.collect();
+        let plan = self.plan.plan();
+        let names = devices_of(graph);
         let is_set = |name: &&str| {
             let id = plan.find_device(name);
             id.is_some_and(|id| plan.device(id).kind == DeviceKind::Volumes)
         };
-        let mut devices = BTreeMap::new();
         if !names.iter().any(is_set) {
-            return devices;
+            return BTreeMap::new();
         }
-        for name in names {
-            if let Ok(open) = open::device(plan, places, &mut self.catalog, name) {
-                devices.insert(name.to_owned(), open);
-            }
-        }
-        devices
+        reachable(plan, &self.places, &mut self.catalog, names)
     }
 
     /// Teaches the catalog what a run that died left on the devices of its graph.
     pub(crate) fn reconcile(&mut self, graph: &StepGraph) -> Result<(), CliError> {
-        let names = graph
-            .steps
-            .iter()
-            .flat_map(|step| support::devices_of(&step.kind));
-        let names: BTreeSet<&str> = names.collect();
-        let mut devices = Vec::new();
-        for name in names {
-            let (plan, places) = (self.plan.plan(), &self.places);
-            // one that is away is refused later if the work needs it
-            if let Ok(device) = open::device(plan, places, &mut self.catalog, name) {
-                devices.push(device);
-            }
-        }
+        let (plan, names) = (self.plan.plan(), devices_of(graph));
+        // one that is away is refused later if the work needs it
+        let devices = reachable(plan, &self.places, &mut self.catalog, names);
+        let devices: Vec<_> = devices.into_values().collect();
         let found = run::unrecorded(&self.holdings()?, &devices);
         for record in found.map_err(|error| open_error(&error.into()))? {
             record.apply(&mut self.catalog).map_err(catalog_error)?;
@@ -505,6 +481,28 @@ impl Site {
     }
 }
 
+/// The devices that the steps of a graph name.
+fn devices_of(graph: &StepGraph) -> BTreeSet<&str> {
+    let steps = graph.steps.iter();
+    steps
+        .flat_map(|step| support::devices_of(&step.kind))
+        .collect()
+}
+
+/// Those of some devices that are there and are those that the catalog knows.
+fn reachable<'n>(
+    plan: &ResolvedPlan,
+    places: &Places,
+    catalog: &mut Catalog,
+    names: impl IntoIterator<Item = &'n str>,
+) -> BTreeMap<String, Arc<dyn Device>> {
+    let open = names.into_iter().filter_map(|name| {
+        let device = open::device(plan, places, catalog, name).ok()?;
+        Some((name.to_owned(), device))
+    });
+    open.collect()
+}
+
 /// Refuses a service that the plan does not have, and names those it has.
 pub(crate) fn known_service(plan: &ResolvedPlan, service: &str) -> Result<(), CliError> {
     if plan.find_service(service).is_some() {
@@ -544,6 +542,11 @@ pub(crate) fn catalog_path(places: &Places) -> PathBuf {
     places.state.join("catalog.sqlite")
 }
 
+/// Who a plan in its environment is for others that use the same devices or catalog.
+fn owner(plan: &ResolvedPlan) -> String {
+    format!("{}@{}", plan.name, plan.environment)
+}
+
 /// Opens the catalog of a site: this host's file, shared by a server when the inventory names one.
 /// `whole` reads all of the file first, for who changes it.
 pub(crate) fn open_catalog(
@@ -558,7 +561,7 @@ pub(crate) fn open_catalog(
     };
     let fields: BTreeMap<String, String> = fields.clone().into_iter().collect();
     let spec = SharedSpec {
-        owner: format!("{}@{}", plan.name, plan.environment),
+        owner: owner(plan),
         connect: Box::new(move || {
             let opened = connect::open("the shared catalog", &fields);
             opened.map_err(|error| format!("{error}; {}", error.help()))

@@ -3,18 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use clap::ValueEnum;
 
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, say};
+use crate::cli::run::{print_graph, say, work};
 use crate::cli::run_log;
 use crate::cli::site::SiteArgs;
 use crate::graph::retention::{Restorable, Verdict};
 use crate::graph::step::{Depth, Intent};
 use crate::quantity::{self, Amount};
-use crate::report::summary::summary;
 
 /// Arguments of `planc verify`.
 #[derive(Debug, clap::Args)]
@@ -101,13 +99,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         return print_graph(&site.compile(&intent, now)?);
     }
     let mut site = args.site.open()?;
-    let graph = Arc::new(site.compile(&intent, now)?);
-    if graph.steps.is_empty() {
+    let Some(report) = work(&mut site, &intent, now, args.site.show)? else {
         say(args.site.show, "the catalog knows no copies to verify\n")?;
         return Ok(Exit::Ok);
-    }
-    let report = site.execute(&graph)?;
-    say(args.site.show, &summary(&graph, &report))?;
+    };
     say(args.site.show, &text(&site.judge_parts(now)?))?;
     let found = run_log::findings(&mut site)?;
     for finding in &found {

@@ -75,6 +75,15 @@ pub fn open(spec: &SourceSpec) -> Result<Box<dyn Engine>, EngineError> {
     }
 }
 
+/// What came of a closer look at a restored copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Examined {
+    /// It was looked at and nothing is wrong; what was looked at.
+    Looked(String),
+    /// It was not looked at; why not.
+    Left(String),
+}
+
 /// A source of one kind. Object-safe; one value a service.
 pub trait Engine: Send + Sync {
     /// Its kind.
@@ -238,13 +247,12 @@ pub trait Engine: Send + Sync {
     fn check_target(&self, target: &Path) -> Result<(), EngineError>;
 
     /// Looks closely at a restored copy by the engine's own means, beyond what
-    /// [`RestoreSession::check`] does; says what was looked at. The copy may gain what the look
-    /// needs.
+    /// [`RestoreSession::check`] does. The copy may gain what the look needs.
     ///
     /// # Errors
     /// [`EngineError::Damaged`].
-    fn examine(&self, _restored: &Path) -> Result<String, EngineError> {
-        Ok("the engine has no closer look".to_owned())
+    fn examine(&self, _restored: &Path) -> Result<Examined, EngineError> {
+        Ok(Examined::Looked("the engine has no closer look".to_owned()))
     }
 
     /// Asks a restored copy a read-only question; rows as text, `None` for NULL.

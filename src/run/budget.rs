@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::step::{Step, StepGraph, StepKind};
+use crate::graph::step::{Lane, Step, StepGraph, StepKind};
 use crate::media::part::WriteSettings;
 
 /// How one copying step holds itself to its share of the memory, among all copies that the lanes
@@ -26,7 +26,8 @@ pub(super) fn held(
 /// At most so many copies run at once: by the lanes of sources and jobs, and by those of devices.
 fn at_once(graph: &StepGraph) -> usize {
     let copies = || graph.steps.iter().filter(|step| is_copy(step));
-    let device = |lane: &u32| name(graph, *lane).starts_with("device/");
+    let device =
+        |lane: &u32| find(graph, *lane).is_some_and(|lane| lane.name.starts_with("device/"));
     let other = |step: &Step| narrowest(graph, step, &|lane| !device(lane));
     let by_source = bound(graph, copies().map(other));
     let by_device = bound(graph, copies().map(|step| narrowest(graph, step, &device)));
@@ -37,17 +38,12 @@ fn is_copy(step: &Step) -> bool {
     matches!(step.kind, StepKind::CopyPart { .. })
 }
 
-fn name(graph: &StepGraph, lane: u32) -> &str {
-    let lane = usize::try_from(lane)
-        .ok()
-        .and_then(|at| graph.lanes.get(at));
-    lane.map_or("", |lane| &lane.name)
+fn find(graph: &StepGraph, lane: u32) -> Option<&Lane> {
+    graph.lanes.get(usize::try_from(lane).ok()?)
 }
 
 fn depth(graph: &StepGraph, lane: u32) -> usize {
-    let lane = usize::try_from(lane)
-        .ok()
-        .and_then(|at| graph.lanes.get(at));
+    let lane = find(graph, lane);
     lane.and_then(|lane| usize::try_from(lane.depth).ok())
         .unwrap_or(1)
 }

@@ -12,6 +12,7 @@ use super::dropped::Dropped;
 use super::message::StepFailure;
 use super::open::OpenError;
 use super::programs::Programs;
+use super::recall::Call;
 use super::sessions::{Sessions, lock};
 use super::stop::Stop;
 use crate::engine::Engine;
@@ -28,6 +29,8 @@ pub struct Context {
     pub devices: BTreeMap<String, Arc<dyn Device>>,
     /// Devices that are only read from and cannot be opened, with the cause.
     pub away: BTreeMap<String, OpenError>,
+    /// The volumes that are read, set by set, in the order in which they are loaded.
+    pub calls: Vec<Call>,
     /// Devices that the run goes on without.
     pub dropped: Dropped,
     /// A device fell behind in this run: none is waited for again.

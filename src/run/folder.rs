@@ -2,8 +2,7 @@
 //! Both lie there before the first step begins, so that any later process can go on.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

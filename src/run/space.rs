@@ -48,7 +48,8 @@ pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError>
             StepKind::MergeStored {
                 component, devices, ..
             } => {
-                let bytes = shared(component, step.estimate.bytes.unwrap_or(0), context);
+                let bytes = step.estimate.bytes.unwrap_or(0);
+                let bytes = by_share(component, bytes, 1.0, context);
                 for name in devices {
                     on_device(&mut needs, context, name, bytes)?;
                 }
@@ -102,13 +103,7 @@ fn add(needs: &mut BTreeMap<u64, Need>, space: Space, name: String, bytes: u64) 
     }
 }
 
-/// What a full copy will take on each device: its size by the share that the last copy took.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an estimate of something positive"
-)]
+/// What a full copy will take on each device.
 fn copied(step: &Step, context: &Context) -> Option<u64> {
     let StepKind::CopyPart {
         component,
@@ -138,19 +133,19 @@ fn copied(step: &Step, context: &Context) -> Option<u64> {
     } else {
         LEAST_SHARE
     };
-    let share = context.shares.get(component).copied().unwrap_or(unknown);
-    Some((size as f64 * share) as u64)
+    Some(by_share(component, size, unknown, context))
 }
 
-/// What a merged part will take, by the share of its size that the component's last copy took.
+/// What a part will take on each device: its size by the share that the component's last copy took,
+/// or by `unknown` when there is none.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "an estimate of something positive"
 )]
-fn shared(component: &str, size: u64, context: &Context) -> u64 {
-    let share = context.shares.get(component).copied().unwrap_or(1.0);
+fn by_share(component: &str, size: u64, unknown: f64, context: &Context) -> u64 {
+    let share = context.shares.get(component).copied().unwrap_or(unknown);
     (size as f64 * share) as u64
 }
 

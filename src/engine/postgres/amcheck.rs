@@ -7,7 +7,7 @@ use std::process::Stdio;
 use super::connect::refused;
 use super::instance::Instance;
 use super::{PostgresSpec, logical};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Examined};
 
 /// Findings that are repeated.
 const SHOWN: usize = 5;
@@ -18,18 +18,19 @@ const DAMAGED: i32 = 2;
 ///
 /// # Errors
 /// [`EngineError::Damaged`] with the first findings.
-pub fn examine(spec: &PostgresSpec, restored: &Path) -> Result<String, EngineError> {
+pub fn examine(spec: &PostgresSpec, restored: &Path) -> Result<Examined, EngineError> {
     let instance = logical::open(spec, restored)?;
     let mut command = instance.tool("pg_amcheck");
     if !Path::new(command.get_program()).is_file() {
         instance.stop()?;
-        return Ok("pg_amcheck is not there: tables and indexes were not examined".to_owned());
+        let told = "pg_amcheck is not there: tables and indexes were not examined";
+        return Ok(Examined::Left(told.to_owned()));
     }
     if !has_extension(&instance)? {
         instance.stop()?;
         let told = "the extension amcheck is not installed beside the server (it comes with the \
                     contrib package): tables and indexes were not examined";
-        return Ok(told.to_owned());
+        return Ok(Examined::Left(told.to_owned()));
     }
     command.args([
         "--all",
@@ -45,7 +46,7 @@ pub fn examine(spec: &PostgresSpec, restored: &Path) -> Result<String, EngineErr
     let output = output.map_err(|error| super::files::cannot("start", &program, error))?;
     instance.stop()?;
     if output.status.success() {
-        return Ok("pg_amcheck found nothing".to_owned());
+        return Ok(Examined::Looked("pg_amcheck found nothing".to_owned()));
     }
     if output.status.code() == Some(DAMAGED) {
         return Err(EngineError::Damaged {

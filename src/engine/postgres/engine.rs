@@ -16,8 +16,8 @@ use super::{
 };
 use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{
-    Archived, BackupSession, BaseCopy, Engine, EngineError, Extracted, Extraction, LogHeld,
-    LogRange, LogSink, Lost, RestoreSession, Rows, StoredLog, Survey, TransactionSummary,
+    Archived, BackupSession, BaseCopy, Engine, EngineError, Examined, Extracted, Extraction,
+    LogHeld, LogRange, LogSink, Lost, RestoreSession, Rows, StoredLog, Survey, TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -175,7 +175,7 @@ impl Engine for PostgresEngine {
         instance::abandon(&staging.join("cluster/data"));
     }
 
-    fn examine(&self, restored: &Path) -> Result<String, EngineError> {
+    fn examine(&self, restored: &Path) -> Result<Examined, EngineError> {
         amcheck::examine(&self.spec, restored)
     }
 

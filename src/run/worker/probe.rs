@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Task;
+use crate::engine::Examined;
 use crate::graph::step::StepKind;
 use crate::run::message::{StepDone, StepFailure};
 
@@ -51,10 +52,13 @@ pub(super) fn examine(
     target: &str,
 ) -> Result<StepDone, StepFailure> {
     let engine = task.context.engine(service)?;
-    let told = engine.examine(&restored(task, target))?;
-    if told.contains("not examined") {
-        task.warn(told.clone());
-    }
+    let told = match engine.examine(&restored(task, target))? {
+        Examined::Looked(told) => told,
+        Examined::Left(why) => {
+            task.warn(why.clone());
+            why
+        }
+    };
     Ok(StepDone::default().says(told))
 }
 
