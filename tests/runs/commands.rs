@@ -1,5 +1,9 @@
 //! The commands about runs from end to end, with the real binary.
 
+use std::process::{Child, ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::site::{NOW, Site, rows};
 
 #[test]
@@ -166,21 +170,35 @@ fn stored(site: &Site, count: usize) -> bool {
     listed["transactions"].as_array().map_or(0, Vec::len) >= count
 }
 
-fn told_to_stop(mut watch: std::process::Child) -> std::process::ExitStatus {
-    let id = i32::try_from(watch.id()).expect("id");
-    let id = rustix::process::Pid::from_raw(id).expect("id");
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("signal");
-    watch.wait().expect("wait")
+/// A watch that no failed test leaves behind.
+struct Watch(Child);
+
+impl Watch {
+    fn start(site: &Site) -> Self {
+        Self(site.command("run --watch").spawn().expect("planc starts"))
+    }
+
+    fn told_to_stop(mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("signal");
+        self.0.wait().expect("wait")
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // one that has ended already needs nothing
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
 }
 
 #[test]
 fn a_watch_ships_the_log_and_ends_on_a_signal() {
     let site = Site::new();
-    let watch = site.command("run --watch").spawn().expect("planc starts");
+    let watch = Watch::start(&site);
     comes("a backup", || !site.good("list").contains("no copies"));
     site.sql("INSERT INTO t (x) VALUES ('four')");
     comes("the log", || stored(&site, 1));
-    let status = told_to_stop(watch);
+    let status = watch.told_to_stop();
     assert!(status.success(), "{status}");
 }
 
@@ -197,7 +215,7 @@ fn a_watch_ships_the_log_while_a_long_copy_goes_on() {
     .expect("plan");
     // a quarter of an hour at that rate
     std::fs::write(site.path("docs/noise"), vec![7; 64 << 20]).expect("file");
-    let watch = site.command("run --watch").spawn().expect("planc starts");
+    let watch = Watch::start(&site);
     let listed = |part: &str| site.good("list").contains(part);
     for count in 1..4 {
         comes("the log", || {
@@ -206,7 +224,7 @@ fn a_watch_ships_the_log_while_a_long_copy_goes_on() {
         });
     }
     assert!(!listed("docs/files"), "the long copy is not over");
-    let status = told_to_stop(watch);
+    let status = watch.told_to_stop();
     assert_eq!(status.code(), Some(3), "the copy can be gone on with");
     let hint = site.ends("status", 1);
     assert!(hint.contains("planc run --resume"), "{hint}");

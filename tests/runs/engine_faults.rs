@@ -8,7 +8,7 @@ use std::sync::Arc;
 use planc::catalog::Catalog;
 use planc::engine::Retry;
 use planc::engine::fake::{Call, FakeEngine, Script};
-use planc::facts::holdings::{Holdings, Method};
+use planc::facts::holdings::Holdings;
 use planc::graph::step::{EdgeKind, OnFailure, RecoveryTarget, StepGraph, StepKind};
 use planc::media::memory::MemoryDevice;
 use planc::media::{Device, log, part};
@@ -16,7 +16,7 @@ use planc::report::events::JsonLog;
 use planc::resolve::plan::Codec;
 use planc::run::{Context, Journal, Observer, RunEnvironment, RunReport, Verdict, survey};
 
-use super::make::{graph, on_lane};
+use super::make::{bracket, bracket_edges, graph, on_lane};
 
 const COMPONENT: &str = "shop/database/main";
 
@@ -163,56 +163,19 @@ impl Bench {
 
 /// Log, the bracket of one part, and the log again, on one lane so that the order is one.
 fn backup(tries: OnFailure) -> StepGraph {
-    let (component, part) = (COMPONENT.to_owned(), "part-1".to_owned());
-    let devices = vec!["disk".to_owned(), "nas".to_owned()];
-    let method = Method::PhysicalFull;
+    let devices = ["disk", "nas"];
     let archive = StepKind::ArchiveLog {
         service: "shop".to_owned(),
         job: "wal".to_owned(),
-        devices: devices.clone(),
+        devices: devices.map(str::to_owned).into(),
         codec: Codec::None,
         key: None,
     };
-    let kinds = vec![
-        archive.clone(),
-        StepKind::BeginBackup {
-            component: component.clone(),
-            method,
-            changed_since: None,
-            base: None,
-        },
-        StepKind::CopyPart {
-            component: component.clone(),
-            part: part.clone(),
-            method,
-            base: None,
-            devices: devices.clone(),
-            codec: Codec::None,
-            key: None,
-            throttle: None,
-            memory: None,
-        },
-        StepKind::EndBackup {
-            component: component.clone(),
-            part: part.clone(),
-        },
-        StepKind::CommitPart {
-            component,
-            part,
-            job: "nightly".to_owned(),
-            devices,
-        },
-        archive,
-    ];
-    let edges = [
-        (0, 1, EdgeKind::Success),
-        (1, 2, EdgeKind::Success),
-        (1, 3, EdgeKind::Success),
-        (2, 3, EdgeKind::Always),
-        (2, 4, EdgeKind::Success),
-        (3, 4, EdgeKind::Success),
-        (4, 5, EdgeKind::Success),
-    ];
+    let mut kinds = vec![archive.clone()];
+    kinds.extend(bracket(COMPONENT, "part-1", "nightly", &devices));
+    kinds.push(archive);
+    let mut edges = vec![(0, 1, EdgeKind::Success), (4, 5, EdgeKind::Success)];
+    edges.extend(bracket_edges(1));
     let mut graph = on_lane(graph(kinds, &edges), "host/a", 1);
     for step in &mut graph.steps {
         step.on_failure = tries;

@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use planc::catalog::Catalog;
 use planc::engine::{SourceSpec, open};
-use planc::facts::holdings::Method;
-use planc::graph::step::{EdgeKind, StepGraph, StepKind};
+use planc::graph::step::StepGraph;
 use planc::media::memory::MemoryDevice;
 use planc::media::{Device, DeviceError, ObjectWriter, Put, part};
-use planc::resolve::plan::{Codec, EngineKind};
+use planc::resolve::plan::EngineKind;
 use planc::run::{Context, RunEnvironment, Verdict, execute};
 
-use super::make::graph;
+use super::make::{bracket, bracket_edges, graph};
 
 /// Fails at one call and at all calls after it.
 struct Failing {
@@ -82,47 +81,8 @@ impl Device for Failing {
 
 /// The bracket of one part of a file tree on two devices.
 fn backup() -> StepGraph {
-    let component = "docs/files/tree".to_owned();
-    let part = "part-1".to_owned();
-    let devices = vec!["good".to_owned(), "bad".to_owned()];
-    let method = Method::PhysicalFull;
-    let kinds = vec![
-        StepKind::BeginBackup {
-            component: component.clone(),
-            method,
-            changed_since: None,
-            base: None,
-        },
-        StepKind::CopyPart {
-            component: component.clone(),
-            part: part.clone(),
-            method,
-            base: None,
-            devices: devices.clone(),
-            codec: Codec::None,
-            key: None,
-            throttle: None,
-            memory: None,
-        },
-        StepKind::EndBackup {
-            component: component.clone(),
-            part: part.clone(),
-        },
-        StepKind::CommitPart {
-            component,
-            part,
-            job: "papers".to_owned(),
-            devices,
-        },
-    ];
-    let edges = [
-        (0, 1, EdgeKind::Success),
-        (0, 2, EdgeKind::Success),
-        (1, 2, EdgeKind::Always),
-        (1, 3, EdgeKind::Success),
-        (2, 3, EdgeKind::Success),
-    ];
-    graph(kinds, &edges)
+    let kinds = bracket("docs/files/tree", "part-1", "papers", &["good", "bad"]);
+    graph(kinds.into(), &bracket_edges(0))
 }
 
 /// Runs the backup with a device that works for `calls` calls; true when it was not enough.

@@ -7,16 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use planc::catalog::Catalog;
 use planc::engine::{SourceSpec, open};
-use planc::facts::holdings::Method;
 use planc::graph::step::{EdgeKind, StepGraph, StepKind};
 use planc::media::fault::{Fault, FaultDevice};
 use planc::media::memory::MemoryDevice;
 use planc::media::{Device, part};
-use planc::resolve::plan::{Codec, EngineKind};
+use planc::resolve::plan::EngineKind;
 use planc::run::event::{EventKind, RunEvent};
 use planc::run::{Context, Observer, RunEnvironment, RunReport, Verdict, execute};
 
-use super::make::graph;
+use super::make::{bracket, bracket_edges, graph};
 use super::site::{NOW, Site};
 use crate::media::slow::{Gate, Gated};
 
@@ -25,50 +24,15 @@ const COMPONENT: &str = "docs/files/tree";
 /// The brackets of parts of one file tree, one after the other, on two devices; then a copy of
 /// the first part to the second device.
 fn backups(parts: &[&str]) -> StepGraph {
-    let devices = vec!["one".to_owned(), "two".to_owned()];
-    let method = Method::PhysicalFull;
     let mut kinds = Vec::new();
     let mut edges = Vec::new();
-    for name in parts {
+    for part in parts {
         let at = u32::try_from(kinds.len()).expect("small");
-        let (component, part) = (COMPONENT.to_owned(), (*name).to_owned());
-        kinds.push(StepKind::BeginBackup {
-            component: component.clone(),
-            method,
-            changed_since: None,
-            base: None,
-        });
-        kinds.push(StepKind::CopyPart {
-            component: component.clone(),
-            part: part.clone(),
-            method,
-            base: None,
-            devices: devices.clone(),
-            codec: Codec::None,
-            key: None,
-            throttle: None,
-            memory: None,
-        });
-        kinds.push(StepKind::EndBackup {
-            component: component.clone(),
-            part: part.clone(),
-        });
-        kinds.push(StepKind::CommitPart {
-            component,
-            part,
-            job: "papers".to_owned(),
-            devices: devices.clone(),
-        });
+        kinds.extend(bracket(COMPONENT, part, "papers", &["one", "two"]));
         if at > 0 {
             edges.push((at - 1, at, EdgeKind::Success));
         }
-        edges.extend([
-            (at, at + 1, EdgeKind::Success),
-            (at, at + 2, EdgeKind::Success),
-            (at + 1, at + 2, EdgeKind::Always),
-            (at + 1, at + 3, EdgeKind::Success),
-            (at + 2, at + 3, EdgeKind::Success),
-        ]);
+        edges.extend(bracket_edges(at));
     }
     let last = u32::try_from(kinds.len()).expect("small");
     kinds.push(StepKind::CopyStored {

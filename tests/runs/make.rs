@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use planc::facts::holdings::Method;
 use planc::graph::step::{
     Edge, EdgeKind, Estimate, FORMAT, Intent, Lane, OnFailure, Step, StepGraph, StepId, StepKind,
 };
+use planc::resolve::plan::Codec;
 use planc::run::event::{EventKind, RunEvent};
 use planc::run::{Context, Observer, RunEnvironment, RunReport};
 
@@ -47,6 +49,53 @@ fn step(kind: StepKind, id: u64) -> Step {
         why: String::new(),
         on_failure: OnFailure::Abort,
     }
+}
+
+/// The bracket of one full part, stored plain on some devices: begin, copy, end, commit.
+pub(super) fn bracket(component: &str, part: &str, job: &str, devices: &[&str]) -> [StepKind; 4] {
+    let (component, part) = (component.to_owned(), part.to_owned());
+    let devices: Vec<String> = devices.iter().map(|name| (*name).to_owned()).collect();
+    let method = Method::PhysicalFull;
+    [
+        StepKind::BeginBackup {
+            component: component.clone(),
+            method,
+            changed_since: None,
+            base: None,
+        },
+        StepKind::CopyPart {
+            component: component.clone(),
+            part: part.clone(),
+            method,
+            base: None,
+            devices: devices.clone(),
+            codec: Codec::None,
+            key: None,
+            throttle: None,
+            memory: None,
+        },
+        StepKind::EndBackup {
+            component: component.clone(),
+            part: part.clone(),
+        },
+        StepKind::CommitPart {
+            component,
+            part,
+            job: job.to_owned(),
+            devices,
+        },
+    ]
+}
+
+/// The edges of a bracket whose first step is `at`.
+pub(super) fn bracket_edges(at: u32) -> [(u32, u32, EdgeKind); 5] {
+    [
+        (at, at + 1, EdgeKind::Success),
+        (at, at + 2, EdgeKind::Success),
+        (at + 1, at + 2, EdgeKind::Always),
+        (at + 1, at + 3, EdgeKind::Success),
+        (at + 2, at + 3, EdgeKind::Success),
+    ]
 }
 
 /// A program and its arguments, separated by blanks.
