@@ -7,12 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
-
 use super::context::{Context, service_of};
 use super::event::{EventKind, RunEvent};
 use super::journal::JournalError;
 use super::lanes::{Job, Lanes};
+use super::mailbox::Heard;
 use super::message::{Message, StepDone, StepFailure};
 use super::outcome::{Collector, RunReport};
 use super::resume::is_durable;
@@ -225,15 +224,13 @@ impl<'a> Coordinator<'a> {
     fn listen(&mut self) {
         let due = self.waiting.peek().map(|Reverse((due, _))| *due);
         let sleep = due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()));
-        match self.lanes.messages().recv_timeout(sleep.min(TICK)) {
-            Ok(message) => {
-                self.take(message);
-                while let Ok(message) = self.lanes.messages().try_recv() {
-                    self.take(message);
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => self.lose_workers(),
+        let mut heard = self.lanes.inbox().wait(sleep.min(TICK));
+        while let Heard::Message(message) = heard {
+            self.take(message);
+            heard = self.lanes.inbox().next();
+        }
+        if matches!(heard, Heard::Gone) {
+            self.lose_workers();
         }
         for observer in &mut self.environment.observers {
             observer.tick();

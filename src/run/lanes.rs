@@ -2,6 +2,7 @@
 //! Must not decide what runs when; the schedule does. A panic fails its step, never the process.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::context::Context;
+use super::mailbox::{Inbox, Outbox, mailbox};
 use super::message::{Message, StepDone, StepFailure};
 use super::stop::StopToken;
 use super::worker::{self, Task};
@@ -36,7 +38,7 @@ struct Group {
 /// The pools of a run.
 pub(super) struct Lanes {
     groups: BTreeMap<String, Group>,
-    messages: Receiver<Message>,
+    inbox: Inbox,
     capacity: usize,
 }
 
@@ -44,12 +46,9 @@ impl Lanes {
     /// Starts the pools that the steps of a graph need.
     ///
     /// # Errors
-    /// When the system gives no threads.
-    pub(super) fn start(
-        graph: &Arc<StepGraph>,
-        context: &Arc<Context>,
-    ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let (sender, messages) = unbounded();
+    /// When the system gives no threads or no pipe.
+    pub(super) fn start(graph: &Arc<StepGraph>, context: &Arc<Context>) -> io::Result<Self> {
+        let (outbox, inbox) = mailbox()?;
         let mut groups = BTreeMap::new();
         let mut capacity = 0;
         for (name, threads) in sizes(graph) {
@@ -59,7 +58,7 @@ impl Lanes {
             let crew = Crew {
                 graph: graph.clone(),
                 context: context.clone(),
-                messages: sender.clone(),
+                outbox: outbox.clone(),
                 queue,
             };
             pool.spawn_broadcast(move |_| crew.work());
@@ -67,7 +66,7 @@ impl Lanes {
         }
         Ok(Self {
             groups,
-            messages,
+            inbox,
             capacity,
         })
     }
@@ -86,9 +85,8 @@ impl Lanes {
     }
 
     /// What the workers tell.
-    #[must_use]
-    pub(super) fn messages(&self) -> &Receiver<Message> {
-        &self.messages
+    pub(super) fn inbox(&mut self) -> &mut Inbox {
+        &mut self.inbox
     }
 }
 
@@ -124,7 +122,7 @@ fn sizes(graph: &StepGraph) -> BTreeMap<String, usize> {
     sized.collect()
 }
 
-fn pool(name: &str, threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
+fn pool(name: &str, threads: usize) -> io::Result<ThreadPool> {
     let name = name.to_owned();
     ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -132,13 +130,14 @@ fn pool(name: &str, threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuild
         // a worker catches panics itself; this is for faults of the loop around it
         .panic_handler(|_| {})
         .build()
+        .map_err(io::Error::other)
 }
 
 /// One group's workers.
 struct Crew {
     graph: Arc<StepGraph>,
     context: Arc<Context>,
-    messages: Sender<Message>,
+    outbox: Outbox,
     queue: Receiver<Job>,
 }
 
@@ -148,7 +147,7 @@ impl Crew {
         for job in &self.queue {
             let step = job.step;
             let result = self.attempt(&job);
-            if self.messages.send(Message::Ended { step, result }).is_err() {
+            if !self.outbox.send(Message::Ended { step, result }) {
                 return;
             }
         }
@@ -161,7 +160,7 @@ impl Crew {
             step: &self.graph.steps[job.step],
             attempt: job.attempt,
             stop: &job.stop,
-            messages: &self.messages,
+            outbox: &self.outbox,
         };
         catch_unwind(AssertUnwindSafe(|| worker::run(&task))).unwrap_or_else(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);

@@ -17,6 +17,7 @@ mod folder;
 mod journal;
 mod lanes;
 mod lock;
+mod mailbox;
 mod message;
 pub mod open;
 mod outcome;
@@ -116,7 +117,7 @@ pub enum RunError {
     Catalog(#[from] CatalogError),
     /// The system gives no threads.
     #[error("cannot start the workers: {0}")]
-    Workers(#[from] rayon::ThreadPoolBuildError),
+    Workers(#[from] std::io::Error),
 }
 
 /// Takes a graph to its end: every step is done, failed or skipped. Steps that leave backup mode

@@ -32,7 +32,7 @@ pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     };
     if let Some(detail) = archived.broken {
         let service = service.clone();
-        let _ = task.messages.send(Message::Broken { service, detail });
+        task.outbox.send(Message::Broken { service, detail });
     }
     let at = archived.position.map_or_else(String::new, |position| {
         format!("up to {}:{}", position.incarnation, position.value)

@@ -19,10 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::Sender;
-
 use super::context::{Context, service_of};
 use super::event::EventKind;
+use super::mailbox::Outbox;
 use super::message::{Message, Record, StepDone, StepFailure};
 use super::stop::StopToken;
 use crate::engine::Lost;
@@ -46,7 +45,7 @@ pub(super) struct Task<'a> {
     /// The wish to stop.
     pub stop: &'a StopToken,
     /// Where facts go.
-    pub messages: &'a Sender<Message>,
+    pub outbox: &'a Outbox,
 }
 
 /// True when the coordinator does the step itself, without a worker.
@@ -145,12 +144,12 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 impl Task<'_> {
     /// Tells a fact. A coordinator that is gone needs none.
     fn tell(&self, kind: EventKind) {
-        let _ = self.messages.send(Message::Fact(kind));
+        self.outbox.send(Message::Fact(kind));
     }
 
     /// Hands the catalog a fact.
     fn record(&self, record: Record) {
-        let _ = self.messages.send(Message::Record(record));
+        self.outbox.send(Message::Record(record));
     }
 
     fn warn(&self, message: impl Into<String>) {
