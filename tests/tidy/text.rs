@@ -106,7 +106,6 @@ fn the_top_level_holds_only_what_belongs_there() {
         "Cargo.toml",
         "Cargo.lock",
         "src",
-        "templates",
         "grammar",
         "plans",
         "examples",

@@ -10,7 +10,7 @@ use crate::outlook::paths::WayBack;
 use crate::report::proof::{Shown, components, copies, figure, path, terms};
 
 #[derive(Template)]
-#[template(path = "proof.html")]
+#[template(path = "proof/page.html", config = "src/report/askama.toml")]
 struct Page {
     title: String,
     environments: Vec<Environment>,

@@ -6,7 +6,7 @@ use crate::outlook::timeline::{BandKind, Timeline};
 use crate::report::timeline::{band_name, length, moment, svg};
 
 #[derive(Template)]
-#[template(path = "timeline.html")]
+#[template(path = "timeline/page.html", config = "src/report/askama.toml")]
 struct Page<'a> {
     title: &'a str,
     begin: String,
