@@ -9,7 +9,7 @@ use crate::check::Rehearse;
 use crate::check::found::{ScenarioId, Scope};
 use crate::check::job::Job;
 use crate::check::promise::{self, Promise, lateness};
-use crate::estimate::{Agenda, Figure, Known};
+use crate::estimate::{Agenda, Figure, Known, pace};
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::instance::Instance;
 use crate::resolve::plan::{
@@ -35,6 +35,8 @@ pub(in crate::check) struct Context<'a> {
     pub(in crate::check) agenda: Option<Agenda<'a>>,
     /// What was measured, when there is a facts file.
     pub(in crate::check) facts: Option<&'a MeasuredFacts>,
+    /// For each device how many copies log may have to share it with.
+    pub(in crate::check) copiers: Vec<u32>,
     /// For each backup the time from its due moment to whole copies; filled with the promises.
     pub(in crate::check) lateness: Vec<Figure>,
     /// How the promises come out; filled once the indexes stand.
@@ -68,6 +70,7 @@ impl<'a> Context<'a> {
             known,
             agenda: Agenda::of(plan, known, now).filter(|_| whole),
             facts,
+            copiers: pace::copiers(plan),
             lateness: Vec::new(),
             promises: Vec::new(),
             rehearse: None,

@@ -1,5 +1,6 @@
 //! `planc survey`: asks services and devices what they are and how fast, and writes the facts
-//! file. Services are only read; a device is asked to take a probe that is gone afterwards.
+//! file. Services are only read; a device is asked to take a probe that is gone afterwards. What
+//! earlier runs have shown of a device stands above its probe.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
@@ -18,7 +19,7 @@ use crate::engine::Survey;
 use crate::engine::survey::LogRates;
 use crate::facts::facts_file::{self, MeasuredFacts};
 use crate::facts::instance::Instance;
-use crate::facts::{sizes, written};
+use crate::facts::{refined, sizes, written};
 use crate::quantity::float;
 use crate::quantity::{Bytes, BytesPerSecond};
 use crate::resolve::plan::ServiceId;
@@ -62,10 +63,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         facts: old.as_deref().map(parsed).transpose()?.unwrap_or_default(),
         now: args.now.now(),
         notes: Vec::new(),
+        refined: 0,
     };
     work.services(args)?;
     if !args.no_devices && args.service.is_empty() {
         work.devices();
+        work.refine()?;
     }
     let text = written::text(&work.facts);
     finish(&path, old.as_deref(), &text, &work, args.diff)
@@ -117,6 +120,8 @@ struct Work {
     facts: MeasuredFacts,
     now: Timestamp,
     notes: Vec<String>,
+    /// How many devices have rates that runs have shown.
+    refined: usize,
 }
 
 impl Work {
@@ -271,6 +276,23 @@ impl Work {
     }
 }
 
+impl Work {
+    /// What runs have shown of a device stands above its probe: a run compresses, hashes and
+    /// writes to others too.
+    fn refine(&mut self) -> Result<(), CliError> {
+        let shown = refined::rates(self.site.plan.plan(), &self.site.holdings()?);
+        for (device, (write, read)) in shown {
+            let Some(known) = self.facts.devices.get_mut(&device) else {
+                continue;
+            };
+            known.0 = write.or(known.0);
+            known.1 = read.or(known.1);
+            self.refined += 1;
+        }
+        Ok(())
+    }
+}
+
 /// What one service answered.
 struct Answer {
     survey: Survey,
@@ -339,10 +361,11 @@ fn finish(
     let tables: usize = tables.map(|database| database.tables.len()).sum();
     writeln!(
         out,
-        "wrote {}: {} services, {tables} tables, {} devices",
+        "wrote {}: {} services, {tables} tables, {} devices, {} of them by their last runs",
         path.display(),
         facts.instances.len(),
-        facts.devices.len()
+        facts.devices.len(),
+        work.refined
     )?;
     Ok(Exit::Ok)
 }

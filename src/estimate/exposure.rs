@@ -17,15 +17,21 @@ pub struct Shipping {
     pub size: Option<Bytes>,
     /// The most log written in a second, in bytes.
     pub peak: Option<f64>,
-    /// The least rate at which log is taken, in bytes a second.
+    /// The least rate at which log is taken when nothing else is written, in bytes a second.
     pub rate: Option<f64>,
+    /// The same while as many copies are written beside it as can be.
+    pub shared: Option<f64>,
 }
 
 /// What is missing when log is written faster than it is taken: then no interval bounds the loss.
 pub const TOO_SLOW: &str = "a device that is faster than the log";
 
-/// Q1 for shipments: `W = T + min(N, r · T) / B`. A size alone gives no bound, because log may
-/// be written ever more slowly. Without the peak it cannot be told that the rate keeps up.
+/// What is missing when log piles up for as long as copies are written beside it.
+pub const TOO_SLOW_BESIDE: &str = "a device that is faster than the log beside copies";
+
+/// Q1 for shipments: `W = T + min(N, r · T) / B`, with what copies leave of B. A size alone gives
+/// no bound, because log may be written ever more slowly. Without the peak it cannot be told that
+/// the rate keeps up.
 #[must_use]
 pub fn shipped(shipping: Shipping, service: &str, device: &str) -> Figure {
     let Some(interval) = shipping.interval else {
@@ -35,17 +41,25 @@ pub fn shipped(shipping: Shipping, service: &str, device: &str) -> Figure {
     let Some(peak) = shipping.peak else {
         return figure.lacks(format!("log peak of {service}"));
     };
-    let Some(rate) = shipping.rate.filter(|rate| *rate > 0.0) else {
+    let (Some(rate), Some(shared)) = (shipping.rate, shipping.shared.filter(|rate| *rate > 0.0))
+    else {
         return figure.lacks(format!("write speed of {device}"));
     };
-    if rate < peak {
-        return figure.lacks(TOO_SLOW);
+    if shared < peak {
+        let missing = if rate < peak {
+            TOO_SLOW
+        } else {
+            TOO_SLOW_BESIDE
+        };
+        return figure.lacks(missing);
     }
     let gathered = peak * interval.as_secs();
     let last = shipping
         .size
         .map_or(gathered, |size| gathered.min(bytes(size)));
-    figure.plus(format!("to send the last of it to {device}"), last / rate)
+    let beside = if shared < rate { " beside copies" } else { "" };
+    let term = format!("to send the last of it to {device}{beside}");
+    figure.plus(term, last / shared)
 }
 
 /// Q1 for a stream: the lag allowed, as time at the mean rate.
@@ -90,17 +104,33 @@ mod tests {
         size: Some(Bytes(64 << 20)),
         peak: Some(1024.0 * 1024.0),
         rate: Some(16.0 * 1024.0 * 1024.0),
+        shared: Some(16.0 * 1024.0 * 1024.0),
     };
 
     #[test]
     fn a_shipment_costs_its_interval_and_its_way() {
         let figure = shipped(SHIPPING, "s", "d");
         assert!((figure.total() - 904.0).abs() < 1e-9);
-        let slow = Shipping {
-            rate: Some(1.0),
+        let lacks = |rate, shared| {
+            let shipping = Shipping {
+                rate: Some(rate),
+                shared: Some(shared),
+                ..SHIPPING
+            };
+            shipped(shipping, "s", "d").missing
+        };
+        assert_eq!(lacks(1.0, 1.0).as_deref(), Some(TOO_SLOW));
+        assert_eq!(lacks(4e6, 1e6).as_deref(), Some(TOO_SLOW_BESIDE));
+        let beside = Shipping {
+            shared: Some(4.0 * 1024.0 * 1024.0),
             ..SHIPPING
         };
-        assert!(!shipped(slow, "s", "d").is_bound());
+        let figure = shipped(beside, "s", "d");
+        assert!((figure.total() - 916.0).abs() < 1e-9);
+        assert_eq!(
+            figure.terms[1].0,
+            "to send the last of it to d beside copies"
+        );
         let by_size = Shipping {
             interval: None,
             ..SHIPPING

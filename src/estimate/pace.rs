@@ -119,6 +119,32 @@ pub fn writing(known: &Known, id: DeviceId) -> Option<Pace> {
     Some(Pace { rate, limit })
 }
 
+/// How many copies may be written to each device while log is shipped to it: as many as it has
+/// drives when a job copies to it, else none. Log does not wait for copies, it shares with them.
+#[must_use]
+pub fn copiers(plan: &ResolvedPlan) -> Vec<u32> {
+    let mut all = vec![0; plan.devices.len()];
+    for backup in &plan.backups {
+        let keeping = &backup.keeping;
+        let copies = keeping.copies.iter().map(|copy| copy.device);
+        let store = keeping.store.as_ref().map(|store| store.value);
+        for id in copies.chain(store) {
+            if let Some(count) = all.get_mut(id.index()) {
+                *count = plan.device(id).drives;
+            }
+        }
+    }
+    all
+}
+
+/// What a shipment gets of a device and of the line to it beside so many copies, at least; what
+/// is throttled is throttled all the same.
+#[must_use]
+pub fn beside(whole: f64, line: Option<f64>, limit: Option<f64>, copiers: u32) -> f64 {
+    let shared = line.map_or(whole, |line| line.min(whole)) / (1.0 + f64::from(copiers));
+    limit.map_or(shared, |limit| shared.min(limit))
+}
+
 /// How fast a device gives copies back.
 #[must_use]
 pub fn reading(known: &Known, id: DeviceId) -> Option<Pace> {

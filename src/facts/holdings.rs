@@ -87,6 +87,19 @@ pub struct JobHistory {
     pub bytes: u64,
 }
 
+/// Under what name it is remembered how fast copies of a service come back from some devices.
+#[must_use]
+pub fn fetching(service: &str, from: &[String]) -> String {
+    format!("restore of {service} from {}", from.join(", "))
+}
+
+/// The devices of a name that [`fetching`] made; none for jobs of the plan.
+#[must_use]
+pub fn fetched_from(job: &str) -> Option<Vec<&str>> {
+    let (_, from) = job.strip_prefix("restore of ")?.split_once(" from ")?;
+    Some(from.split(", ").collect())
+}
+
 /// All copies of a plan, in order of time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Holdings {

@@ -7,5 +7,6 @@ pub mod holdings;
 pub mod instance;
 pub mod inventory;
 pub mod known;
+pub mod refined;
 pub mod sizes;
 pub mod written;

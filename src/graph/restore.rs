@@ -7,12 +7,10 @@ use super::draft::{Draft, NewStep};
 use super::dumped;
 use super::error::GraphError;
 use super::place;
-use super::step::{
-    EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind, fetching,
-};
+use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use super::whole::{self, Whole};
 use super::world::World;
-use crate::facts::holdings::PartHolding;
+use crate::facts::holdings::{PartHolding, fetching};
 use crate::quantity::float;
 use crate::resolve::plan::{ComponentId, EngineKind, Service, ServiceId};
 use crate::similar;

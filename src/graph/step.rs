@@ -623,9 +623,3 @@ pub struct Edge {
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub why: std::borrow::Cow<'static, str>,
 }
-
-/// Under what name it is remembered how fast copies of a service come back from some devices.
-#[must_use]
-pub fn fetching(service: &str, from: &[String]) -> String {
-    format!("restore of {service} from {}", from.join(", "))
-}

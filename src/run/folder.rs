@@ -1,5 +1,6 @@
 //! Owns the folder of one run below the state folder: `runs/RUN/graph.json` and `runs/RUN/journal`.
-//! Both lie there before the first step begins, so that any later process can go on.
+//! Both lie there before the first step begins, so that any later process can go on. Runs that
+//! are only looked at lie in `past/RUN`.
 
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write as _};
@@ -12,6 +13,11 @@ use super::event::{EventKind, RunEvent};
 use super::family::Family;
 use super::journal::{self, Journal, JournalError};
 use crate::graph::step::{Intent, StepGraph};
+
+/// Where the newest runs lie.
+pub(super) const RUNS: &str = "runs";
+/// Where older runs lie that can still be looked at.
+pub(super) const PAST_RUNS: &str = "past";
 
 /// What goes wrong with a run's folder.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +51,7 @@ pub enum FolderError {
 /// # Errors
 /// [`FolderError::Io`].
 pub fn create(state: &Path, graph: &StepGraph) -> Result<(PathBuf, Journal), FolderError> {
-    let runs = state.join("runs");
+    let runs = state.join(RUNS);
     std::fs::create_dir_all(&runs).map_err(|cause| io("create", &runs, cause))?;
     let folder = fresh(&runs, &graph.run)?;
     store(&folder.join("graph.json"), graph)?;
@@ -112,7 +118,7 @@ pub fn newest_unfinished(
     family: Family,
 ) -> Result<Option<Unfinished>, FolderError> {
     let mut found = Vec::new();
-    for folder in folders(state)? {
+    for folder in folders(state, RUNS)? {
         // the file's time, not the run's: `--now` may say anything
         let stored = std::fs::metadata(folder.join("graph.json")).and_then(|data| data.modified());
         if let (Ok(stored), Some((began, finished))) = (stored, history(&folder)?) {
@@ -183,7 +189,7 @@ pub fn past(state: &Path, id: &str) -> Result<Option<(StepGraph, Vec<RunEvent>)>
         data.and_then(|data| data.modified()).ok()
     };
     let named = |folder: &PathBuf| folder.file_name().is_some_and(|name| name == id);
-    let folders = folders(state)?.into_iter();
+    let folders = all_folders(state)?.into_iter();
     let found = match id {
         "last" => folders
             .filter_map(|folder| Some((stored(&folder)?, folder)))
@@ -194,6 +200,32 @@ pub fn past(state: &Path, id: &str) -> Result<Option<(StepGraph, Vec<RunEvent>)>
     let Some(folder) = found else { return Ok(None) };
     let graph = load(&folder.join("graph.json"))?;
     Ok(Some((graph, told(&folder)?)))
+}
+
+/// All earlier runs of a plan and environment that can still be looked at and that did something
+/// since a moment, in no order.
+///
+/// # Errors
+/// When a graph or journal is damaged.
+pub fn past_since(
+    state: &Path,
+    (plan, environment): (&str, &str),
+    since: Timestamp,
+) -> Result<Vec<(StepGraph, Vec<RunEvent>)>, FolderError> {
+    let mut found = Vec::new();
+    for folder in all_folders(state)? {
+        let events = told(&folder)?;
+        if events.last().is_none_or(|last| last.at < since) {
+            continue;
+        }
+        match load(&folder.join("graph.json")) {
+            // a run that ended meanwhile has cleared it away
+            Err(_) if !folder.exists() => {}
+            graph => found.push((graph?, events)),
+        }
+    }
+    found.retain(|(graph, _)| graph.plan == plan && graph.environment == environment);
+    Ok(found)
 }
 
 /// Opens the journal of an unfinished run; a missing one is begun anew.
@@ -218,9 +250,16 @@ fn told(folder: &Path) -> Result<Vec<RunEvent>, JournalError> {
     }
 }
 
-/// The folders of all runs, in no order.
-pub(super) fn folders(state: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    let runs = state.join("runs");
+/// The folders of all runs that can be looked at, in no order.
+fn all_folders(state: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let mut all = folders(state, RUNS)?;
+    all.extend(folders(state, PAST_RUNS)?);
+    Ok(all)
+}
+
+/// The folders of runs that lie in one place, in no order.
+pub(super) fn folders(state: &Path, place: &str) -> Result<Vec<PathBuf>, FolderError> {
+    let runs = state.join(place);
     let entries = match std::fs::read_dir(&runs) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(|cause| io("list", &runs, cause))?,

@@ -44,7 +44,7 @@ pub use clock::Clock;
 pub use context::{Context, KnownLogs, service_of};
 pub use dropped::Dropped;
 pub use family::Family;
-pub use folder::{FolderError, Unfinished, create, newest_unfinished, past, resume};
+pub use folder::{FolderError, Unfinished, create, newest_unfinished, past, past_since, resume};
 pub use journal::{Journal, JournalError, read as read_journal};
 pub use lock::{Lock, LockError};
 pub use message::{Record, StepDone, StepFailure};

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::event::EventKind;
 use super::message::{Record, StepDone, StepFailure};
 use super::timing::{self, Timed};
-use crate::facts::holdings::{JobHistory, Method};
-use crate::graph::step::{StepGraph, StepId, StepKind, fetching};
+use crate::facts::holdings::{JobHistory, Method, fetching};
+use crate::graph::step::{StepGraph, StepId, StepKind};
 use crate::schedule::Outcome;
 
 /// What a run did.

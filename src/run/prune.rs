@@ -1,18 +1,23 @@
 //! Owns what becomes of the folders of earlier runs, and of staging that a killed restore left
-//! beside its target. A run that can be resumed keeps both.
+//! beside its target. A run that can be resumed keeps both. Runs that copied something are put
+//! aside for some weeks, so that they can be looked at beside the plan.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
 use super::family::Family;
-use super::folder::{FolderError, folders, load};
+use super::folder::{FolderError, PAST_RUNS, RUNS, folders, load};
 use super::staging;
 use crate::graph::step::{Intent, StepGraph, StepKind};
 
 /// So many of the newest runs of a family are kept for people who look back.
 const KEPT: usize = 5;
+
+/// How long a run that copied something can be looked at, and how large its graph may be.
+const PAST: Duration = Duration::from_hours(35 * 24);
+const LARGEST: u64 = 64 << 20;
 
 /// Removes what a run that ended well has made useless: of the runs of its family, plan and
 /// environment those beyond the newest few, and staging of those before it, since only the newest
@@ -40,10 +45,45 @@ pub fn prune(state: &Path, ended: &StepGraph) -> Result<Vec<PathBuf>, FolderErro
         }
         // the run that ended is one of those that are kept
         if turn + 1 >= KEPT {
-            remove(&folder)?;
+            put_aside(state, &folder)?;
         }
     }
     Ok(removed)
+}
+
+/// Moves the folder of a run that copied something to those that are only looked at, and removes
+/// any other, with those that lie there too long.
+fn put_aside(state: &Path, folder: &Path) -> Result<(), FolderError> {
+    let young = |folder: &Path| {
+        let data = std::fs::metadata(folder.join("graph.json"));
+        data.is_ok_and(|data| {
+            let age = data.modified().ok().and_then(|at| at.elapsed().ok());
+            age.is_none_or(|age| age < PAST) && data.len() <= LARGEST
+        })
+    };
+    let copied = |graph: StepGraph| {
+        let copies = |kind: &StepKind| {
+            matches!(
+                kind,
+                StepKind::CopyPart { .. } | StepKind::CopyStored { .. }
+            )
+        };
+        graph.steps.iter().any(|step| copies(&step.kind))
+    };
+    let past = state.join(PAST_RUNS);
+    let name = folder.file_name().unwrap_or_default();
+    if !young(folder) || !load(&folder.join("graph.json")).is_ok_and(copied) {
+        return remove(folder);
+    }
+    for old in folders(state, PAST_RUNS)? {
+        if !young(&old) {
+            remove(&old)?;
+        }
+    }
+    let moved = std::fs::create_dir_all(&past);
+    let moved = moved.and_then(|()| std::fs::rename(folder, past.join(name)));
+    // a run of the same name lies there already: one of both is enough
+    moved.or_else(|_| remove(folder))
 }
 
 /// What a stored graph says of itself before its steps.
@@ -64,7 +104,7 @@ fn head(path: &Path) -> Option<Head> {
 fn earlier(state: &Path, ended: &StepGraph) -> Result<Vec<PathBuf>, FolderError> {
     let family = Family::of(&ended.intent);
     let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
-    for folder in folders(state)? {
+    for folder in folders(state, RUNS)? {
         let path = folder.join("graph.json");
         let stored = std::fs::metadata(&path).and_then(|data| data.modified());
         let (Ok(stored), Some(head)) = (stored, head(&path)) else {

@@ -156,12 +156,12 @@ fn revisions_are_read_with_all_their_files() {
     folder.git(&["add", "."]);
     folder.git(&["commit", "--quiet", "-m", "first"]);
     // the plan stays as it is: only a fact changes, so that the last shipment takes longer
-    folder.change("inventory.yaml", "200 MiB/s", "1 MiB/s");
+    folder.change("inventory.yaml", "200 MiB/s", "2 MiB/s");
     folder.change("facts.yaml", "log_peak: 1 MiB/s", "log_peak: 0.9 MiB/s");
     let (code, out, err) = folder.planc(&["diff", "main", "notes.plan", "--format", "md"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(
-        out.contains("| rpo loss of disk [prod] | 5min 2s | 9min 30s | **worse** |"),
+        out.contains("| rpo loss of disk [prod] | 5min 3s | 9min 30s | **worse** |"),
         "{out}"
     );
     folder.git(&["commit", "--quiet", "-am", "second"]);

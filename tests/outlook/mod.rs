@@ -6,6 +6,7 @@ mod figures;
 mod matrix;
 mod pictures;
 mod random;
+mod refined;
 mod soundness;
 
 use std::path::Path;

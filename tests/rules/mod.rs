@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use planc::check::rule::{self, Rule, split_example};
 use planc::check::rules::RULES;
 use planc::cli::load;
-use planc::diagnostic::Diagnostic;
+use planc::diagnostic::{Diagnostic, Severity};
 use planc::source::SourceMap;
 
 mod cures;
@@ -82,6 +82,44 @@ fn the_table_is_sorted_and_names_are_unique() {
             Some(rule.name)
         );
     }
+}
+
+/// The levels of all checks of the language in the order of their codes, one row a chapter: error,
+/// warning, advice; `!` where no allowance is possible.
+const LEVELS: [(u16, &str); 12] = [
+    (1, "E! E! E! E! E! E! E! E! E! E! E! W"),
+    (2, "E! E! E! E! E W E! W E! E!"),
+    (3, "E! E! E! E! E! E! E! E! E! W E!"),
+    (4, "E E E E W W E W W E W"),
+    (5, "E W E E W W W E E W A W"),
+    (6, "E E E E E W E E E E W A E W E W E E"),
+    (7, "E E E W E E E W W E E W"),
+    (8, "E! E! W E E W W W E W"),
+    // the last one, of recoveries that do not compile, came after the language was written
+    (9, "E E E E E E E E W W E W A E E W E W E E E"),
+    (10, "E E E! W W W W"),
+    (11, "E! E! E! E! E W W W E E!"),
+    (12, "W E! E! A A"),
+];
+
+#[test]
+fn every_check_of_the_language_is_there_at_its_level() {
+    let rows = LEVELS.into_iter().flat_map(|(chapter, row)| {
+        let levels = (1u16..).zip(row.split(' '));
+        levels.map(move |(at, level)| (chapter * 100 + at, level.to_owned()))
+    });
+    let wanted: Vec<(u16, String)> = rows.collect();
+    let found = RULES.iter().map(|rule| {
+        let fixed = if rule.allowable { "" } else { "!" };
+        let level = match rule.level {
+            Severity::Error => "E",
+            Severity::Warning => "W",
+            Severity::Advice => "A",
+        };
+        (rule.code.0, format!("{level}{fixed}"))
+    });
+    assert_eq!(found.collect::<Vec<_>>(), wanted);
+    assert_eq!(wanted.len(), 138 + 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod chains;
 mod commands;
 mod crash;
+mod days;
 mod engine_faults;
 mod execution;
 mod expire;

@@ -339,14 +339,20 @@ impl<'c, 'a> Ways<'c, 'a> {
         let known = self.context.known;
         let limits = &self.context.plan.device(ship.device).throttle;
         let limits = archive.keeping.throttle.iter().chain(limits);
+        let limit = throttled(limits);
         let line = pace::line(self.context.plan, self.service, ship.device);
-        let limit = [throttled(limits), line.map(|pace| pace.rate)];
-        let limit = limit.into_iter().flatten().reduce(f64::min);
+        let line = line.map(|pace| pace.rate);
+        let copiers = self.context.copiers[ship.device.index()];
+        let beside = |copiers| {
+            let whole = known.write(ship.device)?;
+            Some(pace::beside(whole, line, limit, copiers))
+        };
         let shipping = Shipping {
             interval,
             size,
             peak: known.log_peak(self.service),
-            rate: least(known.write(ship.device), limit),
+            rate: beside(0),
+            shared: beside(copiers),
         };
         (shipped(shipping, &service, &device), interval)
     }
@@ -363,9 +369,4 @@ impl<'c, 'a> Ways<'c, 'a> {
 fn point_in_time(ways: &Ways<'_, '_>) -> bool {
     let engine = ways.context.plan.service(ways.service).engine;
     capability::of(engine).point_in_time
-}
-
-/// The slower of a device and a limit; the device has to be known, a limit need not be there.
-fn least(device: Option<f64>, limit: Option<f64>) -> Option<f64> {
-    device.map(|rate| limit.map_or(rate, |limit| rate.min(limit)))
 }

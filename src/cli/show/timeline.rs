@@ -1,19 +1,20 @@
-//! `planc show timeline`: what runs when, in the days ahead or in a run that is over.
+//! `planc show timeline`: what runs when, in the days ahead, in a run or in days that are over.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::check::survival::{self, Question};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::load;
-use crate::cli::site::{self, folder_error, graph_error};
+use crate::cli::load::{self, Compiled};
+use crate::cli::site::{self, Site, folder_error, graph_error};
 use crate::estimate::Known;
 use crate::graph::step::{StepGraph, StepId};
-use crate::outlook::timeline::{self, Done, Timeline};
+use crate::outlook::timeline::{self, Done, Past, Timeline};
 use crate::report::timeline as shown;
 use crate::run;
 use crate::run::event::{EventKind, Outcome, RunEvent};
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// A run that is over instead, planned beside measured: its id, or `last`.
     #[arg(long, value_name = "ID", conflicts_with = "days")]
     run: Option<String>,
+    /// So many days that are over instead, planned beside measured.
+    #[arg(long, value_name = "N", conflicts_with_all = ["days", "run"], value_parser = clap::value_parser!(u32).range(1..=35))]
+    past: Option<u32>,
     /// The form.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
@@ -49,9 +53,10 @@ enum Form {
 
 /// Shows the picture asked for.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let timeline = match &args.run {
-        Some(id) => afterwards(args, id)?,
-        None => ahead(args)?,
+    let timeline = match (&args.run, args.past) {
+        (Some(id), _) => afterwards(args, id)?,
+        (None, Some(days)) => behind(args, days)?,
+        (None, None) => ahead(args, args.now.now(), args.days)?.1,
     };
     let text = match args.format {
         Form::Text => shown::text(&timeline),
@@ -62,10 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-fn ahead(args: &Args) -> Result<Timeline, CliError> {
+/// The days after a moment as planned, with the plan.
+fn ahead(args: &Args, now: Timestamp, days: u32) -> Result<(Compiled, Timeline), CliError> {
     let compiled = load::judged(&args.plan, args.now)?;
     let plan = compiled.only_environment()?;
-    let now = args.now.now();
     let facts = compiled.facts.get(&plan.environment);
     let matrix = survival::matrix(Question {
         plan,
@@ -74,7 +79,26 @@ fn ahead(args: &Args) -> Result<Timeline, CliError> {
         now,
     });
     let known = Known::of(plan, facts);
-    timeline::ahead(plan, &known, &matrix, now, args.days).map_err(|error| graph_error(&error))
+    let timeline = timeline::ahead(plan, &known, &matrix, now, days);
+    let timeline = timeline.map_err(|error| graph_error(&error))?;
+    Ok((compiled, timeline))
+}
+
+/// The days before now, from the journals that are kept and the log that is stored.
+fn behind(args: &Args, days: u32) -> Result<Timeline, CliError> {
+    let begin = args.now.now() - SignedDuration::from_hours(24 * i64::from(days));
+    let (compiled, planned) = ahead(args, begin, days)?;
+    let plan = compiled.only_environment()?;
+    let site = Site::look(&args.plan, args.now)?;
+    let owner = (plan.name.as_str(), plan.environment.as_str());
+    let runs = run::past_since(&site.places.state, owner, begin).map_err(folder_error)?;
+    let runs = runs.into_iter().map(|(graph, events)| Past {
+        done: done(&graph, &events),
+        graph,
+    });
+    let runs: Vec<Past> = runs.collect();
+    let logs = site.holdings()?.logs;
+    Ok(timeline::beside(plan, planned, &runs, &logs))
 }
 
 fn afterwards(args: &Args, id: &str) -> Result<Timeline, CliError> {

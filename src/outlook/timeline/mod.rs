@@ -1,7 +1,8 @@
 //! Owns the weeks ahead as a picture: what runs when on which device, windows, backup mode,
 //! trips of volumes, and how much work a loss would cost at each moment. Must not draw.
 //!
-//! The same picture of a run that is over comes from its graph and its journal: [`run`].
+//! The same picture of a run that is over comes from its graph and its journal: [`run`]; that of
+//! days that are over from those of all their runs: [`past`].
 
 use std::collections::BTreeMap;
 
@@ -16,8 +17,10 @@ use crate::graph::{GraphError, full_name};
 use crate::resolve::plan::{Backup, CopyScope, Method, ResolvedPlan, ServiceId};
 
 mod frame;
+mod past;
 mod run;
 
+pub use past::{Past, beside};
 pub use run::{Done, of_run};
 
 use frame::Frame;
@@ -153,7 +156,7 @@ pub fn ahead(
     bands.extend(ahead.modes(&runs));
     bands.extend(frame.trips());
     Ok(Timeline {
-        title: title(plan, days),
+        title: format!("{}: {days} days ahead", named(plan)),
         begin: now,
         seconds: ahead.seconds,
         zone,
@@ -163,12 +166,12 @@ pub fn ahead(
     })
 }
 
-fn title(plan: &ResolvedPlan, days: u32) -> String {
-    let environment = match plan.environment.as_str() {
-        "" => String::new(),
-        name => format!(" [{name}]"),
-    };
-    format!("{}{environment}: {days} days ahead", plan.name)
+/// The plan with its environment.
+fn named(plan: &ResolvedPlan) -> String {
+    match plan.environment.as_str() {
+        "" => plan.name.clone(),
+        name => format!("{} [{name}]", plan.name),
+    }
 }
 
 struct Ahead<'a> {

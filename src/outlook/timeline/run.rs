@@ -135,7 +135,7 @@ fn at_risk(graph: &StepGraph, bars: &Bars, until: f64, word: &str) -> Vec<Curve>
 }
 
 /// Grows with time and falls when something newer is safe.
-fn falling(mut safe: Vec<(f64, f64)>, until: f64) -> Vec<(f64, f64)> {
+pub(super) fn falling(mut safe: Vec<(f64, f64)>, until: f64) -> Vec<(f64, f64)> {
     safe.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut points = Vec::new();
     let mut newest: Option<f64> = None;

@@ -1,10 +1,11 @@
 //! Owns the log of a play: up to which moment it is safe on each device. Shipments are played
-//! only around the moment asked for, because a year of them changes nothing elsewhere.
+//! only around the moment asked for, because a year of them changes nothing elsewhere. They share
+//! their device with the copies that are written meanwhile, as in a run.
 
 use jiff::Timestamp;
 
 use super::chance::Chance;
-use super::runs::Stage;
+use super::runs::{Runs, Stage};
 use crate::estimate::calendar::Calendar;
 use crate::estimate::exposure::bytes;
 use crate::estimate::pace::{self, throttled};
@@ -27,6 +28,7 @@ pub(super) struct Covered {
 pub(super) struct Tail<'s, 'a> {
     pub(super) stage: &'s Stage<'a>,
     pub(super) calendar: &'s Calendar<'a>,
+    pub(super) runs: &'s Runs,
     pub(super) service: ServiceId,
 }
 
@@ -100,10 +102,17 @@ impl Tail<'_, '_> {
         let truth = self.stage.truth;
         let limits = &truth.plan.device(ship.device).throttle;
         let limit = throttled(archive.keeping.throttle.iter().chain(limits));
-        let rate = truth.known.write(ship.device)?;
+        let whole = truth.known.write(ship.device)?;
         let line = pace::line(truth.plan, self.service, ship.device).map(|pace| pace.rate);
-        let limits = [limit, line].into_iter().flatten();
-        let rate = limits.fold(rate, f64::min) / self.slowness(chance);
+        let slowness = self.slowness(chance);
+        let drives = truth.plan.device(ship.device).drives;
+        let rate = |copiers| pace::beside(whole, line, limit, copiers) / slowness;
+        // how long a piece of log takes that begins to be sent at a moment, beside what is copied
+        let sent = |begin: f64, bytes: f64| {
+            let longest = bytes / rate(drives);
+            let copiers = self.runs.writers(ship.device, (begin, begin + longest));
+            bytes / rate(copiers.min(drives))
+        };
         let size = match &ship.schedule.every {
             Every::Interval(_, size) => size.map(bytes),
             Every::Size(size) => Some(bytes(*size)),
@@ -124,7 +133,7 @@ impl Tail<'_, '_> {
                 if start > moment {
                     return Some(covers(ship, covered));
                 }
-                free = start + (start - last).max(0.0) * flow / rate;
+                free = start + sent(start, (start - last).max(0.0) * flow);
                 if free <= moment {
                     covered = start;
                 }

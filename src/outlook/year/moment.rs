@@ -94,6 +94,7 @@ impl Moment<'_, '_> {
         let tail = Tail {
             stage: self.stage,
             calendar: self.calendar,
+            runs: self.runs,
             service: self.service,
         };
         let all = tail.at(self.at, chance);

@@ -56,6 +56,38 @@ pub(super) struct Runs {
     pub(super) done: Vec<Run>,
     /// Steps whose length is not known and that therefore took no time.
     pub(super) unknown: usize,
+    writes: BTreeMap<DeviceId, Writes>,
+}
+
+/// When a device was written.
+#[derive(Debug, Default)]
+struct Writes {
+    /// Begin and end of each copy, by its begin once all are there.
+    spans: Vec<(f64, f64)>,
+    /// Seconds of the longest.
+    longest: f64,
+}
+
+impl Runs {
+    /// How many copies were written to a device at some time between two moments.
+    pub(super) fn writers(&self, device: DeviceId, (from, to): (f64, f64)) -> u32 {
+        let Some(writes) = self.writes.get(&device) else {
+            return 0;
+        };
+        let begun = writes.spans.partition_point(|span| span.0 < to);
+        let near = writes.spans[..begun].iter().rev();
+        let near = near.take_while(|span| span.0 >= from - writes.longest);
+        let count = near.filter(|span| span.1 > from).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    fn writes(&mut self, device: Option<DeviceId>, span: (f64, f64)) {
+        if let Some(device) = device {
+            let writes = self.writes.entry(device).or_default();
+            writes.spans.push(span);
+            writes.longest = writes.longest.max(span.1 - span.0);
+        }
+    }
 }
 
 /// What a play stands on.
@@ -96,6 +128,9 @@ impl Stage<'_> {
             // a moment later at least: nothing is due twice at the same time
             let idle = played.parts.len() == made;
             now = end.max(now) + if idle { 3600.0 } else { 1.0 };
+        }
+        for writes in played.writes.values_mut() {
+            writes.spans.sort_by(|a, b| a.0.total_cmp(&b.0));
         }
         Ok(played)
     }
@@ -175,8 +210,20 @@ impl Stage<'_> {
         let began = graph.now;
         let mut read: BTreeMap<&str, (f64, f64, Method)> = BTreeMap::new();
         for (step, bar) in graph.steps.iter().zip(bars) {
-            if let StepKind::CopyPart { part, method, .. } = &step.kind {
-                read.insert(part, (bar.0, bar.1, *method));
+            match &step.kind {
+                StepKind::CopyPart {
+                    part,
+                    method,
+                    devices,
+                    ..
+                } => {
+                    read.insert(part, (bar.0, bar.1, *method));
+                    for device in devices {
+                        played.writes(self.truth.device(device), *bar);
+                    }
+                }
+                StepKind::CopyStored { to, .. } => played.writes(self.truth.device(to), *bar),
+                _ => {}
             }
         }
         for (step, (_, end)) in graph.steps.iter().zip(bars) {
