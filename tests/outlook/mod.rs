@@ -2,6 +2,7 @@
 //! timelines, and whether what is proved holds when the plan is played.
 
 mod diff;
+mod fetching;
 mod figures;
 mod matrix;
 mod pictures;

@@ -215,9 +215,11 @@ fn inventory(dice: &mut Dice, engines: &[&str], volumes: bool) -> String {
         );
     }
     if volumes {
-        text.push_str(
-            "  tapes: {host: cellar, volumes: 4000, volume_size: 6 TiB, write: 100 MiB/s, read: \
-             100 MiB/s}\n",
+        let fetch = 1 + dice.below(40);
+        let _ = writeln!(
+            text,
+            "  tapes: {{host: cellar, volumes: 4000, volume_size: 6 TiB, write: 100 MiB/s, read: \
+             100 MiB/s, fetch: {fetch}h}}"
         );
     }
     text

@@ -61,7 +61,7 @@ impl<'a> Place<'a> {
     }
 
     /// The site it comes back at.
-    fn site(&self) -> Option<&'a str> {
+    pub(in crate::check) fn site(&self) -> Option<&'a str> {
         self.host?.1.site.as_deref()
     }
 
@@ -246,7 +246,8 @@ impl Holder<'_, '_> {
         let disks = &plan.component(self.unit.component).disks;
         let writing = place.writing(disks);
         let slowest = Pace::slower(read.clone(), link).map(|pace| pace.rate);
-        let rates = [slowest, writing.clone().ok()];
+        let loading = self.loading(place);
+        let rates = [slowest, writing.clone().ok(), loading.clone().ok()];
         let slowest = rates.into_iter().flatten().reduce(f64::min);
         let seconds = slowest.map_or(0.0, |rate| bytes / rate);
         let mut figure = Figure::of("read and written", seconds);
@@ -256,16 +257,27 @@ impl Holder<'_, '_> {
         if let Err(missing) = writing {
             figure = figure.lacks(missing);
         }
-        if !self.unit.physical {
-            let service = plan.component(self.unit.component).service;
-            figure = figure.lacks(format!("import speed of {}", plan.service(service).name));
+        if let Err(missing) = &loading {
+            figure = figure.lacks(missing.clone());
         }
         match &device.rotate {
-            Some(rotation) => figure.lacks(format!(
+            Some(rotation) if device.fetch.is_none() => figure.lacks(format!(
                 "the time to bring volumes of {} from {}",
                 device.name, rotation.to
             )),
-            None => figure,
+            _ => figure,
+        }
+    }
+
+    /// How fast rows are loaded, or what is missing; files are only written.
+    fn loading(&self, place: &Place<'_>) -> Result<f64, String> {
+        match place.host {
+            _ if self.unit.physical => Ok(f64::INFINITY),
+            Some((name, host)) => {
+                let rate = host.import.map(|rate| rate.0);
+                rate.ok_or_else(|| format!("import speed of {name}"))
+            }
+            None => Err("the host it comes back on".to_owned()),
         }
     }
 

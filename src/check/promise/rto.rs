@@ -133,7 +133,9 @@ impl<'c, 'a> Back<'c, 'a> {
         }
         let (log, log_figure) = self.log(&readings);
         let figure = self.figure(&readings).and(log_figure.clone());
-        let least = least.into_values().fold(0.0, f64::max) + log_figure.total();
+        let least = least.into_iter();
+        let least = least.map(|(device, own)| own + self.surely_fetched(device));
+        let least = least.fold(0.0, f64::max) + log_figure.total();
         self.judged((figure, least), &readings, log, limit)
     }
 
@@ -231,11 +233,31 @@ impl<'c, 'a> Back<'c, 'a> {
             }
         }
         for (device, share) in shares {
-            let name = &self.context.plan.device(device).name;
+            let fetch = self.fetch(device);
+            let device = self.context.plan.device(device);
+            let name = &device.name;
+            if let Some((rotation, fetch)) = device.rotate.as_ref().zip(fetch) {
+                let term = format!("to bring volumes of {name} from {}", rotation.to);
+                figure = figure.plus(term, fetch);
+            }
             let bytes = crate::check::words::amount(share.bytes);
             figure = figure.plus(format!("to restore {bytes} from {name}"), share.seconds);
         }
         figure
+    }
+
+    /// How long volumes of a device that travel are on their way back.
+    fn fetch(&self, device: DeviceId) -> Option<f64> {
+        let device = self.context.plan.device(device);
+        let fetch = device.fetch.filter(|_| device.rotate.is_some())?;
+        Some(fetch.as_secs())
+    }
+
+    /// The same where all volumes that are left lie elsewhere.
+    fn surely_fetched(&self, device: DeviceId) -> f64 {
+        let away = survive::travels(self.context.plan, device, self.case);
+        let away = away.filter(|rotation| self.place.site() != Some(rotation.to.as_str()));
+        away.and_then(|_| self.fetch(device)).unwrap_or(0.0)
     }
 
     /// The log to replay: all that was written since the oldest copy that may have to be used.

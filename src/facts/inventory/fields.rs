@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::secret;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::quantity::{self, Amount, Bytes, BytesPerSecond};
+use crate::quantity::{self, Amount, Bytes, BytesPerSecond, Duration};
 use crate::similar;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Value};
@@ -206,6 +206,17 @@ impl<'n> Fields<'n> {
             }
             other => {
                 reader.dimension(entry, other, "rate", "400 MiB/s");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn time(self, key: &str, reader: &mut Reader<'_>) -> Option<Duration> {
+        let entry = self.find(key)?;
+        match reader.amount(entry)? {
+            Amount::Duration(time) => Some(time),
+            other => {
+                reader.dimension(entry, other, "duration", "4h");
                 None
             }
         }

@@ -30,7 +30,7 @@ pub use store::{Provider, Setting, Store};
 use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostics;
-use crate::quantity::{Bytes, BytesPerSecond};
+use crate::quantity::{Bytes, BytesPerSecond, Duration};
 use crate::resolve::plan::{At, DeviceKind, EngineKind, Host, Site};
 use crate::source::{FileId, Span};
 use crate::yaml;
@@ -128,6 +128,8 @@ pub struct InventoryDevice {
     pub volumes: Option<(u32, Option<Bytes>)>,
     /// What keeps its volumes.
     pub library: Option<Library>,
+    /// How long it takes at most to bring its volumes back from where they are rotated to.
+    pub fetch: Option<Duration>,
     /// True when it can append to an object.
     pub append: bool,
     /// True when it forbids deletion.

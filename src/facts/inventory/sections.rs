@@ -27,7 +27,7 @@ const ROOT: &[&str] = &[
 const CATALOG: &[&str] = &["postgres"];
 const SITE: &[&str] = &["city", "link", "note"];
 const HOST: &[&str] = &[
-    "site", "address", "disks", "replay", "free", "write", "read", "note",
+    "site", "address", "disks", "replay", "import", "free", "write", "read", "note",
 ];
 const DISK: &[&str] = &["path", "free", "write", "read", "note"];
 const SERVICE: &[&str] = &[
@@ -71,6 +71,7 @@ const DEVICE: &[&str] = &[
     "write",
     "read",
     "drives",
+    "fetch",
     "append",
     "immutable",
     "reduces",
@@ -160,6 +161,7 @@ fn host(entry: &Entry, reader: &mut Reader<'_>) -> Host {
         site: fields.text("site", reader),
         disks: named(fields, "disks", reader, disk),
         replay: fields.rate("replay", reader),
+        import: fields.rate("import", reader),
         free: fields.size("free", reader),
         write: fields.rate("write", reader),
         span: entry.key_span,
@@ -331,6 +333,7 @@ fn device(entry: &Entry, reader: &mut Reader<'_>) -> InventoryDevice {
         drives: fields.count("drives", reader).unwrap_or(1),
         volumes: volumes.map(|count| (count, volume_size)),
         library: library::read(fields, reader),
+        fetch: fields.time("fetch", reader),
         append: fields.flag("append", reader),
         immutable: fields.flag("immutable", reader),
         reduces: fields.flag("reduces", reader),

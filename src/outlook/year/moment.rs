@@ -11,6 +11,7 @@ use crate::estimate::pace;
 use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
+use crate::quantity::Duration;
 use crate::resolve::plan::{ActionKind, ComponentId, ComponentKind, DeviceId, Rotation, ServiceId};
 
 /// How a service comes back.
@@ -236,8 +237,12 @@ impl Moment<'_, '_> {
                 let one = &self.runs.parts[at];
                 let device = self.reader(one)?;
                 let read = truth.known.read(device).filter(|rate| *rate > 0.0)?;
-                let read = read.min(self.line(device, host.as_deref())?);
-                *busy.entry(device).or_default() += one.bytes? / read;
+                let mut rate = read.min(self.line(device, host.as_deref()));
+                if one.method == Method::Logical {
+                    rate = rate.min(self.loading(host.as_deref())?);
+                }
+                let fetch = self.fetch(device, host.as_deref())?;
+                *busy.entry(device).or_insert(fetch) += one.bytes? / rate;
                 written += one.bytes?;
                 part = one.base;
             }
@@ -260,18 +265,33 @@ impl Moment<'_, '_> {
             .min_by_key(|device| plan.device(*device).rotate.is_some())
     }
 
-    /// The line from a device to a host; as fast as can be where nobody stated one. Nobody states
-    /// how long volumes travel back, so what lies on them then has no time.
-    fn line(&self, device: DeviceId, host: Option<&str>) -> Option<f64> {
+    fn site(&self, host: Option<&str>) -> Option<&str> {
+        let host = self.stage.truth.plan.hosts.get(host?)?;
+        host.site.as_deref()
+    }
+
+    /// The line from a device to a host; as fast as can be where nobody stated one.
+    fn line(&self, device: DeviceId, host: Option<&str>) -> f64 {
         let plan = self.stage.truth.plan;
-        let device = plan.device(device);
-        let site = host.and_then(|host| plan.hosts.get(host)?.site.as_deref());
-        let away = device.rotate.as_ref();
-        if away.is_some_and(|rotation| site != Some(rotation.to.as_str())) {
-            return None;
+        let link = pace::link(plan, plan.device(device).site.as_deref(), self.site(host));
+        link.map_or(f64::INFINITY, |pace| pace.rate)
+    }
+
+    /// How long volumes are on their way back to a host; none when nobody stated it.
+    fn fetch(&self, device: DeviceId, host: Option<&str>) -> Option<f64> {
+        let device = self.stage.truth.plan.device(device);
+        match &device.rotate {
+            Some(rotation) if self.site(host) != Some(rotation.to.as_str()) => {
+                device.fetch.map(Duration::as_secs)
+            }
+            _ => Some(0.0),
         }
-        let link = pace::link(plan, device.site.as_deref(), site);
-        Some(link.map_or(f64::INFINITY, |pace| pace.rate))
+    }
+
+    /// How fast a host loads logical copies.
+    fn loading(&self, host: Option<&str>) -> Option<f64> {
+        let host = self.stage.truth.plan.hosts.get(host?)?;
+        host.import.map(|rate| rate.0)
     }
 
     /// The host on which the service comes back: where a recovery for this loss restores to.

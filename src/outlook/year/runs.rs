@@ -387,3 +387,23 @@ fn days(graph: &StepGraph, step: usize, holdings: &Holdings) -> f64 {
         graph.now.duration_since(part.taken_at).as_secs_f64() / DAY
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_are_written_meanwhile_are_counted() {
+        let (near, far) = (DeviceId::from_index(0), DeviceId::from_index(1));
+        let mut runs = Runs::default();
+        for span in [(0.0, 100.0), (10.0, 20.0), (90.0, 95.0)] {
+            runs.writes(Some(near), span);
+        }
+        assert_eq!(runs.writers(near, (15.0, 16.0)), 2);
+        // one that began long before still counts, one that ended or begins later does not
+        assert_eq!(runs.writers(near, (50.0, 60.0)), 1);
+        assert_eq!(runs.writers(near, (94.0, 99.0)), 2);
+        assert_eq!(runs.writers(near, (100.0, 101.0)), 0);
+        assert_eq!(runs.writers(far, (15.0, 16.0)), 0);
+    }
+}

@@ -101,7 +101,10 @@ fn quantity(field: &str) -> Value {
     };
     match field {
         "capacity" | "free" | "volume_size" => form("([KMGTP]i)?B", "64 MiB"),
-        "write" | "read" | "replay" => form("(([KMGTP]i)?B|[MG]bit)/(s|h|day|d)", "400 MiB/s"),
+        "write" | "read" | "replay" | "import" => {
+            form("(([KMGTP]i)?B|[MG]bit)/(s|h|day|d)", "400 MiB/s")
+        }
+        "fetch" => form("(ms|s|min|h|d|w)", "4h"),
         "drives" | "volumes" => json!({"type": "integer", "minimum": 1}),
         "append" | "immutable" | "reduces" | "conditional_put" => json!({"type": "boolean"}),
         "path" | "host" | "site" | "disk" | "note" | "city" | "address" | "facts" | "state"

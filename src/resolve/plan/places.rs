@@ -26,6 +26,8 @@ pub struct Host {
     pub disks: IndexMap<String, Disk>,
     /// How fast it replays log.
     pub replay: Option<BytesPerSecond>,
+    /// How fast it loads logical copies.
+    pub import: Option<BytesPerSecond>,
     /// Space for scratch restores.
     pub free: Option<Bytes>,
     /// Write rate for scratch restores.
@@ -112,6 +114,8 @@ pub struct Device {
     pub volumes: Option<(u32, Option<Bytes>)>,
     /// What keeps its volumes; a folder is joined to the folder of the inventory file.
     pub library: Option<Library>,
+    /// How long it takes at most to bring its volumes back from where they are rotated to.
+    pub fetch: Option<Duration>,
     /// True when the device can append to an object.
     pub append: bool,
     /// True when the device forbids deletion.
