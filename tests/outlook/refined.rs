@@ -54,8 +54,8 @@ fn shown(jobs: &[(&str, f64, u64)]) -> Vec<(String, Rates)> {
     rates(plan, &holdings).into_iter().collect()
 }
 
-fn mebibytes(rate: f64) -> Option<BytesPerSecond> {
-    Some(BytesPerSecond(rate * MIB))
+fn mebibytes(rate: f64) -> BytesPerSecond {
+    BytesPerSecond(rate * MIB)
 }
 
 #[test]
@@ -67,14 +67,14 @@ fn a_run_tells_how_fast_its_devices_were_written() {
     assert!(
         found
             .iter()
-            .all(|(_, rates)| *rates == (mebibytes(200.0), None))
+            .all(|(_, rates)| *rates == (Some(mebibytes(200.0)), None))
     );
 }
 
 #[test]
 fn a_restore_tells_what_each_device_gave() {
     let both = fetching("notes", &["near".to_owned(), "far".to_owned()]);
-    let half = (None, mebibytes(200.0));
+    let half = (None, Some(mebibytes(200.0)));
     assert_eq!(
         shown(&[(&both, 2.0, 800)]),
         [("far".to_owned(), half), ("near".to_owned(), half)]
