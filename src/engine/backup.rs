@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::base::Selective;
 use super::{EngineError, Entry};
 use crate::facts::holdings::Position;
 
@@ -59,31 +60,6 @@ pub struct EndedBackup {
     pub warnings: Vec<String>,
     /// Engine data that a restore needs (label files and the like), by name.
     pub notes: BTreeMap<String, String>,
-}
-
-/// The part that an incremental one builds on, as its manifest describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseCopy {
-    /// Its id.
-    pub part: String,
-    /// Identity of the source that it is a copy of.
-    pub identity: String,
-    /// Positions and notes of its bracket.
-    pub ended: EndedBackup,
-    /// Bytes of its files as they are stored, by path.
-    pub files: BTreeMap<String, u64>,
-}
-
-/// Gives the stored piece of log that begins at a position; none when it cannot be had.
-pub type StoredLog<'a> = &'a mut dyn FnMut(&Position) -> Option<Vec<u8>>;
-
-/// What a session read that was asked for the changes since another part.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selective {
-    /// Why everything was read: the copy stands alone then.
-    pub whole: Option<String>,
-    /// What was read, for the report.
-    pub told: String,
 }
 
 /// One bracket of backup mode for one component.

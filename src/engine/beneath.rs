@@ -1,5 +1,6 @@
 //! Owns writing below one folder and nowhere else (R26): every name is resolved from the folder's
-//! own descriptor, no link is ever followed, nothing that exists is ever opened for writing.
+//! own descriptor, no link is ever followed, nothing that exists is ever opened for writing but
+//! files that were created here before.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -131,6 +132,14 @@ impl Place {
         .map_err(self.error("create"))
     }
 
+    /// Opens a file that was created here before, for writing.
+    pub(super) fn reopen_file(&self) -> Result<File, EngineError> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        fs::openat(&self.parent, self.name.as_slice(), flags, Mode::empty())
+            .map(File::from)
+            .map_err(self.error("open"))
+    }
+
     /// Creates a folder that must not exist; only its owner may use it until it is complete.
     pub(super) fn create_folder(&self) -> Result<(), EngineError> {
         fs::mkdirat(&self.parent, self.name.as_slice(), Mode::RWXU).map_err(self.error("create"))
@@ -159,6 +168,16 @@ impl Place {
         let mode = Mode::RUSR | Mode::WUSR;
         fs::mknodat(&self.parent, self.name.as_slice(), FileType::Fifo, mode, 0)
             .map_err(self.error("create"))
+    }
+
+    /// Removes what stands here: an empty folder, or anything else. No link is followed.
+    pub(super) fn remove(&self, is_folder: bool) -> Result<(), EngineError> {
+        let flags = if is_folder {
+            AtFlags::REMOVEDIR
+        } else {
+            AtFlags::empty()
+        };
+        fs::unlinkat(&self.parent, self.name.as_slice(), flags).map_err(self.error("remove"))
     }
 
     /// Sets owner, mode and time, in this order, without following a link. An owner that may not

@@ -25,6 +25,9 @@ pub enum EntryKind {
     },
     /// A named pipe.
     Fifo,
+    /// A regular file over the one of the same path in the part that this one builds on: what
+    /// this part does not have of its content is as it is there.
+    Over,
 }
 
 /// Path of the root itself, for a part that is a tree: a folder, at most once, before all others.

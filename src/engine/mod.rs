@@ -13,6 +13,7 @@
 //! - Every error says whether trying again can help ([`EngineError::retry`]).
 
 pub mod backup;
+pub mod base;
 pub mod contract;
 pub mod entry;
 pub mod error;
@@ -44,7 +45,8 @@ use crate::facts::capability::Capabilities;
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
 
-pub use backup::{BackupSession, BaseCopy, EndedBackup, PartSink, Selective, StoredLog};
+pub use backup::{BackupSession, EndedBackup, PartSink};
+pub use base::{BaseCopy, Selective, StoredLog};
 pub use entry::{Entry, EntryKind};
 pub use error::{EngineError, Retry};
 pub use log::{Archived, LogHeld, LogRange, LogSink, TransactionSummary};

@@ -71,7 +71,7 @@ pub const fn of(engine: EngineKind) -> Capabilities {
             change_counter: true,
         },
         EngineKind::Files => Capabilities {
-            methods: &[PhysicalFull],
+            methods: &[PhysicalFull, PhysicalIncremental, PhysicalDifferential],
             log: false,
             stream: false,
             self_contained: true,

@@ -70,9 +70,6 @@ fn why(chosen: &Lineage<'_>, method: Method) -> String {
         Method::PhysicalDifferential => "the newest full",
         _ => "the newest copy that is whole",
     };
-    let depth = match chosen.parts.len() {
-        1 => String::new(),
-        parts => format!(", put together from {parts} parts"),
-    };
+    let depth = chosen.depth();
     format!("incremental on part {part} of {at:.0} because it is {newest}{depth}")
 }

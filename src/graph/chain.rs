@@ -4,10 +4,11 @@
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use super::error::GraphError;
+use super::lineage;
 use super::step::RecoveryTarget;
 use super::world::{World, is_full};
 use crate::facts::capability;
-use crate::facts::holdings::{LogHolding, PartHolding, Position};
+use crate::facts::holdings::{LogHolding, Method, PartHolding, Position};
 use crate::resolve::plan::{ComponentId, JobId, Service};
 
 /// Parts and the log after them, that together show the target.
@@ -39,15 +40,15 @@ impl<'a> Search<'_, 'a> {
     /// # Errors
     /// When no chain reaches it: there is no part, the log has a gap, or it ends too early.
     pub(super) fn chain(&self, target: &RecoveryTarget) -> Result<Chain<'a>, GraphError> {
+        if !capability::of(self.service.engine).point_in_time {
+            return self.without_log(target);
+        }
         let parts = self.parts();
         if parts.is_empty() {
             return Err(self.no_part());
         }
-        if !capability::of(self.service.engine).point_in_time {
-            return self.without_log(&parts, target);
-        }
         match target {
-            RecoveryTarget::Backup => self.without_log(&parts, target),
+            RecoveryTarget::Backup => self.without_log(target),
             RecoveryTarget::Latest => self.latest(&parts),
             RecoveryTarget::Instant(at) => self.instant(&parts, *at),
             RecoveryTarget::Transaction(at) => self.position(&parts, at, false),
@@ -56,10 +57,12 @@ impl<'a> Search<'_, 'a> {
     }
 
     fn reachable(&self, devices: &[String]) -> bool {
-        let known = |name: &String| self.world.device_named(name).is_some();
-        devices
-            .iter()
-            .any(|d| known(d) && self.from.is_none_or(|from| from == d))
+        devices.iter().any(|device| self.reads(device))
+    }
+
+    fn reads(&self, device: &str) -> bool {
+        let wanted = self.from.is_none_or(|from| from == device);
+        wanted && self.world.device_named(device).is_some()
     }
 
     /// Parts that stand alone, newest first.
@@ -86,20 +89,21 @@ impl<'a> Search<'_, 'a> {
     }
 
     /// For engines without log, and for the state of a part as it was taken.
-    fn without_log(
-        &self,
-        parts: &[&'a PartHolding],
-        target: &RecoveryTarget,
-    ) -> Result<Chain<'a>, GraphError> {
+    fn without_log(&self, target: &RecoveryTarget) -> Result<Chain<'a>, GraphError> {
+        let key = self.world.plan.component_key(self.component);
+        let all = self.world.parts_of(&key).iter().copied();
+        let all = all.filter(|part| part.method != Method::Logical);
+        let mut parts: Vec<_> = all.filter(|part| self.reachable(&part.devices)).collect();
+        let Some(oldest) = parts.first().map(|part| part.taken_at) else {
+            return Err(self.no_part());
+        };
         let engine = self.service.engine.word();
-        let (part, why) = match target {
+        match target {
             RecoveryTarget::Instant(at) => {
-                let part = parts.iter().find(|part| part.taken_at <= *at);
-                let part = part.ok_or_else(|| self.too_early(parts, *at))?;
-                (
-                    *part,
-                    format!("the newest copy at or before {at}; {engine} has no log"),
-                )
+                parts.retain(|part| part.taken_at <= *at);
+                if parts.is_empty() {
+                    return Err(self.too_early(oldest, *at));
+                }
             }
             RecoveryTarget::Transaction(_) | RecoveryTarget::Before(_) => {
                 return Err(GraphError::new(
@@ -110,16 +114,29 @@ impl<'a> Search<'_, 'a> {
                     "restore to a time, or to the latest copy",
                 ));
             }
-            _ => (
-                parts[0],
-                format!("the newest copy, of {:.0}", parts[0].taken_at),
-            ),
+            RecoveryTarget::Latest | RecoveryTarget::Backup => {}
+        }
+        let found = lineage::newest(self.world, &parts, &|device| self.reads(device));
+        let (lineage, passed) = match found.map(|found| (found.lineage, found.passed)) {
+            Some((Some(older), Some(broken))) if *target == RecoveryTarget::Backup => {
+                return Err(broken.refusal(&key, Some(older.tip)));
+            }
+            Some((Some(lineage), passed)) => (lineage, passed),
+            Some((None, Some(broken))) => return Err(broken.refusal(&key, None)),
+            _ => return Err(self.no_part()),
         };
+        let why = match target {
+            RecoveryTarget::Instant(at) => {
+                format!("the newest copy at or before {at}; {engine} has no log")
+            }
+            _ => format!("the newest copy, of {:.0}", lineage.tip.taken_at),
+        };
+        let passed = passed.map_or(String::new(), |broken| broken.passed_over());
         Ok(Chain {
-            parts: vec![part],
+            why: format!("{why}{}{passed}", lineage.depth()),
+            parts: lineage.parts,
             logs: Vec::new(),
             until: RecoveryTarget::Backup,
-            why,
         })
     }
 
@@ -168,7 +185,8 @@ impl<'a> Search<'_, 'a> {
                 }
             }
         }
-        Err(first_error.unwrap_or_else(|| self.too_early(parts, at)))
+        let oldest = parts.last().map_or(at, |part| part.taken_at);
+        Err(first_error.unwrap_or_else(|| self.too_early(oldest, at)))
     }
 
     fn instant_from(&self, part: &'a PartHolding, at: Timestamp) -> Result<Chain<'a>, GraphError> {
@@ -369,8 +387,7 @@ impl<'a> Search<'_, 'a> {
         )
     }
 
-    fn too_early(&self, parts: &[&PartHolding], at: Timestamp) -> GraphError {
-        let oldest = parts.last().map_or(at, |part| part.taken_at);
+    fn too_early(&self, oldest: Timestamp, at: Timestamp) -> GraphError {
         // rounded up: the copy is not older than what is printed
         let up = TimestampRound::new()
             .smallest(Unit::Second)

@@ -61,6 +61,46 @@ pub(super) fn of<'a>(
     Err(Broken::new(tip, &at.part, how))
 }
 
+/// What came of looking for the newest part that can be put together.
+pub(super) struct Newest<'a> {
+    /// That part, when there is one.
+    pub(super) lineage: Option<Lineage<'a>>,
+    /// The newest part of all, when it cannot be put together.
+    pub(super) passed: Option<Broken<'a>>,
+}
+
+/// Of parts, oldest first, the newest that can be put together from devices that can be read.
+/// Damage counts only where another way is left: several damaged copies may be one good one.
+pub(super) fn newest<'a>(
+    world: &World<'a>,
+    parts: &[&'a PartHolding],
+    reads: &dyn Fn(&str) -> bool,
+) -> Option<Newest<'a>> {
+    let newest = *parts.last()?;
+    let best = |usable: &dyn Fn(&PartHolding) -> bool| {
+        let all = parts.iter().map(|part| of(world, part, usable));
+        all.filter_map(Result::ok).max_by_key(Lineage::age)
+    };
+    let reachable = |part: &PartHolding| part.devices.iter().any(|device| reads(device));
+    let intact = |part: &PartHolding| {
+        let mut read = part.devices.iter().filter(|device| reads(device));
+        read.any(|device| !is_damaged(world, part, device))
+    };
+    let lineage = best(&intact).or_else(|| best(&reachable));
+    let age = lineage.as_ref().map(|one| one.tip.taken_at);
+    let passed = if age == Some(newest.taken_at) {
+        None
+    } else {
+        of(world, newest, &intact).err()
+    };
+    Some(Newest { lineage, passed })
+}
+
+fn is_damaged(world: &World<'_>, part: &PartHolding, device: &str) -> bool {
+    let mut damaged = world.holdings.damaged.iter();
+    damaged.any(|(object, on)| *object == part.part && on == device)
+}
+
 fn out_of_reach(part: &PartHolding) -> String {
     let at = part.taken_at;
     if part.devices.is_empty() {
@@ -77,6 +117,11 @@ impl<'a> Broken<'a> {
             missing: missing.to_owned(),
             how,
         }
+    }
+
+    /// Said of the part that was taken instead.
+    pub(super) fn passed_over(&self) -> String {
+        format!("; not the newest: {}", self.words())
     }
 
     /// What is missing, in words.
@@ -112,6 +157,14 @@ impl<'a> Broken<'a> {
 }
 
 impl Lineage<'_> {
+    /// Of how many parts it is made, in words; nothing when it is one.
+    pub(super) fn depth(&self) -> String {
+        match self.parts.len() {
+            1 => String::new(),
+            parts => format!(", put together from {parts} parts"),
+        }
+    }
+
     /// Orders by age, newer ones last; of equally new ones that of fewer parts.
     pub(super) fn age(&self) -> (Timestamp, Reverse<usize>) {
         (self.tip.taken_at, Reverse(self.parts.len()))

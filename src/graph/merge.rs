@@ -11,7 +11,7 @@ use super::step::{Depth, EdgeKind, StepGraph, StepKind};
 use super::verify::known_device;
 use super::world::{World, job_name};
 use crate::facts::holdings::{Method, PartHolding};
-use crate::resolve::plan::{BackupId, ComponentId, JobId};
+use crate::resolve::plan::{BackupId, ComponentId, EngineKind, JobId};
 use crate::similar;
 
 /// Compiles the intent to merge the newest chain of each component.
@@ -26,6 +26,7 @@ pub(super) fn build(
     known_device(world, device)?;
     let mut draft = Draft::new(world);
     let mut met: BTreeSet<&str> = BTreeSet::new();
+    let mut refused = Vec::new();
     let targets = world
         .plan
         .backups
@@ -46,13 +47,31 @@ pub(super) fn build(
             continue;
         }
         met.extend(asked.into_iter().map(String::as_str));
+        if !merges(world, component) {
+            refused.extend((!names.is_empty()).then(|| not_merged(&key)));
+            continue;
+        }
         if let Some(chain) = newest(world, &own, &key) {
             merge(world, &mut draft, job, &chain, device);
         }
     }
     let unknown = names.iter().filter(|name| !met.contains(name.as_str()));
-    GraphError::unless_empty(unknown.map(|name| no_such(world, name)).collect())?;
+    refused.extend(unknown.map(|name| no_such(world, name)));
+    GraphError::unless_empty(refused)?;
     draft.finish(world)
+}
+
+fn merges(world: &World<'_>, component: ComponentId) -> bool {
+    let service = world.plan.component(component).service;
+    world.plan.service(service).engine == EngineKind::Postgresql
+}
+
+fn not_merged(key: &str) -> Problem {
+    Problem {
+        message: format!("the chain of `{key}` cannot be merged: only those of postgresql can"),
+        help: "take a full copy of it: `planc run` makes one when `physical full` is due"
+            .to_owned(),
+    }
 }
 
 fn keys(world: &World<'_>, job: BackupId, component: ComponentId) -> (String, String) {

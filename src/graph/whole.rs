@@ -93,7 +93,7 @@ impl<'a> Whole<'_, 'a> {
         let mut passed = String::new();
         for component in components {
             let found = self.part(component, target, past, alone)?;
-            passed.extend(found.passed.iter().map(passed_over));
+            passed.extend(found.passed.iter().map(Broken::passed_over));
             lineages.push(found.lineage);
         }
         lineages.sort_by_key(|one| one.tip.from.as_ref().map(|from| from.value));
@@ -112,9 +112,12 @@ impl<'a> Whole<'_, 'a> {
     }
 
     fn reachable(&self, devices: &[String]) -> bool {
-        let known = |name: &String| self.world.device_named(name).is_some();
-        let wanted = |name: &String| self.from.is_none_or(|from| from == name);
-        devices.iter().any(|name| known(name) && wanted(name))
+        devices.iter().any(|name| self.reads(name))
+    }
+
+    fn reads(&self, device: &str) -> bool {
+        let wanted = self.from.is_none_or(|from| from == device);
+        wanted && self.world.device_named(device).is_some()
     }
 
     /// The histories that lead to the target.
@@ -184,7 +187,8 @@ impl<'a> Whole<'_, 'a> {
             ));
         };
         let fits = parts.iter().filter(|part| is_before(part, target, past));
-        let found = self.newest(fits.copied());
+        let fits: Vec<&PartHolding> = fits.copied().collect();
+        let found = lineage::newest(self.world, &fits, &|device| self.reads(device));
         let Some(found) = found else {
             return Err(GraphError::new(
                 format!(
@@ -206,38 +210,6 @@ impl<'a> Whole<'_, 'a> {
                 "run a backup first",
             )),
         }
-    }
-
-    /// Of parts, oldest first, the newest that can be put together, and the newer one that cannot.
-    /// Damage counts only where another way is left: several damaged copies may be one good one.
-    fn newest(&self, parts: impl Iterator<Item = &'a PartHolding>) -> Option<Newest<'a>> {
-        let parts: Vec<&PartHolding> = parts.collect();
-        let newest = *parts.last()?;
-        let best = |usable: &dyn Fn(&PartHolding) -> bool| {
-            let all = parts
-                .iter()
-                .map(|part| lineage::of(self.world, part, usable));
-            all.filter_map(Result::ok).max_by_key(Lineage::age)
-        };
-        let reachable = |part: &PartHolding| self.reachable(&part.devices);
-        let intact = |part: &PartHolding| reachable(part) && self.is_intact(part);
-        let lineage = best(&intact).or_else(|| best(&reachable));
-        let age = lineage.as_ref().map(|one| one.tip.taken_at);
-        let passed = if age == Some(newest.taken_at) {
-            None
-        } else {
-            lineage::of(self.world, newest, &intact).err()
-        };
-        Some(Newest { lineage, passed })
-    }
-
-    /// Whether a device that is asked has a copy that was not found damaged.
-    fn is_intact(&self, part: &PartHolding) -> bool {
-        let damaged = &self.world.holdings.damaged;
-        part.devices.iter().any(|device| {
-            let own = |(object, on): &(String, String)| *object == part.part && on == device;
-            self.reachable(std::slice::from_ref(device)) && !damaged.iter().any(own)
-        })
     }
 
     fn place(&self) -> String {
@@ -410,16 +382,6 @@ struct FoundPart<'a> {
     lineage: Lineage<'a>,
     /// A newer part that cannot be put together.
     passed: Option<Broken<'a>>,
-}
-
-/// As [`FoundPart`], when there may be none.
-struct Newest<'a> {
-    lineage: Option<Lineage<'a>>,
-    passed: Option<Broken<'a>>,
-}
-
-fn passed_over(broken: &Broken<'_>) -> String {
-    format!("; not the newest: {}", broken.words())
 }
 
 /// Whether a part was complete before the target, in one of the histories that lead there.

@@ -43,8 +43,11 @@
 //! *Path* is relative, `/`-separated, without `.` and `..`, `""` for the root of the part itself;
 //! `%` and bytes outside UTF-8 are written as `%` and two hex digits. *Kind* is `{"type":"file"}`,
 //! `{"type":"directory"}`, `{"type":"symlink","target":…}` (written as paths are),
-//! `{"type":"hardlink","target":…}` (an earlier path of the same part) or `{"type":"fifo"}`. All
-//! but files have length 0, hash `""` and no extents. *Mode* is the lower 12 bits.
+//! `{"type":"hardlink","target":…}` (an earlier path of the same part), `{"type":"fifo"}` or
+//! `{"type":"over"}`: a file over the one of the same path in part `base`; what its extents do not
+//! cover is as it is there, up to its length. Files have no hash `""`; all others have, and but
+//! for those over another they have length 0 and no extents. *Mode* is the lower 12 bits. A part
+//! with such files is restored over its base; what it does not name was removed since.
 //!
 //! *Extents* of a file are rows [offset in the file, index into frames, offset in the frame's
 //! plaintext, length], by offset in the file; what they do not cover is zeros, and was a hole. An
@@ -120,13 +123,13 @@ pub struct Extent {
 pub struct ManifestEntry {
     /// Name and attributes.
     pub entry: Entry,
-    /// Length, holes included; 0 for anything but files.
+    /// Length, holes included; 0 for anything but files, also those over another.
     pub length: u64,
     /// Hash of the content, holes as zeros, 64 hex digits: the BLAKE3 of a file of up to 1 MiB;
     /// for a longer one the BLAKE3 of the BLAKE3 hashes of its windows of 1 MiB (precisely:
     /// [`super::content`]). It depends on the content alone. Empty for anything but files.
     pub hash: String,
-    /// Content, by `at`; what is not covered is zeros.
+    /// Content, by `at`; what is not covered is zeros, or as it is in the part below.
     pub extents: Vec<Extent>,
 }
 
@@ -343,6 +346,10 @@ impl Manifest {
         }
         let mut last = 0;
         for file in &self.entries {
+            if matches!(file.entry.kind, EntryKind::Over) && self.header.base.is_none() {
+                let path = &file.entry.path;
+                return Err(format!("{path} goes over a part that is not named"));
+            }
             last = self.check_file(file, last)?;
         }
         Ok(())

@@ -4,5 +4,5 @@
 
 mod contract;
 mod sqlite;
-mod support;
-mod trees;
+pub(crate) mod support;
+pub(crate) mod trees;

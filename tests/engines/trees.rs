@@ -207,7 +207,9 @@ fn hostile(entries: Vec<StoredEntry>) -> bool {
         warnings: Vec::new(),
         notes: std::collections::BTreeMap::new(),
     };
-    let refused = part.play(session.as_mut(), &ended).is_err();
+    // links are made when all parts have come
+    let played = part.play(session.as_mut(), &ended);
+    let refused = played.and_then(|()| session.check()).is_err();
     assert_eq!(fs::read(folder.path().join("canary")).unwrap(), b"alive");
     let outside: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(outside.len(), 2, "{outside:?}");
@@ -257,6 +259,11 @@ fn hostile_parts_are_refused() {
     let root = || entry(planc::engine::entry::ROOT, EntryKind::Directory);
     assert!(hostile(vec![root(), root()]));
     assert!(hostile(vec![file("absent/child")]));
+    assert!(hostile(vec![entry("over-nothing", EntryKind::Over)]));
+    assert!(hostile(vec![
+        link("a", "../canary"),
+        entry("a", EntryKind::Over)
+    ]));
 }
 
 proptest! {

@@ -14,4 +14,5 @@ mod round_trip;
 mod s3;
 pub(crate) mod slow;
 mod tombs;
+mod trees;
 mod volumes;

@@ -33,6 +33,7 @@ fn base_of(part: &Part) -> BaseCopy {
         identity: part.ended.notes["system-identifier"].clone(),
         ended: part.ended.clone(),
         files: files.collect(),
+        windows: std::collections::BTreeMap::new(),
     }
 }
 

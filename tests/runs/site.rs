@@ -46,7 +46,7 @@ recovery oops {
 }
 "#;
 
-const INVENTORY: &str = r"inventory: 1
+pub(crate) const INVENTORY: &str = r"inventory: 1
 sites: {fra: {}, dub: {}}
 hosts:
   till: {site: fra}

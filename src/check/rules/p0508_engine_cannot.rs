@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
     level: Severity::Error,
     allowable: true,
     summary: "the engine cannot do what the clause asks",
-    explanation: "Each engine has its own abilities: SQLite and file trees are copied whole, MariaDB \
+    explanation: "Each engine has its own abilities: SQLite and file trees have no parts, MariaDB \
         is copied physically only as a whole, groups of tables are copied logically, and \
         only some engines keep a log that can be archived or streamed. Choose a method \
         that the engine has; `planc explain` of the method's word lists the engines.",

@@ -12,15 +12,26 @@
 //! read and named in the warnings. A file that vanished between listing and reading is left out
 //! and named. A file or folder that cannot be read is an error, never an absence (R7).
 //!
+//! # Copies of what changed
+//! An incremental or differential copy names everything in the tree and reads only files of which
+//! it is not sure that they are as its base has them: same path, inode, length, modification and
+//! change time as when the base read them, and settled by then ([`seen`]). Nobody can set a
+//! change time, so a file that was touched at all is read in full. Of a longer one the windows of
+//! 1 MiB are stored whose hash the base does not have. A write through a memory map moves the
+//! times no later than when the page is written out.
+//!
 //! A live `SQLite` database in the tree is copied like any file, and may be torn: declare it as a
 //! service of its own. One that is such a service of the same plan is left out with a warning:
 //! reading it here would drop the locks that protect its log.
 
+mod layer;
 mod read;
 mod restore;
+mod seen;
 mod state;
 mod survey;
 mod walk;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -29,7 +40,8 @@ use jiff::Timestamp;
 
 use super::log::{Archived, LogRange, LogSink, TransactionSummary};
 use super::{
-    BackupSession, Engine, EngineError, RestoreSession, SourceSpec, Survey, identity, target,
+    BackupSession, BaseCopy, Engine, EngineError, RestoreSession, SourceSpec, StoredLog, Survey,
+    identity, target,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -99,6 +111,18 @@ impl Engine for FilesEngine {
     ) -> Result<Box<dyn BackupSession>, EngineError> {
         self.takes(method)?;
         Ok(Box::new(read::TreeSession::new(self.folder()?, now)))
+    }
+
+    fn begin_changed(
+        &self,
+        _component: &str,
+        base: &BaseCopy,
+        _log: StoredLog<'_>,
+        now: Timestamp,
+    ) -> Result<Box<dyn BackupSession>, EngineError> {
+        let known = seen::Base::of(base, &self.identity()?);
+        let session = read::TreeSession::new(self.folder()?, now);
+        Ok(Box::new(session.since(known)))
     }
 
     fn archive(

@@ -6,15 +6,20 @@ use std::io::{ErrorKind, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rustix::fs::{OFlags, SeekFrom as Place, seek};
 use rustix::io::Errno;
 
+use super::seen::{Base, Seen, Stamp};
 use super::walk::{Found, entries};
+use super::windows;
 use crate::engine::entry::{ROOT, encode};
 use crate::engine::live::Guarded;
-use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
+use crate::engine::{
+    BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink, Selective,
+};
 
 /// One reading of a tree.
 pub(super) struct TreeSession {
@@ -24,6 +29,22 @@ pub(super) struct TreeSession {
     links: BTreeMap<(u64, u64), String>,
     guarded: Guarded,
     warnings: Vec<String>,
+    /// What a copy of changes builds on, or why it cannot; none for a full copy.
+    base: Option<Result<Base, String>>,
+    seen: Seen,
+    tally: Tally,
+}
+
+/// What was announced so far.
+#[derive(Default)]
+struct Tally {
+    entries: usize,
+    /// Files that were read.
+    read: u64,
+    /// Those of them that go over files of the base.
+    over: u64,
+    /// Files that the base has, and their bytes.
+    kept: (u64, u64),
 }
 
 /// What happened to a file between listing and reading.
@@ -43,7 +64,16 @@ impl TreeSession {
             links: BTreeMap::new(),
             guarded: Guarded::now(),
             warnings: Vec::new(),
+            base: None,
+            seen: Seen::default(),
+            tally: Tally::default(),
         }
+    }
+
+    /// Reads only what changed since a base.
+    pub(super) fn since(mut self, base: Result<Base, String>) -> Self {
+        self.base = Some(base);
+        self
     }
 
     fn take(&mut self, path: &Path, sink: &mut dyn PartSink) -> Result<(), EngineError> {
@@ -79,8 +109,15 @@ impl TreeSession {
             self.warn(&name, "is a socket or device node and was left out");
             return Ok(());
         };
-        sink.entry(entry(name, kind, &meta))?;
+        self.announce(entry(name, kind, &meta), sink)?;
         sink.close()
+    }
+
+    /// Hands on an entry; answers its place in the copy.
+    fn announce(&mut self, entry: Entry, sink: &mut dyn PartSink) -> Result<usize, EngineError> {
+        self.tally.entries += 1;
+        sink.entry(entry)?;
+        Ok(self.tally.entries - 1)
     }
 
     fn name(&self, path: &Path) -> String {
@@ -109,8 +146,14 @@ impl TreeSession {
         sink: &mut dyn PartSink,
     ) -> Result<(), EngineError> {
         if let Some(target) = self.earlier(&name, meta) {
-            sink.entry(entry(name, EntryKind::Hardlink { target }, meta))?;
+            self.announce(entry(name, EntryKind::Hardlink { target }, meta), sink)?;
             return sink.close();
+        }
+        if let Some(Ok(base)) = &self.base
+            && base.has(&name, meta)
+        {
+            self.remember(&name, meta);
+            return self.keep(name, meta, sink);
         }
         match open(path)? {
             Opened::Gone => self.warn(&name, "vanished before it was read and was left out"),
@@ -121,6 +164,12 @@ impl TreeSession {
             }
         }
         Ok(())
+    }
+
+    /// The moment of the base, when any file goes over one of it.
+    fn builds_on(&self) -> Option<Timestamp> {
+        let base = self.base.as_ref()?.as_ref().ok()?;
+        (self.tally.kept.0 + self.tally.over > 0).then_some(base.taken_at)
     }
 
     fn earlier(&self, name: &str, meta: &Metadata) -> Option<String> {
@@ -134,6 +183,24 @@ impl TreeSession {
         }
     }
 
+    /// The base has the file as it is.
+    fn keep(
+        &mut self,
+        name: String,
+        meta: &Metadata,
+        sink: &mut dyn PartSink,
+    ) -> Result<(), EngineError> {
+        let stamp = Stamp::settled(meta, SystemTime::now());
+        let place = self.announce(entry(name, EntryKind::Over, meta), sink)?;
+        if let Some(stamp) = stamp {
+            self.seen.add(place, stamp);
+        }
+        self.tally.kept.0 += 1;
+        self.tally.kept.1 = self.tally.kept.1.saturating_add(meta.len());
+        sink.hole(meta.len())?;
+        sink.close()
+    }
+
     fn content(
         &mut self,
         path: &Path,
@@ -141,16 +208,28 @@ impl TreeSession {
         (mut file, before): (File, Metadata),
         sink: &mut dyn PartSink,
     ) -> Result<(), EngineError> {
-        sink.entry(entry(name.to_owned(), EntryKind::File, &before))?;
-        let read = if before.blocks().saturating_mul(512) < before.len() {
-            sparse(&mut file, before.len(), path, sink)?
-        } else {
-            sink.read_from(&mut file, before.len(), path)?
+        let stamp = Stamp::settled(&before, SystemTime::now());
+        self.tally.read += 1;
+        let sparse = before.blocks().saturating_mul(512) < before.len();
+        let base = self.base.as_ref().and_then(|base| base.as_ref().ok());
+        let known = base.and_then(|base| base.windows(name)).filter(|_| !sparse);
+        let known = known.map(<[_]>::to_vec);
+        let kind = known.as_ref().map_or(EntryKind::File, |_| EntryKind::Over);
+        let place = self.announce(entry(name.to_owned(), kind, &before), sink)?;
+        let read = match known {
+            Some(known) => {
+                self.tally.over += 1;
+                windows::changed(&mut file, before.len(), &known, path, sink)?
+            }
+            None if sparse => holey(&mut file, before.len(), path, sink)?,
+            None => sink.read_from(&mut file, before.len(), path)?,
         };
         sink.close()?;
         let after = file.metadata().map_err(EngineError::io("examine", path))?;
-        if read != before.len() || stamp(&before) != stamp(&after) {
+        if read != before.len() || state(&before) != state(&after) {
             self.warn(name, "changed while it was read; it is kept as it was read");
+        } else if let Some(stamp) = stamp {
+            self.seen.add(place, stamp);
         }
         Ok(())
     }
@@ -173,7 +252,7 @@ impl BackupSession for TreeSession {
         }
         let root = self.root.clone();
         let meta = root.metadata().map_err(EngineError::io("examine", &root))?;
-        sink.entry(entry(ROOT.to_owned(), EntryKind::Directory, &meta))?;
+        self.announce(entry(ROOT.to_owned(), EntryKind::Directory, &meta), sink)?;
         sink.close()?;
         for found in entries(&root) {
             match found? {
@@ -184,13 +263,27 @@ impl BackupSession for TreeSession {
         Ok(())
     }
 
+    fn selective(&self) -> Option<Selective> {
+        let (files, bytes) = self.tally.kept;
+        let why = match self.base.as_ref()? {
+            Err(why) => Some(why.clone()),
+            Ok(_) if self.builds_on().is_some() => None,
+            Ok(_) => Some("no file of it is surely as it was".to_owned()),
+        };
+        let read = self.tally.read;
+        Some(Selective {
+            whole: why,
+            told: format!("{read} files read; {files} files of {bytes} bytes are as they were"),
+        })
+    }
+
     fn end(self: Box<Self>) -> Result<EndedBackup, EngineError> {
         Ok(EndedBackup {
             taken_at: self.began,
             from: None,
             until: None,
+            notes: self.seen.print(self.builds_on()),
             warnings: self.warnings,
-            notes: BTreeMap::new(),
         })
     }
 }
@@ -206,7 +299,7 @@ fn entry(path: String, kind: EntryKind, meta: &Metadata) -> Entry {
     }
 }
 
-fn stamp(meta: &Metadata) -> (u64, i64, i64, i64, i64) {
+fn state(meta: &Metadata) -> (u64, i64, i64, i64, i64) {
     let modified = (meta.mtime(), meta.mtime_nsec());
     let changed = (meta.ctime(), meta.ctime_nsec());
     (meta.len(), modified.0, modified.1, changed.0, changed.1)
@@ -233,7 +326,7 @@ fn open(path: &Path) -> Result<Opened, EngineError> {
 }
 
 /// Reads the data of a file with holes; answers how far it came.
-fn sparse(
+fn holey(
     file: &mut File,
     length: u64,
     path: &Path,

@@ -1,10 +1,10 @@
-//! Owns putting a tree back: content first, links next, attributes of folders last. Must not
-//! trust any name or link target of a part.
+//! Owns putting a tree back: content of all parts first, links next, attributes of folders last.
+//! Must not trust any name or link target of a part.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::layer::{Layers, Met, Removal, Standing};
 use crate::engine::beneath::Beneath;
 use crate::engine::entry::{ROOT, decode};
 use crate::engine::large::LargeWriter;
@@ -15,17 +15,29 @@ use crate::graph::step::RecoveryTarget;
 /// Name of the restored tree in the staging folder.
 const TREE: &str = "tree";
 
+/// The entry announced last.
+struct Open {
+    entry: Entry,
+    /// What takes its content; of a file over another one when something of it comes.
+    file: Option<File>,
+    /// Length of the file below.
+    below: u64,
+    /// Bytes that came from there on.
+    added: u64,
+}
+
 /// A tree that is being built.
 pub(super) struct TreeRestore {
     tree: PathBuf,
     beneath: Beneath,
-    open: Option<(Entry, Option<File>)>,
+    open: Option<Open>,
     large: LargeWriter,
-    files: BTreeMap<String, u64>,
+    layers: Layers,
     folders: Vec<Entry>,
     links: Vec<Entry>,
     warnings: Vec<String>,
     finished: bool,
+    linked: bool,
 }
 
 impl TreeRestore {
@@ -37,11 +49,12 @@ impl TreeRestore {
             tree,
             open: None,
             large: LargeWriter::default(),
-            files: BTreeMap::new(),
+            layers: Layers::default(),
             folders: Vec::new(),
             links: Vec::new(),
             warnings: Vec::new(),
             finished: false,
+            linked: false,
         })
     }
 
@@ -79,7 +92,9 @@ impl TreeRestore {
                     .map_err(|cause| EngineError::refused("restore a link", cause))?;
                 place.create_symlink(&target)
             }
-            EntryKind::Hardlink { target } if self.files.contains_key(target) => {
+            EntryKind::Hardlink { target }
+                if matches!(self.layers.at(target), Some(Standing::File(_))) =>
+            {
                 place.create_link(&self.beneath.place(target)?)
             }
             _ => Err(EngineError::refused(
@@ -94,65 +109,68 @@ fn is_root(entry: &Entry) -> bool {
     entry.path == ROOT && entry.kind == EntryKind::Directory
 }
 
-impl RestoreSession for TreeRestore {
-    fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        if is_root(entry) {
-            // it exists; its attributes come last, like those of every folder
-            if self.folders.iter().any(is_root) {
-                return Err(EngineError::refused(
-                    "restore an entry",
-                    "the root came twice",
-                ));
-            }
-            self.folders.insert(0, entry.clone());
-            self.open = Some((entry.clone(), None));
-            return Ok(());
+impl Open {
+    fn of(entry: &Entry, file: Option<File>, below: u64) -> Self {
+        Self {
+            entry: entry.clone(),
+            file,
+            below,
+            added: 0,
         }
-        let place = self.beneath.place(&entry.path)?;
-        let mut file = None;
-        match entry.kind {
-            EntryKind::File => {
-                self.large.next();
-                file = Some(place.create_file()?);
-            }
-            EntryKind::Fifo => place.create_fifo()?,
-            EntryKind::Directory => {
-                place.create_folder()?;
-                self.folders.push(entry.clone());
-            }
-            EntryKind::Symlink { .. } | EntryKind::Hardlink { .. } => {
-                self.links.push(entry.clone());
-            }
-        }
-        self.open = Some((entry.clone(), file));
+    }
+}
+
+impl TreeRestore {
+    /// All content of a file has come.
+    fn end_file(&mut self, open: &Open, length: u64) -> Result<(), EngineError> {
+        let path = &open.entry.path;
+        let reopened;
+        let file = if let Some(file) = &open.file {
+            file
+        } else {
+            reopened = self.beneath.place(path)?.reopen_file()?;
+            &reopened
+        };
+        let cut = file.set_len(length);
+        cut.map_err(EngineError::io("extend", self.tree.join(path)))?;
+        self.layers.put(path, Standing::File(length));
         Ok(())
     }
 
-    fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        let Some((entry, Some(file))) = &self.open else {
-            return Err(EngineError::refused("restore bytes", "no file is open"));
-        };
-        let written = self.large.write_at(file, bytes, offset);
-        written.map_err(EngineError::io("write", self.tree.join(&entry.path)))
+    fn remove(&self, gone: Removal) -> Result<(), EngineError> {
+        for (path, is_folder) in gone {
+            self.beneath.place(&path)?.remove(is_folder)?;
+        }
+        Ok(())
     }
 
-    fn close(&mut self, length: u64) -> Result<(), EngineError> {
-        let Some((entry, file)) = self.open.take() else {
-            return Err(EngineError::refused("restore an entry", "none is open"));
-        };
-        if let Some(file) = file {
-            let path = self.tree.join(&entry.path);
-            file.set_len(length)
-                .map_err(EngineError::io("extend", path))?;
-            self.files.insert(entry.path.clone(), length);
-        }
+    /// Makes an entry that is not there; the file that takes content, when it is one.
+    fn make(&mut self, entry: &Entry) -> Result<Option<File>, EngineError> {
+        let place = self.beneath.place(&entry.path)?;
         match entry.kind {
-            EntryKind::File | EntryKind::Fifo => self.attributes(&entry),
-            _ => Ok(()),
+            EntryKind::File => {
+                self.large.next();
+                return place.create_file().map(Some);
+            }
+            EntryKind::Fifo => {
+                place.create_fifo()?;
+                self.layers.put(&entry.path, Standing::Fifo);
+            }
+            EntryKind::Directory => {
+                place.create_folder()?;
+                self.layers.put(&entry.path, Standing::Folder);
+            }
+            // links come last; the file below stands
+            EntryKind::Symlink { .. } | EntryKind::Hardlink { .. } | EntryKind::Over => {}
         }
+        Ok(None)
     }
 
-    fn finish_part(&mut self, _ended: &EndedBackup) -> Result<(), EngineError> {
+    /// Links and attributes of folders, when all parts have come.
+    fn link(&mut self) -> Result<(), EngineError> {
+        if std::mem::replace(&mut self.linked, true) {
+            return Ok(());
+        }
         for link in std::mem::take(&mut self.links) {
             self.make_link(&link)?;
             if matches!(link.kind, EntryKind::Symlink { .. }) {
@@ -163,6 +181,97 @@ impl RestoreSession for TreeRestore {
         for folder in std::mem::take(&mut self.folders).into_iter().rev() {
             self.attributes(&folder)?;
         }
+        Ok(())
+    }
+}
+
+impl RestoreSession for TreeRestore {
+    fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
+        self.layers.begin(ended)?;
+        self.finished = false;
+        if self.layers.is_over() {
+            // it names all of them again
+            self.folders.clear();
+            self.links.clear();
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        if is_root(entry) {
+            // it exists; its attributes come last, like those of every folder
+            if self.folders.iter().any(is_root) {
+                return Err(EngineError::refused(
+                    "restore an entry",
+                    "the root came twice",
+                ));
+            }
+            self.folders.insert(0, entry.clone());
+            self.open = Some(Open::of(entry, None, 0));
+            return Ok(());
+        }
+        let file = match self.layers.meet(entry)? {
+            Met::Stands => None,
+            Met::Free(gone) => {
+                self.remove(gone)?;
+                self.make(entry)?
+            }
+        };
+        match entry.kind {
+            EntryKind::Directory => self.folders.push(entry.clone()),
+            EntryKind::Symlink { .. } | EntryKind::Hardlink { .. } => {
+                self.links.push(entry.clone());
+            }
+            _ => {}
+        }
+        let below = match self.layers.at(&entry.path) {
+            Some(Standing::File(length)) => length,
+            _ => 0,
+        };
+        self.open = Some(Open::of(entry, file, below));
+        Ok(())
+    }
+
+    fn data(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        let refused = || EngineError::refused("restore bytes", "no file is open");
+        let open = self.open.as_mut().ok_or_else(refused)?;
+        if open.file.is_none() && matches!(open.entry.kind, EntryKind::Over) {
+            self.large.next();
+            open.file = Some(self.beneath.place(&open.entry.path)?.reopen_file()?);
+        }
+        let file = open.file.as_ref().ok_or_else(refused)?;
+        let end = offset.saturating_add(bytes.len() as u64);
+        open.added += end.saturating_sub(offset.max(open.below));
+        let written = self.large.write_at(file, bytes, offset);
+        written.map_err(EngineError::io("write", self.tree.join(&open.entry.path)))
+    }
+
+    fn close(&mut self, length: u64) -> Result<(), EngineError> {
+        let Some(open) = self.open.take() else {
+            return Err(EngineError::refused("restore an entry", "none is open"));
+        };
+        match open.entry.kind {
+            EntryKind::File => self.end_file(&open, length)?,
+            EntryKind::Over if length.saturating_sub(open.below) != open.added => {
+                return Err(EngineError::Damaged {
+                    what: open.entry.path,
+                    detail: format!(
+                        "the part below has {} bytes of it, and not all of the rest came",
+                        open.below
+                    ),
+                });
+            }
+            EntryKind::Over if open.file.is_none() && length == open.below => {}
+            EntryKind::Over => self.end_file(&open, length)?,
+            EntryKind::Fifo => {}
+            _ => return Ok(()),
+        }
+        self.attributes(&open.entry)
+    }
+
+    fn finish_part(&mut self, _ended: &EndedBackup) -> Result<(), EngineError> {
+        let gone = self.layers.end();
+        self.remove(gone)?;
         self.finished = true;
         Ok(())
     }
@@ -185,11 +294,12 @@ impl RestoreSession for TreeRestore {
                 "its part is not complete",
             ));
         }
+        self.link()?;
         self.beneath.sync()?;
-        for (name, length) in &self.files {
+        for (name, length) in self.layers.files() {
             let place = self.beneath.place(name)?;
             let found = place.length()?;
-            if found != *length {
+            if found != length {
                 return Err(EngineError::Damaged {
                     what: place.path().display().to_string(),
                     detail: format!("it has {found} bytes instead of {length}"),

@@ -7,11 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::seen::GRAIN;
 use super::walk::{Found, entries};
 use crate::engine::EngineError;
-
-/// Above the grain of the clocks of file systems.
-const GRAIN: Duration = Duration::from_secs(2);
 
 /// The state of a tree, without files that are left out of copies. None when something in it
 /// changed within the last moments, or vanished while it was looked at.

@@ -32,6 +32,7 @@ mod window;
 pub(crate) use commit::read;
 pub use commit::{commit, load, manifest};
 pub use copy::copy;
+pub use need::{Windows, windows};
 pub(crate) use object::{find, newest, put};
 pub use pull::Pull;
 pub use restore::{load_any, restore};

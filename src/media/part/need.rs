@@ -2,7 +2,7 @@
 //! session asks for, or those that differ from what lies at their place already. Nothing is
 //! written before this is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -107,6 +107,41 @@ fn differing(
     Ok(different)
 }
 
+/// BLAKE3 of each window of files of more than one window, where it is known, by path.
+pub type Windows = BTreeMap<String, Vec<Option<blake3::Hash>>>;
+
+/// The windows of a part's files; what it leaves to the part below is as `below` says.
+#[must_use]
+pub fn windows(manifest: &Manifest, below: &Windows) -> Windows {
+    let long = manifest.entries.iter().filter(|file| file.length > WINDOW);
+    let known = long.filter_map(|file| {
+        let path = &file.entry.path;
+        let below = match file.entry.kind {
+            EntryKind::File => None,
+            EntryKind::Over => below.get(path),
+            _ => return None,
+        };
+        let hash = |index: u64| {
+            let length = WINDOW.min(file.length - index * WINDOW);
+            if first_of(file, index).is_some() {
+                return stored_hash(manifest, file, index, length);
+            }
+            let place = usize::try_from(index).ok()?;
+            below?.get(place).copied().flatten()
+        };
+        let all = (0..file.length.div_ceil(WINDOW)).map(hash);
+        Some((path.clone(), all.collect()))
+    });
+    known.collect()
+}
+
+/// The first extent of a window, when the part has any of it.
+fn first_of(file: &ManifestEntry, index: u64) -> Option<&Extent> {
+    let before = |extent: &Extent| extent.at < index * WINDOW;
+    let extent = file.extents.get(file.extents.partition_point(before))?;
+    (extent.at / WINDOW == index).then_some(extent)
+}
+
 /// The hash of a window, where the manifest tells it: one frame holds it and nothing else.
 fn stored_hash(
     manifest: &Manifest,
@@ -114,10 +149,7 @@ fn stored_hash(
     index: u64,
     length: u64,
 ) -> Option<blake3::Hash> {
-    let first = file
-        .extents
-        .partition_point(|extent| extent.at < index * WINDOW);
-    let extent = file.extents.get(first)?;
+    let extent = first_of(file, index)?;
     let frame = manifest.frames.get(extent.frame as usize)?;
     let alone = extent.at == index * WINDOW
         && extent.offset == 0

@@ -201,14 +201,14 @@ impl<'a> PartWriter<'a> {
     fn close_hashes(&mut self, windows: &[(usize, u64, blake3::Hash)]) {
         let mut windows = windows.iter().peekable();
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            if !matches!(entry.entry.kind, EntryKind::File) {
-                continue;
-            }
             let mut hash = ContentHash::default();
             while let Some((_, window, sum)) = windows.next_if(|(file, _, _)| *file == index) {
                 hash.window(*window, *sum);
             }
-            entry.hash = hash.end(entry.length).to_hex().to_string();
+            // of a file over another one the part does not have all content
+            if matches!(entry.entry.kind, EntryKind::File) {
+                entry.hash = hash.end(entry.length).to_hex().to_string();
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Looks for what a copy of changes builds on: the base's manifest and the stored log. What cannot
 //! be had is no failure; the engine then reads everything and says so.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Task;
@@ -8,10 +9,15 @@ use super::backup::log_holders;
 use crate::engine::{BackupSession, BaseCopy, Engine};
 use crate::facts::holdings::{Method, Position};
 use crate::graph::step::BuildsOn;
-use crate::media::{Device, log, name, part};
+use crate::media::manifest::Manifest;
+use crate::media::{Device, DeviceError, log, name, part};
+use crate::resolve::plan::EngineKind;
 use crate::run::context::service_of;
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::sessions::Bracket;
+
+/// Parts of a chain that are looked at; hashes further below count as unknown.
+const LONGEST: usize = 64;
 
 /// What the manifest of the base says.
 ///
@@ -19,15 +25,42 @@ use crate::run::sessions::Bracket;
 /// Why it cannot be read, in words.
 pub(super) fn look(task: &Task<'_>, base: &BuildsOn) -> Result<BaseCopy, String> {
     let holders = task.context.reachable(&base.from);
-    let found = part::load_any(&base.part, &holders);
-    let (manifest, replaced) = found.map_err(|error| error.to_string())?;
-    task.healed(&base.part, replaced);
+    let manifest = load(task, &base.part, &holders).map_err(|error| error.to_string())?;
+    let windows = match manifest.header.engine {
+        EngineKind::Files => windows(task, &manifest, &holders),
+        _ => BTreeMap::new(),
+    };
     let entries = manifest.entries.into_iter();
     Ok(BaseCopy {
         part: base.part.clone(),
         identity: manifest.header.identity,
         ended: manifest.ended,
         files: entries.map(|file| (file.entry.path, file.length)).collect(),
+        windows,
+    })
+}
+
+fn load(task: &Task<'_>, part: &str, holders: &[Arc<dyn Device>]) -> Result<Manifest, DeviceError> {
+    let (manifest, replaced) = part::load_any(part, holders)?;
+    task.healed(part, replaced);
+    Ok(manifest)
+}
+
+/// The hashes of windows as a chain shows them. What lies in a part that cannot be read counts as
+/// unknown.
+fn windows(task: &Task<'_>, tip: &Manifest, holders: &[Arc<dyn Device>]) -> part::Windows {
+    let mut below = Vec::new();
+    let mut next = tip.header.base.clone();
+    while let Some(part) = next.filter(|_| below.len() < LONGEST) {
+        let Ok(manifest) = load(task, &part, holders) else {
+            break;
+        };
+        next = manifest.header.base.clone();
+        below.push(manifest);
+    }
+    let chain = below.iter().rev().chain([tip]);
+    chain.fold(part::Windows::new(), |below, manifest| {
+        part::windows(manifest, &below)
     })
 }
 
