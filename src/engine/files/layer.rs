@@ -72,11 +72,10 @@ impl Layers {
                 what: entry.path.clone(),
                 detail: "it goes over a part that does not have it".to_owned(),
             }),
-            (_, None) => Ok(Met::Free(Vec::new())),
             (EntryKind::Directory, Some(Standing::Folder)) if self.is_over() => Ok(Met::Stands),
             (_, Some(_)) if self.is_over() => Ok(Met::Free(self.take(&entry.path))),
             // a copy that stands alone names nothing twice: what is there refuses
-            (_, Some(_)) => Ok(Met::Free(Vec::new())),
+            _ => Ok(Met::Free(Vec::new())),
         }
     }
 

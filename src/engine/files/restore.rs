@@ -251,7 +251,6 @@ impl RestoreSession for TreeRestore {
             return Err(EngineError::refused("restore an entry", "none is open"));
         };
         match open.entry.kind {
-            EntryKind::File => self.end_file(&open, length)?,
             EntryKind::Over if length.saturating_sub(open.below) != open.added => {
                 return Err(EngineError::Damaged {
                     what: open.entry.path,
@@ -262,7 +261,7 @@ impl RestoreSession for TreeRestore {
                 });
             }
             EntryKind::Over if open.file.is_none() && length == open.below => {}
-            EntryKind::Over => self.end_file(&open, length)?,
+            EntryKind::File | EntryKind::Over => self.end_file(&open, length)?,
             EntryKind::Fifo => {}
             _ => return Ok(()),
         }

@@ -49,14 +49,14 @@ fn load(task: &Task<'_>, part: &str, holders: &[Arc<dyn Device>]) -> Result<Mani
 /// The hashes of windows as a chain shows them. What lies in a part that cannot be read counts as
 /// unknown.
 fn windows(task: &Task<'_>, tip: &Manifest, holders: &[Arc<dyn Device>]) -> part::Windows {
-    let mut below = Vec::new();
-    let mut next = tip.header.base.clone();
-    while let Some(part) = next.filter(|_| below.len() < LONGEST) {
-        let Ok(manifest) = load(task, &part, holders) else {
+    let mut below: Vec<Manifest> = Vec::new();
+    while below.len() < LONGEST {
+        let last = below.last().unwrap_or(tip);
+        let Some(Ok(next)) = (last.header.base.as_ref()).map(|part| load(task, part, holders))
+        else {
             break;
         };
-        next = manifest.header.base.clone();
-        below.push(manifest);
+        below.push(next);
     }
     let chain = below.iter().rev().chain([tip]);
     chain.fold(part::Windows::new(), |below, manifest| {
