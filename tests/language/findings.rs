@@ -262,7 +262,7 @@ fn a_file_imported_twice_declares_its_devices_once() {
 }
 
 #[test]
-fn diamonds_of_imports_cost_what_the_files_cost() {
+fn files_that_many_paths_lead_to_are_read_once() {
     let file = |at: usize| {
         let next = at + 1;
         let text = match at {
@@ -275,11 +275,9 @@ fn diamonds_of_imports_cost_what_the_files_cost() {
         ]
     };
     let files: Vec<(String, String)> = (1..=20).flat_map(file).collect();
-    let began = std::time::Instant::now();
+    // two million paths lead down: a resolver that follows each would not end
     let imports = "import \"l1.plan\" as a\nimport \"r1.plan\" as b\n";
     let (_, mut found) = over(imports, "", &files);
     found.retain(|(code, _)| *code != 208);
     assert_eq!(found, []);
-    // two million paths lead down; each of the forty files is read once
-    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
 }
