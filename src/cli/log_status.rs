@@ -35,8 +35,11 @@ struct Looked {
 /// Prints chains and standings; findings when something is lost.
 pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     let mut site = Site::look(which, NowArgs::default())?;
-    let services = site.plan.plan().services.iter();
+    let plan = site.plan.plan();
+    let services = plan.services.iter();
     let own = services.filter(|one| one.engine == EngineKind::Postgresql);
+    // a standby has no archive of its own
+    let own = own.filter(|one| !open::log_devices(plan, &one.name).1.is_empty());
     let names: Vec<String> = own.map(|one| one.name.clone()).collect();
     let mut archives = Vec::new();
     for name in &names {

@@ -49,6 +49,7 @@ mod site;
 mod status;
 mod stream;
 mod survey;
+mod switchover;
 mod undo;
 mod verify;
 mod wal;
@@ -104,6 +105,8 @@ pub(crate) enum Command {
     Restore(restore::Args),
     /// Run a recovery of the plan.
     Recover(recover::Args),
+    /// Hand a PostgreSQL primary's work over to its standby; never two primaries.
+    Switchover(switchover::Args),
     /// Take back what one PostgreSQL transaction did; rows that were changed since are left alone.
     Undo(undo::Args),
     /// Rehearse: restore, replay, ask, throw away, and note how long it took.
@@ -144,6 +147,7 @@ impl Command {
             Self::Run(args) => run::run(&args),
             Self::Restore(args) => restore::run(&args),
             Self::Recover(args) => recover::run(&args),
+            Self::Switchover(args) => switchover::run(&args),
             Self::Undo(args) => undo::run(&args),
             Self::Drill(args) => drill::run(&args),
             Self::Verify(args) => verify::run(&args),

@@ -27,6 +27,7 @@ pub mod restore;
 pub mod spec;
 pub mod sqlite;
 pub mod survey;
+pub mod switch;
 pub mod undo;
 
 mod beneath;
@@ -301,6 +302,18 @@ pub trait Engine: Send + Sync {
         Err(EngineError::Unsupported {
             engine: self.kind().word(),
             what: "take one transaction back".to_owned(),
+        })
+    }
+
+    /// Does one act of handing the work of this source over to a standby of it. Every act may be
+    /// repeated: what is done already is found, not done twice.
+    ///
+    /// # Errors
+    /// When the engine cannot, or the two servers are not as the act needs them.
+    fn switch(&self, _wish: &switch::SwitchWish<'_>) -> Result<switch::Switched, EngineError> {
+        Err(EngineError::Unsupported {
+            engine: self.kind().word(),
+            what: "hand its work over to a standby".to_owned(),
         })
     }
 

@@ -6,7 +6,7 @@ use super::error::GraphError;
 use super::retention::{Judgement, Question, Verdict, verdicts};
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, expire, merge, recover, repair, restore, select, undo, verify};
+use super::{backup, expire, merge, recover, repair, restore, select, switchover, undo, verify};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::known::Known;
@@ -46,6 +46,7 @@ pub fn build(
             to,
         } => recover::build(&world, scenario, inputs, to.as_deref()),
         Intent::Undo(intent) => undo::build(&world, intent),
+        Intent::Switchover { scenario, patience } => switchover::build(&world, scenario, *patience),
         Intent::File => Err(GraphError::new(
             "a graph that is given as a file is not compiled from a plan",
             "read it with `planc run --graph FILE`",

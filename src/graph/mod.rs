@@ -35,6 +35,7 @@ pub mod retention;
 mod select;
 pub mod step;
 pub mod support;
+mod switchover;
 mod undo;
 mod verify;
 mod whole;

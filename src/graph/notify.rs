@@ -1,11 +1,11 @@
-//! Owns `notify` of backups and archives: who is told when a job ends well, ends badly, or ends.
+//! Owns `notify`: who is told when a job or a scenario ends well, ends badly, or ends.
 
 use std::collections::BTreeMap;
 
 use super::draft::{Draft, NewStep};
 use super::step::{EdgeKind, Estimate, StepKind};
 use super::world::{World, job_name};
-use crate::resolve::plan::{JobId, NotifyOn};
+use crate::resolve::plan::{JobId, NotifyOn, Scenario};
 
 /// Adds a step for each contact: one after all of a job's last steps for success and end, one
 /// behind each step that can fail for failure.
@@ -40,6 +40,23 @@ pub(super) fn jobs(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Adds a step for each contact of a scenario, whose steps these are in order: after the last one,
+/// or behind each that can fail.
+pub(super) fn scenario(draft: &mut Draft, scenario: &Scenario, steps: &[u32]) {
+    let last = &steps[steps.len().saturating_sub(1)..];
+    for (contact, on, _) in &scenario.notify {
+        let (from, kind, moment) = match on {
+            NotifyOn::Success => (last, EdgeKind::Success, "the success"),
+            NotifyOn::Always => (last, EdgeKind::Always, "the end"),
+            NotifyOn::Failure => (steps, EdgeKind::Failure, "a failure"),
+        };
+        for step in from {
+            let subject = format!("{contact} of {moment} of step {step}");
+            tell(draft, contact, subject, &[*step], kind);
         }
     }
 }

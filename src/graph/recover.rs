@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use super::draft::{Draft, NewStep};
 use super::error::GraphError;
 use super::inputs;
+use super::notify;
 use super::place::{self, InPlace};
 use super::restore::{Line, Restoring, find_service};
-use super::step::{EdgeKind, Estimate, RecoveryTarget, StepGraph, StepKind};
+use super::step::{Estimate, RecoveryTarget, StepGraph, StepKind};
 use super::world::{World, full_name};
 use crate::resolve::plan::{
-    ActionKind, Compare, ComponentId, ComponentKind, EngineKind, Kind, NotifyOn, ProbeTest,
-    Scenario, ServiceId, Source, Target,
+    ActionKind, Compare, ComponentId, ComponentKind, EngineKind, Kind, ProbeTest, Scenario,
+    ServiceId, Source, Target,
 };
 use crate::similar;
 
@@ -73,7 +74,7 @@ pub(super) fn compiled<'a>(
     if !drill {
         script.publish_whole();
     }
-    script.notify();
+    notify::scenario(&mut script.draft, scenario, &script.line.steps);
     if let Some(limit) = &scenario.finish {
         script.draft.limit(None, limit.value);
     }
@@ -84,6 +85,22 @@ fn find<'a>(world: &World<'a>, name: &str) -> Result<&'a Scenario, GraphError> {
     let all: Vec<&Scenario> = (world.plan.recoveries.iter())
         .chain(&world.plan.drills)
         .collect();
+    let none = "the plan has no `recovery` block; `planc restore` needs none";
+    named(&all, ("recovery", "recoveries"), name, none)
+}
+
+/// The scenario with this name, whole or without its instance. `words` are for one and for many,
+/// `none` is the help when the plan has none.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub(super) fn named<'a>(
+    all: &[&'a Scenario],
+    words: (&str, &str),
+    name: &str,
+    none: &str,
+) -> Result<&'a Scenario, GraphError> {
+    let (one, many) = words;
     let by_full = all
         .iter()
         .copied()
@@ -93,27 +110,25 @@ fn find<'a>(world: &World<'a>, name: &str) -> Result<&'a Scenario, GraphError> {
         return Ok(found);
     }
     match (by_own.next(), by_own.next()) {
-        (Some(one), None) => Ok(one),
-        (Some(one), Some(_)) => Err(GraphError::new(
-            format!("more than one recovery is called `{name}`"),
+        (Some(found), None) => Ok(found),
+        (Some(found), Some(_)) => Err(GraphError::new(
+            format!("more than one {one} is called `{name}`"),
             format!(
                 "name the instance too, for example `{}`",
-                full_name(&one.origin, &one.name)
+                full_name(&found.origin, &found.name)
             ),
         )),
         (None, _) => {
             let help = match similar::nearest(name, all.iter().map(|s| s.name.as_str())) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if all.is_empty() => {
-                    "the plan has no `recovery` block; `planc restore` needs none".into()
-                }
+                None if all.is_empty() => none.to_owned(),
                 None => {
                     let names: Vec<&str> = all.iter().map(|s| s.name.as_str()).take(8).collect();
-                    format!("recoveries of this plan: {}", names.join(", "))
+                    format!("{many} of this plan: {}", names.join(", "))
                 }
             };
             Err(GraphError::new(
-                format!("no recovery is called `{name}`"),
+                format!("no {one} is called `{name}`"),
                 help,
             ))
         }
@@ -718,32 +733,6 @@ impl Script<'_, '_> {
             "nothing after it begins without approval",
         );
     }
-
-    fn notify(&mut self) {
-        let steps = self.line.steps.clone();
-        for (contact, on, _) in &self.scenario.notify {
-            let mut tell = |from: &[u32], kind: EdgeKind, moment: &str| {
-                for step in from {
-                    let notice = self.draft.add(NewStep {
-                        kind: StepKind::Notify {
-                            contact: contact.clone(),
-                        },
-                        subject: format!("{contact} {moment} {step}"),
-                        lanes: Vec::new(),
-                        estimate: Estimate::default(),
-                        why: "the plan says `notify`".into(),
-                    });
-                    self.draft.edge(*step, notice, kind, "`notify` says so");
-                }
-            };
-            let last = steps.last().copied().into_iter().collect::<Vec<u32>>();
-            match on {
-                NotifyOn::Success => tell(&last, EdgeKind::Success, "of the success of step"),
-                NotifyOn::Always => tell(&last, EdgeKind::Always, "of the end of step"),
-                NotifyOn::Failure => tell(&steps, EdgeKind::Failure, "of a failure of step"),
-            }
-        }
-    }
 }
 
 /// What one target of `extract` takes.
@@ -754,7 +743,7 @@ enum Taken {
     Database(String),
 }
 
-fn expectation(test: &ProbeTest) -> String {
+pub(super) fn expectation(test: &ProbeTest) -> String {
     match test {
         ProbeTest::True => "is true".into(),
         ProbeTest::False => "is false".into(),
@@ -773,7 +762,7 @@ fn expectation(test: &ProbeTest) -> String {
 }
 
 /// A query on one line, shortened for people.
-fn one_line(query: &str) -> String {
+pub(super) fn one_line(query: &str) -> String {
     const LONGEST: usize = 60;
     let words: Vec<&str> = query.split_whitespace().collect();
     let text = words.join(" ");

@@ -111,6 +111,13 @@ pub enum Intent {
     },
     /// Takes back what one transaction did.
     Undo(UndoIntent),
+    /// A named switchover of the plan.
+    Switchover {
+        /// Its name.
+        scenario: String,
+        /// Seconds that each side may take for what it is told to do.
+        patience: u64,
+    },
     /// A graph given as a file.
     File,
 }
@@ -583,6 +590,17 @@ pub enum StepKind {
         /// Are live rows changed, or is it only told what would be?
         apply: bool,
     },
+    /// One act of handing the primary's work over to a standby.
+    Switch {
+        /// The service whose server is the primary now.
+        service: String,
+        /// The service whose server takes over.
+        standby: String,
+        /// What is done.
+        act: SwitchAct,
+        /// Seconds that it may take.
+        patience: u64,
+    },
     /// Makes the staged result visible under its name.
     Publish {
         /// Service.
@@ -607,6 +625,56 @@ pub enum StepKind {
     },
     /// Does nothing but join.
     Barrier,
+}
+
+/// What one step of a switchover does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SwitchAct {
+    /// Looks whether it can end well; changes nothing.
+    Check(SwitchLimits),
+    /// Stops the old primary, so that it never again starts as one.
+    Fence,
+    /// Waits until the standby has applied all that the old primary wrote.
+    Drain,
+    /// The standby becomes the primary. No way leads back from here.
+    Promote,
+    /// The old primary takes writes again, unless the standby was told to take over.
+    Settle,
+    /// Waits until the new primary's log is archived.
+    Archive,
+    /// The old primary comes back as a standby of the new one.
+    Follow,
+}
+
+impl SwitchAct {
+    /// The word for it in graphs and reports.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check-switch",
+            Self::Fence => "fence",
+            Self::Drain => "drain",
+            Self::Promote => "promote",
+            Self::Settle => "settle",
+            Self::Archive => "prove-archive",
+            Self::Follow => "follow",
+        }
+    }
+}
+
+/// What a switchover requires before it begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchLimits {
+    /// Bytes of log that the standby may be behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
+    /// Milliseconds in which a finished segment of the log must be archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_ms: Option<u64>,
+    /// No backup may be running on either server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
 }
 
 /// An edge between two steps, by index into [`StepGraph::steps`].

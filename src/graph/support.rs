@@ -48,6 +48,7 @@ pub fn service_of(kind: &StepKind) -> Option<&str> {
         | StepKind::Probe { service, .. }
         | StepKind::Extract { service, .. }
         | StepKind::Undo { service, .. }
+        | StepKind::Switch { service, .. }
         | StepKind::Publish { service, .. } => Some(service),
         _ => None,
     }

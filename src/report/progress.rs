@@ -73,6 +73,7 @@ pub fn describe(step: &Step) -> String {
         StepKind::Extract { .. } => "extract from",
         StepKind::Undo { apply: false, .. } => "compare",
         StepKind::Undo { .. } => "undo",
+        StepKind::Switch { act, .. } => act.word(),
         StepKind::Publish { .. } => "publish",
         StepKind::Approve { .. } => "approval",
         StepKind::Notify { .. } => "notify",

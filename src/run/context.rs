@@ -15,7 +15,7 @@ use super::programs::Programs;
 use super::recall::Call;
 use super::sessions::{Sessions, lock};
 use super::stop::Stop;
-use crate::engine::Engine;
+use crate::engine::{Engine, SourceSpec};
 use crate::facts::holdings::{Holdings, Position};
 use crate::media::Device;
 use crate::media::part::WriteSettings;
@@ -37,6 +37,8 @@ pub struct Context {
     pub slow: AtomicBool,
     /// Engines by service.
     pub engines: BTreeMap<String, Arc<dyn Engine>>,
+    /// Where the standbys are that take over, by service.
+    pub standbys: BTreeMap<String, SourceSpec>,
     /// Files of embedded databases by service, for steps that write into a live one.
     pub live_files: BTreeMap<String, PathBuf>,
     /// Devices that must hold a job's log before the source may forget it, by job.

@@ -12,6 +12,8 @@ pub enum Family {
     Restore,
     /// Recoveries of the plan.
     Recovery,
+    /// Switchovers.
+    Switchover,
     /// Logs shipped beside a run of work. Nobody goes on with such a run: the next one ships what
     /// it left.
     Shipment,
@@ -19,7 +21,7 @@ pub enum Family {
 
 impl Family {
     /// Those that can be gone on with.
-    pub const ALL: [Self; 3] = [Self::Work, Self::Restore, Self::Recovery];
+    pub const ALL: [Self; 4] = [Self::Work, Self::Restore, Self::Recovery, Self::Switchover];
 
     /// The family of an intent.
     #[must_use]
@@ -28,6 +30,7 @@ impl Family {
             Intent::Restore(_) => Self::Restore,
             Intent::Ship { .. } => Self::Shipment,
             Intent::Recover { .. } | Intent::Undo(_) => Self::Recovery,
+            Intent::Switchover { .. } => Self::Switchover,
             Intent::Due
             | Intent::Jobs { .. }
             | Intent::Verify { .. }
@@ -47,6 +50,7 @@ impl Family {
             Self::Work => "planc run --resume",
             Self::Restore => "planc restore --resume",
             Self::Recovery => "planc recover --resume",
+            Self::Switchover => "planc switchover --resume",
             Self::Shipment => "planc run",
         }
     }

@@ -340,6 +340,7 @@ pub fn context(
         dropped,
         away,
         engines: engines.clone(),
+        standbys: standbys(plan, places, graph)?,
         live_files: live_files(plan, places),
         required: required(plan),
         logs: KnownLogs::of(&holdings),
@@ -419,6 +420,28 @@ fn shares(holdings: &Holdings) -> BTreeMap<String, f64> {
     });
     // they come in the order of time: the newest counts
     shares.collect()
+}
+
+/// Where the standbys of switchovers are.
+fn standbys(
+    plan: &ResolvedPlan,
+    places: &Places,
+    graph: &StepGraph,
+) -> Result<BTreeMap<String, SourceSpec>, OpenError> {
+    let named = graph.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Switch { standby, .. } => Some(standby),
+        _ => None,
+    });
+    let named: BTreeSet<&String> = named.collect();
+    let found = named.into_iter().map(|name| {
+        let failed = |cause| OpenError::Engine {
+            service: name.clone(),
+            cause,
+        };
+        let spec = source(plan, places, name).map_err(failed)?;
+        Ok((name.clone(), spec))
+    });
+    found.collect()
 }
 
 fn live_files(plan: &ResolvedPlan, places: &Places) -> BTreeMap<String, PathBuf> {
@@ -509,6 +532,9 @@ impl Needs {
             | StepKind::Undo { service, .. } => {
                 self.services.insert(service.clone());
             }
+            StepKind::Switch {
+                service, standby, ..
+            } => self.services.extend([service.clone(), standby.clone()]),
             _ => {}
         }
     }

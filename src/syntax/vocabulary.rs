@@ -148,8 +148,8 @@ pub static WORDS: &[WordPage] = &[
     clause(
         "switchover",
         "switchover NAME { … }",
-        "Moves the work to a standby in good order.",
-        "switchover to_dublin { promote orders_dub }",
+        "Moves the work to a standby in good order; `planc switchover NAME` runs it.",
+        "switchover to_dublin { fence old primary, promote orders_dub }",
         &["file", "policy", "for each"],
     ),
     clause(
@@ -467,14 +467,14 @@ pub static WORDS: &[WordPage] = &[
     clause(
         "fence",
         "fence old primary",
-        "Makes sure that the old primary cannot write any more.",
+        "Stops the old primary in order; whatever starts it again finds a standby.",
         "fence old primary",
         &["drill", "recovery", "switchover"],
     ),
     clause(
         "promote",
         "promote STANDBY [from SERVICE]",
-        "Makes a standby the primary.",
+        "Makes a standby the primary once it has applied all that was written.",
         "promote orders_dub from orders_db",
         &["drill", "recovery", "switchover"],
     ),

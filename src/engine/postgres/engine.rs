@@ -12,8 +12,10 @@ use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{
-    PostgresSpec, amcheck, archive, backup, extract, increment, instance, logical, server, undo,
+    PostgresSpec, amcheck, archive, backup, extract, increment, instance, logical, server, switch,
+    undo,
 };
+use crate::engine::switch::{SwitchWish, Switched};
 use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{
     Archived, BackupSession, BaseCopy, Engine, EngineError, Examined, Extracted, Extraction,
@@ -208,6 +210,10 @@ impl Engine for PostgresEngine {
 
     fn undo(&self, before: &Path, after: &Path, wish: &UndoWish) -> Result<Undone, EngineError> {
         undo::undo(&self.spec, before, after, wish)
+    }
+
+    fn switch(&self, wish: &SwitchWish<'_>) -> Result<Switched, EngineError> {
+        switch::switch(&self.spec, wish)
     }
 
     fn extract(&self, restored: &Path, wish: &Extraction) -> Result<Extracted, EngineError> {

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::control::{self, ControlFile};
@@ -41,17 +42,32 @@ pub(super) fn before(data: &Path) -> Option<ControlFile> {
 /// # Errors
 /// When the folder refuses.
 pub(super) fn reopen(data: &Path, file: &ControlFile) -> Result<(), EngineError> {
-    let path = data.join(control::PATH);
+    place(data, control::PATH, file.bytes())?;
+    sync(data, "global")?;
+    sync(data, "")
+}
+
+/// Puts a file in place of another one, or where none was, for the owner of the data directory. It
+/// is never seen half-written; the folder is not synced yet.
+///
+/// # Errors
+/// When the folder refuses.
+pub(super) fn place(data: &Path, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
+    let path = data.join(name);
     let folder = path.parent().unwrap_or(data);
     let write = || {
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
-        new.write_all(file.bytes())?;
+        new.write_all(bytes)?;
         new.as_file().sync_all()?;
+        if rustix::process::geteuid().is_root() {
+            let owner = std::fs::metadata(data)?;
+            std::os::unix::fs::fchown(new.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+        }
         new.persist(&path).map_err(|failed| failed.error)
     };
-    write().map_err(|error| cannot("write", &path, error))?;
-    sync(data, "global")?;
-    sync(data, "")
+    write()
+        .map(drop)
+        .map_err(|error| cannot("write", &path, error))
 }
 
 /// The work has ended well: what was set aside goes.

@@ -259,7 +259,7 @@ fn give(path: &Path, about: &std::fs::Metadata) -> Result<(), EngineError> {
 }
 
 /// A server refuses to run as root: it runs as the owner of its files.
-fn become_owner(command: &mut Command, about: &std::fs::Metadata) {
+pub(super) fn become_owner(command: &mut Command, about: &std::fs::Metadata) {
     if rustix::process::geteuid().is_root() {
         command.uid(about.uid()).gid(about.gid());
     }
@@ -406,24 +406,32 @@ pub fn abandon(data: &Path) {
 /// # Errors
 /// When one runs on the data directory.
 pub(super) fn check_stopped(data: &Path) -> Result<(), EngineError> {
+    match running(data)? {
+        None => Ok(()),
+        Some(_) => Err(EngineError::refused(
+            format!("work in {}", data.display()),
+            "the server runs: stop it first",
+        )),
+    }
+}
+
+/// The server that runs on a data directory.
+///
+/// # Errors
+/// When the folder refuses to tell.
+pub(super) fn running(data: &Path) -> Result<Option<Pid>, EngineError> {
     let path = data.join("postmaster.pid");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot("read", &path, error)),
     };
     let pid = text.lines().next();
     let pid = pid.and_then(|line| line.trim().parse().ok());
-    let alive = pid
-        .and_then(Pid::from_raw)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
-    if alive {
-        return Err(EngineError::refused(
-            format!("work in {}", data.display()),
-            "the server runs: stop it first",
-        ));
-    }
-    Ok(())
+    // one that may not be asked is alive
+    let gone = rustix::io::Errno::SRCH;
+    let alive = |pid: &Pid| rustix::process::test_kill_process(*pid) != Err(gone);
+    Ok(pid.and_then(Pid::from_raw).filter(alive))
 }
 
 /// Stops the server that an earlier process of planc left on a data directory that stays; one that

@@ -68,6 +68,7 @@ pub mod spool;
 pub mod standing;
 mod summaries;
 mod survey;
+mod switch;
 pub mod tables;
 pub mod tls;
 mod undo;

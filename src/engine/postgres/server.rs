@@ -160,22 +160,35 @@ impl ServerFacts {
 /// # Errors
 /// Names the functions that it needs.
 pub fn check_rights(client: &mut Client, service: &str) -> Result<(), EngineError> {
-    let query = "select name from unnest(array['pg_backup_start(text, boolean)', \
-                 'pg_backup_stop(boolean)', 'pg_switch_wal()']) name \
+    let functions = [
+        "pg_backup_start(text, boolean)",
+        "pg_backup_stop(boolean)",
+        "pg_switch_wal()",
+    ];
+    may_call(client, service, format!("back up {service}"), &functions)
+}
+
+/// Refuses a role that may not call some functions.
+///
+/// # Errors
+/// Names those that it may not.
+pub(super) fn may_call(
+    client: &mut Client,
+    service: &str,
+    what: String,
+    functions: &[&str],
+) -> Result<(), EngineError> {
+    let query = "select name from unnest($1::text[]) name \
                  where not has_function_privilege(name, 'execute')";
-    let rows = client.query(query, &[]);
+    let rows = client.query(query, &[&functions]);
     let rows = rows.map_err(|error| refused(format!("ask {service} for its rights"), &error))?;
     let missing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(EngineError::Refused {
-        what: format!("back up {service}"),
-        cause: format!(
-            "the role may not call {}: grant execute on them to it",
-            missing.join(", ")
-        ),
-    })
+    let missing = missing.join(", ");
+    let cause = format!("the role may not call {missing}: grant execute on them to it");
+    Err(EngineError::Refused { what, cause })
 }
 
 fn no_directory(service: &str) -> EngineError {

@@ -34,6 +34,7 @@ pub fn kind_word(kind: &StepKind) -> &'static str {
         StepKind::Extract { .. } => "extract",
         StepKind::Undo { apply: false, .. } => "compare",
         StepKind::Undo { .. } => "undo",
+        StepKind::Switch { act, .. } => act.word(),
         StepKind::Publish { .. } => "publish",
         StepKind::Approve { .. } => "approve",
         StepKind::Notify { .. } => "notify",

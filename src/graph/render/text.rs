@@ -118,6 +118,7 @@ fn intent(intent: &Intent) -> String {
                 wanted.transaction, wanted.service
             )
         }
+        Intent::Switchover { scenario, .. } => format!("switchover {scenario}"),
         Intent::File => "steps of a file".into(),
     }
 }

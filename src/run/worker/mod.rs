@@ -13,6 +13,7 @@ mod probe;
 mod restore;
 mod room;
 mod schema;
+mod switch;
 mod undo;
 
 use std::sync::Arc;
@@ -133,6 +134,7 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         StepKind::Probe { .. } => probe::probe(task),
         StepKind::Extract { .. } => extract::extract(task),
         StepKind::Undo { .. } => undo::undo(task),
+        StepKind::Switch { .. } => switch::switch(task),
         StepKind::Publish { target, .. } => restore::publish(task, target),
         StepKind::Exec { argv } => exec::exec(task, argv),
         StepKind::Approve { .. } | StepKind::Notify { .. } | StepKind::Barrier => {

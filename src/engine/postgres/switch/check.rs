@@ -1,0 +1,154 @@
+//! Owns what is looked at before a switchover: whatever would make it fail is found while nothing
+//! is changed.
+
+use std::time::Duration;
+
+use postgres::Client;
+
+use super::{Pair, applied, position};
+use crate::engine::EngineError;
+use crate::engine::postgres::connect::refused;
+use crate::engine::postgres::server::{ServerFacts, may_call};
+use crate::engine::postgres::{archive, instance};
+use crate::engine::switch::Switched;
+use crate::graph::step::SwitchLimits;
+use crate::quantity::Bytes;
+
+/// What a standby says of its work; the columns of the receiver are null to a role that may not
+/// see them.
+const ABOUT: &str = "\
+    select (select status from pg_stat_wal_receiver), \
+           pg_is_wal_replay_paused(), \
+           case when pg_has_role('pg_read_all_settings', 'usage') \
+                then current_setting('primary_conninfo') end";
+
+/// Copies that are being made: by `pg_basebackup`, and by sessions in backup mode.
+const COPIES: &str = "\
+    select (select count(*) from pg_stat_progress_basebackup) \
+         + (select count(*) from pg_stat_activity \
+            where pid <> pg_backend_pid() and query ilike '%pg_backup_start%' \
+              and query not ilike '%pg_stat_activity%')";
+
+const LOGICAL_SLOTS: &str = "\
+    select coalesce(string_agg(slot_name::text, ', '), '') from pg_replication_slots \
+    where slot_type = 'logical'";
+
+/// Looks; refuses with what is in the way.
+pub(super) fn check(pair: &Pair<'_>, limits: &SwitchLimits) -> Result<Switched, EngineError> {
+    if pair.own_note()?.is_some() {
+        return Ok(Switched::told(
+            "the old primary is fenced by this run already",
+        ));
+    }
+    let (mut old, server) = pair.primary()?;
+    primary(pair, &mut old, &server)?;
+    let (mut new, standby) = pair.standby()?;
+    same(pair, &server, &standby)?;
+    ready(pair, &mut new, &standby)?;
+    if limits.idle {
+        idle(pair, &mut old, &mut new)?;
+    }
+    if let Some(within) = limits.archived_ms {
+        archive::switch(pair.spec, Duration::from_millis(within))?;
+    }
+    let behind = lag(pair, &mut old, &mut new)?;
+    if let Some(most) = limits.lag.filter(|most| behind > *most) {
+        let (behind, most) = (Bytes(behind), Bytes(most));
+        let cause = format!("it is {behind} behind, the plan allows {most}: wait until it follows");
+        return Err(pair.refuse_new("hand over to", cause));
+    }
+    Ok(Switched {
+        told: format!("{} behind", Bytes(behind)),
+        notes: slots(pair, &mut old)?,
+    })
+}
+
+/// The old primary must be one, and be stopped and started from here.
+fn primary(pair: &Pair<'_>, client: &mut Client, server: &ServerFacts) -> Result<(), EngineError> {
+    if server.in_recovery {
+        let cause = "it is a standby: was it switched already? then let the two entries of the \
+                     inventory change places";
+        return Err(pair.refuse_old("hand over from", cause));
+    }
+    server.control()?;
+    pair.old.is_here(client)?;
+    instance::programs(pair.spec.programs.as_deref(), server.version.major).map(drop)
+}
+
+fn same(pair: &Pair<'_>, old: &ServerFacts, new: &ServerFacts) -> Result<(), EngineError> {
+    let cause = if new.system_identifier != old.system_identifier {
+        let (found, wanted) = (new.system_identifier, old.system_identifier);
+        format!("it is system {found}, the primary is {wanted}: it is no standby of it")
+    } else if !new.in_recovery {
+        "it takes writes already: two primaries; stop one of them before anything else".to_owned()
+    } else if new.version_num / 10_000 != old.version_num / 10_000 {
+        format!(
+            "it is version {}, the primary is {}",
+            new.version_num, old.version_num
+        )
+    } else if new.archive_mode == "off" {
+        "its archive_mode is off, so its log would be archived nowhere: set it to on and restart it"
+            .to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(pair.refuse_new("hand over to", cause))
+}
+
+fn ready(pair: &Pair<'_>, client: &mut Client, facts: &ServerFacts) -> Result<(), EngineError> {
+    let name = &pair.standby.service;
+    let what = format!("hand over to {name}");
+    let functions = ["pg_promote(boolean, integer)", "pg_switch_wal()"];
+    may_call(client, name, what.clone(), &functions)?;
+    let row = client.query_one(ABOUT, &[]);
+    let row = row.map_err(|error| refused(what, &error))?;
+    let status: Option<&str> = row.get(0);
+    let cause = if status != Some("streaming") {
+        "it streams from nobody, or the role may not see it: start its receiver, or grant \
+         pg_read_all_stats to the role"
+    } else if row.get::<_, bool>(1) {
+        "its replay is paused: call pg_wal_replay_resume() on it"
+    } else if row.get::<_, Option<&str>>(2).is_none() {
+        "the role may not read how it reaches its primary: grant pg_read_all_settings to it"
+    } else if !facts.full_page_writes {
+        "its full_page_writes is off: set it to on and reload it"
+    } else {
+        return Ok(());
+    };
+    Err(pair.refuse_new("hand over to", cause))
+}
+
+fn idle(pair: &Pair<'_>, old: &mut Client, new: &mut Client) -> Result<(), EngineError> {
+    for (client, service) in [(old, &pair.spec.service), (new, &pair.standby.service)] {
+        let what = format!("hand over while {service} is copied");
+        let row = client.query_one(COPIES, &[]);
+        let running: i64 = row.map_err(|error| refused(&what, &error))?.get(0);
+        if running > 0 {
+            let cause = format!("{running} backups run: wait until they have ended");
+            return Err(EngineError::refused(what, cause));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are written and not applied. The standby is asked first, so that it is never told
+/// too small.
+fn lag(pair: &Pair<'_>, old: &mut Client, new: &mut Client) -> Result<u64, EngineError> {
+    let what = format!("measure how far {} is behind", pair.standby.service);
+    let applied = applied(new, &what)?;
+    let written = position(old, &what, "pg_current_wal_insert_lsn()")?;
+    Ok(written.map_or(0, |written| written.0.saturating_sub(applied.0)))
+}
+
+/// What does not go over.
+fn slots(pair: &Pair<'_>, client: &mut Client) -> Result<Vec<String>, EngineError> {
+    let row = client.query_one(LOGICAL_SLOTS, &[]);
+    let what = || format!("ask {} for its slots", pair.spec.service);
+    let names: String = row.map_err(|error| refused(what(), &error))?.get(0);
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let standby = &pair.standby.service;
+    let note = format!("logical slots do not go over: make them on {standby} again: {names}");
+    Ok(vec![note])
+}
