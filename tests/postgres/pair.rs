@@ -83,9 +83,17 @@ impl Pair {
         self.write_inventory();
     }
 
-    /// The standby has all that was written.
+    /// The standby has all that was written, and streams.
     pub(crate) fn meet(&self) {
         catch_up(self.primary(), self.standby());
+        let query = "exists (select 1 from pg_stat_wal_receiver where status = 'streaming')";
+        for _ in 0..12_000 {
+            if self.standby().ask(query) == "true" {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("the standby does not stream:\n{}", self.standby().log());
     }
 
     fn write_inventory(&self) {

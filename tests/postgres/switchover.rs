@@ -67,7 +67,7 @@ fn unchanged(pair: &Pair) {
 fn a_switchover_that_is_killed_anywhere_goes_on() {
     let mut pair = Pair::new(15);
     let mut killed = 0;
-    for records in 2..18 {
+    for records in (2..18).step_by(2) {
         let (watch, client) = (Watch::over(&pair), Client::start(pair.primary()));
         pair.meet();
         let known = pair.site.journal_records();
@@ -80,7 +80,7 @@ fn a_switchover_that_is_killed_anywhere_goes_on() {
         client.check(pair.primary());
         follows(&pair);
     }
-    assert!(killed >= 8, "only {killed} of 16 were killed");
+    assert!(killed >= 5, "only {killed} of 8 were killed");
 }
 
 #[test]

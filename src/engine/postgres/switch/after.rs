@@ -3,9 +3,10 @@
 use rustix::process::Signal;
 
 use super::Pair;
+use super::conninfo::redirected;
 use crate::engine::EngineError;
 use crate::engine::postgres::archive;
-use crate::engine::postgres::connect::{self, Connect, refused};
+use crate::engine::postgres::connect::{self, refused};
 use crate::engine::postgres::lsn::Lsn;
 use crate::engine::switch::Switched;
 
@@ -33,7 +34,8 @@ pub(super) fn follow(pair: &Pair<'_>) -> Result<Switched, EngineError> {
     let row = new.query_one("select current_setting('primary_conninfo')", &[]);
     let what = || format!("ask {} how it reached its primary", pair.standby.service);
     let own: String = row.map_err(|error| refused(what(), &error))?.get(0);
-    pair.old.follow(&redirected(&own, &pair.standby.connect))?;
+    let there = redirected(&own, &pair.standby.connect).map_err(|error| error.of(what()))?;
+    pair.old.follow(&there)?;
     match pair.old.running()? {
         None => pair.old.start(pair)?,
         Some(pid) => pair.old.signal(pid, Signal::HUP)?,
@@ -50,37 +52,4 @@ pub(super) fn follow(pair: &Pair<'_>) -> Result<Switched, EngineError> {
         return Err(pair.refuse_old("follow with", cause));
     }
     Ok(Switched::told(format!("it streams timeline {timeline}")))
-}
-
-/// The connection that the standby had to its primary, to the standby itself: of a word that is
-/// there twice the last one counts.
-fn redirected(own: &str, standby: &Connect) -> String {
-    let field = |name: &str| standby.get(name).map(String::as_str);
-    let host = field("socket").or_else(|| field("host"));
-    let port = field("port").unwrap_or("5432");
-    let host = host.unwrap_or("/var/run/postgresql");
-    format!(
-        "{own} host={} hostaddr='' port={}",
-        quoted(host),
-        quoted(port)
-    )
-}
-
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_place_is_another() {
-        let connect = [("host", "o'dub"), ("port", "5433"), ("user", "keeper")];
-        let connect: Connect = connect.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        assert_eq!(
-            redirected("user=rep host=fra", &connect),
-            "user=rep host=fra host='o\\'dub' hostaddr='' port='5433'"
-        );
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
+use super::conninfo::redirected;
 use super::{Pair, applied, position};
 use crate::engine::EngineError;
 use crate::engine::postgres::connect::refused;
@@ -102,14 +103,16 @@ fn ready(pair: &Pair<'_>, client: &mut Client, facts: &ServerFacts) -> Result<()
     may_call(client, name, what.clone(), &functions)?;
     let row = client.query_one(ABOUT, &[]);
     let row = row.map_err(|error| refused(what, &error))?;
-    let status: Option<&str> = row.get(0);
+    let (status, own): (Option<&str>, Option<&str>) = (row.get(0), row.get(2));
     let cause = if status != Some("streaming") {
         "it streams from nobody, or the role may not see it: start its receiver, or grant \
          pg_read_all_stats to the role"
     } else if row.get::<_, bool>(1) {
         "its replay is paused: call pg_wal_replay_resume() on it"
-    } else if row.get::<_, Option<&str>>(2).is_none() {
+    } else if own.is_none() {
         "the role may not read how it reaches its primary: grant pg_read_all_settings to it"
+    } else if own.is_some_and(|own| redirected(own, &pair.standby.connect).is_err()) {
+        "its primary_conninfo is not in words, as host=fra port=5432: write it so"
     } else if !facts.full_page_writes {
         "its full_page_writes is off: set it to on and reload it"
     } else {

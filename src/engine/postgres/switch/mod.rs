@@ -7,6 +7,7 @@
 
 mod after;
 mod check;
+mod conninfo;
 mod old;
 mod over;
 

@@ -21,6 +21,7 @@ use crate::media::keys::withhold;
 
 const FENCE: &str = "standby.signal";
 const OWN_SETTINGS: &str = "postgresql.auto.conf";
+const FOLLOWS: &[u8] = b"primary_conninfo";
 const MARK: &str = "planc switchover";
 const LOG: &str = "planc-switchover.log";
 
@@ -188,18 +189,20 @@ impl<'a> Old<'a> {
         Err(EngineError::refused(what, cause))
     }
 
-    /// Writes which server it follows. The last line of a setting counts.
+    /// Writes which server it follows.
     pub(super) fn follow(&self, conninfo: &str) -> Result<(), EngineError> {
         let path = self.data.join(OWN_SETTINGS);
-        let mut text = match std::fs::read(&path) {
+        let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(cannot("read", &path, error)),
         };
-        let line = format!("\nprimary_conninfo = '{}'\n", conninfo.replace('\'', "''"));
-        if text.ends_with(line.as_bytes()) {
-            return Ok(());
-        }
+        let others = text.split_inclusive(|byte| *byte == b'\n');
+        let mut text = others
+            .filter(|line| !line.starts_with(FOLLOWS))
+            .collect::<Vec<_>>()
+            .concat();
+        let line = format!("primary_conninfo = '{}'\n", conninfo.replace('\'', "''"));
         text.extend_from_slice(line.as_bytes());
         fence::place(self.data, OWN_SETTINGS, &text)?;
         fence::sync(self.data, "")
