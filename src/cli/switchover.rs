@@ -1,5 +1,5 @@
-//! `planc switchover`: the work of a PostgreSQL primary is handed over to its standby, as a block of
-//! the plan says.
+//! `planc switchover`: the work of a PostgreSQL primary is handed over to its standby, as a block
+//! of the plan says.
 
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::approved_run;

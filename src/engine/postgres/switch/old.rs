@@ -137,7 +137,8 @@ impl<'a> Old<'a> {
         }
         let data = self.data.display();
         let cause = format!(
-            "the server that answers does not run on {data} of this host: run planc on the host of the old primary"
+            "the server that answers does not run on {data} of this host: run planc on the host of \
+             the old primary"
         );
         Err(EngineError::refused(what(), cause))
     }

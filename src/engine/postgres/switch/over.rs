@@ -120,7 +120,7 @@ pub(super) fn promote(pair: &Pair<'_>) -> Result<Switched, EngineError> {
     let last = fenced_or_following(pair)?;
     let (mut client, facts) = pair.standby()?;
     if !facts.in_recovery {
-        return opened(pair, &facts.timeline.number());
+        return opened(pair, facts.timeline.number());
     }
     let last = last.ok_or_else(|| {
         pair.refuse_old(
@@ -139,10 +139,10 @@ pub(super) fn promote(pair: &Pair<'_>) -> Result<Switched, EngineError> {
         return Err(closed(pair));
     }
     let (_, facts) = pair.standby()?;
-    opened(pair, &facts.timeline.number())
+    opened(pair, facts.timeline.number())
 }
 
-fn opened(pair: &Pair<'_>, timeline: &u32) -> Result<Switched, EngineError> {
+fn opened(pair: &Pair<'_>, timeline: u32) -> Result<Switched, EngineError> {
     match pair.own_note()? {
         Some(Stage::Promoting) => Ok(Switched::told(format!("it writes timeline {timeline}"))),
         _ => Err(pair.refuse_new(
