@@ -16,6 +16,7 @@ use crate::check::rules::{
 };
 use crate::diagnostic::{Allowed, Code, Diagnostic};
 use crate::resolve::plan::{Allow, ResolvedPlan};
+use crate::resolve::zone;
 use crate::source::Span;
 use crate::syntax::ast::{Ast, Clause, ClauseKind, ItemKind, PolicyPart};
 
@@ -124,7 +125,7 @@ fn allowed(allow: &Allow) -> Allowed {
 
 /// The date in the plan's zone; in UTC when the zone is unknown (which is a finding of its own).
 pub(in crate::check) fn today(plan: &ResolvedPlan, now: Timestamp) -> Date {
-    let zone = TimeZone::get(&plan.timezone.value).unwrap_or(TimeZone::UTC);
+    let zone = zone::find(&plan.timezone.value).unwrap_or(TimeZone::UTC);
     now.to_zoned(zone).date()
 }
 

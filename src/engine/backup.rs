@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::base::Selective;
+use super::piece::{InOrder, PieceSource};
 use super::{EngineError, Entry};
 use crate::facts::holdings::Position;
 
 /// Takes the content of a part. Implemented by the media pipeline and by fakes.
 ///
-/// Order of calls: `entry`, then for a [`EntryKind::File`] any number of `read_from` and `hole`,
-/// then `close`.
+/// Order of calls: `entry`, then for a [`EntryKind::File`] `read_pieces` or any number of
+/// `read_from` and `hole`, then `close`.
 pub trait PartSink {
     /// Announces the next file, folder or link.
     ///
@@ -33,6 +35,29 @@ pub trait PartSink {
         limit: u64,
         path: &Path,
     ) -> Result<u64, EngineError>;
+
+    /// Takes `length` bytes of a file that can be read in any order: now, or later by several threads
+    /// at once. They have been read when [`PartSink::settle`] returns.
+    ///
+    /// # Errors
+    /// As [`PartSink::read_from`]; of reading later, `settle` tells.
+    fn read_pieces(
+        &mut self,
+        source: Arc<dyn PieceSource>,
+        length: u64,
+        path: &Path,
+    ) -> Result<(), EngineError> {
+        let mut reader = InOrder::new(source.as_ref(), 0, length);
+        self.read_from(&mut reader, length, path).map(drop)
+    }
+
+    /// Waits until everything that was handed over has been read.
+    ///
+    /// # Errors
+    /// As [`PartSink::read_from`].
+    fn settle(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Adds a run of zeros that takes no space.
     ///

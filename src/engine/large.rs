@@ -4,53 +4,68 @@
 //! refuses, the cache is used.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::ops::Range;
+use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::sync::mpsc::{self, Receiver, Sender};
 
 use rustix::fs::OFlags;
 
 /// Shorter files are read through the cache: they are likely to be there already.
-const LARGE: u64 = 4 * STEP as u64;
-/// Bytes read at once.
+pub(crate) const LARGE: u64 = 4 * STEP as u64;
+/// Bytes read or written at once.
 const STEP: usize = 1 << 20;
-/// Pieces of that length in memory: one in use, two ahead of it.
-const PIECES: usize = 3;
 /// What places in files and memory are multiples of; no block device asks for more.
 const ALIGN: usize = 4096;
 
-/// Reads a file from its start.
-pub(crate) struct LargeReader<'a> {
-    file: &'a File,
-    direct: Option<Direct>,
-    at: u64,
+/// A file that is read in pieces.
+#[derive(Debug)]
+pub(crate) struct LargeFile {
+    file: File,
+    direct: Option<File>,
 }
 
-impl<'a> LargeReader<'a> {
+impl LargeFile {
     /// `length` is what the file is known to hold.
-    pub(crate) fn new(file: &'a File, length: u64) -> Self {
+    pub(crate) fn new(file: File, length: u64) -> Self {
+        let large = length >= LARGE;
+        let direct = large.then(|| past_the_cache(&file, File::options().read(true)));
         Self {
+            direct: direct.flatten(),
             file,
-            direct: (length >= LARGE).then(|| Direct::open(file)).flatten(),
-            at: 0,
         }
+    }
+
+    /// The file itself, read through the cache.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Fills a piece with the bytes from `at` on, with zeros behind the end of the file.
+    ///
+    /// # Errors
+    /// What the system says of a read through the cache.
+    pub(crate) fn fill(&self, piece: &mut [u8], at: u64) -> io::Result<()> {
+        let direct = self.direct.as_ref().filter(|_| suits(piece, at));
+        // where the file system cannot do it, or the file ends, the cache takes over
+        let mut filled = direct.map_or(0, |file| file.read_at(piece, at).unwrap_or(0));
+        while filled < piece.len() {
+            match self.file.read_at(&mut piece[filled..], at + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        piece[filled..].fill(0);
+        Ok(())
     }
 }
 
-impl Read for LargeReader<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.direct.as_mut().is_some_and(|past| !past.fill()) {
-            self.direct = None;
-        }
-        let read = match &mut self.direct {
-            Some(direct) => direct.give(out),
-            None => self.file.read_at(out, self.at)?,
-        };
-        self.at += read as u64;
-        Ok(read)
-    }
+/// Whether a piece of memory and its place in a file are what a device wants.
+fn suits(piece: &[u8], at: u64) -> bool {
+    let lies = piece.as_ptr().align_offset(ALIGN) == 0;
+    lies && at.is_multiple_of(ALIGN as u64) && piece.len().is_multiple_of(ALIGN)
 }
 
 /// The same file, opened past the cache.
@@ -60,99 +75,43 @@ fn past_the_cache(file: &File, how: &mut OpenOptions) -> Option<File> {
     how.custom_flags(flags).open(same).ok()
 }
 
-/// Memory of [`STEP`] bytes that begins where the device wants it.
-#[derive(Debug)]
-struct Aligned {
+/// Memory of [`STEP`] bytes that begins where the device wants it; none before it is made ready.
+#[derive(Debug, Default)]
+pub(crate) struct Aligned {
     memory: Vec<u8>,
     begin: usize,
 }
 
 impl Aligned {
-    fn new() -> Self {
-        let memory = vec![0; STEP + ALIGN];
-        Self {
-            begin: memory.as_ptr().align_offset(ALIGN).min(ALIGN),
-            memory,
+    /// Takes the memory, once.
+    pub(crate) fn ready(&mut self) {
+        if self.memory.is_empty() {
+            self.memory = vec![0; STEP + ALIGN];
+            self.begin = self.memory.as_ptr().align_offset(ALIGN).min(ALIGN);
         }
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        &mut self.memory[self.begin..self.begin + STEP]
     }
 }
 
-/// The file once more, read past the cache by a thread that goes ahead: the device works on the next
-/// piece while this one is used.
-struct Direct {
-    coming: Receiver<(Aligned, usize)>,
-    home: Sender<Aligned>,
-    piece: Option<Aligned>,
-    held: Range<usize>,
-}
+impl Deref for Aligned {
+    type Target = [u8];
 
-impl Direct {
-    fn open(file: &File) -> Option<Self> {
-        let file = past_the_cache(file, File::options().read(true))?;
-        let (filled, coming) = mpsc::channel();
-        let (home, free) = mpsc::channel();
-        for _ in 0..PIECES {
-            home.send(Aligned::new()).ok()?;
-        }
-        let thread = std::thread::Builder::new().name("ahead".into());
-        let spawned = thread.spawn(move || go_ahead(&file, &free, &filled));
-        spawned.ok().map(|_| Self {
-            coming,
-            home,
-            piece: None,
-            held: 0..0,
-        })
-    }
-
-    /// Whether there is something to give. Not at the end of the file, nor after a read that ended
-    /// between two blocks, nor when the file system cannot do it: the cache takes over there.
-    fn fill(&mut self) -> bool {
-        if !self.held.is_empty() {
-            return true;
-        }
-        if let Some(used) = self.piece.take() {
-            // the thread may have come to the end
-            let _ = self.home.send(used);
-        }
-        let Ok((piece, length)) = self.coming.recv() else {
-            return false;
-        };
-        self.piece = Some(piece);
-        self.held = 0..length;
-        true
-    }
-
-    fn give(&mut self, out: &mut [u8]) -> usize {
-        let Some(piece) = &mut self.piece else {
-            return 0;
-        };
-        let length = out.len().min(self.held.len());
-        out[..length].copy_from_slice(&piece.bytes()[self.held.start..][..length]);
-        self.held.start += length;
-        length
+    fn deref(&self) -> &[u8] {
+        let end = self.memory.len().min(self.begin + STEP);
+        &self.memory[self.begin..end]
     }
 }
 
-/// Fills pieces from the start of the file to where its blocks end, as long as somebody reads.
-fn go_ahead(file: &File, free: &Receiver<Aligned>, filled: &Sender<(Aligned, usize)>) {
-    let mut at = 0;
-    for mut piece in free {
-        let read = file.read_at(piece.bytes(), at).unwrap_or(0);
-        at += read as u64;
-        if read == 0 || filled.send((piece, read)).is_err() || !read.is_multiple_of(ALIGN) {
-            return;
-        }
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let end = self.memory.len().min(self.begin + STEP);
+        &mut self.memory[self.begin..end]
     }
 }
 
 /// Writes files one after the other; large whole pieces go past the cache.
 #[derive(Debug, Default)]
 pub(crate) struct LargeWriter {
-    memory: Option<Aligned>,
+    memory: Aligned,
     direct: Past,
 }
 
@@ -176,8 +135,8 @@ impl LargeWriter {
     /// # Errors
     /// What the system says of a write through the cache.
     pub(crate) fn write_at(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        let suits = bytes.len() == STEP && at.is_multiple_of(ALIGN as u64);
-        let written = if suits { self.past(file, bytes, at) } else { 0 };
+        let whole = bytes.len() == STEP && at.is_multiple_of(ALIGN as u64);
+        let written = if whole { self.past(file, bytes, at) } else { 0 };
         file.write_all_at(&bytes[written..], at + written as u64)
     }
 
@@ -190,9 +149,14 @@ impl LargeWriter {
         let Past::Open(direct) = &self.direct else {
             return 0;
         };
-        let memory = self.memory.get_or_insert_with(Aligned::new).bytes();
-        memory.copy_from_slice(bytes);
-        let written = direct.write_at(memory, at).unwrap_or(0);
+        let written = if suits(bytes, at) {
+            direct.write_at(bytes, at)
+        } else {
+            self.memory.ready();
+            self.memory.copy_from_slice(bytes);
+            direct.write_at(&self.memory, at)
+        };
+        let written = written.unwrap_or(0);
         if written < bytes.len() {
             self.direct = Past::Refused;
         }
@@ -211,22 +175,21 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_those_of_the_file() {
+    fn pieces_are_those_of_the_file_and_zeros_behind_it() {
         for length in [0, 1, 4 * STEP, 4 * STEP + 4097, 5 * STEP + 1] {
             let bytes = bytes_of(length);
             let mut file = tempfile::tempfile().expect("file");
             file.write_all(&bytes).expect("written");
-            for step in [777, 8192, STEP, 3 * STEP] {
-                let mut reader = LargeReader::new(&file, length as u64);
-                let (mut got, mut buffer) = (Vec::new(), vec![0; step]);
-                loop {
-                    let read = reader.read(&mut buffer).expect("read");
-                    if read == 0 {
-                        break;
-                    }
-                    got.extend_from_slice(&buffer[..read]);
-                }
-                assert!(got == bytes, "{length} bytes by {step}");
+            let file = LargeFile::new(file, length as u64);
+            let mut aligned = Aligned::default();
+            aligned.ready();
+            for at in (0..=length).step_by(STEP) {
+                let mut wanted = bytes[at..length.min(at + STEP)].to_vec();
+                wanted.resize(STEP, 0);
+                let mut other = vec![7; STEP];
+                file.fill(&mut aligned, at as u64).expect("read");
+                file.fill(&mut other, at as u64).expect("read");
+                assert!(*aligned == *wanted && other == wanted, "{length} at {at}");
             }
         }
     }
@@ -246,18 +209,5 @@ mod tests {
                 "{step}"
             );
         }
-    }
-
-    #[test]
-    fn a_file_that_grows_is_read_to_where_it_ends() {
-        let mut file = tempfile::tempfile().expect("file");
-        file.write_all(&vec![1; 4 * STEP + 100]).expect("written");
-        let mut reader = LargeReader::new(&file, LARGE);
-        let mut first = vec![0; 4 * STEP + 100];
-        reader.read_exact(&mut first).expect("read");
-        (&file).write_all(&[2; 5000]).expect("written");
-        let mut rest = Vec::new();
-        reader.read_to_end(&mut rest).expect("read");
-        assert_eq!(rest, [2; 5000]);
     }
 }

@@ -22,6 +22,7 @@ pub mod files;
 pub mod log;
 pub mod lost;
 pub mod memory;
+pub mod piece;
 pub mod postgres;
 pub mod restore;
 pub mod spec;
@@ -32,7 +33,7 @@ pub mod undo;
 
 mod beneath;
 mod identity;
-mod large;
+pub(crate) mod large;
 mod live;
 mod store;
 mod target;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 
 use crate::resolve::plan::{Days, Every, ResolvedPlan, Schedule, Window};
+use crate::resolve::zone;
 
 /// One occurrence of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl<'a> Calendar<'a> {
     /// The calendar of a plan; none when its zone is not known on this machine.
     #[must_use]
     pub fn of(plan: &'a ResolvedPlan) -> Option<Self> {
-        let zone = TimeZone::get(&plan.timezone.value).ok()?;
+        let zone = zone::find(&plan.timezone.value)?;
         Some(Self::new(zone, &plan.windows))
     }
 

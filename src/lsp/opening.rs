@@ -1,11 +1,11 @@
 //! When a window opens next, in the zone of the plan.
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use crate::lsp::unit::Unit;
 use crate::resolve::plan::{Days, ResolvedPlan, Window};
+use crate::resolve::zone;
 
 /// How many openings are told.
 const TOLD: usize = 3;
@@ -26,7 +26,7 @@ pub(super) fn next(unit: &Unit, name: &str, now: Timestamp) -> Option<String> {
 }
 
 fn openings(plan: &ResolvedPlan, window: &Window, now: Timestamp) -> Option<Vec<String>> {
-    let zone = TimeZone::get(&plan.timezone.value).ok()?;
+    let zone = zone::find(&plan.timezone.value)?;
     let today = now.to_zoned(zone.clone()).date();
     let mut found = Vec::new();
     for ahead in -i64::from(window.days_later)..DAYS {

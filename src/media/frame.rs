@@ -133,7 +133,8 @@ impl FrameEncoder {
         let hash = blake3::hash(plain);
         let most = HEADER + zstd_safe::compress_bound(plain.len()).max(lz4_bound(plain.len()));
         if stored.len() < most {
-            stored.resize(most, 0);
+            // fresh zeros take no memory before they are written
+            *stored = vec![0; most];
         }
         let (codec, body) = self.compress(plain, &mut stored[HEADER..])?;
         let header = FrameHeader {

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::check::proof::{Outcome, Row, Unit};
 use crate::check::retention::{self, Kept, Steady};
@@ -18,6 +17,7 @@ use crate::graph::render::kind_word;
 use crate::outlook::words;
 use crate::quantity::Duration;
 use crate::resolve::plan::{Method, ResolvedPlan};
+use crate::resolve::zone;
 use crate::source::{SourceMap, Span};
 
 /// One side of a comparison: one environment of a plan.
@@ -455,7 +455,7 @@ fn jobs(plan: &ResolvedPlan) -> BTreeMap<String, String> {
 #[must_use]
 pub fn next_full(plan: &ResolvedPlan, now: Timestamp) -> Option<String> {
     let calendar = crate::graph::calendar(plan).ok()?;
-    let zone = TimeZone::get(&plan.timezone.value).ok()?;
+    let zone = zone::find(&plan.timezone.value)?;
     let first = |method: Method| {
         let takes = plan.backups.iter().flat_map(|backup| &backup.takes);
         let full = takes.filter(|take| take.method == method);

@@ -37,7 +37,7 @@ mod unused;
 mod value;
 mod vars;
 mod world;
-mod zone;
+pub mod zone;
 
 use cx::Cx;
 pub use imports::{imports_of, inventories_of, relative, unreadable_import, unreadable_inventory};

@@ -1,17 +1,25 @@
-//! Owns the check of time zone names (P0309). The zone database is data that jiff carries with
-//! it (and prefers from the system, where it is newer); looking a name up is the one look outside
-//! that this stage is allowed, because the answer is the same everywhere.
+//! Owns time zones: looks them up and checks their names (P0309). The zone database is the one that
+//! planc carries, so that a plan means the same everywhere and no file is looked at; only a zone
+//! that is younger than this planc comes from the system.
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::cx::Cx;
 use super::plan::At;
 use crate::diagnostic::Code;
 use crate::syntax::ast::Word;
 
+/// A zone by its IANA name; none when nobody knows it.
+#[must_use]
+pub fn find(name: &str) -> Option<TimeZone> {
+    let carried = TimeZoneDatabase::bundled().get(name);
+    carried.or_else(|_| TimeZone::get(name)).ok()
+}
+
 impl Cx<'_, '_> {
     /// A zone by its IANA name, in the spelling of the database.
     pub(super) fn zone(&mut self, word: &Word) -> Option<At<String>> {
-        let database = jiff::tz::db();
-        if let Ok(zone) = database.get(&word.text) {
+        if let Some(zone) = find(&word.text) {
             let name = zone.iana_name().unwrap_or(&word.text).to_owned();
             if name == word.text {
                 return Some(At {
@@ -27,6 +35,7 @@ impl Cx<'_, '_> {
                 span: word.span,
             });
         }
+        let database = TimeZoneDatabase::bundled();
         let names: Vec<String> = database.available().map(|name| name.to_string()).collect();
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let message = format!("no time zone is called `{}`", word.text);

@@ -386,10 +386,22 @@ fn by_urgency(
         let own = graph.steps[step].seconds.unwrap_or(UNKNOWN_SECONDS);
         rest[step] = own.max(0.0) + after.fold(0.0, f64::max);
     }
+    // what waits in backup mode goes before all else, so that it is left again soon
+    let mut inside = vec![false; graph.steps.len()];
+    for (step, shape) in graph.steps.iter().enumerate() {
+        if shape.role == Role::Enters {
+            let out = &edges[starts[step] as usize..starts[step + 1] as usize];
+            for (to, _) in out {
+                inside[*to as usize] = true;
+            }
+        }
+    }
     let mut steps: Vec<u32> = (0..index32(graph.steps.len())).collect();
     steps.sort_by(|a, b| {
-        rest[*b as usize]
-            .total_cmp(&rest[*a as usize])
+        let (one, other) = (*a as usize, *b as usize);
+        inside[other]
+            .cmp(&inside[one])
+            .then(rest[other].total_cmp(&rest[one]))
             .then(a.cmp(b))
     });
     steps

@@ -1,32 +1,56 @@
 #!/usr/bin/env bash
-# Full and incremental backup, restore and log archive of a PostgreSQL cluster beside its peers, in the
+# Full and incremental backup, restore, log archive and one table of a PostgreSQL cluster beside its peers, in the
 # same rounds of an outside harness that makes the cluster and measures each side (wall, CPU of command and server,
-# peak memory of the process tree, bytes stored). The harness takes planc's commands from the
-# environment: PLANC_FULL, PLANC_INCR, PLANC_RESTORE, PLANC_PUSH, PLANC_GET. In the rounds of `incr` the first run
-# of planc is preceded by its full, unmeasured, as those of the peers are; from then on the log goes to planc.
-# `table` is one table back at a moment: planc's own copy and log of the same cluster are made first, with as much
-# work and the same accident as the harness makes for the peers (PLANC_PITR).
-# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|incr|restore|wal|table [CASES]
+# peak memory of the process tree, bytes written and stored). The harness takes planc's commands from the environment:
+# PLANC_FULL, PLANC_INCR, PLANC_RESTORE, PLANC_DELTA, PLANC_PUSH, PLANC_GET, PLANC_PITR, PLANC_MANY.
+#
+# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|incr|restore|wal|startup|table|many [CASES]
+#   full     a full copy (targets F)
+#   incr     changes only; planc's full is taken before the first round, unmeasured, as those of the peers are; from then
+#            on the log goes to planc (I)
+#   restore  the whole; then over a folder in which PERCENT=1 (0: nothing) of the files are damaged (R)
+#   wal      a backlog through the server's archiver and replay; SPOOL=1 lets planc work ahead of the server (W)
+#   startup  a push with nothing to do, many times (W3)
+#   table    one table back at a moment: planc's own copy and log of the same cluster are made first, with as much work
+#            and the same accident as the harness makes for the peers; what planc predicts is printed (P)
+#   many     20,000 relations: full, restore, nothing changed (M)
+# CASES is a pattern of labels. ROUNDS=3, QUIET_WAIT=0, BENCH_DIR=/tmp/plan-bench.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-what=${1:?full, incr, restore, wal or table} cases=${2:-pgbackrest-2.45-(incr-)?lz4}
+what=${1:?full, incr, restore, wal, startup, table or many} cases=${2:-pgbackrest-2.45-(incr-)?lz4|planc}
 harness=${HARNESS:?the folder of the harness}
 export BENCH_DIR=${BENCH_DIR:-/tmp/plan-bench} PGPORT=${PGPORT:-54329} QUIET_WAIT=${QUIET_WAIT:-0}
-site=$BENCH_DIR/planc programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+top=$BENCH_DIR programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
 cargo build --release --quiet
-install -D -m 755 target/release/planc "$BENCH_DIR/bin/planc"
-planc=$BENCH_DIR/bin/planc
-mkdir -p "$site/near"
-cat > "$site/bench.plan" <<'PLAN'
+install -D -m 755 target/release/planc "$top/bin/planc"
+planc=$top/bin/planc as="runuser -u postgres -- $top/bin/planc"
+
+# one table to a moment, of the cluster that has it
+rescue='recovery one_table {
+  for human error
+  restore service bench to spare from nearest
+  replay log to restore point "planc_accident"
+  extract table "js" into database mixed as "rescued_by_planc"
+  probe mixed "select count(*) from rescued_by_planc.js" > 0
+  finish within 1h
+}'
+
+# site NAME FOLDER-OF-CLUSTER PORT SOCKET DEVICE [PARTS]: a plan that keeps one cluster on one device
+site() {
+    local site=$top/planc/$1 declared="" parts="" recovery=""
+    if [ -n "${6:-}" ]; then
+        declared="tablespace fast, slow; database mixed" parts=", tablespace fast, tablespace slow" recovery=$rescue
+    fi
+    mkdir -p "$site"
+    cat > "$site/bench.plan" <<PLAN
 planc 1
 plan bench
 timezone UTC
 environment bench inventory "bench.yaml"
 service bench is postgresql {
-  tablespace fast, slow
-  database mixed
+  ${declared/; /$'\n'  }
 }
-backup everything of base, tablespace fast, tablespace slow {
+backup everything of base$parts {
   physical full every 30d
   physical incremental every 1s
   store on near
@@ -41,16 +65,9 @@ archive wal of bench {
   compress zstd 1
   encrypt none
 }
-recovery one_table {
-  for human error
-  restore service bench to spare from nearest
-  replay log to restore point "planc_accident"
-  extract table "js" into database mixed as "rescued_by_planc"
-  probe mixed "select count(*) from rescued_by_planc.js" > 0
-  finish within 1h
-}
+$recovery
 PLAN
-cat > "$site/bench.yaml" <<YAML
+    cat > "$site/bench.yaml" <<YAML
 inventory: 1
 sites: {here: {}}
 hosts: {server: {site: here}, spare: {site: here}}
@@ -59,63 +76,148 @@ services:
     engine: postgresql
     version: "$(basename "$(dirname "$programs")")"
     host: server
-    path: $BENCH_DIR/pg/data
+    path: $2
     programs: $programs
-    connect: {socket: $BENCH_DIR/sock, port: $PGPORT, user: postgres}
+    connect: {socket: $4, port: $3, user: postgres}
 devices:
-  near: {site: here, path: near}
-state: state
+  near: {site: here, path: $5}
+state: $site/state
 YAML
-chown -R postgres "$site"
-as="runuser -u postgres -- $planc"
-plan="--plan $site/bench.plan"
-push="exec $planc log push $plan --service bench"
-cat > "$site/fresh.sh" <<FRESH
-rm -rf '$site/near' '$site/state' '$site/based' && install -d -o postgres '$site/near'
-$as device init --all $plan > /dev/null
-printf '#!/bin/bash\n%s\n' '$push "\$1"' > '$BENCH_DIR/archive.next'
-chmod 755 '$BENCH_DIR/archive.next' && mv '$BENCH_DIR/archive.next' '$BENCH_DIR/archive.sh'
+    chown -R postgres "$site"
+}
+
+# fresh NAME DEVICE ARCHIVE-SCRIPT: a script that empties the device and sends the cluster's log there
+fresh() {
+    local site=$top/planc/$1
+    cat > "$site/fresh.sh" <<FRESH
+rm -rf '$2' '$site/state' '$site/based' && install -d -o postgres '$2'
+$as device init --all --plan $site/bench.plan > /dev/null
+printf '#!/bin/bash\nexec $planc log push --plan $site/bench.plan --service bench "\$1"\n' > '$3.next'
+chmod 755 '$3.next' && mv '$3.next' '$3'
 FRESH
-sql="runuser -u postgres -- $programs/psql -XAtq -h $BENCH_DIR/sock -p $PGPORT"
+}
+
+# run NAME WORDS…: planc on a site
+run() { local site=$top/planc/$1; shift; echo "cd $site && $as $* --plan $site/bench.plan"; }
+
+site main "$top/pg/data" "$PGPORT" "$top/sock" "$top/planc/main/near" parts
+fresh main "$top/planc/main/near" "$top/archive.sh"
+main=$top/planc/main
+sql="runuser -u postgres -- $programs/psql -XAtq -h $top/sock -p $PGPORT"
+
 # a full copy, work, the moment, the accident; all log up to it is stored when it ends
 prepare_table() {
-    bash "$site/fresh.sh" && bash -c "$PLANC_FULL"
+    bash "$main/fresh.sh" && bash -c "$PLANC_FULL"
     for k in 1 2; do
         runuser -u postgres -- "$programs/pgbench" -n -c 2 -j 2 -t 2500 --random-seed=$((500 + k)) \
-            -h "$BENCH_DIR/sock" -p "$PGPORT" bench > /dev/null 2>&1
+            -h "$top/sock" -p "$PGPORT" bench > /dev/null 2>&1
         $sql -d bench -c "update pgbench_accounts set abalance = abalance + $k where aid % 60 = $k"
     done
     $sql -c "select pg_create_restore_point('planc_accident')" > /dev/null
     $sql -d mixed -c "delete from js where id % 2 = 1"
-    (cd "$site" && $as run wal --quiet $plan)
+    bash -c "$(run main run wal --quiet)"
 }
-export PLANC_FULL="cd $site && $as run everything --quiet $plan" PLANC_FULL_SETUP="bash $site/fresh.sh"
-export PLANC_FULL_STORED="$site/near"
-cat > "$site/base.sh" <<BASE
-[ -e '$site/based' ] || { bash '$site/fresh.sh' && $PLANC_FULL && touch '$site/based'; }
+
+# one table: what the peers' accident deletes is put in again, so that both sides bring back the whole table
+table() {
+    if [ ! -e "$top/pitr/ready" ]; then
+        $sql -d mixed -c "create table js_kept as table js"
+    fi
+    ROUNDS=0 bash "$harness/50_pitr_table.sh"
+    $sql -d mixed -c "truncate js" -c "insert into js select * from js_kept"
+    prepare_table
+    bash -c "$(run main survey)" > /dev/null || true
+    bash -c "$(run main recover one_table --dry-run)"
+    CASES=$cases bash "$harness/50_pitr_table.sh"
+}
+
+# the peers' cases, then planc's, over a cluster of its own that the first call makes
+many() {
+    local rest=$top-many/out/f-new
+    site many "$top-many/pg/data" 54331 "$top-many/sock" "$top/planc/many/near"
+    fresh many "$top/planc/many/near" "$top-many/archive.sh"
+    export PLANC_MANY="$(run many run everything --quiet)" PLANC_MANY_SETUP="bash $top/planc/many/fresh.sh"
+    export PLANC_MANY_STORED=$top/planc/many/near
+    ROUNDS=${ROUNDS:-3} CASES=$cases bash "$harness/70_manyrel.sh"
+    (
+        export BENCH_DIR=$top-many PGPORT=54331
+        . "$harness/env.sh"
+        [ -e "$PGDATA/postmaster.pid" ] || pgstart
+        bash "$top/planc/many/fresh.sh" && bash -c "$PLANC_MANY"
+        for ((i = 0; i < ${ROUNDS:-3}; i++)); do
+            m --group manyrel --label planc-restore --runs 1 --cache cold --stored "$rest" \
+                --setup "rm -rf '$rest'; install -d -o postgres '$rest'" -- \
+                bash -c "$(run many restore bench --at backup --to "$rest/planc" --yes --quiet)"
+            m --group manyrel --label planc-incr0 --runs 1 --cache cold --server "$PGDATA" \
+                --stored "$PLANC_MANY_STORED" --setup "sleep 1.1" -- bash -c "$PLANC_MANY"
+        done
+        rm -rf "$rest"
+        pgstop
+        python3 "$harness/report.py"
+    )
+}
+
+# a segment that is stored already, pushed many times
+startup() {
+    bash "$main/fresh.sh" && bash -c "$PLANC_FULL"
+    local segment spool=$top/planc/spool times=100 push
+    segment=$(ls -t "$top/pg/data/pg_wal" | grep -E '^[0-9A-F]{24}$' | sort | head -1)
+    install -d -o postgres "$spool"
+    push="$planc log push --plan $main/bench.plan --service bench"
+    measured() {
+        runuser -u postgres -- bash -c "cd $top/pg/data; time (for ((i = 0; i < $times; i++)); do $1; done)"
+    }
+    echo "$times empty programs:"; measured /bin/true
+    echo "$times times planc --version:"; measured "$planc --version > /dev/null"
+    echo "$times pushes of what is stored:"; measured "$push pg_wal/$segment"
+    runuser -u postgres -- bash -c "cd $top/pg/data && touch pg_wal/archive_status/$segment.ready && \
+        $push --spool $spool --idle 1 pg_wal/$segment; rm -f pg_wal/archive_status/$segment.ready"
+    echo "$times pushes of what a worker acknowledged:"; measured "$push --spool $spool pg_wal/$segment"
+}
+
+# the harness removes the folder of planc's log before each round: what finds no device makes one
+wal() {
+    local site=$top/planc/wal device=$top/wal/planc spool=""
+    site wal "$top/pg/data" "$PGPORT" "$top/sock" "$device" parts
+    install -d -o postgres "$top/planc/spool"
+    [ "${SPOOL:-0}" = 0 ] || spool="--spool $top/planc/spool --workers 2"
+    cat > "$site/push.sh" <<PUSH
+[ -e $device/planc-device ] || { mkdir -p $device && $planc device init --all --plan $site/bench.plan > /dev/null; }
+exec $planc log push --plan $site/bench.plan --service bench $spool "\$1"
+PUSH
+    mkdir -p "$top/wal" && chown postgres "$top/wal"
+    export PLANC_PUSH="exec bash $site/push.sh %p"
+    export PLANC_GET="$planc log fetch --plan $site/bench.plan --service bench --spool $top/planc/spool --workers 2 %f %p"
+    bash "$harness/40_wal.sh"
+}
+
+export PLANC_FULL="$(run main run everything --quiet)" PLANC_FULL_SETUP="bash $main/fresh.sh"
+export PLANC_FULL_STORED="$main/near" PLANC_INCR_STORED="$main/near"
+cat > "$main/base.sh" <<BASE
+[ -e '$main/based' ] || { bash '$main/fresh.sh' && $PLANC_FULL && touch '$main/based'; }
 sleep 1.1  # until the next incremental is due
 BASE
-export PLANC_INCR="$PLANC_FULL" PLANC_INCR_SETUP="bash $site/base.sh" PLANC_INCR_STORED="$site/near"
-export PLANC_RESTORE="cd $site && $as restore bench --at backup --to $BENCH_DIR/rest/new/planc --relocate fast=$BENCH_DIR/rest/new/ts/fast --relocate slow=$BENCH_DIR/rest/new/ts/slow $plan --yes --quiet"
-export PLANC_RESTORE_SETUP="rm -rf '$BENCH_DIR/rest/new'; install -d -o postgres '$BENCH_DIR/rest/new' '$BENCH_DIR/rest/new/ts'"
-export PLANC_PITR="cd $site && $as recover one_table --yes --quiet $plan"
+export PLANC_INCR="$PLANC_FULL" PLANC_INCR_SETUP="bash $main/base.sh"
+rest=$top/rest/new
+export PLANC_RESTORE="$(run main restore bench --at backup --to "$rest/planc" --relocate fast="$rest/ts/fast" --relocate slow="$rest/ts/slow" --yes --quiet)"
+export PLANC_RESTORE_SETUP="rm -rf '$rest'; install -d -o postgres '$rest' '$rest/ts'"
+# over the folder that a restore left, which is a service of its own place here
+site delta "$rest/planc" $((PGPORT + 2)) "$top/sock" "$main/near" parts
+export PLANC_DELTA="$(run delta restore bench --delta --at backup --yes --quiet)"
+export PLANC_DELTA_SETUP="$PLANC_RESTORE_SETUP; $PLANC_RESTORE; [ ${PERCENT:-1} = 0 ] || python3 $harness/damage.py $rest ${PERCENT:-1}"
+export PLANC_PITR="$(run main recover one_table --yes --quiet)"
 export PLANC_PITR_SETUP="$sql -d mixed -c 'drop schema if exists rescued_by_planc cascade'"
-export PLANC_PITR_STORED="$site/near"
-export PLANC_PUSH="$push %p" CASES=$cases ROUNDS=${ROUNDS:-3} WARM_ROUNDS=${WARM_ROUNDS:-0}
+export PLANC_PITR_STORED="$main/near"
+export CASES=$cases ROUNDS=${ROUNDS:-3} WARM_ROUNDS=${WARM_ROUNDS:-0}
+[ "$what" = many ] || [ -e "$top/pg/data/postmaster.pid" ] || (. "$harness/env.sh" && pgstart)
 case $what in
     full) bash "$harness/10_full.sh" ;;
-    incr) rm -f "$site/based"; bash "$harness/20_incr.sh" ;;
-    restore) bash "$site/fresh.sh" && bash -c "$PLANC_FULL" && bash "$harness/30_restore.sh" ;;
-    wal) bash "$harness/40_wal.sh" ;;
-    table)
-        # both sides bring the whole table back: what the peers' accident deletes is put in again
-        if [ ! -e "$BENCH_DIR/pitr/ready" ]; then
-            $sql -d mixed -c "create table js_kept as table js"
-        fi
-        ROUNDS=0 bash "$harness/50_pitr_table.sh"
-        $sql -d mixed -c "truncate js" -c "insert into js select * from js_kept"
-        prepare_table
-        CASES=${2:-restore} bash "$harness/50_pitr_table.sh"
-        ;;
+    incr) rm -f "$main/based"; bash "$harness/20_incr.sh" ;;
+    restore) bash "$main/fresh.sh" && bash -c "$PLANC_FULL" && bash "$harness/30_restore.sh" ;;
+    wal) wal ;;
+    startup) startup ;;
+    table) table ;;
+    many) many ;;
+    *) echo "$what is no case" >&2; exit 2 ;;
 esac
-python3 "$harness/report.py"
+[ "$what" = many ] || [ "$what" = startup ] || python3 "$harness/report.py"

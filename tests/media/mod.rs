@@ -9,6 +9,7 @@ mod faults;
 mod fixture;
 mod keys;
 mod logs;
+mod pieces;
 mod reader;
 mod round_trip;
 mod s3;

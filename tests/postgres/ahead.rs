@@ -97,7 +97,8 @@ fn what_the_worker_stored_needs_no_device_and_another_plan_asks_again() {
     let spool = source.spool();
     let last = segments.last().expect("a segment");
     until("the worker goes ahead", || {
-        spool.is_acknowledged(&source.wal().join(last))
+        let mut files = segments.iter().map(|name| source.wal().join(name));
+        files.all(|file| spool.is_acknowledged(&file))
     });
     for device in ["near", "far"] {
         let logs = walkdir::WalkDir::new(source.site.join(device).join("logs"));

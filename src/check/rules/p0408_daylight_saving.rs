@@ -12,6 +12,7 @@ use crate::check::found::Found;
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::resolve::zone;
 
 pub(super) static RULE: Rule = Rule {
     code: Code(408),
@@ -108,7 +109,7 @@ fn outside(changes: &[Change]) -> String {
 
 /// The changes of the clock within a year from `now`; none for an unknown zone.
 fn clock_changes(zone: &str, now: Timestamp) -> Vec<Change> {
-    let Ok(zone) = TimeZone::get(zone) else {
+    let Some(zone) = zone::find(zone) else {
         return Vec::new();
     };
     let Ok(horizon) = now.checked_add(SignedDuration::from_hours(366 * 24)) else {

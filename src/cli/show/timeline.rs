@@ -16,6 +16,7 @@ use crate::estimate::Known;
 use crate::graph::step::{StepGraph, StepId};
 use crate::outlook::timeline::{self, Done, Past, Timeline};
 use crate::report::timeline as shown;
+use crate::resolve::zone;
 use crate::run;
 use crate::run::event::{EventKind, Outcome, RunEvent};
 
@@ -110,7 +111,7 @@ fn afterwards(args: &Args, id: &str) -> Result<Timeline, CliError> {
             .help("`planc run` prints the id of a run; `last` is the newest one")
     })?;
     let zone = &loaded.plan.plan().timezone.value;
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let zone = zone::find(zone).unwrap_or(TimeZone::UTC);
     let plan = loaded.plan.plan();
     Ok(timeline::of_run(
         &graph,

@@ -1,9 +1,9 @@
 //! Owns one bracket of backup mode: `pg_backup_start` to `pg_backup_stop` on one session, and the
 //! copy of one part between them. Losing the session ends the bracket without a part (R22).
 
-use std::fs::File;
-use std::io::{Cursor, ErrorKind};
+use std::io::Cursor;
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use postgres::Client;
@@ -14,10 +14,12 @@ use super::files::{Found, Selection, SourceFile, cannot};
 use super::label::BackupLabel;
 use super::lsn::{Lsn, Timeline};
 use super::notes::{Names, PartNotes};
-use super::read::{self, BadPage, PageReader};
+use super::opening::{Opened, Opening};
+use super::read::{self, BadPages, PageFile, PlainFile};
 use super::server::ServerFacts;
 use super::{PostgresSpec, connect, control};
-use crate::engine::large::LargeReader;
+use crate::engine::large::{LARGE, LargeFile};
+use crate::engine::piece::PieceSource;
 use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
 
 /// An open bracket.
@@ -30,7 +32,9 @@ pub struct Bracket {
     pub(super) apart: Vec<Place>,
     names: Names,
     selection: Selection,
-    bad: Vec<(String, BadPage)>,
+    bad: Arc<BadPages>,
+    /// Whether files are read in full, so that it pays to ask for them in advance.
+    pub(super) whole: bool,
     warnings: Vec<String>,
 }
 
@@ -88,16 +92,20 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
         apart: prepared.apart,
         names,
         selection: prepared.selection,
-        bad: Vec::new(),
+        bad: Arc::default(),
+        whole: true,
         warnings: Vec::new(),
     })
 }
 
 impl BackupSession for Bracket {
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
-        for file in self.selection.list()? {
-            self.copy_file(&file, sink)?;
-        }
+        let files = self.selection.list()?;
+        let in_advance = if self.whole { LARGE } else { 0 };
+        let coming = Opening::new(self.selection.data.clone(), in_advance);
+        coming.each(files, |source, opened| self.copy_file(source, opened, sink))?;
+        // the control file must not be older than what is still being read
+        sink.settle()?;
         if self.place == Place::Base {
             self.copy_control(sink)?;
         }
@@ -144,39 +152,37 @@ impl BackupSession for Bracket {
 impl Bracket {
     /// Copies one file as far as it reached when it was opened: what is appended later is in the
     /// log. A file that is gone was dropped, and the log drops it again. One that is shortened
-    /// meanwhile is taken as short as it is read.
+    /// meanwhile is filled up with zeros, which the log cuts off again.
     fn copy_file(
-        &mut self,
+        &self,
         source: &SourceFile,
+        opened: Option<Opened>,
         sink: &mut dyn PartSink,
     ) -> Result<(), EngineError> {
-        let path = self.selection.data.join(&source.path);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(cannot("open", &path, error)),
+        let Some(Opened { file, about }) = opened else {
+            return Ok(());
         };
-        let about = file.metadata();
-        let about = about.map_err(|error| cannot("look at", &path, error))?;
+        let path = self.selection.data.join(&source.path);
         let kind = match source.found {
             Found::Directory => EntryKind::Directory,
             Found::Relation { .. } | Found::File => EntryKind::File,
         };
         sink.entry(entry(&source.path, kind, &about))?;
-        match source.found {
-            Found::Directory => {}
+        let length = about.len();
+        let pieces: Arc<dyn PieceSource> = match source.found {
+            Found::Directory => return sink.close(),
             Found::Relation { first_block } if self.server.checksums => {
-                let mut reader = PageReader::new(&file, about.len(), first_block);
-                sink.read_from(&mut reader, about.len(), &path)?;
-                let found = reader.bad.into_iter();
-                self.bad
-                    .extend(found.map(|page| (source.path.clone(), page)));
+                let bad = Arc::clone(&self.bad);
+                let about = (length, first_block);
+                Arc::new(PageFile::new(&source.path, file, about, bad))
             }
-            Found::Relation { .. } | Found::File => {
-                let mut reader = LargeReader::new(&file, about.len());
-                sink.read_from(&mut reader, about.len(), &path)?;
+            Found::Relation { .. } => Arc::new(PlainFile(LargeFile::new(file, length))),
+            Found::File => {
+                sink.read_from(&mut &file, length, &path)?;
+                return sink.close();
             }
-        }
+        };
+        sink.read_pieces(pieces, length, &path)?;
         sink.close()
     }
 
@@ -194,7 +200,9 @@ impl Bracket {
     /// A damaged page that was changed inside the bracket is written anew by replay; every other
     /// one is told.
     fn judge_pages(&mut self, start: Lsn, stop: Lsn) {
-        for (path, page) in std::mem::take(&mut self.bad) {
+        let mut bad = std::mem::take(&mut *self.bad.lock().unwrap_or_else(PoisonError::into_inner));
+        bad.sort_by(|(a, one), (b, other)| (a, one.block).cmp(&(b, other.block)));
+        for (path, page) in bad {
             if (start..=stop).contains(&page.lsn) {
                 continue;
             }

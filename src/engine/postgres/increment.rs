@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::base::{BASE, Base, LENGTHS, prefixed};
 use super::changes::{Answer, ChangeSet, Relation};
@@ -18,6 +19,7 @@ use super::patch::Patch;
 use super::read::BadPage;
 use super::since::{self, Since};
 use super::{PostgresSpec, backup, pages};
+use crate::engine::piece::PieceSource;
 use crate::engine::{
     BackupSession, BaseCopy, EndedBackup, EngineError, Entry, EntryKind, PartSink, Selective,
     StoredLog,
@@ -78,7 +80,8 @@ pub fn begin(
         Ok(base) => Ok(Since::before(spec, base, &mut *log)?),
         Err(error) => Err(error.to_string()),
     };
-    let inner = backup::begin(spec, key)?;
+    let mut inner = backup::begin(spec, key)?;
+    inner.whole = since.is_err();
     let server = inner.server.clone();
     let changes = match &mut since {
         Ok(since) => since.finish(spec, &inner.apart, log)?,
@@ -221,6 +224,24 @@ impl DeltaSink<'_> {
         Ok(written)
     }
 
+    /// Announces a file of this length and hands on its changed pages; none when all of it is to be
+    /// read.
+    fn chosen(&mut self, length: u64, path: &Path) -> Result<Option<u64>, EngineError> {
+        let Some(entry) = self.pending.take() else {
+            return Ok(None);
+        };
+        if length == 0 {
+            return self.inner.entry(entry).map(|()| Some(0));
+        }
+        match self.selected(&entry.path, path, length) {
+            Ok((patch, file)) => self.pages(entry, patch, file.as_ref()).map(Some),
+            Err(why) => {
+                *self.tally.full.entry(why).or_default() += 1;
+                self.inner.entry(entry).map(|()| None)
+            }
+        }
+    }
+
     /// The changed pages of a file, when they can be told and the file can be opened again.
     fn selected(&self, of: &str, path: &Path, bytes: u64) -> Result<(Patch, Option<File>), String> {
         let patch = self.delta.patch(of, bytes).map_err(str::to_owned)?;
@@ -254,20 +275,26 @@ impl PartSink for DeltaSink<'_> {
         limit: u64,
         path: &Path,
     ) -> Result<u64, EngineError> {
-        let Some(entry) = self.pending.take() else {
-            return self.inner.read_from(source, limit, path);
-        };
-        if limit == 0 {
-            return self.inner.entry(entry).map(|()| 0);
+        match self.chosen(limit, path)? {
+            Some(given) => Ok(given),
+            None => self.inner.read_from(source, limit, path),
         }
-        match self.selected(&entry.path, path, limit) {
-            Ok((patch, file)) => self.pages(entry, patch, file.as_ref()),
-            Err(why) => {
-                *self.tally.full.entry(why).or_default() += 1;
-                self.inner.entry(entry)?;
-                self.inner.read_from(source, limit, path)
-            }
+    }
+
+    fn read_pieces(
+        &mut self,
+        source: Arc<dyn PieceSource>,
+        length: u64,
+        path: &Path,
+    ) -> Result<(), EngineError> {
+        match self.chosen(length, path)? {
+            Some(_) => Ok(()),
+            None => self.inner.read_pieces(source, length, path),
         }
+    }
+
+    fn settle(&mut self) -> Result<(), EngineError> {
+        self.inner.settle()
     }
 
     fn hole(&mut self, length: u64) -> Result<(), EngineError> {

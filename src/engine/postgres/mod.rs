@@ -47,6 +47,7 @@ pub mod logical;
 pub mod merge;
 pub mod names;
 pub mod notes;
+mod opening;
 mod over;
 mod pages;
 mod paste;

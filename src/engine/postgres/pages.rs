@@ -3,12 +3,17 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
+
+use rustix::fs::Advice;
 
 use super::page::{self, PAGE_BYTES, PageState};
 use super::read::BadPage;
 
+/// Pages that the disk is asked for in advance.
+const AHEAD: usize = 128;
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(4);
 
@@ -16,7 +21,10 @@ const PAUSE: Duration = Duration::from_millis(4);
 pub(super) struct Pages<'a> {
     file: &'a File,
     first_block: u32,
-    blocks: std::vec::IntoIter<u32>,
+    blocks: Vec<u32>,
+    /// How many of them were read, and how many the disk was asked for.
+    read: usize,
+    asked: usize,
     checksums: bool,
     page: Box<[u8; PAGE_BYTES]>,
     given: usize,
@@ -31,7 +39,9 @@ impl<'a> Pages<'a> {
         Self {
             file,
             first_block,
-            blocks: blocks.into_iter(),
+            blocks,
+            read: 0,
+            asked: 0,
             checksums,
             page: Box::new([0; PAGE_BYTES]),
             given: PAGE_BYTES,
@@ -39,9 +49,23 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// The next block; the disk is asked for those after it.
+    fn next(&mut self) -> Option<u32> {
+        let until = self.blocks.len().min(self.read + AHEAD);
+        for block in self.blocks.get(self.asked..until).unwrap_or_default() {
+            let length = NonZeroU64::new(PAGE_BYTES as u64);
+            // only advice
+            let _ = rustix::fs::fadvise(self.file, place(*block), length, Advice::WillNeed);
+        }
+        self.asked = until;
+        let block = self.blocks.get(self.read).copied();
+        self.read += 1;
+        block
+    }
+
     fn load(&mut self, block: u32) -> io::Result<()> {
         for attempt in 1..=TRIES {
-            self.read(block)?;
+            self.fetch(block)?;
             let number = self.first_block.wrapping_add(block);
             if !self.checksums {
                 return Ok(());
@@ -64,9 +88,9 @@ impl<'a> Pages<'a> {
     }
 
     /// One page; one that was cut off meanwhile is empty, and replay cuts it off again.
-    fn read(&mut self, block: u32) -> io::Result<()> {
-        let place = u64::from(block) * PAGE_BYTES as u64;
-        match self.file.read_exact_at(self.page.as_mut_slice(), place) {
+    fn fetch(&mut self, block: u32) -> io::Result<()> {
+        let page = self.page.as_mut_slice();
+        match self.file.read_exact_at(page, place(block)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.page.fill(0);
                 Ok(())
@@ -76,10 +100,15 @@ impl<'a> Pages<'a> {
     }
 }
 
+/// Where a block of a file begins.
+fn place(block: u32) -> u64 {
+    u64::from(block) * PAGE_BYTES as u64
+}
+
 impl Read for Pages<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.given == PAGE_BYTES {
-            let Some(block) = self.blocks.next() else {
+            let Some(block) = self.next() else {
                 return Ok(0);
             };
             self.load(block)?;

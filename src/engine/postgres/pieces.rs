@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::BufReader;
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
 use super::files::{self, Found, cannot};
 use super::lostfiles::{LostFile, SEGMENT_BLOCKS};
 use super::page::PAGE_BYTES;
-use super::read::PageReader;
+use super::read::{BadPages, PageFile};
 use super::write::Writer;
 use super::{FormatError, fence};
+use crate::engine::piece::InOrder;
 use crate::engine::{EngineError, Entry, Wanted};
 
 /// The lost files of one component.
@@ -167,11 +169,13 @@ impl Pieces {
                 continue;
             };
             let length = file.metadata().map_or(0, |about| about.len());
-            let mut reader = PageReader::new(&file, length, first_block);
-            let read = std::io::copy(&mut reader.by_ref(), &mut std::io::sink());
+            let bad = Arc::new(BadPages::default());
+            let file = PageFile::new(&lost.path, file, (length, first_block), Arc::clone(&bad));
+            let mut reader = BufReader::with_capacity(1 << 20, InOrder::new(&file, 0, length));
+            let read = std::io::copy(&mut reader, &mut std::io::sink());
             read.map_err(|error| cannot("read", &path, error))?;
-            let carries = reader.bad.iter().find(|page| page.found != 0);
-            if let Some(page) = carries {
+            let bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, page)) = bad.iter().find(|(_, page)| page.found != 0) {
                 return Err(EngineError::Damaged {
                     what: lost.path.clone(),
                     detail: format!("block {} is still damaged after the recovery", page.block),

@@ -125,11 +125,23 @@ pub enum PushError {
 /// A file that was read and judged.
 struct Offered {
     name: String,
-    file: WalFile,
-    bytes: Vec<u8>,
     claim: Claim,
-    first_at: Timestamp,
-    last_at: Timestamp,
+    content: Content,
+}
+
+enum Content {
+    Segment(LogRange),
+    /// Of a history, a label, or a segment that is not finished.
+    Other(Vec<u8>),
+}
+
+impl Offered {
+    fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Segment(range) => &range.payload,
+            Content::Other(bytes) => bytes,
+        }
+    }
 }
 
 /// Archives one file on all devices; [`Put::Same`] when all of them held it before.
@@ -222,15 +234,34 @@ fn offer(path: &Path, cluster: Option<Claim>) -> Result<Offered, PushError> {
     } else {
         None
     };
-    let (first_at, last_at) = times.unwrap_or((modified, modified));
+    let content = match file {
+        WalFile::Segment(segment) => {
+            let times = times.unwrap_or((modified, modified));
+            Content::Segment(range(segment, claim.segment_size, times, bytes))
+        }
+        _ => Content::Other(bytes),
+    };
     Ok(Offered {
         name: name.to_owned(),
-        file,
-        bytes,
         claim,
+        content,
+    })
+}
+
+fn range(
+    segment: Segment,
+    size: SegmentSize,
+    (first_at, last_at): (Timestamp, Timestamp),
+    payload: Vec<u8>,
+) -> LogRange {
+    let end = segment.end(size).unwrap_or(super::lsn::Lsn(u64::MAX));
+    LogRange {
+        from: segment.timeline.at(segment.start(size)),
+        until: segment.timeline.at(end),
         first_at,
         last_at,
-    })
+        payload,
+    }
 }
 
 fn segment_of(name: &str, size: SegmentSize) -> Result<Segment, FormatError> {
@@ -245,15 +276,14 @@ fn read_file(path: &Path) -> Result<(Vec<u8>, Timestamp), PushError> {
         path: path.to_owned(),
         cause,
     };
-    let file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(LONGEST)).unwrap_or(0));
-    file.take(LONGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > LONGEST {
+    if about.len() > LONGEST {
         return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
     }
+    // all at once: one that limits the reader would read in small steps
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
     let modified = about.modified().ok();
     let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
     Ok((bytes, modified.unwrap_or(Timestamp::UNIX_EPOCH)))
@@ -273,11 +303,12 @@ pub(super) fn cluster_of(path: &Path) -> Result<Claim, String> {
 
 fn store(device: &dyn Device, request: &PushRequest, offered: &Offered) -> Result<Put, PushError> {
     claim(device, &request.service, offered.claim)?;
-    let stored = if let WalFile::Segment(segment) = offered.file {
-        store_segment(device, request, offered, segment)
-    } else {
-        let object = archived::file_name(&request.service, &offered.name);
-        archived::put(device, &object, &offered.bytes, request.key.as_deref())
+    let stored = match &offered.content {
+        Content::Segment(range) => store_segment(device, request, offered.claim, range),
+        Content::Other(bytes) => {
+            let object = archived::file_name(&request.service, &offered.name);
+            archived::put(device, &object, bytes, request.key.as_deref())
+        }
     };
     match stored {
         Err(DeviceError::Different { .. }) => Err(quarantine(device, request, offered)?),
@@ -313,23 +344,14 @@ fn claim(device: &dyn Device, service: &str, claim: Claim) -> Result<(), PushErr
 fn store_segment(
     device: &dyn Device,
     request: &PushRequest,
-    offered: &Offered,
-    segment: Segment,
+    claim: Claim,
+    range: &LogRange,
 ) -> Result<Put, DeviceError> {
-    let size = offered.claim.segment_size;
     let source = LogSource {
         service: request.service.clone(),
         engine: EngineKind::Postgresql,
         job: request.job.clone(),
-        identity: offered.claim.system_identifier.to_string(),
-    };
-    let end = segment.end(size).unwrap_or(super::lsn::Lsn(u64::MAX));
-    let range = LogRange {
-        from: segment.timeline.at(segment.start(size)),
-        until: segment.timeline.at(end),
-        first_at: offered.first_at,
-        last_at: offered.last_at,
-        payload: offered.bytes.clone(),
+        identity: claim.system_identifier.to_string(),
     };
     let object = crate::media::name::log(&source.service, &source.identity, &range.from);
     let was_there = match device.size(&object) {
@@ -338,8 +360,8 @@ fn store_segment(
         Err(error) => return Err(error),
     };
     match &request.key {
-        None => log::put(device, &source, &range, request.codec)?,
-        Some(key) => log::put_sealed(device, &source, &range, request.codec, key)?,
+        None => log::put(device, &source, range, request.codec)?,
+        Some(key) => log::put_sealed(device, &source, range, request.codec, key)?,
     };
     Ok(if was_there { Put::Same } else { Put::Created })
 }
@@ -351,8 +373,8 @@ fn quarantine(
     offered: &Offered,
 ) -> Result<PushError, DeviceError> {
     let (service, name) = (&request.service, &offered.name);
-    let evidence = archived::quarantine_name(service, name, &offered.bytes);
-    archived::put(device, &evidence, &offered.bytes, request.key.as_deref())?;
+    let evidence = archived::quarantine_name(service, name, offered.bytes());
+    archived::put(device, &evidence, offered.bytes(), request.key.as_deref())?;
     Ok(PushError::SplitBrain {
         device: device.name().to_owned(),
         name: name.clone(),

@@ -2,9 +2,10 @@
 //! page that was caught half-written is read again, the control file is read until it is whole.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::control::{ControlFile, FILE_BYTES};
@@ -12,7 +13,8 @@ use super::files::cannot;
 use super::lsn::Lsn;
 use super::page::{self, PAGE_BYTES, PageState};
 use crate::engine::EngineError;
-use crate::engine::large::LargeReader;
+use crate::engine::large::LargeFile;
+use crate::engine::piece::PieceSource;
 
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(4);
@@ -57,101 +59,93 @@ impl BadPage {
     }
 }
 
-/// Reads a file of pages and judges every page on the way, without a copy of its own while it is
-/// asked for at least a page at a time.
-pub struct PageReader<'a> {
-    file: &'a File,
-    source: LargeReader<'a>,
-    block: u32,
+/// Damaged pages of many files, by path; in no order.
+pub type BadPages = Mutex<Vec<(String, BadPage)>>;
+
+/// A file of pages, which are judged as they are read.
+pub struct PageFile {
+    /// For what is told.
+    path: String,
+    file: LargeFile,
+    /// Block of the relation that the file begins with.
     first_block: u32,
-    rest: Vec<u8>,
     /// Pages that stayed damaged.
-    pub bad: Vec<BadPage>,
+    bad: Arc<BadPages>,
 }
 
-impl<'a> PageReader<'a> {
-    /// Reads a file of this length from its start; `first_block` is its first block in the relation.
+impl PageFile {
+    /// A file of this length, and the block of the relation that it begins with.
     #[must_use]
-    pub fn new(file: &'a File, length: u64, first_block: u32) -> Self {
+    pub fn new(
+        path: &str,
+        file: File,
+        (length, first_block): (u64, u32),
+        bad: Arc<BadPages>,
+    ) -> Self {
         Self {
-            file,
-            source: LargeReader::new(file, length),
-            block: first_block,
+            path: path.to_owned(),
+            file: LargeFile::new(file, length),
             first_block,
-            rest: Vec::new(),
-            bad: Vec::new(),
+            bad,
         }
     }
 
-    /// Fills whole pages; fewer only at the end of the file, where a part of a page may come.
-    fn pages(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < out.len() {
-            match self.source.read(&mut out[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        for bytes in out[..filled].chunks_exact_mut(PAGE_BYTES) {
-            if let Ok(page) = bytes.try_into() {
-                self.judge(page)?;
-            }
-            self.block = self.block.saturating_add(1);
-        }
-        Ok(filled)
-    }
-
-    fn judge(&mut self, page: &mut [u8; PAGE_BYTES]) -> io::Result<()> {
+    fn judge(&self, page: &mut [u8; PAGE_BYTES], offset: u64) -> io::Result<()> {
+        let block = u32::try_from(offset / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+        let block = self.first_block.saturating_add(block);
         for _ in 0..TRIES {
-            if !matches!(page::judge(page, self.block), PageState::Damaged { .. }) {
+            if !matches!(page::judge(page, block), PageState::Damaged { .. }) {
                 return Ok(());
             }
             std::thread::sleep(PAUSE);
-            let offset = u64::from(self.block - self.first_block) * PAGE_BYTES as u64;
-            match self.file.read_exact_at(page, offset) {
+            match self.file.file().read_exact_at(page, offset) {
                 // the file was shortened: replay knows
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
                 other => other?,
             }
         }
-        if let PageState::Damaged { expected, found } = page::judge(page, self.block) {
-            self.bad.push(BadPage {
-                block: self.block,
+        if let PageState::Damaged { expected, found } = page::judge(page, block) {
+            let bad = BadPage {
+                block,
                 lsn: page::lsn(page),
                 expected,
                 found,
-            });
+            };
+            let mut all = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push((self.path.clone(), bad));
         }
         Ok(())
     }
 }
 
-impl Read for PageReader<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.rest.is_empty() {
-            let whole = out.len() - out.len() % PAGE_BYTES;
-            if whole > 0 {
-                return self.pages(&mut out[..whole]);
+impl PieceSource for PageFile {
+    fn read(&self, at: u64, piece: &mut [u8]) -> io::Result<()> {
+        self.file.fill(piece, at)?;
+        let pages = piece.chunks_exact_mut(PAGE_BYTES);
+        for (page, offset) in pages.zip((at..).step_by(PAGE_BYTES)) {
+            if let Ok(page) = page.try_into() {
+                self.judge(page, offset)?;
             }
-            let mut page = vec![0; PAGE_BYTES];
-            let filled = self.pages(&mut page)?;
-            page.truncate(filled);
-            self.rest = page;
         }
-        let given = self.rest.len().min(out.len());
-        out[..given].copy_from_slice(&self.rest[..given]);
-        self.rest.drain(..given);
-        Ok(given)
+        Ok(())
+    }
+}
+
+/// A file whose content nothing is known of.
+pub(super) struct PlainFile(pub(super) LargeFile);
+
+impl PieceSource for PlainFile {
+    fn read(&self, at: u64, piece: &mut [u8]) -> io::Result<()> {
+        self.0.fill(piece, at)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     use super::*;
+    use crate::engine::piece::InOrder;
 
     fn file_of(pages: u8, first_block: u32) -> File {
         let mut file = tempfile::tempfile().expect("file");
@@ -165,6 +159,14 @@ mod tests {
         file
     }
 
+    fn pages_of(file: &File, length: u64, first_block: u32) -> (PageFile, Arc<BadPages>) {
+        let bad = Arc::new(BadPages::default());
+        let file = file.try_clone().expect("handle");
+        let about = (length, first_block);
+        let file = PageFile::new("1/2", file, about, Arc::clone(&bad));
+        (file, bad)
+    }
+
     #[test]
     fn bytes_and_judgement_do_not_depend_on_how_much_is_asked_for() {
         for step in [1, 1000, PAGE_BYTES, PAGE_BYTES + 1, 3 * PAGE_BYTES, 100_000] {
@@ -173,7 +175,8 @@ mod tests {
                 .expect("damage");
             let mut whole = Vec::new();
             file.read_to_end(&mut whole).expect("bytes");
-            let mut reader = PageReader::new(&file, 5 * PAGE_BYTES as u64, 40);
+            let (file, bad) = pages_of(&file, 5 * PAGE_BYTES as u64, 40);
+            let mut reader = InOrder::new(&file, 0, 5 * PAGE_BYTES as u64);
             let (mut got, mut buffer) = (Vec::new(), vec![0; step]);
             loop {
                 let read = reader.read(&mut buffer).expect("read");
@@ -183,19 +186,24 @@ mod tests {
                 got.extend_from_slice(&buffer[..read]);
             }
             assert_eq!(got, whole, "{step}");
-            let blocks: Vec<u32> = reader.bad.iter().map(|page| page.block).collect();
+            let bad = bad.lock().expect("list");
+            let blocks: Vec<u32> = bad.iter().map(|(_, page)| page.block).collect();
             assert_eq!(blocks, [42], "{step}");
         }
     }
 
     #[test]
-    fn a_part_of_a_page_at_the_end_is_passed_on() {
+    fn a_part_of_a_page_at_the_end_is_passed_on_and_a_shortened_file_ends_in_zeros() {
         let file = file_of(2, 0);
         file.set_len(PAGE_BYTES as u64 + 100).expect("shorter");
-        let mut got = Vec::new();
-        let mut reader = PageReader::new(&file, PAGE_BYTES as u64 + 100, 0);
-        reader.read_to_end(&mut got).expect("bytes");
-        assert_eq!(got.len(), PAGE_BYTES + 100);
-        assert!(reader.bad.is_empty());
+        for (length, wanted) in [(PAGE_BYTES + 100, 2), (3 * PAGE_BYTES, 0)] {
+            let (file, bad) = pages_of(&file, length as u64, 0);
+            let mut got = Vec::new();
+            let mut reader = InOrder::new(&file, 0, length as u64);
+            reader.read_to_end(&mut got).expect("bytes");
+            assert_eq!(got.len(), length);
+            assert_eq!(got[length - 1], wanted);
+            assert!(bad.lock().expect("list").is_empty());
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::Sender;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::reads::Later;
 use super::sealer::{PartSeal, Sealer};
 use super::slot::Slot;
 use super::window::Window;
@@ -22,6 +23,8 @@ pub(super) struct Filled {
     pub(super) length: usize,
     /// Windows of files that lie in it.
     pub(super) windows: Vec<Window>,
+    /// Its content, when it is still to be read.
+    pub(super) later: Option<Later>,
 }
 
 /// A frame that is ready to be stored.
@@ -102,7 +105,11 @@ impl Context {
 
 fn encode(context: &mut Context, mut frame: Filled) -> Result<Encoded, String> {
     let buffers = &mut frame.slot.buffers;
-    let plain = &buffers.plain[..frame.length];
+    let plain = &mut buffers.plain[..frame.length];
+    if frame.later.is_some_and(|later| !later.read(plain)) {
+        return Err("its content could not be read".into());
+    }
+    let plain = &*plain;
     let (hash, mut stored) = context.frames.encode(plain, &mut buffers.stored)?;
     if let Some(sealer) = &mut context.sealer {
         stored = sealer.seal(frame.number, &mut buffers.stored, stored)?;

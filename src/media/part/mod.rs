@@ -1,7 +1,7 @@
 //! Writes a part to several devices at once and reads it back from any of them.
 //!
-//! Writing: [`PartWriter`] reads the source into frames (`stream`), a rayon pool hashes, compresses
-//! and proves them (`encode`), one thread lays them out in packs in the order of the stream
+//! Writing: [`PartWriter`] reads the source into frames (`stream`), a rayon pool reads what of large
+//! files fills a frame (`reads`), hashes, compresses and proves them (`encode`), one thread lays them out in packs in the order of the stream
 //! (`assemble`), and one thread a device writes (`lane`). Memory is the frames in flight; once
 //! they are used up, the fastest device sets the pace and slower ones leave packs out, which are
 //! copied from a stored copy later.
@@ -20,6 +20,7 @@ mod need;
 mod object;
 mod pull;
 mod queue;
+mod reads;
 mod restore;
 mod sealer;
 mod slot;
@@ -53,7 +54,7 @@ pub struct WriteSettings {
     pub codec: Codec,
     /// Bytes of content per second at most.
     pub throttle: Option<u64>,
-    /// Threads that hash and compress.
+    /// Threads that read large files, hash and compress.
     pub threads: usize,
     /// Bytes of memory for frames in flight, at most.
     pub memory: usize,
@@ -62,13 +63,16 @@ pub struct WriteSettings {
     pub grace: Duration,
 }
 
+/// Threads that may wait for the source while the others compute.
+const READING: usize = 2;
+
 /// Frames that a reader and two devices hold, and two in their queues.
 const OTHERS: usize = 6;
 
 impl WriteSettings {
-    /// Memory for frames in flight when nothing else is asked for: 24 MiB, enough to keep a few
+    /// Memory for frames in flight when nothing else is asked for: 16 MiB, enough to keep a few
     /// cores busy; one frame a thread is the least.
-    pub const MEMORY: usize = 24 << 20;
+    pub const MEMORY: usize = 16 << 20;
 
     /// A hiccup is waited for; a device that is slow is not.
     pub const GRACE: Duration = Duration::from_secs(5);
@@ -93,13 +97,13 @@ impl WriteSettings {
         }
     }
 
-    /// Every core, no throttle, [`WriteSettings::MEMORY`].
+    /// Every core busy, no throttle, [`WriteSettings::MEMORY`].
     #[must_use]
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
             throttle: None,
-            threads: cores(),
+            threads: cores() + READING,
             memory: Self::MEMORY,
             grace: Self::GRACE,
         }

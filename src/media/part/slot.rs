@@ -4,13 +4,14 @@
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::time::Duration;
 
+use crate::engine::large::Aligned;
 use crate::media::frame::STORED;
 
 /// Buffers of one frame.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    /// Plaintext; as long as the largest frame once it was used.
-    pub(super) plain: Vec<u8>,
+    /// Plaintext, where a device can write it; as long as the largest frame once it was used.
+    pub(super) plain: Aligned,
     /// The stored frame and what the codec needs beyond it.
     pub(super) stored: Vec<u8>,
 }

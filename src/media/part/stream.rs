@@ -18,11 +18,13 @@ use super::assemble::{self, Assembled, Lanes, Layout, Signals};
 use super::encode::{Encoders, Filled};
 use super::lane::Lane;
 use super::queue::Pulse;
+use super::reads::{Later, Reads};
 use super::sealer::PartSeal;
 use super::slot::{Slot, Slots};
 use super::throttle::Throttle;
 use super::window::Window;
 use super::{Progress, WriteSettings, WrittenPart};
+use crate::engine::piece::{InOrder, PieceSource};
 use crate::engine::{EngineError, Entry, EntryKind, PartSink};
 use crate::media::content::{self, ContentHash, WINDOW};
 use crate::media::frame::FRAME;
@@ -50,6 +52,7 @@ pub struct PartWriter<'a> {
     submitted: u64,
     frame: Option<OpenFrame>,
     window: Option<Window>,
+    reads: Arc<Reads>,
 }
 
 /// A frame that is being filled.
@@ -131,6 +134,7 @@ impl<'a> PartWriter<'a> {
             submitted: 0,
             frame: None,
             window: None,
+            reads: Arc::default(),
         })
     }
 
@@ -254,7 +258,7 @@ impl<'a> PartWriter<'a> {
         loop {
             self.check()?;
             if let Some(mut slot) = self.slots.take(PATIENCE) {
-                slot.buffers.plain.resize(FRAME, 0);
+                slot.buffers.plain.ready();
                 return Ok(OpenFrame {
                     slot,
                     fill: 0,
@@ -270,6 +274,9 @@ impl<'a> PartWriter<'a> {
             return Err(DeviceError::Cancelled.into());
         }
         if self.signals.failed.load(Ordering::Acquire) {
+            if let Some(error) = self.reads.failed() {
+                return Err(error);
+            }
             self.encoders = None;
             let error = self.collect().err();
             return Err(error.unwrap_or(DeviceError::Cancelled).into());
@@ -279,19 +286,57 @@ impl<'a> PartWriter<'a> {
 
     /// Gives the open frame to the workers.
     fn submit(&mut self) {
-        let (Some(frame), Some(encoders)) = (self.frame.take(), &self.encoders) else {
+        let frame = self.frame.take().filter(|frame| frame.fill > 0);
+        if let Some(frame) = frame {
+            self.spawn(frame, None);
+        }
+    }
+
+    fn spawn(&mut self, frame: OpenFrame, later: Option<Later>) {
+        let Some(encoders) = &self.encoders else {
             return;
         };
-        if frame.fill == 0 {
-            return;
+        if let Some(later) = &later {
+            later.reads.begin();
         }
         encoders.spawn(Filled {
             number: self.submitted,
             slot: frame.slot,
             length: frame.fill,
             windows: frame.windows,
+            later,
         });
         self.submitted += 1;
+    }
+
+    /// Hands the next window of the open file, all of it, to the workers, who read it themselves.
+    fn read_later(
+        &mut self,
+        source: &Arc<dyn PieceSource>,
+        path: &Arc<Path>,
+    ) -> Result<(), EngineError> {
+        self.submit();
+        let at = self.length();
+        let mut frame = self.fresh_frame()?;
+        frame.fill = FRAME;
+        self.frame = Some(frame);
+        let mut window = Window::open(self.entries.len().saturating_sub(1), at, 0);
+        window.add(at, FRAME);
+        self.window = Some(window);
+        self.close_window(WINDOW);
+        self.bytes += WINDOW;
+        self.grow(WINDOW)?;
+        let later = Later {
+            source: Arc::clone(source),
+            path: Arc::clone(path),
+            at,
+            reads: Arc::clone(&self.reads),
+        };
+        if let Some(frame) = self.frame.take() {
+            self.spawn(frame, Some(later));
+        }
+        self.pause(FRAME);
+        Ok(())
     }
 
     /// Ends the open window at `length`; its data stays where it is.
@@ -473,6 +518,28 @@ impl PartSink for PartWriter<'_> {
             total += read as u64;
         }
         Ok(total)
+    }
+
+    fn read_pieces(
+        &mut self,
+        source: Arc<dyn PieceSource>,
+        length: u64,
+        path: &Path,
+    ) -> Result<(), EngineError> {
+        let whole: Arc<Path> = Arc::from(path);
+        for _ in 0..length / WINDOW {
+            self.read_later(&source, &whole)?;
+        }
+        let tail = length % WINDOW;
+        let mut reader = InOrder::new(source.as_ref(), length - tail, length);
+        self.read_from(&mut reader, tail, path).map(drop)
+    }
+
+    fn settle(&mut self) -> Result<(), EngineError> {
+        while !self.reads.all_ended(PATIENCE) {
+            self.check()?;
+        }
+        self.reads.failed().map_or(Ok(()), Err)
     }
 
     fn hole(&mut self, length: u64) -> Result<(), EngineError> {

@@ -15,6 +15,7 @@ use crate::estimate::{self, Agenda, Known};
 use crate::facts::capability;
 use crate::graph::{GraphError, full_name};
 use crate::resolve::plan::{Backup, CopyScope, Method, ResolvedPlan, ServiceId};
+use crate::resolve::zone;
 
 mod frame;
 mod past;
@@ -129,7 +130,7 @@ pub fn ahead(
     days: u32,
 ) -> Result<Timeline, GraphError> {
     let agenda = Agenda::of(plan, known, now);
-    let zone = TimeZone::get(&plan.timezone.value).ok();
+    let zone = zone::find(&plan.timezone.value);
     let (Some(agenda), Some(zone)) = (agenda, zone) else {
         // says which zone is missing and what to install
         crate::graph::calendar(plan)?;
