@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crossbeam_channel::Receiver;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+use super::record::content;
 use super::{Catalog, CatalogError};
 use crate::media::manifest::{Manifest, PartHeader};
 use crate::media::{Device, DeviceError, log, name, part, tomb};
@@ -25,11 +27,18 @@ impl Owner {
     }
 }
 
-/// Manifests that are in memory at once.
-const AT_ONCE: usize = 1024;
+/// Manifests that are read at a time; as many wait to be written down.
+const AT_ONCE: usize = 512;
 
-/// What a manifest is of, and the manifest when its packs are there.
-type Found = (PartHeader, Result<Manifest, DeviceError>);
+/// Manifests that are written down as one change: each change waits for the disk.
+const ONE_CHANGE: usize = 16 * AT_ONCE;
+
+/// What a manifest is of, and the manifest with what stands for its content when its packs are
+/// there.
+type Found = (PartHeader, Result<(Manifest, String), DeviceError>);
+
+/// What came of reading some manifests.
+type Batch = Vec<Result<Found, DeviceError>>;
 
 /// Service and identity of sources.
 type Sources = BTreeSet<(String, String)>;
@@ -71,6 +80,7 @@ impl Catalog {
             foreign: Sources::new(),
             problems: Vec::new(),
         };
+        rebuild.catalog.store.unindex()?;
         for device in devices {
             let identity = device.identity()?;
             rebuild.catalog.bind_device(device.name(), &identity)?;
@@ -80,26 +90,47 @@ impl Catalog {
         for device in devices {
             rebuild.add_logs(device.as_ref())?;
         }
+        rebuild.catalog.store.index()?;
         Ok((rebuild.catalog, rebuild.problems))
     }
 }
 
 impl Rebuild<'_> {
-    /// Manifests are read on all cores and written down by the thousand.
+    /// Manifests are read on all cores, while those that were read before are written down.
     fn add_parts(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
         let pool = rayon::ThreadPoolBuilder::new().build();
         let pool = pool.map_err(|cause| self.catalog.store.unusable(cause.to_string()))?;
         let objects = part::newest(device.list(name::PARTS)?);
-        for batch in objects.chunks(AT_ONCE) {
-            let read = |object: &String| {
-                let manifest = part::read(device, object)?;
-                let header = manifest.header.clone();
-                Ok((header, whole(manifest, device)))
-            };
-            let found: Vec<Result<Found, DeviceError>> =
-                pool.install(|| batch.par_iter().map(read).collect());
+        let (sender, batches) = crossbeam_channel::bounded::<Batch>(1);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                for batch in objects.chunks(AT_ONCE) {
+                    let read = batch.par_iter().map(|object| read(device, object));
+                    if sender.send(pool.install(|| read.collect())).is_err() {
+                        // whoever writes has given up and says why
+                        return;
+                    }
+                }
+            });
+            let written = self.write_down(&batches, device);
+            drop(batches);
+            if reader.join().is_err() {
+                let cause = "the thread that reads manifests ended unexpectedly";
+                return Err(self.catalog.store.unusable(cause.to_owned()));
+            }
+            written
+        })
+    }
+
+    fn write_down(
+        &mut self,
+        batches: &Receiver<Batch>,
+        device: &dyn Device,
+    ) -> Result<(), CatalogError> {
+        let mut batches = batches.iter().peekable();
+        while batches.peek().is_some() {
             self.catalog.store.gather()?;
-            for found in found {
+            for found in batches.by_ref().take(ONE_CHANGE / AT_ONCE).flatten() {
                 match found {
                     Ok((header, manifest)) => self.add_part(&header, manifest, device)?,
                     Err(error) => self.problems.push(problem(error)?),
@@ -113,7 +144,7 @@ impl Rebuild<'_> {
     fn add_part(
         &mut self,
         header: &PartHeader,
-        manifest: Result<Manifest, DeviceError>,
+        manifest: Result<(Manifest, String), DeviceError>,
         device: &dyn Device,
     ) -> Result<(), CatalogError> {
         let source = (header.service.clone(), header.identity.clone());
@@ -123,8 +154,9 @@ impl Rebuild<'_> {
         }
         self.own.insert(source);
         match manifest {
-            Ok(manifest) => {
-                if let Err(error) = self.catalog.record_part(&manifest, device.name()) {
+            Ok((manifest, content)) => {
+                let name = device.name();
+                if let Err(error) = self.catalog.record_known(&manifest, &content, name) {
                     self.problems.push(conflict(error)?);
                 }
             }
@@ -161,6 +193,21 @@ impl Rebuild<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads a manifest and looks for its packs.
+fn read(device: &dyn Device, object: &str) -> Result<Found, DeviceError> {
+    let manifest = part::read(device, object)?;
+    let header = manifest.header.clone();
+    let whole = whole(manifest, device).and_then(|manifest| {
+        let content = content(&manifest).map_err(|detail| DeviceError::Damaged {
+            device: device.name().to_owned(),
+            object: object.to_owned(),
+            detail,
+        });
+        content.map(|content| (manifest, content))
+    });
+    Ok((header, whole))
 }
 
 /// Gives the manifest back when all its packs are there in full length.

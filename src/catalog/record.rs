@@ -34,9 +34,19 @@ impl Catalog {
     /// When SQLite fails; [`CatalogError::Unusable`] when another part is known by this id.
     pub fn record_part(&mut self, manifest: &Manifest, device: &str) -> Result<(), CatalogError> {
         let content = content(manifest).map_err(|cause| self.store.unusable(cause))?;
+        self.record_known(manifest, &content, device)
+    }
+
+    /// As [`Catalog::record_part`]; `content` is that of the manifest.
+    pub(super) fn record_known(
+        &mut self,
+        manifest: &Manifest,
+        content: &str,
+        device: &str,
+    ) -> Result<(), CatalogError> {
         let part = manifest.header.part.clone();
         let known: String = self.store.write(|db| {
-            insert_part(db, manifest, &content)?;
+            insert_part(db, manifest, content)?;
             let sql = "SELECT content FROM part WHERE part = ?1";
             let mut look = db.prepare_cached(sql)?;
             let known: String = look.query_row([&part], |row| row.get(0))?;
@@ -180,7 +190,7 @@ impl Catalog {
 }
 
 /// The hash that stands for all that a manifest says.
-fn content(manifest: &Manifest) -> Result<String, String> {
+pub(super) fn content(manifest: &Manifest) -> Result<String, String> {
     let bytes = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
     Ok(blake3::hash(&bytes).to_hex().to_string())
 }

@@ -99,6 +99,13 @@ CREATE INDEX IF NOT EXISTS part_service ON part (service);
 CREATE INDEX IF NOT EXISTS held_device ON held (device, object);
 ";
 
+/// Takes the ways to find parts away while very many are added.
+pub(super) const NO_INDEX: &str = "
+DROP INDEX IF EXISTS part_component;
+DROP INDEX IF EXISTS part_service;
+DROP INDEX IF EXISTS held_device;
+";
+
 /// Brings the tables of version 1 to version 2.
 pub(super) const FROM_1: &str = "
 CREATE TABLE condemned (

@@ -101,8 +101,15 @@ impl Store {
         }
     }
 
+    /// Finds copies slowly until [`Store::index`]: many are about to be added. Opening the file
+    /// makes the ways again, too.
+    pub(super) fn unindex(&self) -> Result<(), CatalogError> {
+        let gone = self.db.execute_batch(schema::NO_INDEX);
+        gone.map_err(|cause| sqlite(&self.path, &cause))
+    }
+
     /// Ways to find copies by name; they are not part of the version.
-    fn index(&self) -> Result<(), CatalogError> {
+    pub(super) fn index(&self) -> Result<(), CatalogError> {
         let made = self.db.execute_batch(schema::INDEX);
         made.map_err(|cause| self.opening(&cause))
     }

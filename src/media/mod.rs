@@ -8,6 +8,13 @@
 //!   Everything else is another error.
 //! - Before the first write of a run the device's identity file is read; a device that is not
 //!   planc's, or another one than the catalog knows, is refused.
+//!
+//! # Why there is no SFTP device
+//! The library behind `bucket` speaks to object stores and HTTP only. The libraries that speak SFTP
+//! either start a foreign `ssh` program or are a whole SSH client in an asynchronous runtime, and
+//! the protocol version that servers have (3) promises neither a rename that does not replace nor
+//! a durable write: both are extensions of one server. A copy there could not keep this contract.
+//! Where SFTP is all there is, mount it as a folder and let `planc device certify` judge the mount.
 
 pub mod bucket;
 pub mod certify;
@@ -25,6 +32,7 @@ pub mod name;
 mod opened;
 pub mod pack;
 pub mod part;
+pub mod patience;
 pub mod run_log;
 pub mod sealed;
 pub mod tomb;
@@ -167,6 +175,14 @@ pub enum DeviceError {
         /// How far it is ahead; negative when it is behind.
         seconds: i64,
     },
+    /// The device took an order and gave no answer.
+    #[error("device {device} gives no answer: nothing came of a write for {seconds} s")]
+    Hung {
+        /// The device.
+        device: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The run was cancelled while the device worked.
     #[error("cancelled")]
     Cancelled,
@@ -196,7 +212,8 @@ impl DeviceError {
             | Self::Away { device, .. }
             | Self::Sealed { device, .. }
             | Self::Denied { device, .. }
-            | Self::Skewed { device, .. } => Some(device),
+            | Self::Skewed { device, .. }
+            | Self::Hung { device, .. } => Some(device),
             Self::Cancelled => None,
         }
     }
@@ -221,11 +238,12 @@ impl DeviceError {
                 "create the folder or mount the device, then run `planc device init NAME`"
             }
             Self::Foreign { .. } => {
-                "check `path` in the inventory; `planc device init NAME` claims an empty folder"
+                "check `path`, `bucket` and `prefix` in the inventory, or which volume is in the \
+                 slot; `planc device init NAME` claims an empty folder, bucket or volume set"
             }
             Self::Full { .. } => {
-                "free space, enlarge the device, or shorten `retain`; then run again, \
-                 with `--resume` if a run broke off"
+                "free space, enlarge the device or add volumes, or shorten `retain`; then run \
+                 again, with `--resume` if a run broke off"
             }
             Self::ReadOnly { .. } => {
                 "remount it writable or correct its permissions, then run again, \
@@ -252,6 +270,10 @@ impl DeviceError {
                 "check `access_key`, `secret_key` and the rights of that account in the inventory"
             }
             Self::Skewed { .. } => "set the clock of this host by a time server, then run again",
+            Self::Hung { .. } => {
+                "look at the device, its cable or its mount and the system log; the next run asks \
+                 it anew and brings what it lacks from a stored copy"
+            }
             Self::Cancelled => "run again with `--resume`",
         }
     }

@@ -19,6 +19,7 @@ use crate::engine::{Engine, SourceSpec};
 use crate::facts::holdings::{Holdings, Position};
 use crate::media::Device;
 use crate::media::part::WriteSettings;
+use crate::media::patience::Patience;
 use crate::media::tomb::Manifests;
 use crate::resolve::plan::Codec;
 
@@ -33,6 +34,8 @@ pub struct Context {
     pub calls: Vec<Call>,
     /// Devices that the run goes on without.
     pub dropped: Dropped,
+    /// How long a device that gives no answer is waited for.
+    pub patience: Patience,
     /// A device fell behind in this run: none is waited for again.
     pub slow: AtomicBool,
     /// Engines by service.
@@ -129,6 +132,7 @@ impl Context {
         let slow = self.slow.load(Ordering::Relaxed);
         WriteSettings {
             throttle,
+            patience: self.patience,
             grace: if slow {
                 Duration::ZERO
             } else {

@@ -40,7 +40,8 @@ fn is_dead(device: &dyn Device, error: &DeviceError) -> bool {
         | DeviceError::Full { .. }
         | DeviceError::ReadOnly { .. }
         | DeviceError::Denied { .. }
-        | DeviceError::Skewed { .. } => true,
+        | DeviceError::Skewed { .. }
+        | DeviceError::Hung { .. } => true,
         DeviceError::Io { .. } => device.identity().is_err(),
         DeviceError::NotFound { .. }
         | DeviceError::Different { .. }

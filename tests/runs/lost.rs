@@ -10,6 +10,7 @@ use planc::engine::{SourceSpec, open};
 use planc::graph::step::{EdgeKind, StepGraph, StepKind};
 use planc::media::fault::{Fault, FaultDevice};
 use planc::media::memory::MemoryDevice;
+use planc::media::patience::Patience;
 use planc::media::{Device, part};
 use planc::resolve::plan::EngineKind;
 use planc::run::event::{EventKind, RunEvent};
@@ -60,6 +61,15 @@ fn run(
     graph: StepGraph,
     devices: &[Arc<dyn Device>],
 ) -> (RunReport, Vec<EventKind>, Catalog) {
+    run_with(folder, graph, devices, Patience::default())
+}
+
+fn run_with(
+    folder: &Path,
+    graph: StepGraph,
+    devices: &[Arc<dyn Device>],
+    patience: Patience,
+) -> (RunReport, Vec<EventKind>, Catalog) {
     std::fs::create_dir_all(folder.join("docs")).expect("folder");
     std::fs::write(folder.join("docs/a"), "a").expect("file");
     let spec = SourceSpec {
@@ -72,7 +82,10 @@ fn run(
         apart: std::collections::BTreeSet::new(),
         sets: std::collections::BTreeMap::new(),
     };
-    let mut context = Context::default();
+    let mut context = Context {
+        patience,
+        ..Context::default()
+    };
     let engine = open(&spec).expect("engine");
     context.engines.insert("docs".to_owned(), engine.into());
     for device in devices {
@@ -189,6 +202,37 @@ fn a_part_is_committed_on_one_device_before_a_slow_one_has_a_byte_and_then_there
     let parts = catalog.holdings().expect("holdings").parts;
     assert_eq!(parts[0].devices, ["one", "two"]);
     part::verify("p1", slow.as_ref(), &|_| true).expect("whole");
+}
+
+#[test]
+fn a_device_that_gives_no_answer_is_given_up_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let hung = Arc::new(Gated::new("two"));
+    let devices = [
+        Arc::new(MemoryDevice::new("one")) as Arc<dyn Device>,
+        hung.clone() as Arc<dyn Device>,
+    ];
+    // the copy to it is left to a later run
+    let mut graph = backups(&["p1", "p2"]);
+    graph
+        .edges
+        .retain(|edge| edge.to as usize + 1 < graph.steps.len());
+    graph.steps.pop();
+    let patience = Patience::of(std::time::Duration::from_secs(1));
+    let (report, events, catalog) = run_with(folder.path(), graph, &devices, patience);
+    assert!(!report.missing.is_empty(), "the promise of a copy is told");
+    let dropped = events.iter().filter_map(|event| match event {
+        EventKind::DeviceDropped { device, cause } => Some((device.as_str(), cause.as_str())),
+        _ => None,
+    });
+    let dropped: Vec<_> = dropped.collect();
+    assert_eq!(dropped.len(), 1, "it is asked once: {dropped:?}");
+    assert_eq!(dropped[0].0, "two");
+    assert!(dropped[0].1.contains("gives no answer"), "{dropped:?}");
+    let parts = catalog.holdings().expect("holdings").parts;
+    assert_eq!(parts.len(), 2);
+    assert!(parts.iter().all(|part| part.devices == ["one"]));
+    hung.gate.open();
 }
 
 #[test]

@@ -241,11 +241,14 @@ impl Assembler {
         }
     }
 
-    /// Takes the lanes away that failed.
+    /// Takes the lanes away that failed, and those that give no answer.
     fn bury(&mut self) {
         for lane in std::mem::take(&mut self.lanes.lanes) {
             if lane.queue().has_failed().is_none() {
-                self.lanes.lanes.push(lane);
+                match lane.give_up() {
+                    Some(hung) => self.result.ends.lost.push((lane.device, hung)),
+                    None => self.lanes.lanes.push(lane),
+                }
             } else if let Some(Err(error)) = lane.queue().take_end() {
                 self.result.ends.lost.push((lane.device, error));
             }

@@ -2,9 +2,11 @@
 //! and one that is slow falls behind alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::object;
 use super::queue::{Next, Order, Pulse, Queue};
+use crate::media::patience::{self, Patience};
 use crate::media::{Device, DeviceError, ObjectWriter, Put};
 
 /// One device that is being written.
@@ -16,12 +18,17 @@ pub(super) struct Lane {
     /// Whether it got the orders of every pack so far.
     pub(super) complete: bool,
     queue: Arc<Queue>,
+    limits: (Duration, Duration),
 }
 
 impl Lane {
     /// Starts the thread, which begins the first pack at once: a device that cannot be written is
     /// known before anything is read.
-    pub(super) fn start(device: &Arc<dyn Device>, pulse: &Arc<Pulse>) -> Result<Self, DeviceError> {
+    pub(super) fn start(
+        device: &Arc<dyn Device>,
+        pulse: &Arc<Pulse>,
+        patience: Patience,
+    ) -> Result<Self, DeviceError> {
         let queue = Arc::new(Queue::new(Arc::clone(pulse)));
         let (worker, inbox) = (Arc::clone(device), Arc::clone(&queue));
         let name = device.name().to_owned();
@@ -38,7 +45,23 @@ impl Lane {
             live: true,
             complete: true,
             queue,
+            limits: patience.limits(device.as_ref()),
         })
+    }
+
+    /// Whether the device gives no answer.
+    pub(super) fn hangs(&self) -> Option<DeviceError> {
+        let waited = self.queue.hangs(self.limits)?;
+        Some(patience::hung(&self.device, waited))
+    }
+
+    /// Gives the device up when it gives no answer. Its thread is left behind; what it still does
+    /// when it wakes is nothing, or an object that nobody names.
+    pub(super) fn give_up(&self) -> Option<DeviceError> {
+        let hung = self.hangs()?;
+        self.queue.abandon();
+        self.queue.close();
+        Some(hung)
     }
 
     /// The orders that wait.

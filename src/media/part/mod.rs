@@ -45,6 +45,7 @@ use std::time::Duration;
 use super::DeviceError;
 use super::keys::Seal;
 use super::manifest::{FrameRef, ManifestEntry, PackRef};
+use super::patience::Patience;
 use crate::resolve::plan::Codec;
 
 /// How a part is written.
@@ -61,6 +62,8 @@ pub struct WriteSettings {
     /// How long slower devices may hold up a device that has everything, in all, before they are
     /// left behind.
     pub grace: Duration,
+    /// How long a device that gives no answer is waited for.
+    pub patience: Patience,
 }
 
 /// Threads that may wait for the source while the others compute.
@@ -106,6 +109,7 @@ impl WriteSettings {
             threads: cores() + READING,
             memory: Self::MEMORY,
             grace: Self::GRACE,
+            patience: Patience::default(),
         }
     }
 }

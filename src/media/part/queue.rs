@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::slot::Slot;
 use crate::media::DeviceError;
@@ -74,7 +74,8 @@ struct State {
     // frames among the orders: they hold memory
     frames: usize,
     begun: bool,
-    busy: bool,
+    // since when it works at something, and whether that is a whole object
+    busy: Option<(Instant, bool)>,
     abandon: bool,
     closed: bool,
     ended: Option<Result<(), DeviceError>>,
@@ -82,8 +83,12 @@ struct State {
 
 impl Queue {
     pub(super) fn new(pulse: Arc<Pulse>) -> Self {
+        let state = State {
+            busy: Some((Instant::now(), false)),
+            ..State::default()
+        };
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             filled: Condvar::new(),
             pulse,
         }
@@ -123,7 +128,16 @@ impl Queue {
     pub(super) fn is_idle(&self) -> bool {
         let state = lock(&self.state);
         let waits = state.orders.is_empty() && !state.abandon;
-        state.begun && waits && !state.busy && state.ended.is_none()
+        state.begun && waits && state.busy.is_none() && state.ended.is_none()
+    }
+
+    /// How long it has worked at one order, when that is longer than such an order may take: the
+    /// limits are those of a write and of a whole object.
+    pub(super) fn hangs(&self, (write, object): (Duration, Duration)) -> Option<Duration> {
+        let state = lock(&self.state);
+        let (since, whole) = state.busy.filter(|_| state.ended.is_none())?;
+        let worked = since.elapsed();
+        (worked > if whole { object } else { write }).then_some(worked)
     }
 
     /// Whether the device can be written.
@@ -151,7 +165,7 @@ impl Queue {
     /// What the thread does next; what it did before is done.
     pub(super) fn next(&self) -> Next {
         let mut state = lock(&self.state);
-        state.busy = false;
+        state.busy = None;
         self.pulse.tell();
         loop {
             if std::mem::take(&mut state.abandon) {
@@ -159,7 +173,7 @@ impl Queue {
             }
             if let Some(order) = state.orders.pop_front() {
                 state.frames -= usize::from(matches!(order, Order::Frame(..)));
-                state.busy = true;
+                state.busy = Some((Instant::now(), matches!(order, Order::Publish(_))));
                 return Next::Do(order);
             }
             if state.closed {
@@ -174,7 +188,7 @@ impl Queue {
     pub(super) fn end(&self, result: Result<(), DeviceError>) {
         let mut state = lock(&self.state);
         state.clear();
-        state.busy = false;
+        state.busy = None;
         state.ended.get_or_insert(result);
         drop(state);
         self.pulse.tell();

@@ -109,7 +109,7 @@ impl<'a> PartWriter<'a> {
         // what the reader, the workers and one write on each device hold at any time
         let fixed = settings.threads + 2 + devices.len();
         let slots = Slots::new(settings.memory, fixed + 2);
-        let lanes = start_lanes(devices, slots.count() - fixed, settings.grace)?;
+        let lanes = start_lanes(devices, slots.count() - fixed, &settings)?;
         let (done, frames) = crossbeam_channel::unbounded();
         let sealed = layout.seal.as_ref();
         let encoders = Encoders::start(settings.threads, settings.codec, sealed, done);
@@ -435,11 +435,11 @@ impl<'a> PartWriter<'a> {
 fn start_lanes(
     devices: &[Arc<dyn Device>],
     queue: usize,
-    grace: Duration,
+    settings: &WriteSettings,
 ) -> Result<Lanes, DeviceError> {
     let pulse = Arc::new(Pulse::default());
     let lanes: Result<Vec<_>, _> = (devices.iter())
-        .map(|device| Lane::start(device, &pulse))
+        .map(|device| Lane::start(device, &pulse, settings.patience))
         .collect();
     let lanes = lanes?;
     loop {
@@ -449,12 +449,20 @@ fn start_lanes(
                 lanes,
                 pulse,
                 queue,
-                grace,
+                grace: settings.grace,
             });
         }
         if lanes.iter().all(|lane| lane.queue().has_failed().is_some()) {
             let error = lanes.last().and_then(|lane| lane.queue().take_end()?.err());
             return Err(error.unwrap_or_else(|| pipeline("no device was named")));
+        }
+        let mut waiting = lanes
+            .iter()
+            .filter(|lane| lane.queue().has_failed().is_none());
+        if let Some(hung) = waiting.clone().find_map(Lane::hangs)
+            && waiting.all(|lane| lane.hangs().is_some())
+        {
+            return Err(hung);
         }
         pulse.wait(seen, PATIENCE);
     }

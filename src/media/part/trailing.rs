@@ -9,9 +9,6 @@ use super::lane::Lane;
 use super::queue::Pulse;
 use crate::media::DeviceError;
 
-/// A device that moves nothing for so long is left behind.
-const STALL: Duration = Duration::from_mins(10);
-
 /// How often a waiting thread looks whether it is still wanted.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -44,7 +41,10 @@ impl Trailing {
             match lane.queue().take_end() {
                 Some(Err(error)) => ends.lost.push((lane.device, error)),
                 Some(Ok(())) if lane.complete => ends.devices.push(lane.device),
-                None if lane.complete => self.lanes.push(lane),
+                None if lane.complete => match lane.give_up() {
+                    Some(hung) => ends.lost.push((lane.device, hung)),
+                    None => self.lanes.push(lane),
+                },
                 Some(Ok(())) | None => ends.behind.push(lane.device),
             }
         }
@@ -62,24 +62,15 @@ impl Trailing {
         }
     }
 
-    /// Waits for all of them. One that stands still is left behind.
+    /// Waits for all of them; one that gives no answer is given up.
     pub(super) fn settle(&mut self, ends: &mut Ends, wanted: &dyn Fn() -> bool) {
-        let mut still = Duration::ZERO;
         loop {
             let seen = self.pulse.count();
             self.sort(ends);
             if self.lanes.is_empty() || !wanted() {
                 return;
             }
-            let moved = self.pulse.wait(seen, PATIENCE);
-            still = if moved {
-                Duration::ZERO
-            } else {
-                still + PATIENCE
-            };
-            if still >= STALL {
-                self.lanes.iter_mut().for_each(Lane::fall_behind);
-            }
+            self.pulse.wait(seen, PATIENCE);
         }
     }
 }

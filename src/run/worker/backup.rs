@@ -279,7 +279,9 @@ impl Commits {
     ) -> Result<(), StepFailure> {
         for name in devices {
             let device = task.context.device(name)?;
-            match part::commit(manifest, device.as_ref()) {
+            let own = manifest.clone();
+            let patience = task.context.patience;
+            match patience.within(device, move |device| part::commit(&own, device)) {
                 Ok(()) => {
                     task.record(Record::Part(Box::new(manifest.clone()), name.clone()));
                     self.done.push(name.clone());

@@ -4,4 +4,5 @@ mod commands;
 mod device;
 mod faults;
 mod proxy;
+mod refusals;
 mod server;
