@@ -65,10 +65,6 @@ pub(super) struct Queue {
 }
 
 #[derive(Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own about the lane"
-)]
 struct State {
     orders: VecDeque<Order>,
     // frames among the orders: they hold memory
