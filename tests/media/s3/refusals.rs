@@ -116,7 +116,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a manifest with a path that leads out",
-        give: || hostile(|manifest| manifest.entries[1].entry.path = "../canary".to_owned()),
+        give: || hostile(|manifest| manifest.entries[1].entry.path = "../canary".into()),
         says: &["restore an entry", ".."],
         next: "remove the cause",
     },
@@ -127,8 +127,8 @@ const CASES: &[Case] = &[
                 manifest.entries[0].entry.kind = EntryKind::Symlink {
                     target: "..".to_owned(),
                 };
-                manifest.entries[0].entry.path = "way".to_owned();
-                manifest.entries[1].entry.path = "way/canary".to_owned();
+                manifest.entries[0].entry.path = "way".into();
+                manifest.entries[1].entry.path = "way/canary".into();
             })
         },
         says: &["open the folder of", "way/canary"],
@@ -218,7 +218,7 @@ fn full_volume() -> Told {
 fn hostile(spoil: impl Fn(&mut Manifest)) -> Told {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
     let mut manifest = store(&small(), &[Arc::clone(&device)], "p");
-    manifest.header.part = "h".to_owned();
+    manifest.header.part = "h".into();
     spoil(&mut manifest);
     part::commit(&manifest, device.as_ref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
