@@ -98,6 +98,21 @@ fn facts_that_contradict_the_plan_are_told_with_both_numbers() {
     let (codes, message) = after("size: 400 GiB", "size: 700 GiB");
     assert_eq!(codes, ["P1109"]);
     assert!(message.contains("400 GiB"), "{message}");
+    let measured = |rates: &str| {
+        let to = format!("facts.yaml\n--- facts.yaml\n{rates}\n");
+        after("facts.yaml\n--- facts.yaml\n", &to)
+    };
+    let (codes, message) = measured("devices: {near: {write: 40 MiB/s, read: 60 MiB/s}}");
+    assert_eq!(codes, ["P1109"]);
+    assert!(
+        message.contains("70 MiB/s") && message.contains("40 MiB/s"),
+        "{message}"
+    );
+    let (codes, message) = measured("hosts: {desk: {replay: 20 MiB/s}}");
+    assert_eq!(codes, ["P1109"]);
+    assert!(message.contains("the replay speed of desk"), "{message}");
+    // faster than stated is on the safe side
+    assert_eq!(measured("devices: {near: {write: 90 MiB/s}}").0, [""; 0]);
     // what is within a tenth is no contradiction, and a smaller one is on the safe side
     assert_eq!(after("size: 400 GiB", "size: 390 GiB").0, [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! P1109: what the plan assumes is contradicted by what was measured.
+//! P1109: what the plan assumes, or the inventory states, is contradicted by what was measured.
 
 use crate::check::context::Context;
 use crate::check::found::{Found, Scope};
@@ -9,9 +9,10 @@ use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::known::stated_parts;
 use crate::quantity::float;
 use crate::quantity::{Bytes, BytesPerSecond};
-use crate::resolve::plan::{Assumption, AssumptionKind, ServiceId};
+use crate::resolve::plan::{Assumption, AssumptionKind, ResolvedPlan, ServiceId};
+use crate::source::Span;
 
-/// Measurements vary; only what is more than this above the assumption contradicts it.
+/// Measurements vary; only what is worse than stated by more than this factor contradicts it.
 const TOLERANCE: f64 = 1.1;
 
 pub(super) static RULE: Rule = Rule {
@@ -23,7 +24,8 @@ pub(super) static RULE: Rule = Rule {
     explanation: "`assume` states what is not measured yet. Here the survey found more than a tenth \
         above it: more data, more change or more log than the plan counts with. Estimates use \
         the larger of both, but a plan that says otherwise misleads its readers. Update the \
-        assumption or remove it, because the facts are there now.",
+        assumption or remove it, because the facts are there now. The same holds for rates in the \
+        inventory: a device or host that was measured more than a tenth slower than stated.",
     bad: orders!(
         "\
 assume {
@@ -77,6 +79,41 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
             .help("update the plan or remove the line; estimates use the larger");
         out.push(Scope::Plan, finding);
     }
+    for (what, said, found, span) in slower(context.plan, facts) {
+        let message = format!("{what} is stated as {said}; measured {found}");
+        let finding = Diagnostic::new(RULE.code, message, span, "stated here")
+            .subject(what)
+            .help("correct the inventory, or remove the rate there; estimates use the smaller");
+        out.push(Scope::Plan, finding);
+    }
+}
+
+/// Rates of the inventory that were measured lower: what, stated, measured, and where it stands.
+fn slower(
+    plan: &ResolvedPlan,
+    facts: &MeasuredFacts,
+) -> Vec<(String, BytesPerSecond, BytesPerSecond, Span)> {
+    let mut rates = Vec::new();
+    for device in &plan.devices {
+        let Some((write, read)) = facts.devices.get(&device.name) else {
+            continue;
+        };
+        let span = device.inventory_span.unwrap_or(device.span);
+        for (word, said, found) in [("write", device.write, write), ("read", device.read, read)] {
+            let what = format!("the {word} speed of {}", device.name);
+            rates.push((what, said, *found, span));
+        }
+    }
+    for (name, found) in &facts.hosts {
+        if let Some(host) = plan.hosts.get(name) {
+            let what = format!("the replay speed of {name}");
+            rates.push((what, host.replay, *found, host.span));
+        }
+    }
+    let both = rates.into_iter();
+    both.filter_map(|(what, said, found, span)| Some((what, said?, found?, span)))
+        .filter(|(_, said, found, _)| above(said.0, found.0))
+        .collect()
 }
 
 struct Contradiction {
@@ -158,8 +195,8 @@ fn rates(
     facts.services.get(&service.name).copied()
 }
 
-fn above(found: f64, said: f64) -> bool {
-    found > said * TOLERANCE
+fn above(worse: f64, better: f64) -> bool {
+    worse > better * TOLERANCE
 }
 
 fn share(share: f64) -> String {
