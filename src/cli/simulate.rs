@@ -5,6 +5,7 @@ use std::io::Write;
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use jiff::Unit;
 
 use crate::check::proof::Row;
 use crate::cli::args::{NowArgs, PlanArgs};
@@ -88,7 +89,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         mishaps: !args.calm,
     };
     let refuse = |error| graph_error(&error);
-    let play = world.play(args.now.now(), trial).map_err(refuse)?;
+    // whole seconds, because the moment is written into the words that play a loss again
+    let begin = args.now.now().round(Unit::Second);
+    let begin = begin.unwrap_or_else(|_| args.now.now());
+    let play = world.play(begin, trial).map_err(refuse)?;
     let rows = loaded.proofs.iter();
     let mut rows: Vec<&Row> = rows.filter(|row| row.loss.is_some()).collect();
     let others = if args.every_loss {

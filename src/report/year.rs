@@ -91,22 +91,27 @@ fn fate(fate: &Fate) -> [String; 10] {
     ]
 }
 
-fn case(year: &Year, fate: &Fate, sample: &Sample) -> [String; 6] {
+/// The words after `planc simulate` that play a loss again.
+fn again(year: &Year, fate: &Fate, sample: &Sample) -> String {
     let calm = if year.trial.mishaps { "" } else { " --calm" };
     let every = match fate.limit {
         Some(_) => "",
         None => " --every-loss",
     };
+    format!(
+        "--now {} --days {} --seed {}{calm}{every} --replay {}.{}",
+        year.begin, year.trial.days, year.trial.seed, fate.promise, sample.number
+    )
+}
+
+fn case(year: &Year, fate: &Fate, sample: &Sample) -> [String; 6] {
     [
         fate.words.clone(),
         sample.at.strftime("%F %T").to_string(),
         Loss::Case(sample.case.clone()).words(),
         lost(sample),
         sample.took.map_or_else(|| "?".to_owned(), seconds),
-        format!(
-            "--days {} --seed {}{calm}{every} --replay {}.{}",
-            year.trial.days, year.trial.seed, fate.promise, sample.number
-        ),
+        again(year, fate, sample),
     ]
 }
 
@@ -147,12 +152,12 @@ pub fn json(plan: &str, year: &Year) -> String {
         "runs": year.runs.len(),
         "over_lower_bound": year.over_bound(),
         "steps_of_unknown_length": year.unknown,
-        "promises": year.fates.iter().map(fate_json).collect::<Vec<_>>(),
+        "promises": year.fates.iter().map(|fate| fate_json(year, fate)).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
 
-fn fate_json(fate: &Fate) -> Value {
+fn fate_json(year: &Year, fate: &Fate) -> Value {
     let worst = fate.worst.as_ref().map(|sample| {
         json!({
             "number": sample.number,
@@ -161,6 +166,7 @@ fn fate_json(fate: &Fate) -> Value {
             "lost_s": sample.lost,
             "took_s": sample.took,
             "story": sample.story,
+            "again": again(year, fate, sample),
         })
     });
     json!({

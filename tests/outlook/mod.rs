@@ -6,6 +6,7 @@ mod fetching;
 mod figures;
 mod matrix;
 mod pictures;
+mod played;
 mod random;
 mod refined;
 mod soundness;
