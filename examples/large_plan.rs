@@ -1,29 +1,33 @@
-//! Writes `large.plan` and `large.yaml` with a given number of components into a folder: one
-//! policy over many PostgreSQL services, each with its base and nine tablespaces. Used by the
-//! benchmark of `planc check`.
+//! Writes `large.plan`, `large.yaml` and `large.facts.yaml` with a given number of components into
+//! a folder: one policy over many PostgreSQL services, each with its base and nine tablespaces, or
+//! as many as asked for. All is known that the proofs need. Used by the benchmark of `planc check`.
 //!
-//! `large_plan FOLDER COMPONENTS`
+//! `large_plan FOLDER COMPONENTS [COMPONENTS OF A SERVICE]`
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Components of one service: the base and its tablespaces.
+/// Components of one service unless said otherwise: the base and its tablespaces.
 const PER_SERVICE: usize = 10;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, count] = args.as_slice() else {
-        return refuse("usage: large_plan FOLDER COMPONENTS");
+    let (folder, counts) = match args.split_first() {
+        Some((folder, counts @ ([_] | [_, _]))) => (folder, counts),
+        _ => return refuse("usage: large_plan FOLDER COMPONENTS [COMPONENTS OF A SERVICE]"),
     };
-    let Ok(components) = count.parse::<usize>() else {
-        return refuse(&format!("{count} is not a number of components"));
+    let counts: Result<Vec<usize>, _> = counts.iter().map(|count| count.parse()).collect();
+    let Ok([components, rest @ ..]) = counts.as_deref() else {
+        return refuse("the counts are not numbers");
     };
-    let services = components.div_ceil(PER_SERVICE);
+    let each = rest.first().copied().unwrap_or(PER_SERVICE).max(1);
+    let services = components.div_ceil(each);
     let folder = Path::new(folder);
     let written = std::fs::write(folder.join("large.plan"), plan(services))
-        .and_then(|()| std::fs::write(folder.join("large.yaml"), inventory(services)));
+        .and_then(|()| std::fs::write(folder.join("large.yaml"), inventory(services, each)))
+        .and_then(|()| std::fs::write(folder.join("large.facts.yaml"), facts(services, each)));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("cannot write into {}: {error}", folder.display())),
@@ -83,20 +87,48 @@ fn plan(services: usize) -> String {
     )
 }
 
-fn inventory(services: usize) -> String {
+/// Sizes, changes and rates: everything fits its windows, and every promise can be proved.
+fn facts(services: usize, each: usize) -> String {
+    let mut text = String::from("measured: 2026-03-01\ncomponents:\n");
+    for service in 0..services {
+        let _ = writeln!(
+            text,
+            "  svc{service}/base/base: {{size: 60 MiB, change: 2%/day}}"
+        );
+        for space in 1..each {
+            let key = format!("svc{service}/tablespace/ts{space}");
+            let _ = writeln!(text, "  {key}: {{size: 40 MiB, change: 1%/day}}");
+        }
+    }
+    text.push_str("services:\n");
+    for service in 0..services {
+        let _ = writeln!(
+            text,
+            "  svc{service}: {{log_rate: 4 MiB/h, log_peak: 64 KiB/s}}"
+        );
+    }
+    text
+}
+
+fn inventory(services: usize, each: usize) -> String {
     let mut text = String::from(
         "inventory: 1\n\
          sites: {near_site: {}, far_site: {}}\n\
          hosts:\n  bk1: {site: near_site}\n  bk2: {site: far_site}\n",
     );
     for host in 0..services.div_ceil(20) {
-        let disks: Vec<String> = (0..4).map(|disk| format!("d{disk}: {{}}")).collect();
+        let disks: Vec<String> = (0..4)
+            .map(|disk| format!("d{disk}: {{read: 1 GiB/s, write: 1 GiB/s}}"))
+            .collect();
         let disks = disks.join(", ");
-        let _ = writeln!(text, "  pg{host}: {{site: near_site, disks: {{{disks}}}}}");
+        let _ = writeln!(
+            text,
+            "  pg{host}: {{site: near_site, replay: 50 MiB/s, write: 1 GiB/s, disks: {{{disks}}}}}"
+        );
     }
     text.push_str("services:\n");
     for service in 0..services {
-        let spaces: Vec<String> = (1..PER_SERVICE)
+        let spaces: Vec<String> = (1..each)
             .map(|space| format!("ts{space}: d{}", space % 4))
             .collect();
         let _ = writeln!(
@@ -108,8 +140,9 @@ fn inventory(services: usize) -> String {
         );
     }
     text.push_str(
-        "devices:\n  near: {host: bk1, path: /backup/near, write: 2 GiB/s}\n  \
-         far: {host: bk2, path: /backup/far, write: 1 GiB/s}\n",
+        "devices:\n  near: {host: bk1, path: /backup/near, write: 2 GiB/s, read: 2 GiB/s}\n  \
+         far: {host: bk2, path: /backup/far, write: 1 GiB/s, read: 1 GiB/s}\n\
+         facts: large.facts.yaml\n",
     );
     text
 }

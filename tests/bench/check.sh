@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# `planc check` of generated plans with 1 000 to 100 000 components: time, memory, cost of each.
+# `planc check` of generated plans with 1 000 to 100 000 components in services of ten, and with
+# 100 000 in 1 000 services, of which everything is known: time, memory, cost of each. ONE=1 uses
+# one core.
 # tests/bench/check.sh [ROUNDS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-5}
 work=${BENCH_DIR:-/tmp/planc-bench}/check
-mkdir -p "$work"
-cargo build --release --quiet --bins --examples
-for n in 1000 10000 100000; do
-    mkdir -p "$work/$n"
-    target/release/examples/large_plan "$work/$n" "$n"
+on=${ONE:+taskset -c 0 }
+cargo build --release --quiet --bin planc --example large_plan
+for case in 1000/10 10000/10 100000/10 100000/100; do
+    n=${case%/*}
+    mkdir -p "$work/$case"
+    target/release/examples/large_plan "$work/$case" "$n" "${case#*/}"
     python3 tests/bench/measure.py "$rounds" \
-        "$n-components=target/release/planc check $work/$n/large.plan"
+        "$n-by-${case#*/}=${on}target/release/planc check $work/$case/large.plan"
 done
