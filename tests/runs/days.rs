@@ -20,10 +20,7 @@ fn the_days_behind_show_what_was_planned_beside_what_was_done() {
         ))
     };
     let text = shown("text");
-    assert!(
-        text.starts_with("shop [test]: 9 days that are over"),
-        "{text}"
-    );
+    assert!(text.starts_with("shop [test]: the last 9 days"), "{text}");
     let lines = |band: &str, label: &str| {
         let mut lines: Vec<&str> = text.lines().filter(|line| line.contains(band)).collect();
         lines.retain(|line| line.contains(label));

@@ -60,9 +60,14 @@ pub fn beside(
     let unplanned = unplanned.filter(|((kind, _), _)| *kind == BandKind::Device);
     all.extend(unplanned.map(|((kind, name), marks)| named(kind, &name, marks)));
     all.sort_by_key(|band| band.kind);
-    let days = planned.seconds / 86_400.0;
+    let days = (planned.seconds / 86_400.0).round();
+    let last = if days > 1.0 {
+        format!("the last {days:.0} days")
+    } else {
+        "the last day".to_owned()
+    };
     Timeline {
-        title: format!("{}: {days:.0} days that are over", super::named(plan)),
+        title: format!("{}: {last}", super::named(plan)),
         bands: all,
         curves: paired(planned.curves, curves),
         ..planned
