@@ -14,9 +14,8 @@ const PER_SERVICE: usize = 10;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, counts) = match args.split_first() {
-        Some((folder, counts @ ([_] | [_, _]))) => (folder, counts),
-        _ => return refuse("usage: large_plan FOLDER COMPONENTS [COMPONENTS OF A SERVICE]"),
+    let Some((folder, counts @ ([_] | [_, _]))) = args.split_first() else {
+        return refuse("usage: large_plan FOLDER COMPONENTS [COMPONENTS OF A SERVICE]");
     };
     let counts: Result<Vec<usize>, _> = counts.iter().map(|count| count.parse()).collect();
     let Ok([components, rest @ ..]) = counts.as_deref() else {
