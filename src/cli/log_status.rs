@@ -14,6 +14,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::log::name_of;
 use crate::cli::site::{Site, known_service};
+use crate::cli::stream;
 use crate::engine::postgres::PostgresSpec;
 use crate::engine::postgres::chains::{State, Stretch, TimelineProof};
 use crate::engine::postgres::lsn::{Lsn, Segment, SegmentSize};
@@ -45,6 +46,7 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     for name in &names {
         archives.push(archive(&mut site, name)?);
     }
+    let streams = stream::standings(&site);
     let mut logs = site.holdings()?.logs;
     logs.retain(|log| !names.contains(&log.service));
     let mut out = std::io::stdout().lock();
@@ -53,17 +55,28 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
             let chains: Vec<_> = chains(&logs, |_, _| true).iter().map(chain_json).collect();
             let archives: Vec<_> = archives.iter().map(archive_json).collect();
             let value = json!({
-                "format": "planc-log-status/1", "chains": chains, "archives": archives
+                "format": "planc-log-status/1", "chains": chains, "archives": archives,
+                "streams": streams
             });
             writeln!(out, "{value:#}")?;
         }
-        Form::Human => write!(out, "{}", human(&logs, &archives))?,
+        Form::Human => {
+            write!(out, "{}", human(&logs, &archives))?;
+            for one in &streams {
+                writeln!(out, "{}", one.words())?;
+            }
+        }
     }
     let lost = archives.iter().filter_map(|one| one.standing.as_ref());
     let lost = lost
         .flat_map(|one| &one.timelines)
         .any(|one| one.count(State::Lost) > 0);
-    Ok(if lost { Exit::Findings } else { Exit::Ok })
+    let late = streams.iter().any(|one| one.trouble.is_some());
+    Ok(if lost || late {
+        Exit::Findings
+    } else {
+        Exit::Ok
+    })
 }
 
 fn archive(site: &mut Site, service: &str) -> Result<Looked, CliError> {

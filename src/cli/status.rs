@@ -12,6 +12,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
+use crate::cli::stream::{self, StreamStatus};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::next_due;
 use crate::quantity::Duration;
@@ -36,6 +37,7 @@ struct Status {
     format: &'static str,
     components: Vec<ComponentStatus>,
     logs: Vec<LogStatus>,
+    streams: Vec<StreamStatus>,
     jobs: Vec<JobStatus>,
     devices: Vec<DeviceStatus>,
     unfinished: Vec<UnfinishedRun>,
@@ -101,6 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     }
     let good = status.components.iter().all(|one| one.last.is_some())
         && status.devices.iter().all(|one| one.trouble.is_none())
+        && status.streams.iter().all(|one| one.trouble.is_none())
         && status.damaged.is_empty()
         && status.run_log.is_empty();
     Ok(if good { Exit::Ok } else { Exit::Findings })
@@ -114,6 +117,7 @@ fn gather(site: &mut Site, now: Timestamp) -> Result<Status, CliError> {
         format: "planc-status/1",
         components: components(site, &holdings),
         logs: logs(site, &holdings),
+        streams: stream::standings(site),
         jobs: jobs.collect(),
         devices: devices(site),
         unfinished: unfinished(site)?,
@@ -271,6 +275,7 @@ fn human(status: &Status, now: Timestamp) -> String {
             _ => format!("log of {service}: NOTHING STORED"),
         });
     }
+    lines.extend(status.streams.iter().map(StreamStatus::words));
     for one in &status.jobs {
         lines.push(match one.next {
             None => format!("job {}: never due", one.job),

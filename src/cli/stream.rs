@@ -1,8 +1,11 @@
 //! `planc log stream`: receives the log of a PostgreSQL service as it is written. It stays in the
 //! foreground, for a supervisor of services to keep running.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
+
+use serde::Serialize;
 
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
@@ -10,9 +13,11 @@ use crate::cli::load;
 use crate::cli::log_status;
 use crate::cli::site::{self, Site};
 use crate::cli::wal;
+use crate::engine::postgres::lag::{self, SlotLag};
 use crate::engine::postgres::receive::{self, Lag, ReceiveRequest};
 use crate::media::name;
 use crate::quantity::Bytes;
+use crate::resolve::plan::ResolvedPlan;
 use crate::run::Stop;
 
 /// Arguments of `planc log stream`.
@@ -40,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let loaded = load::loaded_without_facts(&args.plan, NowArgs::default())?;
     let push = wal::streamed(&args.service, &loaded)?;
     let state = site::places(&loaded)?.state;
-    let bound = bound(&args.service, &loaded);
+    let bound = bound(loaded.plan.plan(), &args.service);
     let site = Site::of(loaded, NowArgs::default())?;
     let spec = log_status::spec(&site, &args.service)?;
     let folder = state.join("streams").join(name::escape(&args.service));
@@ -73,12 +78,101 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
 }
 
 /// The lag that the plan allows.
-fn bound(service: &str, loaded: &load::Loaded) -> Option<u64> {
-    let plan = loaded.plan.plan();
+fn bound(plan: &ResolvedPlan, service: &str) -> Option<u64> {
     let archives = plan.archives.iter();
     let own = archives.filter(|one| plan.service(one.service).name == service);
     let bounds = own.flat_map(|one| &one.streams).filter_map(|one| one.lag);
     bounds.map(|lag| lag.0).min()
+}
+
+/// How the stream of a service stands.
+#[derive(Debug, Serialize)]
+pub(super) struct StreamStatus {
+    service: String,
+    slot: String,
+    /// Bytes that the receiver has not durably.
+    behind: Option<u64>,
+    /// The lag that the plan allows.
+    allowed: Option<u64>,
+    /// What is wrong with it.
+    pub(super) trouble: Option<String>,
+}
+
+impl StreamStatus {
+    pub(super) fn words(&self) -> String {
+        let (service, slot) = (&self.service, &self.slot);
+        let behind = self
+            .behind
+            .map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
+        match &self.trouble {
+            None => format!("stream of {service}: {behind} behind on slot {slot}"),
+            Some(trouble) => format!("stream of {service}: {trouble}"),
+        }
+    }
+}
+
+/// Asks the server of every service whose log the plan streams, by the slot that a stream takes
+/// when it is told no other.
+pub(super) fn standings(site: &Site) -> Vec<StreamStatus> {
+    let plan = site.plan.plan();
+    let streamed = plan.archives.iter().filter(|one| !one.streams.is_empty());
+    let services: BTreeSet<&str> = streamed
+        .map(|one| plan.service(one.service).name.as_str())
+        .collect();
+    services
+        .into_iter()
+        .map(|service| standing(site, service))
+        .collect()
+}
+
+fn standing(site: &Site, service: &str) -> StreamStatus {
+    let slot = slot_of(service);
+    let allowed = bound(site.plan.plan(), service);
+    let found = log_status::spec(site, service)
+        .map_err(|error| error.message)
+        .and_then(|spec| lag::look(&spec, &slot).map_err(|error| error.to_string()));
+    let (behind, trouble) = judged(service, &slot, found, allowed);
+    StreamStatus {
+        service: service.to_owned(),
+        slot,
+        behind,
+        allowed,
+        trouble,
+    }
+}
+
+/// The lag, and what is wrong.
+fn judged(
+    service: &str,
+    slot: &str,
+    found: Result<Option<SlotLag>, String>,
+    allowed: Option<u64>,
+) -> (Option<u64>, Option<String>) {
+    let start = format!("start `planc log stream {service}`");
+    match found {
+        Err(cause) => (None, Some(format!("it cannot be asked: {cause}"))),
+        Ok(None) => (
+            None,
+            Some(format!("the server has no slot {slot}: {start}")),
+        ),
+        Ok(Some(lag)) => {
+            let bytes = Bytes(lag.bytes.unwrap_or(0));
+            let trouble = if lag.lost {
+                let words = "the server has let go of log that it needs; drop the slot";
+                Some(format!(
+                    "slot {slot}: {words}, then {start} and take a new full"
+                ))
+            } else if !lag.active {
+                Some(format!(
+                    "nobody receives on slot {slot}, {bytes} behind: {start}"
+                ))
+            } else {
+                let late = allowed.filter(|most| bytes.0 > *most).map(Bytes);
+                late.map(|most| format!("{bytes} behind, the plan allows {most}"))
+            };
+            (lag.bytes, trouble)
+        }
+    }
 }
 
 fn words(service: &str, lag: &Lag, bound: Option<u64>) -> String {
@@ -107,4 +201,40 @@ fn slot_of(service: &str) -> String {
         }
     };
     format!("planc_{}", service.chars().map(plain).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_judged_by_its_slot() {
+        let slot = |active, bytes, lost| SlotLag {
+            active,
+            bytes: Some(bytes),
+            lost,
+        };
+        let cases = [
+            (Err("down".to_owned()), Some("cannot be asked: down")),
+            (
+                Ok(None),
+                Some("no slot planc_shop: start `planc log stream shop`"),
+            ),
+            (Ok(Some(slot(false, 0, false))), Some("nobody receives")),
+            (Ok(Some(slot(false, 9, true))), Some("has let go of log")),
+            (
+                Ok(Some(slot(true, 11, false))),
+                Some("the plan allows 10 B"),
+            ),
+            (Ok(Some(slot(true, 10, false))), None),
+        ];
+        for (found, words) in cases {
+            let (_, trouble) = judged("shop", "planc_shop", found, Some(10));
+            match (trouble, words) {
+                (Some(told), Some(words)) => assert!(told.contains(words), "{told}"),
+                (None, None) => {}
+                (told, words) => panic!("{told:?} {words:?}"),
+            }
+        }
+    }
 }

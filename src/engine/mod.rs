@@ -53,7 +53,7 @@ pub use entry::{Entry, EntryKind};
 pub use error::{EngineError, Retry};
 pub use log::{Archived, LogHeld, LogRange, LogSink, TransactionSummary};
 pub use lost::Lost;
-pub use restore::{RestoreSession, Wanted};
+pub use restore::{GoOn, RestoreSession, Wanted};
 pub use spec::{SourceSpec, TableSet};
 pub use survey::Survey;
 

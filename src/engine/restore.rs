@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{EndedBackup, EngineError, Entry, LogRange};
 use crate::facts::holdings::Position;
@@ -26,8 +27,41 @@ pub enum Wanted {
     Beside(File),
 }
 
+/// Asked during what takes long; says no when somebody wants it to end.
+#[derive(Clone)]
+pub struct GoOn(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl GoOn {
+    /// From what knows it.
+    #[must_use]
+    pub fn new(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    /// Whether to go on.
+    #[must_use]
+    pub fn yes(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl Default for GoOn {
+    fn default() -> Self {
+        Self::new(|| true)
+    }
+}
+
+impl std::fmt::Debug for GoOn {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "GoOn({})", self.yes())
+    }
+}
+
 /// A restored copy that is being built in a staging folder.
 pub trait RestoreSession: Send {
+    /// Whom to ask, from now on, whether to go on; who takes long and does not ask ends late.
+    fn heed(&mut self, _go_on: &GoOn) {}
+
     /// Puts components that lie outside the result elsewhere, by name.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ impl OpenError {
                 "write `volumes: 8, volume_size: 100 GiB, library: {{folder: PATH}}` for `{device}`"
             ),
             Self::Away { help, .. } => help.clone(),
-            Self::Target(EngineError::Refused { .. }) => {
+            Self::Target(EngineError::Refused { .. } | EngineError::NotASource { .. }) => {
                 "name another place with `--to PATH`; nothing was changed".to_owned()
             }
             Self::Engine { cause, .. } | Self::Target(cause) => cause.help().to_owned(),

@@ -308,3 +308,32 @@ fn a_chain_without_its_middle_leaves_the_older_way_back() {
         "{dry}"
     );
 }
+
+#[test]
+fn a_merge_that_is_killed_goes_on() {
+    let site = Site::incremental(versions()[0]);
+    bulk(&site);
+    site.good("run");
+    let mut killed = 0;
+    for records in [2, 3, 4] {
+        site.cluster
+            .sql("update bulk set t = t || '.' where i % 900 = 0");
+        a_second();
+        site.good("run nightly");
+        let known = site.journal_records();
+        if kill_at(&site, "merge nightly", known + records) {
+            killed += 1;
+            site.good("run --resume");
+        }
+        // what was half merged is no part, and the whole chain stays a way back
+        let dry = site.good("restore shop --to merged --dry-run");
+        assert_eq!(dry.matches("fetch-part").count(), 2, "{dry}");
+    }
+    assert!(killed >= 1, "none of 3 was killed");
+    site.good("run wal");
+    let rows = sum(&site.cluster);
+    site.good("restore shop --to merged --yes");
+    let merged = site.restored("merged");
+    assert_eq!(sum(&merged), rows);
+    is_sound(&merged);
+}

@@ -79,7 +79,7 @@ fn story(site: &Site) -> Story {
 
 #[test]
 fn a_service_is_copied_and_restored_to_every_kind_of_target() {
-    for version in versions() {
+    for version in [15, 16, 18] {
         let site = Site::new(version);
         let story = story(&site);
         let status = site.good("status");

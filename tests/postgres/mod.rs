@@ -4,6 +4,7 @@
 mod ahead;
 mod archive;
 mod backup;
+mod bad_input;
 mod campaign;
 mod chains;
 mod cluster;

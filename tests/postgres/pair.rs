@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::cluster::{Cluster, own, tools};
-use super::site::Site;
+use super::site::{Site, incremental};
 use super::standby::{catch_up, follow};
 
 const SWITCHOVER: &str = r#"
@@ -35,7 +35,7 @@ impl Pair {
     /// A primary with a copy of everything, and a standby that follows it.
     pub(crate) fn new(version: u32) -> Self {
         let site = Site::with(version, |plan| {
-            let plan = plan.replace(
+            let plan = incremental(plan).replace(
                 "  tablespace hot\n",
                 "  tablespace hot\n  standby shop_dub at dub\n",
             );

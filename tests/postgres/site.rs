@@ -88,6 +88,15 @@ recovery dropped_for_good {
 }
 "#;
 
+/// A full now and then, and what changed between.
+pub(crate) fn incremental(plan: &str) -> String {
+    let full = "  physical full every day at 02:00\n";
+    let both = "  physical full every 30d\n  physical incremental every 1s\n";
+    assert!(plan.contains(full));
+    let plan = plan.replace(full, both).replace("window 7d", "window 40d");
+    plan.replace("window 8d", "window 41d")
+}
+
 /// A running service; everything is removed at the end.
 pub(crate) struct Site {
     pub(crate) cluster: Cluster,
@@ -102,13 +111,7 @@ impl Site {
 
     /// As [`Site::new`], with a full now and then and what changed between.
     pub(crate) fn incremental(version: u32) -> Self {
-        let full = "  physical full every day at 02:00\n";
-        let both = "  physical full every 30d\n  physical incremental every 1s\n";
-        Self::with(version, |plan| {
-            assert!(plan.contains(full));
-            let plan = plan.replace(full, both).replace("window 7d", "window 40d");
-            plan.replace("window 8d", "window 41d")
-        })
+        Self::with(version, incremental)
     }
 
     /// As [`Site::new`], with a plan that is changed.

@@ -39,13 +39,32 @@ fn the_work_goes_over_and_the_old_primary_follows() {
         client.check(pair.primary());
         follows(&pair);
         // the new history is archived; copies and restores go on with it
-        pair.site.good("run wal nightly");
+        let told = pair.site.good("run wal nightly");
+        assert!(told.contains("changed pages of"), "{told}");
         let told = pair.site.good("log status");
         assert!(told.contains("timeline 2, from timeline 1"), "{told}");
         pair.site.good("restore shop --to back --yes");
         let restored = pair.site.restored("back");
         assert_eq!(restored.ask("select count(*) from after_it"), "1");
+        from_the_standby(&mut pair);
     }
+}
+
+/// What changed is copied from the standby, on top of copies of both primaries before it.
+fn from_the_standby(pair: &mut Pair) {
+    let primary = pair.primary();
+    primary.sql("create table later as select generate_series(1, 700) i");
+    pair.meet();
+    std::thread::sleep(Duration::from_secs(1));
+    pair.flip();
+    let told = pair.site.good("run nightly wal");
+    assert!(told.contains("changed pages of"), "{told}");
+    let hot = pair.site.path("later-hot").display().to_string();
+    pair.site.good(&format!(
+        "restore shop --to later --relocate hot={hot} --yes"
+    ));
+    let restored = pair.site.restored("later");
+    assert_eq!(restored.ask("select count(*) from later"), "700");
 }
 
 /// One server takes writes, and the other one gets them.

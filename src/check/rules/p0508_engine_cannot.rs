@@ -50,7 +50,8 @@ backup nightly of service notes {
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     for (id, backup) in backups(context.plan) {
         for take in &backup.takes {
-            if let Some(finding) = unable(context.plan, backup, take) {
+            let finding = unable(context.plan, backup, take);
+            if let Some(finding) = finding.or_else(|| unnamed(context.plan, backup, take)) {
                 out.push(Scope::Backup(id), finding);
             }
         }
@@ -69,6 +70,32 @@ fn unable(plan: &ResolvedPlan, backup: &Backup, take: &Take) -> Option<Diagnosti
     });
     let (message, help) = reasons.into_iter().next()?;
     let finding = Diagnostic::new(RULE.code, message, take.span, "not with this engine");
+    Some(
+        finding
+            .subject(subject(&backup.name, &backup.origin))
+            .help(help),
+    )
+}
+
+/// A logical copy of a whole PostgreSQL service is one of each database that is declared.
+fn unnamed(plan: &ResolvedPlan, backup: &Backup, take: &Take) -> Option<Diagnostic> {
+    let mut targets = backup.targets.iter().map(|id| plan.component(*id));
+    let base = targets.find(|part| {
+        let service = plan.service(part.service);
+        let mut all = plan
+            .components_of(part.service)
+            .map(|id| plan.component(id));
+        part.kind == ComponentKind::Base
+            && service.engine == EngineKind::Postgresql
+            && !all.any(|one| one.kind == ComponentKind::Database)
+    })?;
+    if take.method != Method::Logical {
+        return None;
+    }
+    let name = &plan.service(base.service).name;
+    let message = format!("no database of `{name}` is declared: a logical copy would hold nothing");
+    let finding = Diagnostic::new(RULE.code, message, take.span, "copies nothing");
+    let help = format!("declare each `database NAME` in `service {name}`, or in the inventory");
     Some(
         finding
             .subject(subject(&backup.name, &backup.origin))

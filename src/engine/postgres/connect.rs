@@ -181,6 +181,8 @@ pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError 
             return EngineError::Refused { what, cause };
         }
         // the server is down, restarting, or the session was cut
+        let next = "is the server up, and `connect` in the inventory right?";
+        let cause = format!("{cause}; {next}");
         return EngineError::Busy { what, cause };
     };
     let cause = match (
@@ -214,6 +216,11 @@ fn next_action(code: &SqlState, message: &str) -> Option<&'static str> {
     }
     if *code != SqlState::INSUFFICIENT_PRIVILEGE {
         return None;
+    }
+    if message.contains("replication") {
+        return Some(
+            "give the role REPLICATION, and let pg_hba.conf allow it replication sessions",
+        );
     }
     let writes = ["database", "schema", "table", "relation"];
     if writes.iter().any(|word| message.contains(word)) {

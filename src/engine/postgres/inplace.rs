@@ -21,7 +21,9 @@ use super::target::Target;
 use super::write::Writer;
 use super::{PostgresSpec, base, control, fence, ground, instance, positions, read, scope, sound};
 use crate::engine::restore::WHOLE;
-use crate::engine::{EndedBackup, EngineError, Entry, LogRange, Lost, RestoreSession, Wanted};
+use crate::engine::{
+    EndedBackup, EngineError, Entry, GoOn, LogRange, Lost, RestoreSession, Wanted,
+};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
@@ -52,6 +54,7 @@ pub struct InPlaceRestore {
     timeline: Option<Timeline>,
     replayed: Option<Replayed>,
     told: Vec<String>,
+    go_on: GoOn,
 }
 
 impl InPlaceRestore {
@@ -90,6 +93,7 @@ impl InPlaceRestore {
             timeline: before.map(|file| file.timeline),
             replayed: None,
             told: Vec::new(),
+            go_on: GoOn::default(),
         })
     }
 
@@ -209,6 +213,7 @@ impl InPlaceRestore {
             at_least: self.at_least,
             patience: PATIENCE,
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
+            go_on: self.go_on.clone(),
             keeps_log: true,
         };
         replay.run(|instance| sound::check(instance, &self.data, &[]))
@@ -265,6 +270,10 @@ impl InPlaceRestore {
 }
 
 impl RestoreSession for InPlaceRestore {
+    fn heed(&mut self, go_on: &GoOn) {
+        self.go_on = go_on.clone();
+    }
+
     fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
         let notes = PartNotes::parse(ended)?;
         // what builds on the part before goes over it, where that was put

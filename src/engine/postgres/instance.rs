@@ -19,7 +19,7 @@ use super::connect::refused;
 use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::read;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, GoOn};
 use crate::media::keys::withhold;
 
 const PAUSE: Duration = Duration::from_millis(20);
@@ -89,17 +89,29 @@ impl Instance {
     /// Waits until it takes writes; a session in the database `postgres`.
     ///
     /// # Errors
-    /// [`EngineError::NotReached`] with the server's words when it ends or does not open in time.
-    pub fn wait_open(&mut self, patience: Duration) -> Result<Client, EngineError> {
+    /// [`EngineError::NotReached`] with the server's words when it ends or does not open in time;
+    /// [`EngineError::Busy`] when it is not to go on.
+    pub fn wait_open(&mut self, patience: Duration, go_on: &GoOn) -> Result<Client, EngineError> {
         let deadline = Instant::now() + patience;
         let config = self.config("postgres");
-        let mut client = self.first_session(&config, deadline)?;
+        let mut client = self.first_session(&config, deadline, go_on)?;
         self.spec.user = superuser(&mut client)?;
         self.client("postgres")
     }
 
-    fn first_session(&mut self, config: &Config, deadline: Instant) -> Result<Client, EngineError> {
+    fn first_session(
+        &mut self,
+        config: &Config,
+        deadline: Instant,
+        go_on: &GoOn,
+    ) -> Result<Client, EngineError> {
         loop {
+            if !go_on.yes() {
+                return Err(EngineError::Busy {
+                    what: "the recovered server".to_owned(),
+                    cause: "it replays, and was asked to end".to_owned(),
+                });
+            }
             if self.ended()? {
                 return Err(EngineError::NotReached(self.told()));
             }

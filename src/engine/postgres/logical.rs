@@ -10,7 +10,7 @@ use postgres::Client;
 use super::connect::refused;
 use super::instance::{Instance, InstanceSpec};
 use super::{PostgresSpec, instance};
-use crate::engine::{EngineError, Rows};
+use crate::engine::{EngineError, GoOn, Rows};
 
 /// How long a recovered server may take to open.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -37,7 +37,7 @@ pub fn open(spec: &PostgresSpec, restored: &Path) -> Result<Instance, EngineErro
         log: None,
         settings: Vec::new(),
     })?;
-    drop(instance.wait_open(PATIENCE)?);
+    drop(instance.wait_open(PATIENCE, &GoOn::default())?);
     Ok(instance)
 }
 

@@ -42,6 +42,7 @@ mod ground;
 pub mod increment;
 pub mod inplace;
 pub mod instance;
+pub mod lag;
 mod layers;
 pub mod logical;
 pub mod merge;

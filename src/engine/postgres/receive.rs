@@ -19,7 +19,7 @@ use super::connect::{self, refused};
 use super::lsn::WalFile;
 use super::push::{self, PushRequest};
 use super::server::ServerFacts;
-use super::{PostgresSpec, instance};
+use super::{PostgresSpec, instance, lag};
 use crate::engine::{EngineError, Retry};
 use crate::media::keys::withhold;
 
@@ -177,17 +177,8 @@ impl Receiver {
 
     /// Bytes that the server has durably and the receiver has not reported as durable.
     fn measure(&mut self, request: &ReceiveRequest) -> Result<u64, EngineError> {
-        let query = "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() \
-                     else pg_current_wal_flush_lsn() end \
-                     - coalesce(r.flush_lsn, s.restart_lsn))::int8 \
-                     from pg_replication_slots s \
-                     left join pg_stat_replication r on r.pid = s.active_pid \
-                     where s.slot_name = $1";
-        let row = self.client.query_opt(query, &[&request.slot]);
-        let what = || format!("measure the stream of {}", request.spec.service);
-        let row = row.map_err(|error| refused(what(), &error))?;
-        let bytes: Option<i64> = row.and_then(|row| row.get(0));
-        Ok(u64::try_from(bytes.unwrap_or(0)).unwrap_or(0))
+        let found = lag::ask(&mut self.client, &request.spec.service, &request.slot)?;
+        Ok(found.and_then(|slot| slot.bytes).unwrap_or(0))
     }
 
     /// Stores what is finished and lets go of it. A device that fails keeps it here.

@@ -8,7 +8,7 @@ use super::files::cannot;
 use super::instance::{Instance, InstanceSpec};
 use super::lsn::{Lsn, Timeline};
 use super::target::Target;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, GoOn};
 
 /// A recovery to be run.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Replay {
     pub user: String,
     /// The cluster goes on where it is: what it has not archived yet is kept until it can.
     pub keeps_log: bool,
+    /// Asked until it has opened.
+    pub go_on: GoOn,
 }
 
 /// How a recovery ended.
@@ -56,7 +58,7 @@ impl Replay {
         while_open: impl FnOnce(&Instance) -> Result<(), EngineError>,
     ) -> Result<Replayed, EngineError> {
         let mut instance = Instance::start(self.instance())?;
-        drop(instance.wait_open(self.patience)?);
+        drop(instance.wait_open(self.patience, &self.go_on)?);
         let replayed = self.judge()?;
         while_open(&instance)?;
         instance.stop()?;

@@ -24,7 +24,7 @@ use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
 use super::{FormatError, PostgresSpec, base, fence, instance, read, sound};
-use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession, Wanted};
+use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
@@ -56,6 +56,7 @@ pub struct ClusterRestore {
     target: Option<Target>,
     /// The damaged folder that is restored onto; none when the copy is built aside.
     ground: Option<Ground>,
+    go_on: GoOn,
 }
 
 impl ClusterRestore {
@@ -118,6 +119,7 @@ impl ClusterRestore {
             restore_command: None,
             target: None,
             ground: None,
+            go_on: GoOn::default(),
         })
     }
 
@@ -320,6 +322,7 @@ impl ClusterRestore {
             at_least: assembly.stop,
             patience: PATIENCE,
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
+            go_on: self.go_on.clone(),
             keeps_log: self.ground.is_some(),
         };
         let data = self.data_directory();
@@ -386,6 +389,10 @@ impl ClusterRestore {
 }
 
 impl RestoreSession for ClusterRestore {
+    fn heed(&mut self, go_on: &GoOn) {
+        self.go_on = go_on.clone();
+    }
+
     fn relocate(&mut self, places: &BTreeMap<String, PathBuf>) -> Result<(), EngineError> {
         self.scope.relocate(places)
     }

@@ -123,7 +123,8 @@ pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         task.context.sessions.put_bracket(component, bracket);
         return Ok(done);
     }
-    let mut written = transfer(task, &mut bracket)?;
+    let service = service_of(component);
+    let mut written = super::room::watched(task, service, || transfer(task, &mut bracket))?;
     tell(task, &mut written);
     let done = increment::judge(&mut bracket, StepDone::moved(written.bytes));
     bracket.written = Some(written);

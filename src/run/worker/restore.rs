@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Task;
 use crate::engine::restore::WHOLE;
-use crate::engine::{Engine, EngineError, Lost};
+use crate::engine::{Engine, EngineError, GoOn, Lost};
 use crate::facts::holdings::Position;
 use crate::graph::step::{RecoveryTarget, StepKind};
 use crate::media::{log, part};
@@ -175,6 +175,8 @@ pub(super) fn replay(
                 return Err(StepFailure::stopped());
             }
         }
+        let stop = task.stop.clone();
+        building.session.heed(&GoOn::new(move || !stop.asked()));
         let reached = building.session.reach(until, reached)?;
         let position = building.session.position();
         if !reached {

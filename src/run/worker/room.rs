@@ -1,11 +1,17 @@
 //! The watch over log space: backup mode makes a source write more log, so it is not entered where
 //! the log is about to reach what the plan allows, or the end of its file system.
 
+use std::time::Duration;
+
+use crossbeam_channel::RecvTimeoutError;
+
 use super::Task;
 use crate::engine::{LogHeld, Retry};
 use crate::quantity::Bytes;
 use crate::run::message::StepFailure;
 
+/// How often it is looked at while a copy runs.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Pieces of log that must fit beside what is there.
 const PIECES: u64 = 4;
 
@@ -21,6 +27,27 @@ pub(super) fn check(task: &Task<'_>, service: &str) -> Result<(), StepFailure> {
             "see that the log is archived (`planc log status`), let the server checkpoint, \
              then run again",
         )
+    })
+}
+
+/// Does what takes long, and looks meanwhile at the room for log: where it becomes too little, people
+/// are told while they can still act. The copy goes on, since backup mode itself holds no log; parts
+/// that have not entered it are refused by [`check`].
+pub(super) fn watched<T>(task: &Task<'_>, service: &str, work: impl FnOnce() -> T) -> T {
+    let (ended, wait) = crossbeam_channel::bounded::<()>(0);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // ends when the sender goes with the work
+            while wait.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                if let Err(short) = check(task, service) {
+                    task.warn(format!("{}: no other part enters it", short.cause));
+                    return;
+                }
+            }
+        });
+        let done = work();
+        drop(ended);
+        done
     })
 }
 

@@ -20,7 +20,7 @@ use crate::engine::postgres::instance::{self, Instance, InstanceSpec};
 use crate::engine::postgres::tables::Link;
 use crate::engine::postgres::write::Writer;
 use crate::engine::postgres::{PostgresSpec, sound};
-use crate::engine::{EndedBackup, EngineError, Entry, LogRange, RestoreSession};
+use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
 
@@ -96,7 +96,7 @@ impl DumpRestore {
         let bootstrap = newest.bootstrap.clone();
         self.init(&server, &bootstrap)?;
         let mut instance = self.start(server, &bootstrap)?;
-        drop(instance.wait_open(PATIENCE)?);
+        drop(instance.wait_open(PATIENCE, &GoOn::default())?);
         self.roles(&instance, &bootstrap)?;
         self.fill(&instance, &client)?;
         self.link(&instance)?;
