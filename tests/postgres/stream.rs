@@ -92,6 +92,15 @@ fn until(site: &Path, what: &str, done: impl Fn() -> bool) {
     }
 }
 
+fn log_status(site: &Path) -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_planc"))
+        .args(["log", "status", "--format", "json", "--plan"])
+        .arg(site.join("shop.plan"))
+        .output()
+        .expect("planc starts");
+    serde_json::from_slice(&output.stdout).expect("an object")
+}
+
 #[test]
 fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     let cluster = Cluster::create(18);
@@ -124,16 +133,23 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     until(site, "what waited is stored", || {
         objects(site).len() >= before + 3
     });
+    let stream_now = log_status(site)["streams"][0].clone();
+    assert!(
+        stream_now["trouble"].is_null() && stream_now["behind"].is_u64(),
+        "{stream_now}"
+    );
     assert_eq!(stream.end(), 0);
     assert!(told().contains("behind"), "{}", told());
 
     // what is stored is what the server wrote, without a gap
-    let output = Command::new(env!("CARGO_BIN_EXE_planc"))
-        .args(["log", "status", "--format", "json", "--plan"])
-        .arg(site.join("shop.plan"))
-        .output()
-        .expect("planc starts");
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
+    let told = log_status(site);
+    let trouble = told["streams"][0]["trouble"]
+        .as_str()
+        .expect("it has ended");
+    assert!(
+        trouble.contains("nobody receives on slot planc_shop"),
+        "{told}"
+    );
     let stretches = &told["archives"][0]["timelines"][0]["stretches"];
     assert_eq!(stretches[0]["state"], "found", "{told}");
     let found = stretches[0]["segments"].as_u64().expect("a number");
