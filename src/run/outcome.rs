@@ -421,13 +421,14 @@ fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
         });
         match history {
             Some(history) if ended.outcome == Some(Outcome::Done) => {
-                let part = match &step.kind {
+                // a commit knows what was stored, the copy what was read
+                let moved = match &step.kind {
                     StepKind::CommitPart { part, .. } => copied.get(part.as_str()).copied(),
-                    _ => Some(ended.elapsed),
+                    _ => Some((ended.elapsed, ended.bytes)),
                 };
-                if let Some(took) = part.filter(|_| !ended.earlier) {
+                if let Some((took, bytes)) = moved.filter(|_| !ended.earlier) {
                     history.seconds += took.as_secs_f64();
-                    history.bytes += ended.bytes;
+                    history.bytes += bytes;
                 }
             }
             _ => *history = None,
@@ -456,11 +457,13 @@ fn stores(graph: &StepGraph) -> Vec<(String, String)> {
     stores.collect()
 }
 
-/// How long each part was copied, where this process did it.
-fn copied<'g>(graph: &'g StepGraph, report: &RunReport) -> BTreeMap<&'g str, Duration> {
+/// How long each part was copied and how much of it was read, where this process did it.
+fn copied<'g>(graph: &'g StepGraph, report: &RunReport) -> BTreeMap<&'g str, (Duration, u64)> {
     let steps = graph.steps.iter().zip(&report.steps);
     let copies = steps.filter_map(|(step, ended)| match &step.kind {
-        StepKind::CopyPart { part, .. } if !ended.earlier => Some((part.as_str(), ended.elapsed)),
+        StepKind::CopyPart { part, .. } if !ended.earlier => {
+            Some((part.as_str(), (ended.elapsed, ended.bytes)))
+        }
         _ => None,
     });
     copies.collect()

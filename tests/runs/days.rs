@@ -1,5 +1,7 @@
 //! Days that are over, from the journals of all their runs.
 
+use planc::catalog::Catalog;
+
 use super::site::Site;
 
 #[test]
@@ -53,4 +55,17 @@ fn the_days_behind_show_what_was_planned_beside_what_was_done() {
     let id = past[0].to_string_lossy().into_owned();
     let one = site.good(&format!("show timeline --run {id}"));
     assert!(one.contains(&format!("run {id} of shop")), "{one}");
+}
+
+#[test]
+fn a_job_is_remembered_by_what_it_read_not_by_what_it_stored() {
+    let site = Site::new();
+    // compresses to next to nothing
+    std::fs::write(site.path("docs/a.txt"), "a".repeat(400_000)).expect("file");
+    site.good("run papers --now 2026-03-01T03:00:00Z");
+    let catalog = Catalog::open(&site.path("state/shop@test/catalog.sqlite")).expect("open");
+    let jobs = catalog.holdings().expect("read").jobs;
+    let papers = jobs.iter().find(|job| job.job == "papers");
+    let bytes = papers.expect("remembered").bytes;
+    assert!((400_000..500_000).contains(&bytes), "{bytes}");
 }
