@@ -35,7 +35,7 @@ rescue='recovery one_table {
   finish within 1h
 }'
 
-# site NAME FOLDER-OF-CLUSTER PORT SOCKET DEVICE [PARTS]: a plan that keeps one cluster on one device
+# site NAME FOLDER-OF-CLUSTER PORT SOCKET DEVICE [PARTS [STATE]]: a plan that keeps one cluster on one device
 site() {
     local site=$top/planc/$1 declared="" parts="" recovery=""
     if [ -n "${6:-}" ]; then
@@ -81,7 +81,7 @@ services:
     connect: {socket: $4, port: $3, user: postgres}
 devices:
   near: {site: here, path: $5}
-state: $site/state
+state: ${7:-$site/state}
 YAML
     chown -R postgres "$site"
 }
@@ -134,13 +134,13 @@ table() {
 # the peers' cases, then planc's, over a cluster of its own that the first call makes
 many() {
     local rest=$top-many/out/f-new
-    site many "$top-many/pg/data" 54331 "$top-many/sock" "$top/planc/many/near"
+    site many "$top-many/pg/data" "$PGPORT" "$top-many/sock" "$top/planc/many/near"
     fresh many "$top/planc/many/near" "$top-many/archive.sh"
     export PLANC_MANY="$(run many run everything --quiet)" PLANC_MANY_SETUP="bash $top/planc/many/fresh.sh"
     export PLANC_MANY_STORED=$top/planc/many/near
     ROUNDS=${ROUNDS:-3} CASES=$cases bash "$harness/70_manyrel.sh"
     (
-        export BENCH_DIR=$top-many PGPORT=54331
+        export BENCH_DIR=$top-many
         . "$harness/env.sh"
         [ -e "$PGDATA/postmaster.pid" ] || pgstart
         bash "$top/planc/many/fresh.sh" && bash -c "$PLANC_MANY"
@@ -202,7 +202,7 @@ rest=$top/rest/new
 export PLANC_RESTORE="$(run main restore bench --at backup --to "$rest/planc" --relocate fast="$rest/ts/fast" --relocate slow="$rest/ts/slow" --yes --quiet)"
 export PLANC_RESTORE_SETUP="rm -rf '$rest'; install -d -o postgres '$rest' '$rest/ts'"
 # over the folder that a restore left, which is a service of its own place here
-site delta "$rest/planc" $((PGPORT + 2)) "$top/sock" "$main/near" parts
+site delta "$rest/planc" $((PGPORT + 2)) "$top/sock" "$main/near" parts "$main/state"
 export PLANC_DELTA="$(run delta restore bench --delta --at backup --yes --quiet)"
 export PLANC_DELTA_SETUP="$PLANC_RESTORE_SETUP; $PLANC_RESTORE; [ ${PERCENT:-1} = 0 ] || python3 $harness/damage.py $rest ${PERCENT:-1}"
 export PLANC_PITR="$(run main recover one_table --yes --quiet)"

@@ -6,6 +6,8 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component as PathPart, Path, PathBuf};
 
+use rustix::fs::Advice;
+
 use super::files::cannot;
 use super::layers::Layers;
 use super::notes::PartNotes;
@@ -13,6 +15,9 @@ use super::over::Over;
 use super::paste::Paste;
 use crate::engine::large::LargeWriter;
 use crate::engine::{EndedBackup, EngineError, Entry, EntryKind};
+
+/// Files that are made durable together: each is open until then.
+const TOGETHER: usize = 128;
 
 /// Writes entries; folders of the part are mapped to folders of this host.
 #[derive(Debug, Default)]
@@ -22,6 +27,8 @@ pub(super) struct Writer {
     owner: Option<(u32, u32)>,
     open: Option<(File, PathBuf, Entry)>,
     large: LargeWriter,
+    /// Files that are written and not durable yet.
+    written: Vec<(File, PathBuf)>,
     /// Changed pages on their way into the open file, and the length it will have.
     paste: Option<(Paste, u64)>,
     layers: Layers,
@@ -107,11 +114,13 @@ impl Writer {
         self.layers.begin(notes, ended)
     }
 
-    /// All entries of the part came: what it does not name any more is removed.
+    /// All entries of the part came: they are made durable, and what it does not name any more is
+    /// removed.
     ///
     /// # Errors
-    /// When a file cannot be removed.
+    /// When a file cannot be made durable or removed.
     pub(super) fn finish_part(&mut self) -> Result<(), EngineError> {
+        self.settle()?;
         for gone in self.layers.end() {
             remove(&self.place(&gone)?)?;
         }
@@ -182,16 +191,42 @@ impl Writer {
             return Ok(());
         };
         self.whole += length;
+        // what is written over in place is made durable there, where it changed
+        let later = self.over.is_none() || self.paste.is_some();
         let done = match (self.paste.take(), &mut self.over) {
             (Some((paste, known)), _) => {
                 let length = paste.end(known)?;
-                file.set_len(length).and_then(|()| file.sync_all())
+                file.set_len(length)
             }
             (None, Some(over)) => over.close(&file, length),
-            (None, None) => file.set_len(length).and_then(|()| file.sync_all()),
+            (None, None) => file.set_len(length),
         };
         done.map_err(|error| cannot("write", &path, error))?;
-        self.finish(&path, &entry)
+        self.finish(&path, &entry)?;
+        if later {
+            self.written.push((file, path));
+        }
+        if self.written.len() < TOGETHER {
+            return Ok(());
+        }
+        self.settle()
+    }
+
+    /// Makes durable what was written. The disk is told of all files before the first is waited
+    /// for, so that they share its work.
+    ///
+    /// # Errors
+    /// When a file cannot be made durable.
+    pub(super) fn settle(&mut self) -> Result<(), EngineError> {
+        for (file, _) in &self.written {
+            // only advice: it begins to write what is not written yet
+            let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+        }
+        for (file, path) in self.written.drain(..) {
+            let done = file.sync_all();
+            done.map_err(|error| cannot("make durable", &path, error))?;
+        }
+        Ok(())
     }
 
     fn finish(&self, path: &Path, entry: &Entry) -> Result<(), EngineError> {

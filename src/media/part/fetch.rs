@@ -21,7 +21,7 @@ const BATCH: u64 = 2 << 20;
 
 /// Ranges that are read ahead of the consumer. With their plaintext they are the memory of a
 /// restore; as many hide the latency of an object store.
-const AHEAD: usize = 8;
+const AHEAD: usize = 6;
 
 type Decoded = Result<Vec<Frame>, DeviceError>;
 

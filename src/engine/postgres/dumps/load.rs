@@ -314,7 +314,7 @@ impl RestoreSession for DumpRestore {
     }
 
     fn finish_part(&mut self, _ended: &EndedBackup) -> Result<(), EngineError> {
-        Ok(())
+        self.writer.settle()
     }
 
     fn apply(&mut self, _range: &LogRange, _until: &RecoveryTarget) -> Result<bool, EngineError> {
