@@ -86,14 +86,18 @@ YAML
     chown -R postgres "$site"
 }
 
-# fresh NAME DEVICE ARCHIVE-SCRIPT: a script that empties the device and sends the cluster's log there
+# fresh NAME DEVICE ARCHIVE-SCRIPT SOCKET: a script that empties the device and sends the cluster's log there. The
+# archiver never meets a device that is gone (it would rest for a minute), and a new piece of log is begun: what the
+# server archived before is gone with the device.
 fresh() {
     local site=$top/planc/$1
     cat > "$site/fresh.sh" <<FRESH
+printf '#!/bin/bash\nexit 0\n' > '$3.next' && chmod 755 '$3.next' && mv '$3.next' '$3' && sleep 1
 rm -rf '$2' '$site/state' '$site/based' && install -d -o postgres '$2'
 $as device init --all --plan $site/bench.plan > /dev/null
 printf '#!/bin/bash\nexec $planc log push --plan $site/bench.plan --service bench "\$1"\n' > '$3.next'
 chmod 755 '$3.next' && mv '$3.next' '$3'
+runuser -u postgres -- $programs/psql -XAtq -h $4 -p $PGPORT -c "select pg_logical_emit_message(false, 'x', 'y')" > /dev/null
 FRESH
 }
 
@@ -101,7 +105,7 @@ FRESH
 run() { local site=$top/planc/$1; shift; echo "cd $site && $as $* --plan $site/bench.plan"; }
 
 site main "$top/pg/data" "$PGPORT" "$top/sock" "$top/planc/main/near" parts
-fresh main "$top/planc/main/near" "$top/archive.sh"
+fresh main "$top/planc/main/near" "$top/archive.sh" "$top/sock"
 main=$top/planc/main
 sql="runuser -u postgres -- $programs/psql -XAtq -h $top/sock -p $PGPORT"
 
@@ -135,7 +139,7 @@ table() {
 many() {
     local rest=$top-many/out/f-new
     site many "$top-many/pg/data" "$PGPORT" "$top-many/sock" "$top/planc/many/near"
-    fresh many "$top/planc/many/near" "$top-many/archive.sh"
+    fresh many "$top/planc/many/near" "$top-many/archive.sh" "$top-many/sock"
     export PLANC_MANY="$(run many run everything --quiet)" PLANC_MANY_SETUP="bash $top/planc/many/fresh.sh"
     export PLANC_MANY_STORED=$top/planc/many/near
     ROUNDS=${ROUNDS:-3} CASES=$cases bash "$harness/70_manyrel.sh"
