@@ -164,9 +164,8 @@ many() {
 # a segment that is stored already, pushed many times
 startup() {
     bash "$main/fresh.sh" && bash -c "$PLANC_FULL"
-    local segment spool=$top/planc/spool times=100 push
+    local segment times=100 push
     segment=$(ls -t "$top/pg/data/pg_wal" | grep -E '^[0-9A-F]{24}$' | sort | head -1)
-    install -d -o postgres "$spool"
     push="$planc log push --plan $main/bench.plan --service bench"
     measured() {
         runuser -u postgres -- bash -c "cd $top/pg/data; time (for ((i = 0; i < $times; i++)); do $1; done)"
@@ -174,9 +173,6 @@ startup() {
     echo "$times empty programs:"; measured /bin/true
     echo "$times times planc --version:"; measured "$planc --version > /dev/null"
     echo "$times pushes of what is stored:"; measured "$push pg_wal/$segment"
-    runuser -u postgres -- bash -c "cd $top/pg/data && touch pg_wal/archive_status/$segment.ready && \
-        $push --spool $spool --idle 1 pg_wal/$segment; rm -f pg_wal/archive_status/$segment.ready"
-    echo "$times pushes of what a worker acknowledged:"; measured "$push --spool $spool pg_wal/$segment"
 }
 
 # the harness removes the folder of planc's log before each round: what finds no device makes one
