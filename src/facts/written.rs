@@ -180,7 +180,8 @@ fn scalar(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
+            // YAML breaks lines at the separators too
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),
@@ -334,6 +335,13 @@ mod tests {
         ] {
             assert_eq!(bytes(Bytes(size)), printed);
         }
+    }
+
+    #[test]
+    fn names_with_what_yaml_takes_for_a_line_break_survive() {
+        let names = ["a\u{2028}b", "a\u{2029}", "\u{feff}a", "a\u{85}b", "a\nb"];
+        let facts = facts(&names.map(str::to_owned));
+        assert_eq!(read_back(&text(&facts)), facts);
     }
 
     proptest! {
