@@ -149,7 +149,7 @@ pub static WORDS: &[WordPage] = &[
         "switchover",
         "switchover NAME { … }",
         "Moves the work to a standby in good order; `planc switchover NAME` runs it.",
-        "switchover to_dublin { fence old primary, promote orders_dub }",
+        "switchover to_dublin { promote orders_dub }",
         &["file", "policy", "for each"],
     ),
     clause(
