@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use planc::engine::memory::MemoryPart;
@@ -15,10 +14,7 @@ use planc::resolve::plan::EngineKind;
 
 use crate::engines::support::spec;
 use crate::engines::trees::picture;
-use crate::runs::site::Site;
-
-/// Longer than a file must rest before it can be told from a changed one.
-const SETTLED: Duration = Duration::from_millis(3_100);
+use crate::runs::site::{Site, settle};
 
 /// A tree with its copies.
 struct Tree {
@@ -184,7 +180,7 @@ fn chains_of_random_trees_come_back_as_they_were_at_each_copy() {
             let times = if round == 0 { 40 } else { 4 };
             (0..times).for_each(|_| shake(&tree.root(), dice));
         }
-        std::thread::sleep(SETTLED);
+        settle();
         for (tree, _) in &mut trees {
             let whole = tree.copy();
             of_changes += usize::from(round > 0 && whole.is_none());
@@ -208,7 +204,7 @@ fn of_a_tree_only_what_changed_is_stored() {
         fs::write(root.join(name), name).unwrap();
     }
     fs::write(root.join("young"), "before").unwrap();
-    std::thread::sleep(SETTLED);
+    settle();
     // as old as it was when the copy looked at it, a change of it would not show
     fs::write(root.join("young"), "before").unwrap();
     assert_eq!(tree.copy(), None, "a full copy");
@@ -221,7 +217,7 @@ fn of_a_tree_only_what_changed_is_stored() {
         .unwrap();
     file.write_all_at(b"now", (2 << 20) + 17).unwrap();
     file.set_len((4 << 20) + 9).unwrap();
-    std::thread::sleep(SETTLED);
+    settle();
     assert_eq!(tree.copy(), None, "a copy of changes");
     assert_eq!(tree.read(), ["two", "young"].into());
     let stored = tree.copies[1].0.find("large").unwrap();
@@ -240,7 +236,7 @@ fn of_a_tree_only_what_changed_is_stored() {
 fn a_chain_that_lacks_a_part_is_refused() {
     let mut tree = Tree::new();
     fs::write(tree.root().join("a"), "a").unwrap();
-    std::thread::sleep(SETTLED);
+    settle();
     (0..3).for_each(|_| drop(tree.copy()));
     let staging = tempfile::tempdir().unwrap();
     let mut session = tree.engine.restore(staging.path()).unwrap();
@@ -282,7 +278,7 @@ fn run_of(site: &Site, day: u32) -> String {
 fn a_chain_of_a_tree_survives_its_catalog_and_a_damaged_device() {
     let site = Site::of(PLAN, crate::runs::site::INVENTORY);
     fs::write(site.path("docs/large"), noise(4 << 20)).unwrap();
-    std::thread::sleep(SETTLED);
+    settle();
     run_of(&site, 1);
     let first = picture(&site.path("docs"));
     fs::write(site.path("docs/sub/b.txt"), "other").unwrap();
@@ -290,7 +286,7 @@ fn a_chain_of_a_tree_survives_its_catalog_and_a_damaged_device() {
         .write(true)
         .open(site.path("docs/large"));
     file.unwrap().write_all_at(b"now", 3 << 20).unwrap();
-    std::thread::sleep(SETTLED);
+    settle();
     let text = run_of(&site, 2);
     assert!(
         text.contains("1 files of 3000 bytes are as they were"),

@@ -217,6 +217,8 @@ fn campaign(version: u32, seed: u64, copies: usize, targets: usize) {
     }
     storm(&source, &mut dice, copies);
     let moments = clerk.finish();
+    // a time is reached when a later commit is met
+    source.sql("create table the_end ()");
     source.sql("select pg_switch_wal()");
     source.stop("fast");
     let log = log(&source);

@@ -242,7 +242,7 @@ fn the_log_rate_is_that_of_the_writer() {
 #[test]
 fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     let (cluster, _) = server(15);
-    cluster.sql("create role planc login password 'right'");
+    cluster.sql("create role planc login password 'kestrel'");
     let hba = "local all planc scram-sha-256\nlocal all postgres trust\n";
     std::fs::write(cluster.data.join("pg_hba.conf"), hba).expect("rules");
     cluster.sql("select pg_reload_conf()");
@@ -258,14 +258,14 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
         for word in needed {
             assert!(told.contains(word), "{word}: {told}");
         }
-        assert!(!told.contains("right") && !site.path().join("shop.facts.yaml").exists());
+        assert!(!told.contains("kestrel") && !site.path().join("shop.facts.yaml").exists());
     };
     refused(&[
         "service shop",
         "password authentication failed",
         "pg_hba.conf",
     ]);
-    std::fs::write(&file, "right\n").expect("a secret");
+    std::fs::write(&file, "kestrel\n").expect("a secret");
     // a role without any grant still surveys, and is told what it may not see
     let done = planc(site.path(), &["survey", "--sample", "0.1", "--no-devices"]);
     let told = text(&done);

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::crash::kill_at;
-use super::site::{NOW, Site, rows};
+use super::site::{NOW, Site, rows, settle};
 
 fn texts(site: &Site, file: &str) -> Vec<String> {
     rows(&site.path(file))
@@ -68,6 +68,7 @@ fn a_lost_journal_changes_nothing() {
     let site = Site::new();
     site.good(&format!("run --now {NOW}"));
     site.sql("INSERT INTO t (x) VALUES ('four')");
+    settle();
     let kept = site.keep();
     let line = "run nightly papers --now 2026-03-03T10:00:00Z";
     site.good(line);

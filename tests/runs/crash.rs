@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::site::{NOW, Site, rows};
+use super::site::{NOW, Site, rows, settle};
 
 /// Kills a command when the journals below the state folder have this many records; true when it
 /// was killed before it ended.
@@ -60,6 +60,7 @@ fn a_backup_killed_anywhere_resumes_to_the_same_catalog() {
     site.good(&format!("run --now {NOW}"));
     site.sql("INSERT INTO t (x) VALUES ('four')");
     std::fs::write(site.path("docs/c.txt"), "c").expect("file");
+    settle();
     let kept = site.keep();
     let line = "run nightly papers --now 2026-03-03T10:00:00Z";
     site.good(line);

@@ -211,6 +211,12 @@ impl Site {
     }
 }
 
+/// Waits until every file there is can be told from one that changes later: whether it could when it
+/// was copied is part of a copy.
+pub(crate) fn settle() {
+    std::thread::sleep(std::time::Duration::from_millis(3_100));
+}
+
 fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-a").arg(from).arg(to).status();
     assert!(status.expect("cp starts").success());
