@@ -83,14 +83,14 @@ impl Waiting<'_> {
     }
 
     fn late(&self, last: Segment, failed: Option<String>) -> EngineError {
-        let name = last.name(self.server.segment_size);
-        let cause = match failed {
-            Some(failed) => format!("the archive command fails for {failed}; see the server's log"),
-            None => format!("segment {name} is not acknowledged yet"),
-        };
-        EngineError::Busy {
-            what: format!("the log archive of {}", self.service),
-            cause,
+        let what = format!("the log archive of {}", self.service);
+        if let Some(failed) = failed {
+            // it failed all the time that was waited: trying again at once would only wait longer
+            let cause = format!("the archive command fails for {failed}; see the server's log");
+            return EngineError::Refused { what, cause };
         }
+        let name = last.name(self.server.segment_size);
+        let cause = format!("segment {name} is not acknowledged yet");
+        EngineError::Busy { what, cause }
     }
 }
