@@ -1,7 +1,7 @@
 //! Owns the SQLite file: how it is opened and checked, and how values become text in it.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
@@ -11,6 +11,8 @@ use super::{CatalogError, schema};
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks where `SQLite` does not wait by itself.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The open file.
 pub(super) struct Store {
@@ -43,12 +45,28 @@ impl Store {
         self.db.pragma_update(None, "trusted_schema", false)?;
         self.db.pragma_update(None, "cell_size_check", true)?;
         self.db.pragma_update(None, "mmap_size", 0)?;
-        let mode: String = self
-            .db
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        let mode = self.log_ahead()?;
         // a file system without shared memory keeps another mode, which needs more syncs
         let level = if mode == "wal" { "FULL" } else { "EXTRA" };
         self.db.pragma_update(None, "synchronous", level)
+    }
+
+    /// Asks for a log ahead of the file; the mode that it is in then. `SQLite` does not wait here
+    /// for another process that opens a new file at the same moment.
+    fn log_ahead(&self) -> rusqlite::Result<String> {
+        let began = Instant::now();
+        loop {
+            let mode = self
+                .db
+                .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+            let busy = mode.as_ref().is_err_and(|cause| {
+                cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+            });
+            if !busy || began.elapsed() > PATIENCE {
+                return mode;
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn check(&self) -> Result<(), CatalogError> {

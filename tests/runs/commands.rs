@@ -1,6 +1,6 @@
 //! The commands about runs from end to end, with the real binary.
 
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -152,6 +152,30 @@ fn a_second_run_says_who_works_and_refuses() {
     assert!(text.contains("`planc run --watch`, process"), "{text}");
     drop(lock);
     site.good(&format!("run --wait --now {NOW}"));
+}
+
+#[test]
+fn a_new_catalog_is_opened_by_many_commands_at_once() {
+    let site = Site::new();
+    let state = site.path("state/shop@test");
+    for _ in 0..25 {
+        for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            // the last two are only there while it is open
+            let _ = std::fs::remove_file(state.join(name));
+        }
+        let lines = ["list", "status", "list", "status", "list", "status"];
+        let start = |line| {
+            let mut command = site.command(line);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().expect("planc starts")
+        };
+        let commands: Vec<Child> = lines.into_iter().map(start).collect();
+        for command in commands {
+            let told = command.wait_with_output().expect("it ends").stderr;
+            let told = String::from_utf8_lossy(&told);
+            assert!(!told.contains("locked"), "{told}");
+        }
+    }
 }
 
 /// Waits for what a watch does in the background.
