@@ -105,7 +105,9 @@ impl Rebuild<'_> {
         std::thread::scope(|scope| {
             let reader = scope.spawn(move || {
                 for batch in objects.chunks(AT_ONCE) {
-                    let read = batch.par_iter().map(|object| read(device, object));
+                    let read = batch
+                        .par_iter()
+                        .map(|(object, length)| read(device, object, *length));
                     if sender.send(pool.install(|| read.collect())).is_err() {
                         // whoever writes has given up and says why
                         return;
@@ -180,7 +182,7 @@ impl Rebuild<'_> {
     }
 
     fn add_logs(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
-        for object in part::newest(device.list(name::LOGS)?) {
+        for (object, _) in part::newest(device.list(name::LOGS)?) {
             match log::read(device, &object) {
                 Ok(read) => {
                     let source = (read.record.service.clone(), read.record.identity.clone());
@@ -196,8 +198,8 @@ impl Rebuild<'_> {
 }
 
 /// Reads a manifest and looks for its packs.
-fn read(device: &dyn Device, object: &str) -> Result<Found, DeviceError> {
-    let manifest = part::read(device, object)?;
+fn read(device: &dyn Device, object: &str, length: u64) -> Result<Found, DeviceError> {
+    let manifest = part::read_listed(device, object, length)?;
     let header = manifest.header.clone();
     let whole = whole(manifest, device).and_then(|manifest| {
         let content = content(&manifest).map_err(|detail| DeviceError::Damaged {

@@ -46,7 +46,10 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let part = manifest.header.part.clone();
         let known: String = self.store.write(|db| {
-            insert_part(db, manifest, content)?;
+            if insert_part(db, manifest, content)? {
+                insert_held(db, &part, device)?;
+                return Ok(content.to_owned());
+            }
             let sql = "SELECT content FROM part WHERE part = ?1";
             let mut look = db.prepare_cached(sql)?;
             let known: String = look.query_row([&part], |row| row.get(0))?;
@@ -201,18 +204,19 @@ fn insert_held(db: &rusqlite::Connection, object: &str, device: &str) -> rusqlit
     Ok(())
 }
 
+/// True when no part was known by this id.
 fn insert_part(
     db: &rusqlite::Connection,
     manifest: &Manifest,
     content: &str,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let (header, ended) = (&manifest.header, &manifest.ended);
     let from = ended.from.as_ref();
     let until = ended.until.as_ref();
     let sql = "INSERT INTO part VALUES
          (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT DO NOTHING";
-    db.prepare_cached(sql)?.execute(params![
+    let added = db.prepare_cached(sql)?.execute(params![
         header.part,
         header.component,
         header.service,
@@ -231,7 +235,7 @@ fn insert_part(
         signed(manifest.stored_bytes),
         content,
     ])?;
-    Ok(())
+    Ok(added > 0)
 }
 
 fn insert_log(db: &rusqlite::Connection, record: &LogRecord) -> rusqlite::Result<()> {

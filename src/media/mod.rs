@@ -33,6 +33,7 @@ mod opened;
 pub mod pack;
 pub mod part;
 pub mod patience;
+pub mod patient;
 pub mod run_log;
 pub mod sealed;
 pub mod tomb;
@@ -175,8 +176,8 @@ pub enum DeviceError {
         /// How far it is ahead; negative when it is behind.
         seconds: i64,
     },
-    /// The device took an order and gave no answer.
-    #[error("device {device} gives no answer: nothing came of a write for {seconds} s")]
+    /// The device was asked and gave no answer.
+    #[error("device {device} gives no answer: it was waited for {seconds} s")]
     Hung {
         /// The device.
         device: String,

@@ -123,10 +123,15 @@ pub fn run(owner: &str, number: u64) -> String {
 /// plain name of a pack, manifest or log object ends so.
 #[must_use]
 pub fn plain(object: &str) -> &str {
-    match object.rsplit_once('.') {
-        Some((plain, number)) if number.parse::<u32>().is_ok() => plain,
-        _ => object,
-    }
+    split(object).0
+}
+
+/// A name without its number, and the number; 0 when it has none.
+#[must_use]
+pub fn split(object: &str) -> (&str, u32) {
+    let parted = object.rsplit_once('.');
+    let numbered = parted.and_then(|(plain, number)| Some((plain, number.parse().ok()?)));
+    numbered.unwrap_or((object, 0))
 }
 
 /// Makes a component of a name from any text; different texts give different components.

@@ -40,7 +40,10 @@
 //!
 //! Names are escaped as [`super::name`] says.
 
+use std::cell::RefCell;
 use std::io::Read;
+
+use zstd::zstd_safe::{self, DCtx, ResetDirective};
 
 use super::frame::codec_number;
 use super::keys::Seal;
@@ -68,6 +71,9 @@ const ZSTD: u8 = 2;
 
 /// Bytes of a usual segment of log.
 const USUAL: usize = 16 << 20;
+
+/// Stored bytes of a body that is inflated in little memory.
+const SMALL: usize = 64 << 10;
 
 /// Bytes of a body that are compared at a time.
 const PIECE: usize = 128 << 10;
@@ -428,8 +434,24 @@ fn inflate(codec: u8, stored: &[u8], plain: u64) -> Result<Vec<u8>, String> {
 fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
     let begin = usize::try_from(plain).unwrap_or(usize::MAX).min(USUAL) + 1;
     let mut body = Vec::with_capacity(begin);
-    decoder(stored)?.take(plain + 1).read_to_end(&mut body)?;
-    Ok(body)
+    if stored.len() > SMALL {
+        decoder(stored)?.take(plain + 1).read_to_end(&mut body)?;
+        return Ok(body);
+    }
+    INFLATER.with_borrow_mut(|inflater| {
+        let all = ResetDirective::SessionAndParameters;
+        let failed = |code| std::io::Error::other(zstd_safe::get_error_name(code));
+        inflater.reset(all).map_err(failed)?;
+        let mut decoder = zstd::stream::read::Decoder::with_context(stored, inflater);
+        decoder.window_log_max(WINDOW_LOG)?;
+        decoder.take(plain + 1).read_to_end(&mut body)?;
+        Ok(body)
+    })
+}
+
+thread_local! {
+    /// For small bodies: to make one takes longer than to inflate a usual manifest.
+    static INFLATER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
 fn decoder(stored: &[u8]) -> std::io::Result<zstd::stream::read::Decoder<'static, &[u8]>> {

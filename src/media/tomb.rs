@@ -329,9 +329,8 @@ struct Refers {
 impl Manifests {
     /// Reads what is new and forgets what is gone. The manifest `except` may be damaged.
     fn refresh(&mut self, device: &dyn Device, except: &str) -> Result<(), DeviceError> {
-        let there: BTreeSet<String> = part::newest(device.list(name::PARTS)?)
-            .into_iter()
-            .collect();
+        let listed = part::newest(device.list(name::PARTS)?).into_iter();
+        let there: BTreeSet<String> = listed.map(|(object, _)| object).collect();
         self.known.retain(|object, _| there.contains(object));
         for object in there {
             if self.known.contains_key(&object) {

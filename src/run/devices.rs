@@ -12,6 +12,7 @@ use crate::media::bucket::{self, BucketDevice, BucketSpec};
 use crate::media::directory::DirectoryDevice;
 use crate::media::keyed::KeyedDevice;
 use crate::media::keys::{KeySource, Keyring};
+use crate::media::patience::Patience;
 use crate::resolve::plan::{DeviceKind, ResolvedPlan};
 
 /// The keys of the plan, as far as they can be read on this host.
@@ -27,8 +28,8 @@ pub fn keyring(plan: &ResolvedPlan, places: &Places) -> Keyring {
 #[must_use]
 pub fn place(plan: &ResolvedPlan, places: &Places, name: &str) -> String {
     match Place::of(plan, places, name) {
-        Ok(Place::Folder(path)) => path.display().to_string(),
-        Ok(Place::Bucket(store)) => bucket::place(store),
+        Ok(Place::Folder(_, path)) => path.display().to_string(),
+        Ok(Place::Bucket(place)) => bucket::place(&place.store),
         Ok(Place::Volumes(stock)) => stock.place(),
         Err(error) => error.to_string(),
     }
@@ -37,19 +38,14 @@ pub fn place(plan: &ResolvedPlan, places: &Places, name: &str) -> String {
 /// Opens a device for reading.
 ///
 /// # Errors
-/// When it is missing or foreign, or its credentials are refused.
+/// When it is missing or foreign, gives no answer, or its credentials are refused.
 pub fn open(
     plan: &ResolvedPlan,
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let device: Arc<dyn Device> = match Place::of(plan, places, name)? {
-        Place::Folder(path) => Arc::new(DirectoryDevice::open(name, &path, None)?),
-        Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
-            Ok(BucketDevice::open(spec)?)
-        })?,
-        Place::Volumes(stock) => Arc::new(stock.open()?),
-    };
+    let place = Place::of(plan, places, name)?;
+    let device = Patience::default().opening(name, move || place.open())?;
     Ok(keyed(plan, places, device))
 }
 
@@ -62,18 +58,13 @@ pub fn open_writable(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let device: Arc<dyn Device> = match Place::of(plan, places, name)? {
-        Place::Folder(path) => Arc::new(DirectoryDevice::open_writable(name, &path, None)?),
-        Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
-            Ok(BucketDevice::open_writable(spec)?)
-        })?,
-        // whether a volume takes bytes shows when one is loaded, which is not done to look
-        Place::Volumes(stock) => Arc::new(stock.open()?),
-    };
+    let place = Place::of(plan, places, name)?;
+    let device = Patience::default().opening(name, move || place.open_writable())?;
     Ok(keyed(plan, places, device))
 }
 
-/// Claims an empty device; one that is claimed already is only opened.
+/// Claims an empty device; one that is claimed already is only opened. Takes as long as it takes:
+/// tapes are labelled one after the other.
 ///
 /// # Errors
 /// When it holds anything else.
@@ -82,36 +73,8 @@ pub fn init(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let device: Arc<dyn Device> = match Place::of(plan, places, name)? {
-        Place::Folder(path) => Arc::new(DirectoryDevice::init(name, &path)?),
-        Place::Bucket(store) => with_spec(plan, places, name, store, |spec| {
-            Ok(BucketDevice::init(spec)?)
-        })?,
-        Place::Volumes(stock) => Arc::new(stock.init()?),
-    };
+    let device = Place::of(plan, places, name)?.init()?;
     Ok(keyed(plan, places, device))
-}
-
-/// Opens a bucket in the name of the plan and its environment.
-fn with_spec(
-    plan: &ResolvedPlan,
-    places: &Places,
-    name: &str,
-    store: &Store,
-    open: impl FnOnce(BucketSpec<'_>) -> Result<BucketDevice, OpenError>,
-) -> Result<Arc<dyn Device>, OpenError> {
-    let owner = match plan.environment.as_str() {
-        "" => plan.name.clone(),
-        environment => format!("{}@{environment}", plan.name),
-    };
-    let stage = places.state.join("stage").join(name);
-    let spec = BucketSpec {
-        name,
-        store,
-        owner: &owner,
-        stage: &stage,
-    };
-    Ok(Arc::new(open(spec)?))
 }
 
 /// A device with the keys of this host.
@@ -122,23 +85,84 @@ fn keyed(plan: &ResolvedPlan, places: &Places, device: Arc<dyn Device>) -> Arc<d
     Arc::new(KeyedDevice::new(device, Arc::new(keyring(plan, places))))
 }
 
-/// Where a device lies.
-enum Place<'p> {
-    Folder(PathBuf),
-    Bucket(&'p Store),
+/// Where a device lies: its name, and what its kind needs.
+enum Place {
+    Folder(String, PathBuf),
+    Bucket(BucketPlace),
     Volumes(VolumeStock),
 }
 
-impl<'p> Place<'p> {
-    fn of(plan: &'p ResolvedPlan, places: &Places, name: &str) -> Result<Self, OpenError> {
+/// A bucket in the name of the plan and its environment.
+struct BucketPlace {
+    name: String,
+    store: Store,
+    owner: String,
+    stage: PathBuf,
+}
+
+impl BucketPlace {
+    fn new(plan: &ResolvedPlan, places: &Places, name: &str, store: &Store) -> Self {
+        let owner = match plan.environment.as_str() {
+            "" => plan.name.clone(),
+            environment => format!("{}@{environment}", plan.name),
+        };
+        Self {
+            name: name.to_owned(),
+            store: store.clone(),
+            owner,
+            stage: places.state.join("stage").join(name),
+        }
+    }
+
+    fn spec(&self) -> BucketSpec<'_> {
+        BucketSpec {
+            name: &self.name,
+            store: &self.store,
+            owner: &self.owner,
+            stage: &self.stage,
+        }
+    }
+}
+
+impl Place {
+    fn of(plan: &ResolvedPlan, places: &Places, name: &str) -> Result<Self, OpenError> {
         let device = plan.find_device(name).map(|id| plan.device(id));
         let device = device.ok_or_else(|| OpenError::NoPath(name.to_owned()))?;
         match (device.kind, &device.path, &device.store) {
-            (DeviceKind::Directory, Some(path), _) => Ok(Self::Folder(places.base.join(path))),
+            (DeviceKind::Directory, Some(path), _) => {
+                Ok(Self::Folder(name.to_owned(), places.base.join(path)))
+            }
             (DeviceKind::Directory, None, _) => Err(OpenError::NoPath(name.to_owned())),
-            (DeviceKind::S3, _, Some(store)) => Ok(Self::Bucket(store)),
+            (DeviceKind::S3, _, Some(store)) => {
+                Ok(Self::Bucket(BucketPlace::new(plan, places, name, store)))
+            }
             (DeviceKind::S3, _, None) => Err(OpenError::NoStore(name.to_owned())),
             (DeviceKind::Volumes, ..) => Ok(Self::Volumes(VolumeStock::of(device, places)?)),
         }
+    }
+
+    fn open(&self) -> Result<Arc<dyn Device>, OpenError> {
+        Ok(match self {
+            Self::Folder(name, path) => Arc::new(DirectoryDevice::open(name, path, None)?),
+            Self::Bucket(bucket) => Arc::new(BucketDevice::open(bucket.spec())?),
+            Self::Volumes(stock) => Arc::new(stock.open()?),
+        })
+    }
+
+    fn open_writable(&self) -> Result<Arc<dyn Device>, OpenError> {
+        Ok(match self {
+            Self::Folder(name, path) => Arc::new(DirectoryDevice::open_writable(name, path, None)?),
+            Self::Bucket(bucket) => Arc::new(BucketDevice::open_writable(bucket.spec())?),
+            // whether a volume takes bytes shows when one is loaded, which is not done to look
+            Self::Volumes(stock) => Arc::new(stock.open()?),
+        })
+    }
+
+    fn init(&self) -> Result<Arc<dyn Device>, OpenError> {
+        Ok(match self {
+            Self::Folder(name, path) => Arc::new(DirectoryDevice::init(name, path)?),
+            Self::Bucket(bucket) => Arc::new(BucketDevice::init(bucket.spec())?),
+            Self::Volumes(stock) => Arc::new(stock.init()?),
+        })
     }
 }

@@ -23,7 +23,7 @@ pub fn unrecorded(
         let mut objects = device.list(name::PARTS)?;
         objects.extend(device.list(name::LOGS)?);
         let objects = part::newest(objects).into_iter();
-        for object in objects.filter(|object| !known.contains(name::plain(object))) {
+        for (object, _) in objects.filter(|(object, _)| !known.contains(name::plain(object))) {
             match read(device.as_ref(), &object) {
                 Ok(record) => found.push(record),
                 // a host without the secret half cannot tell; `planc catalog rebuild` can

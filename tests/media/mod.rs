@@ -5,6 +5,7 @@
 mod catalogs;
 mod contracts;
 mod damage;
+mod durable;
 mod faults;
 mod fixture;
 mod keys;

@@ -24,7 +24,7 @@ const COMPONENT: &str = "docs/files/tree";
 
 /// The brackets of parts of one file tree, one after the other, on two devices; then a copy of
 /// the first part to the second device.
-fn backups(parts: &[&str]) -> StepGraph {
+pub(super) fn backups(parts: &[&str]) -> StepGraph {
     let mut kinds = Vec::new();
     let mut edges = Vec::new();
     for part in parts {
@@ -64,7 +64,7 @@ fn run(
     run_with(folder, graph, devices, Patience::default())
 }
 
-fn run_with(
+pub(super) fn run_with(
     folder: &Path,
     graph: StepGraph,
     devices: &[Arc<dyn Device>],

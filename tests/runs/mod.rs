@@ -8,6 +8,7 @@ mod engine_faults;
 mod execution;
 mod expire;
 mod faults;
+mod hung;
 mod leftovers;
 mod lost;
 mod make;

@@ -93,7 +93,16 @@ impl TempObject {
             Err(errno) => return Err(self.tree.write_failed("publish", name, errno.into())),
         };
         self.tree.sync(&target, name)?;
+        self.check_alive(name)?;
         Ok(put)
+    }
+
+    /// A file system that was shut down by an error can say of a folder that it is durable: XFS
+    /// does, when what the folder waited for was thrown away. It lets nobody read any more.
+    fn check_alive(&self, name: &str) -> Result<(), DeviceError> {
+        let read = self.file.read_at(&mut [0], 0);
+        read.map(drop)
+            .map_err(|cause| self.tree.write_failed("make durable", name, cause))
     }
 
     /// Makes the bytes durable without giving them a name.

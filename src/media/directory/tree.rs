@@ -203,34 +203,35 @@ impl Tree {
 
     /// Names in a folder, sorted.
     pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, DeviceError> {
-        let mut names: Vec<String> = self.read_folder(folder)?.into_iter().map(|e| e.0).collect();
+        let mut names = Vec::new();
+        self.read_folder(folder, |_, name, _| {
+            names.push(name);
+            Ok(())
+        })?;
         names.sort();
         Ok(names)
     }
 
-    fn read_folder(&self, folder: &str) -> Result<Vec<(String, FileType)>, DeviceError> {
+    /// Hands out what stands in a folder: its handle, the name, and the kind if it is told.
+    fn read_folder(
+        &self,
+        folder: &str,
+        mut each: impl FnMut(&OwnedFd, String, FileType) -> rustix::io::Result<()>,
+    ) -> Result<(), DeviceError> {
         let opened = match self.open_folder(folder) {
             Ok(opened) => opened,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
             Err(errno) => return Err(self.errno(folder, errno)),
         };
         let failed = |errno: Errno| self.io("list", folder, errno.into());
-        let mut entries = Vec::new();
         for entry in Dir::read_from(&opened).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name == "." || name == ".." {
-                continue;
+            if name != "." && name != ".." {
+                each(&opened, name, entry.file_type()).map_err(failed)?;
             }
-            let mut kind = entry.file_type();
-            if kind == FileType::Unknown {
-                let flags = AtFlags::SYMLINK_NOFOLLOW;
-                let stat = rustix::fs::statat(&opened, entry.file_name(), flags);
-                kind = FileType::from_raw_mode(stat.map_err(failed)?.st_mode);
-            }
-            entries.push((name, kind));
         }
-        Ok(entries)
+        Ok(())
     }
 
     /// All objects below a folder with their lengths.
@@ -238,22 +239,21 @@ impl Tree {
         let mut found = Vec::new();
         let mut folders = vec![folder.to_owned()];
         while let Some(folder) = folders.pop() {
-            for (name, kind) in self.read_folder(&folder)? {
+            self.read_folder(&folder, |opened, name, kind| {
                 let path = match folder.as_str() {
-                    "" if name == TMP || name == identity::FILE => continue,
-                    "" => name,
+                    "" if name == TMP || name == identity::FILE => return Ok(()),
+                    "" => name.clone(),
                     folder => format!("{folder}/{name}"),
                 };
-                match kind {
-                    _ if !name::is_valid(&path) => {}
-                    FileType::Directory => folders.push(path),
-                    FileType::RegularFile => {
-                        let (_, size) = self.open_object(&path)?;
-                        found.push((path, size));
+                if name::is_valid(&path) {
+                    match look(opened, &name, kind)? {
+                        Some((FileType::Directory, _)) => folders.push(path),
+                        Some((FileType::RegularFile, size)) => found.push((path, size)),
+                        _ => {}
                     }
-                    _ => {}
                 }
-            }
+                Ok(())
+            })?;
         }
         Ok(found)
     }
@@ -299,6 +299,25 @@ impl Tree {
             action,
             object: object.to_owned(),
             cause,
+        }
+    }
+}
+
+/// Kind and length of what stands in a folder; none when it was deleted since its name was read.
+fn look(
+    folder: &OwnedFd,
+    name: &str,
+    kind: FileType,
+) -> rustix::io::Result<Option<(FileType, u64)>> {
+    if kind == FileType::Directory {
+        return Ok(Some((kind, 0)));
+    }
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(None),
+        stat => {
+            let stat = stat?;
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            Ok(Some((kind, u64::try_from(stat.st_size).unwrap_or(0))))
         }
     }
 }

@@ -100,8 +100,17 @@ pub fn load(device: &dyn Device, part: &str) -> Result<Manifest, DeviceError> {
 /// # Errors
 /// As [`load`].
 pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, DeviceError> {
+    read_listed(device, object, device.size(object)?)
+}
+
+/// As [`read`], of an object whose length is known.
+pub(crate) fn read_listed(
+    device: &dyn Device,
+    object: &str,
+    length: u64,
+) -> Result<Manifest, DeviceError> {
     let damaged = |detail| unusable(device, object, detail);
-    if device.size(object)? > sealed::LONGEST {
+    if length > sealed::LONGEST {
         return Err(damaged("it is too long for a manifest".into()));
     }
     let bytes = device.get(object, None)?;

@@ -62,22 +62,21 @@ pub(crate) fn put(
 }
 
 /// Of a listing, the objects that count: of those with one plain name the last replacement.
-pub(crate) fn newest(listing: Vec<(String, u64)>) -> Vec<String> {
-    let mut newest: BTreeMap<String, u32> = BTreeMap::new();
-    for (object, _) in listing {
-        let plain = name::plain(&object);
-        let number = object
-            .get(plain.len() + 1..)
-            .and_then(|text| text.parse().ok());
-        let number = number.unwrap_or(0);
-        let highest = newest.entry(plain.to_owned()).or_insert(number);
-        *highest = number.max(*highest);
+pub(crate) fn newest(mut listing: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    // there are few replacements, and there may be millions of names
+    let mut highest: BTreeMap<String, u32> = BTreeMap::new();
+    for (object, _) in &listing {
+        let (plain, number) = name::split(object);
+        if number > 0 {
+            let known = highest.entry(plain.to_owned()).or_insert(number);
+            *known = number.max(*known);
+        }
     }
-    let names = newest.into_iter().map(|(plain, number)| match number {
-        0 => plain,
-        number => numbered(&plain, number),
+    listing.retain(|(object, _)| {
+        let (plain, number) = name::split(object);
+        highest.get(plain).is_none_or(|highest| *highest == number)
     });
-    names.collect()
+    listing
 }
 
 #[cfg(test)]

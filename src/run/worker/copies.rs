@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Task;
 use crate::graph::step::Depth;
+use crate::media::patient::PatientDevice;
 use crate::media::{Device, DeviceError, log, part};
 use crate::run::message::{Record, StepDone, StepFailure};
 
@@ -55,7 +56,9 @@ fn copy_to(
         task.record(Record::Log(Box::new(record), to.to_owned()));
         copied
     } else {
-        let copied = part::copy(object, holders, target.as_ref(), &progress)?;
+        let patient = PatientDevice::whole(Arc::clone(target), task.context.patience);
+        let copied = part::copy(object, holders, &patient, &progress)
+            .map_err(|error| patient.judged(error))?;
         let manifest = part::load(target.as_ref(), object)?;
         task.record(Record::Part(Box::new(manifest), to.to_owned()));
         copied

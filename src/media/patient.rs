@@ -1,0 +1,239 @@
+//! Owns the device that is waited for with patience: passes every call on in a thread of its own,
+//! and once no answer came, refuses what is asked next. Must not know what is stored.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::keys::Keyring;
+use super::patience::{Askers, Patience, hung};
+use super::volumes::VolumeDevice;
+use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed};
+
+/// A device of which every answer is waited for so long and no longer. Its writers pass bytes
+/// straight on unless it is [`PatientDevice::whole`]: lanes watch their own writes.
+pub struct PatientDevice {
+    desk: Arc<Desk>,
+    watches_writers: bool,
+}
+
+struct Desk {
+    inner: Arc<dyn Device>,
+    patience: Patience,
+    askers: Askers,
+    hung: OnceLock<Duration>,
+}
+
+impl Desk {
+    fn ask<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> Result<T, DeviceError> + Send + 'static,
+    ) -> Result<T, DeviceError> {
+        let name = self.inner.name();
+        if let Some(waited) = self.hung.get() {
+            return Err(hung(name, *waited));
+        }
+        let answer = self.askers.ask(name, limit, work);
+        if matches!(answer, Err(DeviceError::Hung { .. })) {
+            let _ = self.hung.set(limit);
+        }
+        answer
+    }
+}
+
+impl PatientDevice {
+    /// Waits so long for a device.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Device>, patience: Patience) -> Self {
+        let desk = Desk {
+            inner,
+            patience,
+            askers: Askers::default(),
+            hung: OnceLock::new(),
+        };
+        Self {
+            desk: Arc::new(desk),
+            watches_writers: false,
+        }
+    }
+
+    /// As [`PatientDevice::new`], and its writers are waited for too.
+    #[must_use]
+    pub fn whole(inner: Arc<dyn Device>, patience: Patience) -> Self {
+        Self {
+            watches_writers: true,
+            ..Self::new(inner, patience)
+        }
+    }
+
+    /// The error that counts: what follows when a device gave no answer tells nothing more.
+    #[must_use]
+    pub fn judged(&self, error: DeviceError) -> DeviceError {
+        match self.desk.hung.get() {
+            Some(waited) if error.device() == Some(self.name()) => hung(self.name(), *waited),
+            _ => error,
+        }
+    }
+
+    /// A whole object, or as long as it takes until a drive is free.
+    fn limit(&self) -> Duration {
+        let (_, object) = self.desk.patience.limits(self.desk.inner.as_ref());
+        if self.capabilities().sequential {
+            return self.desk.patience.longest();
+        }
+        object
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Device) -> Result<T, DeviceError> + Send + 'static,
+    ) -> Result<T, DeviceError> {
+        self.ask_for(self.limit(), work)
+    }
+
+    fn ask_for<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&dyn Device) -> Result<T, DeviceError> + Send + 'static,
+    ) -> Result<T, DeviceError> {
+        let inner = Arc::clone(&self.desk.inner);
+        self.desk.ask(limit, move || work(inner.as_ref()))
+    }
+
+    fn ask_about<T: Send + 'static>(
+        &self,
+        object: &str,
+        work: impl FnOnce(&dyn Device, &str) -> Result<T, DeviceError> + Send + 'static,
+    ) -> Result<T, DeviceError> {
+        let object = object.to_owned();
+        self.ask(move |inner| work(inner, &object))
+    }
+}
+
+impl Device for PatientDevice {
+    fn volume_set(&self) -> Option<&VolumeDevice> {
+        self.desk.inner.volume_set()
+    }
+
+    fn name(&self) -> &str {
+        self.desk.inner.name()
+    }
+
+    fn identity(&self) -> Result<String, DeviceError> {
+        self.ask(|inner| inner.identity())
+    }
+
+    fn create(&self) -> Result<Box<dyn ObjectWriter>, DeviceError> {
+        let inner = self.ask(|inner| inner.create())?;
+        if !self.watches_writers {
+            return Ok(inner);
+        }
+        Ok(Box::new(PatientWriter {
+            desk: Arc::clone(&self.desk),
+            limit: self.limit(),
+            inner: Some(inner),
+        }))
+    }
+
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
+        let bytes = bytes.to_vec();
+        self.ask_about(name, move |inner, name| inner.put_if_absent(name, &bytes))
+    }
+
+    fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {
+        self.ask_about(name, |inner, name| inner.get(name, range))
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        self.ask_about(name, |inner, name| inner.size(name))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
+        let prefix = prefix.to_owned();
+        let limit = self.desk.patience.longest();
+        self.ask_for(limit, move |inner| inner.list(&prefix))
+    }
+
+    fn delete(&self, name: &str) -> Result<bool, DeviceError> {
+        self.ask_about(name, |inner, name| inner.delete(name))
+    }
+
+    fn written_at(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        self.ask_about(name, |inner, name| inner.written_at(name))
+    }
+
+    fn locked_until(&self, name: &str) -> Result<Option<Timestamp>, DeviceError> {
+        self.ask_about(name, |inner, name| inner.locked_until(name))
+    }
+
+    fn space(&self) -> Result<Option<Space>, DeviceError> {
+        self.ask(|inner| inner.space())
+    }
+
+    fn speed(&self, bytes: u64) -> Result<Option<Speed>, DeviceError> {
+        self.ask(move |inner| inner.speed(bytes))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.desk.inner.capabilities()
+    }
+
+    fn keys(&self) -> &Keyring {
+        self.desk.inner.keys()
+    }
+}
+
+/// A writer whose every write is waited for; it is gone when no answer comes.
+struct PatientWriter {
+    desk: Arc<Desk>,
+    limit: Duration,
+    inner: Option<Box<dyn ObjectWriter>>,
+}
+
+impl PatientWriter {
+    fn ask<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut dyn ObjectWriter) -> Result<T, DeviceError> + Send + 'static,
+    ) -> Result<T, DeviceError> {
+        let Some(mut inner) = self.inner.take() else {
+            return Err(hung(self.desk.inner.name(), self.limit));
+        };
+        let (inner, answer) = self.desk.ask(self.limit, move || {
+            let answer = work(inner.as_mut());
+            Ok((inner, answer))
+        })?;
+        self.inner = Some(inner);
+        answer
+    }
+
+    /// As [`PatientWriter::ask`], with the answer of the system itself.
+    fn ask_io<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut dyn ObjectWriter) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let answer = self.ask(|inner| Ok(work(inner)));
+        answer.map_err(|error| io::Error::new(io::ErrorKind::TimedOut, error))?
+    }
+}
+
+impl Write for PatientWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = bytes.to_vec();
+        self.ask_io(move |inner| inner.write(&bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.ask_io(|inner| inner.flush())
+    }
+}
+
+impl ObjectWriter for PatientWriter {
+    fn publish(&mut self, name: &str) -> Result<Put, DeviceError> {
+        let name = name.to_owned();
+        self.ask(move |inner| inner.publish(&name))
+    }
+}
