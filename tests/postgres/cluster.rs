@@ -117,10 +117,7 @@ impl Cluster {
     pub(crate) fn create(version: u32) -> Self {
         let folder = folder();
         let data = folder.path().join("data");
-        let path = data.to_str().expect("a plain path");
-        let arguments = ["-D", path, "-U", "postgres", "-k", "-N", "--wal-segsize=1"];
-        let more = ["--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8"];
-        run_ok(version, "initdb", &[&arguments[..], &more[..]].concat());
+        super::template::copy(version, &data);
         let cluster = Self {
             version,
             folder,

@@ -31,5 +31,6 @@ mod standby;
 mod stream;
 mod survey;
 mod switchover;
+mod template;
 mod tls;
 mod undo;

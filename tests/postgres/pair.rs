@@ -86,6 +86,11 @@ impl Pair {
     /// The standby has all that was written, and streams.
     pub(crate) fn meet(&self) {
         catch_up(self.primary(), self.standby());
+        self.streams();
+    }
+
+    /// Waits until the standby streams.
+    pub(crate) fn streams(&self) {
         let query = "exists (select 1 from pg_stat_wal_receiver where status = 'streaming')";
         for _ in 0..12_000 {
             if self.standby().ask(query) == "true" {

@@ -95,6 +95,7 @@ fn remove(path: &Path) {
 
 #[test]
 fn the_chain_is_proven_in_four_states() {
+    let began = std::time::Instant::now();
     let source = archiving(15);
     let (code, archive) = source.status();
     assert!(
@@ -121,10 +122,12 @@ fn the_chain_is_proven_in_four_states() {
         window["bytes_now"].as_u64().expect("bytes") > 10_000,
         "{window}"
     );
-    let worst = window["worst_of_day_s"].as_f64().expect("measured");
-    assert!((0.0..60.0).contains(&worst), "{window}");
-    let now = window["now_s"].as_f64().expect("measured");
-    assert!((0.0..120.0).contains(&now), "{window}");
+    // nothing waits longer than there is a server
+    let most = began.elapsed().as_secs_f64();
+    for name in ["worst_of_day_s", "now_s"] {
+        let waited = window[name].as_f64().expect("measured");
+        assert!((0.0..most).contains(&waited), "{name} {most}: {window}");
+    }
 
     let (near, far) = (source.objects("near"), source.objects("far"));
     assert!(near.len() >= 4 && near.len() == far.len());

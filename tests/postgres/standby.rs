@@ -41,9 +41,11 @@ pub(crate) fn follow(primary: &Cluster) -> Cluster {
     standby
 }
 
-/// Waits until a standby has replayed what its primary wrote so far.
+/// Waits until a standby has replayed what its primary committed so far. The end of what is durable
+/// is asked for: where a segment was ended, the next record would be put behind a page header, and
+/// nothing is replayed up to there before somebody writes again.
 pub(crate) fn catch_up(primary: &Cluster, standby: &Cluster) {
-    let wrote = primary.ask("select pg_current_wal_insert_lsn()");
+    let wrote = primary.ask("select pg_current_wal_flush_lsn()");
     let query = format!("select pg_last_wal_replay_lsn() >= '{wrote}'::pg_lsn");
     for _ in 0..12_000 {
         if standby.ask(&query) == "true" {
