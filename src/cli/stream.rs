@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub(super) struct Args {
     slot: Option<String>,
     /// Folder for what is not on the devices yet; in the state folder when nothing is said.
     #[arg(long, value_name = "FOLDER")]
-    folder: Option<std::path::PathBuf>,
+    folder: Option<PathBuf>,
     /// Say every so many seconds how far behind the stream is.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     every: u64,
@@ -50,6 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let spec = log_status::spec(&site, &args.service)?;
     let folder = state.join("streams").join(name::escape(&args.service));
     let slot = args.slot.clone().unwrap_or_else(|| slot_of(&args.service));
+    note_slot(&state, &args.service, &slot)?;
     let request = ReceiveRequest {
         spec,
         push,
@@ -111,8 +113,31 @@ impl StreamStatus {
     }
 }
 
-/// Asks the server of every service whose log the plan streams, by the slot that a stream takes
-/// when it is told no other.
+/// The file in the state folder that names the slot of a service's last stream.
+fn slot_note(state: &Path, service: &str) -> PathBuf {
+    let name = format!("{}.slot", name::escape(service));
+    state.join("streams").join(name)
+}
+
+/// Notes on which slot a stream receives, for those who ask how it stands.
+fn note_slot(state: &Path, service: &str, slot: &str) -> Result<(), CliError> {
+    let path = slot_note(state, service);
+    let folder = path.parent().unwrap_or(state);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, slot));
+    written.map_err(|error| CliError::failed(format!("cannot write {}: {error}", path.display())))
+}
+
+/// The slot of the last stream of a service from here; the one that a stream takes when it is told
+/// no other, when there was none.
+fn noted_slot(state: &Path, service: &str) -> String {
+    let noted = std::fs::read_to_string(slot_note(state, service)).unwrap_or_default();
+    match noted.trim() {
+        "" => slot_of(service),
+        slot => slot.to_owned(),
+    }
+}
+
+/// Asks the server of every service whose log the plan streams, by the slot of its last stream.
 pub(super) fn standings(site: &Site) -> Vec<StreamStatus> {
     let plan = site.plan.plan();
     let streamed = plan.archives.iter().filter(|one| !one.streams.is_empty());
@@ -126,7 +151,7 @@ pub(super) fn standings(site: &Site) -> Vec<StreamStatus> {
 }
 
 fn standing(site: &Site, service: &str) -> StreamStatus {
-    let slot = slot_of(service);
+    let slot = noted_slot(&site.places.state, service);
     let allowed = bound(site.plan.plan(), service);
     let found = log_status::spec(site, service)
         .map_err(|error| error.message)
@@ -148,7 +173,12 @@ fn judged(
     found: Result<Option<SlotLag>, String>,
     allowed: Option<u64>,
 ) -> (Option<u64>, Option<String>) {
-    let start = format!("start `planc log stream {service}`");
+    let chosen = if slot == slot_of(service) {
+        String::new()
+    } else {
+        format!(" --slot {slot}")
+    };
+    let start = format!("start `planc log stream {service}{chosen}`");
     match found {
         Err(cause) => (None, Some(format!("it cannot be asked: {cause}"))),
         Ok(None) => (
@@ -228,6 +258,12 @@ mod tests {
             ),
             (Ok(Some(slot(true, 10, false))), None),
         ];
+        let (_, other) = judged("shop", "mine", Ok(None), None);
+        let other = other.expect("there is no slot");
+        assert!(
+            other.contains("start `planc log stream shop --slot mine`"),
+            "{other}"
+        );
         for (found, words) in cases {
             let (_, trouble) = judged("shop", "planc_shop", found, Some(10));
             match (trouble, words) {

@@ -54,7 +54,8 @@ struct Streaming(Child);
 impl Streaming {
     fn start(site: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_planc"))
-            .args(["log", "stream", "shop", "--every", "1", "--plan"])
+            .args(["log", "stream", "shop", "--every", "1", "--slot", "mine"])
+            .arg("--plan")
             .arg(site.join("shop.plan"))
             .current_dir(site)
             .stdin(Stdio::null())
@@ -108,8 +109,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     let site = site(&cluster);
     let site = site.path();
     let stream = Streaming::start(site);
-    let active =
-        "select count(*) from pg_replication_slots where slot_name = 'planc_shop' and active";
+    let active = "select count(*) from pg_replication_slots where slot_name = 'mine' and active";
     until(site, "the slot is used", || cluster.ask(active) == "1");
     let work =
         "create table t as select generate_series(1, 1000); drop table t; select pg_switch_wal()";
@@ -134,6 +134,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
         objects(site).len() >= before + 3
     });
     let stream_now = log_status(site)["streams"][0].clone();
+    assert_eq!(stream_now["slot"], "mine", "{stream_now}");
     assert!(
         stream_now["trouble"].is_null() && stream_now["behind"].is_u64(),
         "{stream_now}"
@@ -146,10 +147,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     let trouble = told["streams"][0]["trouble"]
         .as_str()
         .expect("it has ended");
-    assert!(
-        trouble.contains("nobody receives on slot planc_shop"),
-        "{told}"
-    );
+    assert!(trouble.contains("nobody receives on slot mine"), "{told}");
     let stretches = &told["archives"][0]["timelines"][0]["stretches"];
     assert_eq!(stretches[0]["state"], "found", "{told}");
     let found = stretches[0]["segments"].as_u64().expect("a number");
