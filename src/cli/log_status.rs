@@ -151,6 +151,14 @@ fn human_archive(out: &mut String, archive: &Looked) {
         Ok(writing) => {
             let (timeline, position) = (writing.timeline.number(), writing.position);
             let _ = writeln!(out, "  the server writes timeline {timeline} at {position}");
+            if let Some(within) = writing.ends_within {
+                let within = milliseconds(within);
+                let _ = writeln!(
+                    out,
+                    "  it ends a segment by itself after {within} (archive_timeout): planc ends none \
+                     where the plan ships no more often"
+                );
+            }
         }
         Err(cause) => {
             let _ = writeln!(
@@ -222,6 +230,10 @@ fn window_words(window: &Window) -> String {
     }
 }
 
+fn milliseconds(time: std::time::Duration) -> Duration {
+    Duration(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn span(time: SignedDuration) -> Duration {
     Duration(u64::try_from(time.as_millis()).unwrap_or(0))
 }
@@ -244,6 +256,7 @@ fn archive_json(archive: &Looked) -> Value {
         "timelines": timelines,
         "server": writing.map(|one| json!({
             "timeline": one.timeline.number(), "position": one.position.to_string(),
+            "ends_within_s": one.ends_within.map(|time| time.as_secs()),
         })),
         "window": {
             "bytes_now": standing.window.bytes_now,

@@ -10,10 +10,13 @@ use serde::Serialize;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
+use crate::cli::load;
 use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
 use crate::cli::stream::{self, StreamStatus};
+use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::holdings::{Holdings, Position};
+use crate::facts::instance::Instance;
 use crate::graph::next_due;
 use crate::quantity::Duration;
 use crate::resolve::plan::ResolvedPlan;
@@ -65,6 +68,8 @@ struct LogStatus {
     service: String,
     position: Option<Position>,
     last: Option<Timestamp>,
+    /// The server ends a segment by itself after so long, as the facts say.
+    ends_within_s: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,9 +93,11 @@ struct DeviceStatus {
 
 /// Tells how things stand; exit 1 when a component has no copy or a device is away.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let mut site = Site::look(&args.plan, args.now)?;
+    let loaded = load::loaded(&args.plan, args.now)?;
+    let measured = loaded.measured.clone().unwrap_or_default();
+    let mut site = Site::of(loaded, args.now)?;
     let now = args.now.now();
-    let status = gather(&mut site, now)?;
+    let status = gather(&mut site, &measured, now)?;
     let mut out = std::io::stdout().lock();
     match args.format {
         Form::Human => write!(out, "{}", human(&status, now))?,
@@ -109,14 +116,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(if good { Exit::Ok } else { Exit::Findings })
 }
 
-fn gather(site: &mut Site, now: Timestamp) -> Result<Status, CliError> {
+fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<Status, CliError> {
     let holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
     Ok(Status {
         format: "planc-status/1",
         components: components(site, &holdings),
-        logs: logs(site, &holdings),
+        logs: logs(site, &holdings, measured),
         streams: stream::standings(site),
         jobs: jobs.collect(),
         devices: devices(site),
@@ -186,7 +193,7 @@ fn components(site: &Site, holdings: &Holdings) -> Vec<ComponentStatus> {
     statuses.collect()
 }
 
-fn logs(site: &Site, holdings: &Holdings) -> Vec<LogStatus> {
+fn logs(site: &Site, holdings: &Holdings, measured: &MeasuredFacts) -> Vec<LogStatus> {
     let plan = site.plan.plan();
     let services = plan.archives.iter().map(|archive| archive.service);
     let services: BTreeSet<_> = services.collect();
@@ -197,6 +204,11 @@ fn logs(site: &Site, holdings: &Holdings) -> Vec<LogStatus> {
         LogStatus {
             position: newest.map(|log| log.until.clone()),
             last: newest.map(|log| log.last_at),
+            ends_within_s: measured
+                .instances
+                .get(&service)
+                .and_then(Instance::ends_log_within)
+                .map(Duration::as_secs),
             service,
         }
     });
@@ -274,6 +286,12 @@ fn human(status: &Status, now: Timestamp) -> String {
             }
             _ => format!("log of {service}: NOTHING STORED"),
         });
+        if let Some(within) = one.ends_within_s {
+            lines.push(format!(
+                "log of {service}: the server ends a segment by itself after {within}s \
+                 (archive_timeout)"
+            ));
+        }
     }
     lines.extend(status.streams.iter().map(StreamStatus::words));
     for one in &status.jobs {

@@ -190,6 +190,15 @@ pub trait Engine: Send + Sync {
         sink: &mut dyn LogSink,
     ) -> Result<Archived, EngineError>;
 
+    /// What is archived already of a source that ends its log by itself at least as often as
+    /// `within` says; none of one that must be told to.
+    ///
+    /// # Errors
+    /// When the source cannot be asked, or does not archive what it ended.
+    fn archived(&self, _within: Duration) -> Result<Option<Archived>, EngineError> {
+        Ok(None)
+    }
+
     /// How much log the source holds; none where it keeps it in the database itself.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ use crate::quantity::{Bytes, Duration};
 pub struct Shipping {
     /// The longest time between two shipments; `None` when only a size triggers them.
     pub interval: Option<Duration>,
+    /// The source ends its log that often by itself; the plan asks for less.
+    pub by_server: bool,
     /// The size that triggers a shipment.
     pub size: Option<Bytes>,
     /// The most log written in a second, in bytes.
@@ -37,7 +39,12 @@ pub fn shipped(shipping: Shipping, service: &str, device: &str) -> Figure {
     let Some(interval) = shipping.interval else {
         return Figure::unknown(format!("an interval between shipments to {device}"));
     };
-    let figure = Figure::of("between shipments", interval.as_secs());
+    let cause = if shipping.by_server {
+        "until the server ends a segment by itself (archive_timeout)"
+    } else {
+        "between shipments"
+    };
+    let figure = Figure::of(cause, interval.as_secs());
     let Some(peak) = shipping.peak else {
         return figure.lacks(format!("log peak of {service}"));
     };
@@ -101,6 +108,7 @@ mod tests {
 
     const SHIPPING: Shipping = Shipping {
         interval: Some(Duration::from_secs(900)),
+        by_server: false,
         size: Some(Bytes(64 << 20)),
         peak: Some(1024.0 * 1024.0),
         rate: Some(16.0 * 1024.0 * 1024.0),

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::inventory::fields::{Fields, Reader};
-use crate::quantity::Bytes;
+use crate::quantity::{Amount, Bytes, Duration, parse_text};
 use crate::yaml::{Node, Value};
 
 /// What an instance said of itself. What it did not say is absent.
@@ -89,6 +89,20 @@ impl Instance {
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
+    }
+
+    /// The longest that committed log waits before the server itself ends a segment and hands it to
+    /// planc; none when it does not, or not by the clock.
+    #[must_use]
+    pub fn ends_log_within(&self) -> Option<Duration> {
+        let is = |name, value| self.setting(name) == Some(value);
+        if !is("archive_command", "planc") || is("archive_mode", "off") {
+            return None;
+        }
+        match parse_text(self.setting("archive_timeout")?) {
+            Ok(Amount::Duration(within)) if within.0 > 0 => Some(within),
+            _ => None,
+        }
     }
 }
 

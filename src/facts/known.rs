@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::facts_file::MeasuredFacts;
 use super::holdings::{Holdings, JobHistory};
-use crate::quantity::{Bytes, BytesPerSecond, float};
+use super::instance::Instance;
+use crate::quantity::{Bytes, BytesPerSecond, Duration, float};
 use crate::resolve::plan::{AssumptionKind, ComponentId, DeviceId, ResolvedPlan, ServiceId};
 
 /// Facts of one environment by id. Sizes in bytes, rates in bytes a second.
@@ -19,6 +20,7 @@ pub struct Known {
     log_low: Vec<Option<f64>>,
     log_high: Vec<Option<f64>>,
     log_peak: Vec<Option<f64>>,
+    log_within: Vec<Option<Duration>>,
     reads: Vec<Option<f64>>,
     writes: Vec<Option<f64>>,
     growths: Vec<Option<f64>>,
@@ -40,6 +42,7 @@ impl Known {
             log_low: vec![None; services],
             log_high: vec![None; services],
             log_peak: vec![None; services],
+            log_within: vec![None; services],
             reads: plan.devices.iter().map(|d| d.read.map(|r| r.0)).collect(),
             writes: plan.devices.iter().map(|d| d.write.map(|r| r.0)).collect(),
             growths: vec![None; parts],
@@ -143,6 +146,8 @@ impl Known {
                 each(*mean, |rate| self.log_rate(ServiceId::from_index(at), rate));
                 each(*peak, |rate| larger(&mut self.log_peak[at], rate.0));
             }
+            let instance = measured.instances.get(&service.name);
+            self.log_within[at] = instance.and_then(Instance::ends_log_within);
         }
         for (at, device) in plan.devices.iter().enumerate() {
             if let Some((write, read)) = measured.devices.get(&device.name) {
@@ -228,6 +233,14 @@ impl Known {
     #[must_use]
     pub fn log_peak(&self, id: ServiceId) -> Option<f64> {
         at(&self.log_peak, id.index())
+    }
+
+    /// How long log waits at most before it is shipped, where the plan ships it after `planned`:
+    /// the server may end its segments more often by itself.
+    #[must_use]
+    pub fn log_shipped_within(&self, id: ServiceId, planned: Option<Duration>) -> Option<Duration> {
+        let own = self.log_within.get(id.index()).copied().flatten();
+        own.into_iter().chain(planned).min()
     }
 
     /// Read rate of a device, at least.

@@ -15,8 +15,8 @@ use super::step::{BuildsOn, EdgeKind, Estimate, Intent, Step, StepGraph, StepKin
 use super::world::{World, is_full, job_name};
 use crate::facts::capability;
 use crate::facts::holdings::Method;
-use crate::quantity::float;
-use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, JobId, ServiceId};
+use crate::quantity::{Duration, float};
+use crate::resolve::plan::{ArchiveId, ComponentId, DeviceId, EngineKind, JobId, ServiceId};
 
 /// Compiles backups, shipments and missing copies.
 ///
@@ -86,7 +86,13 @@ fn ships_before(
 ) -> BTreeMap<ServiceId, u32> {
     let mut shipped = BTreeMap::new();
     for (archive, why) in &work.archives {
-        let step = ship(world, draft, *archive, "", why.clone());
+        let step = ship(
+            world,
+            draft,
+            (*archive, by_clock(world, *archive)),
+            "",
+            why.clone(),
+        );
         let job = JobId::Archive(*archive);
         made.first.entry(job).or_default().push(step);
         made.last.entry(job).or_default().push(step);
@@ -101,14 +107,31 @@ fn ships_before(
             let why = "the log so far is shipped before the copy begins".into();
             shipped.insert(
                 service,
-                ship(world, draft, archive, " before the copy", why),
+                ship(world, draft, (archive, None), " before the copy", why),
             );
         }
     }
     shipped
 }
 
-fn ship(world: &World<'_>, draft: &mut Draft, id: ArchiveId, moment: &str, why: String) -> u32 {
+/// How long the plan lets log wait, when that is why it is shipped.
+fn by_clock(world: &World<'_>, id: ArchiveId) -> Option<Duration> {
+    let archive = &world.plan.archives[id.index()];
+    let engine = world.plan.service(archive.service).engine;
+    if engine != EngineKind::Postgresql || *world.intent != Intent::Due {
+        return None;
+    }
+    let ships = archive.ships.iter();
+    ships.filter_map(|ship| ship.schedule.longest_gap()).min()
+}
+
+fn ship(
+    world: &World<'_>,
+    draft: &mut Draft,
+    (id, within): (ArchiveId, Option<Duration>),
+    moment: &str,
+    why: String,
+) -> u32 {
     let archive = &world.plan.archives[id.index()];
     let service = world.plan.service(archive.service).name.clone();
     let job = JobId::Archive(id);
@@ -120,6 +143,7 @@ fn ship(world: &World<'_>, draft: &mut Draft, id: ArchiveId, moment: &str, why: 
         kind: StepKind::ArchiveLog {
             service,
             job: job_name(world.plan, job),
+            within_ms: within.map(|within| within.0),
             devices,
             codec: archive.keeping.codec,
             key: world.plan.key_name(&archive.keeping),
@@ -163,7 +187,7 @@ fn bracket(
     if let Some(archive) = world.archive_of(service) {
         let moment = format!(" after the copy of {}", target.component);
         let why = "the log written during the copy makes it recoverable to its end".into();
-        let after = ship(world, draft, archive, &moment, why);
+        let after = ship(world, draft, (archive, None), &moment, why);
         draft.edge(
             end,
             after,

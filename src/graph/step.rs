@@ -403,6 +403,10 @@ pub enum StepKind {
         service: String,
         /// Job it belongs to.
         job: String,
+        /// Milliseconds that the plan lets log wait, where nothing but the clock asks for it: a
+        /// source that ends its log by itself at least as often is not told to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
         /// Devices by name.
         devices: Vec<String>,
         /// Compression.

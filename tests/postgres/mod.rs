@@ -17,6 +17,7 @@ mod increment;
 mod inplace;
 mod ledger;
 mod logical;
+mod pace;
 mod pair;
 mod parts;
 mod proof;

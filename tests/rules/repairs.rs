@@ -52,6 +52,26 @@ fn the_computed_interval_keeps_the_rpo_and_is_the_longest_that_does() {
 }
 
 #[test]
+fn a_server_that_ends_its_segments_by_itself_keeps_the_rpo() {
+    let bad = &rule::find(Code(602)).expect("a rule").bad;
+    let with = |settings: &str| {
+        let facts = format!("instances:\n  orders_db: {{settings: {{{settings}}}}}\n");
+        codes(&(bad.to_string() + &facts))
+    };
+    let own = "archive_mode: on, archive_command: planc, archive_timeout";
+    assert_eq!(with(&format!("{own}: 5min")), [""; 0]);
+    for not_so in [
+        format!("{own}: 15min"),
+        format!("{own}: \"0\""),
+        "archive_mode: on, archive_command: other, archive_timeout: 5min".to_owned(),
+        "archive_mode: off, archive_command: planc, archive_timeout: 5min".to_owned(),
+    ] {
+        let found = with(&not_so);
+        assert!(found.contains(&"P0602".to_owned()), "{not_so}: {found:?}");
+    }
+}
+
+#[test]
 fn the_further_copy_is_enough() {
     assert_eq!(codes(&applied(604)), [""; 0]);
 }

@@ -165,6 +165,7 @@ impl Bench {
 fn backup(tries: OnFailure) -> StepGraph {
     let devices = ["disk", "nas"];
     let archive = StepKind::ArchiveLog {
+        within_ms: None,
         service: "shop".to_owned(),
         job: "wal".to_owned(),
         devices: devices.map(str::to_owned).into(),

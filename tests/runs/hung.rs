@@ -93,6 +93,7 @@ fn log_goes_on_to_the_other_devices_when_one_gives_no_answer() {
     let needed = BTreeSet::from(["disk".to_owned()]);
     context.required.insert("wal".to_owned(), needed);
     let archive = StepKind::ArchiveLog {
+        within_ms: None,
         service: "shop".to_owned(),
         job: "wal".to_owned(),
         devices: vec!["nas".to_owned(), "disk".to_owned()],

@@ -330,7 +330,8 @@ impl<'c, 'a> Ways<'c, 'a> {
         let (service, device) = self.names(ship.device);
         // shipped by interval in a window only: what gathers outside it has no bound here
         let always = ship.schedule.during.is_none();
-        let interval = longest_gap(&ship.schedule).filter(|_| always);
+        let planned = longest_gap(&ship.schedule).filter(|_| always);
+        let interval = self.context.known.log_shipped_within(self.service, planned);
         let size = match &ship.schedule.every {
             Every::Interval(_, size) => *size,
             Every::Size(size) => Some(*size),
@@ -349,6 +350,7 @@ impl<'c, 'a> Ways<'c, 'a> {
         };
         let shipping = Shipping {
             interval,
+            by_server: interval != planned,
             size,
             peak: known.log_peak(self.service),
             rate: beside(0),

@@ -13,8 +13,11 @@ use super::{PostgresSpec, lsn::WalFile, sender};
 use crate::engine::{Archived, EngineError};
 
 const PAUSE: Duration = Duration::from_millis(50);
+/// A server calls its archive command as often for a segment, then leaves it alone for a minute.
+const TRIES: i64 = 3;
 
-/// Ends the current segment, on the primary where the server is a standby, and waits at most `patience` until it is archived.
+/// Ends the current segment, on the primary where the server is a standby, and waits at most
+/// `patience` until it is archived.
 ///
 /// # Errors
 /// When the server archives nothing, its archive command fails, or it is a standby whose primary
@@ -26,6 +29,7 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
         (client, server) = sender::open(spec, &mut client, &server)?;
     }
     server.check_backup(&spec.service)?;
+    let failed = standing(&mut client, &spec.service)?.failures;
     let what = || format!("end a log segment of {}", spec.service);
     let switched = client.query_one("select pg_switch_wal()::text", &[]);
     let switched = switched.map_err(|error| refused(what(), &error))?;
@@ -38,6 +42,7 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
         client,
         service: &spec.service,
         server: &server,
+        failed,
     };
     waiting.until_archived(last, Instant::now() + patience)?;
     Ok(Archived {
@@ -47,38 +52,121 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
     })
 }
 
+/// How far a server archived that ends its segments by itself (`archive_timeout`), at least as often
+/// as `within` says: all that it ended by now. None where it must be told to end one: it is slower,
+/// it is a standby, or it ended none of this timeline yet.
+///
+/// # Errors
+/// When the server cannot be asked, or does not archive within `patience` what it ended.
+pub fn by_itself(
+    spec: &PostgresSpec,
+    within: Duration,
+    patience: Duration,
+) -> Result<Option<Archived>, EngineError> {
+    let mut client = connect::open(&spec.service, &spec.connect)?;
+    let own = ends_within(&mut client, &spec.service)?;
+    if own.is_none_or(|own| own > within) {
+        return Ok(None);
+    }
+    let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
+    if server.in_recovery {
+        return Ok(None);
+    }
+    server.check_backup(&spec.service)?;
+    let what = || format!("ask {} how far its log reaches", spec.service);
+    let row = client.query_one("select pg_current_wal_flush_lsn()::text", &[]);
+    let row = row.map_err(|error| refused(what(), &error))?;
+    let at = row.get::<_, &str>(0).parse();
+    let at: Lsn = at.map_err(|error: super::FormatError| error.of(what()))?;
+    let standing = standing(&mut client, &spec.service)?;
+    let current = Segment::holding(server.timeline, at, server.segment_size);
+    let own = archived(standing.archived.as_deref(), &server);
+    let begun = own.is_some_and(|segment| segment.timeline == current.timeline);
+    let last = current.number.checked_sub(1).filter(|_| begun);
+    let Some(number) = last else { return Ok(None) };
+    let end = Lsn(current.number * server.segment_size.bytes());
+    let waiting = Waiting {
+        client,
+        service: &spec.service,
+        server: &server,
+        failed: standing.failures,
+    };
+    waiting.until_archived(Segment { number, ..current }, Instant::now() + patience)?;
+    Ok(Some(Archived {
+        position: Some(server.timeline.at(end)),
+        transactions: 0,
+        broken: None,
+    }))
+}
+
+/// The longest that a server lets log wait before it ends the segment; none when it lets it wait
+/// for ever.
+///
+/// # Errors
+/// When the server refuses.
+pub(super) fn ends_within(
+    client: &mut Client,
+    service: &str,
+) -> Result<Option<Duration>, EngineError> {
+    let query = "select setting::int8 from pg_settings where name = 'archive_timeout'";
+    let row = client.query_one(query, &[]);
+    let row = row.map_err(|error| refused(format!("ask {service} for archive_timeout"), &error))?;
+    let seconds = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+}
+
+/// The segment that a server archived last.
+fn archived(name: Option<&str>, server: &ServerFacts) -> Option<Segment> {
+    match WalFile::parse(name?, server.segment_size).ok()? {
+        WalFile::Segment(segment) | WalFile::Backup(segment, _) => Some(segment),
+        _ => None,
+    }
+}
+
+/// What a server says of its archive.
+struct Standing {
+    archived: Option<String>,
+    /// The segment that could not be archived, when nothing was since.
+    failing: Option<String>,
+    /// Calls of the archive command that failed.
+    failures: i64,
+}
+
+fn standing(client: &mut Client, service: &str) -> Result<Standing, EngineError> {
+    let query = "select last_archived_wal, \
+                 case when last_failed_time > coalesce(last_archived_time, '-infinity') \
+                      then last_failed_wal end, failed_count \
+                 from pg_stat_archiver";
+    let row = client.query_one(query, &[]);
+    let row = row.map_err(|error| refused(format!("ask {service} what it archived"), &error))?;
+    Ok(Standing {
+        archived: row.get(0),
+        failing: row.get(1),
+        failures: row.get(2),
+    })
+}
+
 struct Waiting<'a> {
     client: Client,
     service: &'a str,
     server: &'a ServerFacts,
+    /// Calls of the archive command that had failed when the wait began.
+    failed: i64,
 }
 
 impl Waiting<'_> {
     fn until_archived(mut self, last: Segment, deadline: Instant) -> Result<(), EngineError> {
-        let query = "select last_archived_wal, last_failed_wal, \
-                     last_failed_time > coalesce(last_archived_time, '-infinity') \
-                     from pg_stat_archiver";
         loop {
-            let row = self.client.query_one(query, &[]);
-            let what = || format!("ask {} what it archived", self.service);
-            let row = row.map_err(|error| refused(what(), &error))?;
-            if self.reached(row.get(0), last) {
+            let now = standing(&mut self.client, self.service)?;
+            let own = archived(now.archived.as_deref(), self.server);
+            if own.is_some_and(|segment| segment >= last) {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
-                let failing = row.get::<_, Option<bool>>(2) == Some(true);
-                let failed: Option<String> = row.get(1);
-                return Err(self.late(last, failed.filter(|_| failing)));
+            let given_up = now.failing.is_some() && now.failures - self.failed >= TRIES;
+            if given_up || Instant::now() >= deadline {
+                return Err(self.late(last, now.failing));
             }
             std::thread::sleep(PAUSE);
-        }
-    }
-
-    fn reached(&self, archived: Option<&str>, last: Segment) -> bool {
-        let file = archived.map(|name| WalFile::parse(name, self.server.segment_size));
-        match file {
-            Some(Ok(WalFile::Segment(segment) | WalFile::Backup(segment, _))) => segment >= last,
-            _ => false,
         }
     }
 

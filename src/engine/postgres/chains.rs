@@ -2,6 +2,7 @@
 //! four states. Pure; listings and the server's answer come in as arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::history::History;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
@@ -50,6 +51,9 @@ pub struct Writing {
     pub position: Lsn,
     /// The segments that it still has; none when the role may not look.
     pub kept: Option<BTreeSet<Segment>>,
+    /// The longest that it lets log wait before it ends a segment; none when it waits until the
+    /// segment is full or somebody ends it.
+    pub ends_within: Option<Duration>,
 }
 
 /// Segments next to each other in one state.
@@ -287,6 +291,7 @@ mod tests {
             timeline: timeline(1),
             position: Lsn(11 << 20),
             kept: Some(kept.into()),
+            ends_within: None,
         };
         let proof = &prove(&held, &names(&["a", "b"]), Some(&writing), size())[0];
         let expected = [

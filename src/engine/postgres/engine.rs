@@ -127,6 +127,10 @@ impl Engine for PostgresEngine {
         archive::switch(&self.spec, PATIENCE)
     }
 
+    fn archived(&self, within: Duration) -> Result<Option<Archived>, EngineError> {
+        archive::by_itself(&self.spec, within, PATIENCE)
+    }
+
     fn log_held(&self) -> Result<Option<LogHeld>, EngineError> {
         super::space::held(&self.spec).map(Some)
     }

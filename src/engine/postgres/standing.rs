@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::archive;
 use super::archived::{self, Claim};
 use super::chains::{self, Held, TimelineProof, Writing};
 use super::connect::{self, refused};
@@ -334,6 +335,7 @@ fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
         timeline,
         position,
         kept,
+        ends_within: archive::ends_within(&mut client, &spec.service)?,
     })
 }
 

@@ -9,6 +9,7 @@ use super::runs::{Runs, Stage};
 use crate::estimate::calendar::Calendar;
 use crate::estimate::exposure::bytes;
 use crate::estimate::pace::{self, throttled};
+use crate::quantity::Duration;
 use crate::resolve::plan::{
     Archive, CopyScope, DeviceId, Every, Schedule, ServiceId, Ship, Stream,
 };
@@ -165,14 +166,15 @@ impl Tail<'_, '_> {
 
     /// Moments at which shipments come due, up to and beyond `moment`, in order.
     fn dues(&self, schedule: &Schedule, moment: f64, chance: &mut Chance) -> Vec<f64> {
-        match &schedule.every {
-            Every::Interval(interval, _) => {
-                let step = interval.as_secs().max(0.001);
-                let first = moment - (4.0 + chance.share()) * step;
-                (0..7).map(|at| first + f64::from(at) * step).collect()
-            }
-            Every::Size(_) => vec![moment - 3600.0, moment],
-            Every::Hour | Every::Days(_) => self.slots(schedule, moment),
+        let planned = schedule.longest_gap();
+        let known = self.stage.truth.known;
+        let within = known.log_shipped_within(self.service, planned);
+        match (&schedule.every, within) {
+            (Every::Interval(..), Some(step)) => regular(step, moment, chance),
+            // the server itself is faster
+            (_, Some(step)) if within != planned => regular(step, moment, chance),
+            (Every::Hour | Every::Days(_), _) => self.slots(schedule, moment),
+            (Every::Size(_) | Every::Interval(..), _) => vec![moment - 3600.0, moment],
         }
     }
 
@@ -190,6 +192,13 @@ impl Tail<'_, '_> {
         dues.reverse();
         dues
     }
+}
+
+/// Some shipments around a moment.
+fn regular(step: Duration, moment: f64, chance: &mut Chance) -> Vec<f64> {
+    let step = step.as_secs().max(0.001);
+    let first = moment - (4.0 + chance.share()) * step;
+    (0..7).map(|at| first + f64::from(at) * step).collect()
 }
 
 fn covers(ship: &Ship, until: f64) -> Covered {

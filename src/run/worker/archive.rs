@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Task;
 use crate::engine::{EngineError, LogRange, LogSink, Retry};
@@ -17,14 +18,22 @@ use crate::run::shipped;
 
 /// Ships all log committed since the last position known to be stored.
 pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
-    let StepKind::ArchiveLog { service, .. } = &task.step.kind else {
+    let StepKind::ArchiveLog {
+        service, within_ms, ..
+    } = &task.step.kind
+    else {
         return Err(StepFailure::new("not an archiving step"));
     };
     let context = task.context;
     let engine = context.engine(service)?;
     let mut sink = Shipment::new(task)?;
     let after = context.logs.head(service);
-    let archived = engine.archive(after.as_ref(), context.clock.now(), &mut sink)?;
+    let within = within_ms.map(Duration::from_millis);
+    let by_itself = within.map(|within| engine.archived(within)).transpose()?;
+    let archived = match by_itself.flatten() {
+        Some(archived) => archived,
+        None => engine.archive(after.as_ref(), context.clock.now(), &mut sink)?,
+    };
     let bytes = sink.bytes;
     let bytes = match (engine.kind(), &archived.position) {
         (EngineKind::Postgresql, Some(position)) => bytes + pushed(task, &sink, position)?,
@@ -120,6 +129,7 @@ impl<'a> Shipment<'a> {
             devices,
             codec,
             key,
+            ..
         } = &task.step.kind
         else {
             return Err(StepFailure::new("not an archiving step"));
