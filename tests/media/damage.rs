@@ -9,8 +9,8 @@ use planc::media::part::Replaced;
 use planc::media::{Device, DeviceError, log, name, part};
 
 use super::fixture::{
-    Collect, Contents, always, contents, log_range, log_source, memory, ring, small, store,
-    store_sealed,
+    Collect, Contents, Files, Piece, always, bytes, contents, log_range, log_source, memory, ring,
+    small, store, store_sealed,
 };
 
 /// Two devices with the same part and log; the first one is going to be damaged.
@@ -376,4 +376,42 @@ fn a_damaged_pack_does_not_stand_in_the_way_of_a_good_one() {
         "a good object is not written again"
     );
     part::verify("p-2", &pair.bad, &always).unwrap();
+}
+
+/// Frames of equal length change places in a pack, each whole in itself.
+#[test]
+fn frames_in_the_place_of_others_are_replaced_from_a_good_copy() {
+    let holders = memory(&["bad", "good"]);
+    let file = |name: &str, seed| {
+        (
+            name.to_owned(),
+            vec![Piece::Data(bytes(seed, 12 << 20, true))],
+        )
+    };
+    let files: Files = vec![file("a", 1), file("b", 2)];
+    let manifest = store(&files, &holders, "p");
+    let frames = &manifest.frames;
+    let half = frames.len() / 2;
+    assert!(half > 4 && frames[0].pack == frames[half].pack);
+    let pack = &manifest.packs[frames[0].pack as usize].name;
+    let good = holders[1].get(pack, None).unwrap();
+    let mut swapped = good.clone();
+    let place = |number: usize| {
+        let begin = usize::try_from(frames[number].offset).unwrap();
+        begin..begin + frames[number].stored as usize
+    };
+    for number in 0..half {
+        let (one, other) = (place(number), place(number + half));
+        if frames[number + half].pack == frames[number].pack && one.len() == other.len() {
+            swapped[one.clone()].copy_from_slice(&good[other.clone()]);
+            swapped[other].copy_from_slice(&good[one]);
+        }
+    }
+    assert_ne!(swapped, good);
+    holders[0].delete(pack).unwrap();
+    holders[0].put_if_absent(pack, &swapped).unwrap();
+    let (found, replaced) = Pair::restore(&holders).expect("the other copy is good");
+    assert_eq!(found, contents(&files));
+    assert!(replaced.iter().all(|one| one.device == "bad" && one.sure));
+    assert!(part::verify("p", holders[0].as_ref(), &always).is_err());
 }

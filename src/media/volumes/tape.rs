@@ -220,6 +220,55 @@ impl TapeMedium {
         position(&text).ok_or_else(unknown)
     }
 
+    /// File and block at which what was written ends. Some drives do not tell how far they went:
+    /// then the marks are counted.
+    fn written(&mut self) -> io::Result<(u64, u64)> {
+        self.mt(&["eod"])?;
+        let text = self.mt(&["status"])?;
+        match position(&text) {
+            Some(at) => Ok(at),
+            None => self.count(),
+        }
+    }
+
+    /// As [`TapeMedium::written`], mark by mark; the tape stands at the begin of that file then.
+    fn count(&mut self) -> io::Result<(u64, u64)> {
+        self.mt(&["rewind"])?;
+        let mut file = 0_u64;
+        loop {
+            let block = self.any_block()?;
+            if block && self.mt(&["fsf", "1"]).is_ok() {
+                file += 1;
+                continue;
+            }
+            // an error is no end: what follows is read
+            while self.any_block()? {}
+            let ends = self.at_end();
+            file += u64::from(!ends);
+            self.mt(&["asf", &file.to_string()])?;
+            if ends {
+                return Ok((file, u64::from(block)));
+            }
+        }
+    }
+
+    /// Whether a block follows. With the end of a tape no block comes, whatever the drive gives.
+    fn any_block(&mut self) -> io::Result<bool> {
+        let mut block = vec![0; LONGEST];
+        match self.open()?.read(&mut block) {
+            Ok(length) => Ok(length > 0 && !self.at_end()),
+            Err(_) if self.at_end() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the drive says that nothing was written beyond, or that the tape ends.
+    fn at_end(&mut self) -> bool {
+        let text = self.mt(&["status"]);
+        let ends = |word: &str| ["EOD", "EOT"].contains(&word);
+        text.is_ok_and(|text| text.split_whitespace().any(ends))
+    }
+
     fn open(&mut self) -> io::Result<&mut File> {
         let file = match self.file.take() {
             Some(file) => file,
@@ -265,15 +314,13 @@ fn position(text: &str) -> Option<(u64, u64)> {
 impl Medium for TapeMedium {
     fn is_blank(&mut self) -> Result<bool, MediumError> {
         self.mt(&["rewind"]).map_err(MediumError::Read)?;
-        self.mt(&["eod"]).map_err(MediumError::Read)?;
-        let (file, block) = self.position().map_err(MediumError::Read)?;
+        let (file, block) = self.written().map_err(MediumError::Read)?;
         self.number = Some(file).filter(|_| block == 0);
         Ok((file, block) == (0, 0))
     }
 
     fn end(&mut self) -> Result<u64, MediumError> {
-        self.mt(&["eod"]).map_err(MediumError::Read)?;
-        let (file, block) = self.position().map_err(MediumError::Read)?;
+        let (file, block) = self.written().map_err(MediumError::Read)?;
         self.number = Some(file);
         if block > 0 {
             // blocks behind the last mark: the next file is written over them
@@ -306,11 +353,9 @@ impl Medium for TapeMedium {
             self.file = None;
             return Ok(());
         }
-        let (here, _) = self.position().map_err(MediumError::Read)?;
-        let moved = if here < file {
-            self.mt(&["fsf", &(file - here).to_string()])
-        } else {
-            self.mt(&["asf", &file.to_string()])
+        let moved = match self.position() {
+            Ok((here, _)) if here < file => self.mt(&["fsf", &(file - here).to_string()]),
+            _ => self.mt(&["asf", &file.to_string()]),
         };
         self.number = None;
         moved.map_err(MediumError::Read)?;
