@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use postgres::Client;
 
 use super::archive;
 use super::archived::{self, Claim};
@@ -20,6 +21,9 @@ use crate::media::{Device, DeviceError, log, name};
 
 /// Timelines that are looked for beyond the newest one with a history.
 const BEYOND: u32 = 8;
+
+/// More segments than this do not wait for an archiver: they would fill any disk.
+const MOST_WAITING: u64 = 1 << 20;
 
 /// How far back the worst window is looked for.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -297,6 +301,29 @@ const KEPT: &str = "\
     select w.name from pg_ls_waldir() w left join pg_ls_archive_statusdir() s \
     on s.name = w.name || '.done' where s.name is null";
 
+/// The last file that the archiver was done with; everybody may ask.
+const DONE: &str = "\
+    select last_archived_wal from pg_stat_archiver where current_setting('archive_mode') <> 'off'";
+
+/// The segments behind the last one that was archived: a server lets go of none of them. None when
+/// nothing of this timeline was archived yet: then only the one being written is known.
+fn waiting(client: &mut Client, current: Segment, claim: Claim) -> Option<BTreeSet<Segment>> {
+    let row = client.query_opt(DONE, &[]).ok()??;
+    let name: Option<&str> = row.get(0);
+    let (WalFile::Segment(last) | WalFile::Backup(last, _)) =
+        WalFile::parse(name?, claim.segment_size).ok()?
+    else {
+        return None;
+    };
+    let behind = current.number.checked_sub(last.number)?;
+    if last.timeline != current.timeline || behind > MOST_WAITING {
+        return None;
+    }
+    let numbers = last.number + 1..=current.number;
+    let segment = |number| Segment { number, ..current };
+    Some(numbers.map(segment).collect())
+}
+
 /// What the server still has to archive.
 fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
     let mut client = connect::open(&spec.service, &spec.connect)?;
@@ -319,7 +346,6 @@ fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
     let number = u32::try_from(row.get::<_, i64>(1)).unwrap_or(0);
     let timeline = Timeline::new(number).map_err(wrong)?;
     let current = Segment::holding(timeline, position, claim.segment_size);
-    // a role without pg_monitor may not look: then only the segment being written is known
     let kept = client.query(KEPT, &[]).ok().map(|rows| {
         let files = rows
             .iter()
@@ -334,7 +360,8 @@ fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
     Ok(Writing {
         timeline,
         position,
-        kept,
+        // a role without pg_monitor may not look
+        kept: kept.or_else(|| waiting(&mut client, current, claim)),
         ends_within: archive::ends_within(&mut client, &spec.service)?,
     })
 }
