@@ -93,6 +93,16 @@ pub fn calendar(plan: &ResolvedPlan) -> Result<Calendar<'_>, GraphError> {
     })
 }
 
+/// Whether each copy of a range was damaged or gone when it was last read back: then nothing is
+/// replayed from it.
+fn is_lost(holdings: &Holdings, log: &LogHolding) -> bool {
+    let damaged = |device: &String| {
+        let mut known = holdings.damaged.iter();
+        known.any(|(object, on)| *object == log.log && on == device)
+    };
+    !log.devices.is_empty() && log.devices.iter().all(damaged)
+}
+
 impl<'a> World<'a> {
     pub(super) fn new(
         plan: &'a ResolvedPlan,
@@ -106,7 +116,7 @@ impl<'a> World<'a> {
             parts.entry(&part.component).or_default().push(part);
         }
         let mut logs: BTreeMap<&str, Vec<&LogHolding>> = BTreeMap::new();
-        for log in &holdings.logs {
+        for log in holdings.logs.iter().filter(|log| !is_lost(holdings, log)) {
             logs.entry(&log.service).or_default().push(log);
         }
         let mut history = BTreeMap::new();
