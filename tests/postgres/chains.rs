@@ -60,12 +60,12 @@ impl Storm {
 }
 
 /// Until the next incremental is due.
-fn a_second() {
+pub(crate) fn a_second() {
     std::thread::sleep(Duration::from_millis(1100));
 }
 
 /// Lines that stay, so that there is something to build on.
-fn bulk(site: &Site) {
+pub(crate) fn bulk(site: &Site) {
     site.cluster
         .sql("create table bulk as select i, repeat('b', 400) t from generate_series(1, 9000) i");
 }
@@ -78,7 +78,7 @@ fn check(site: &Site, name: &str, cold: &[Commit], hot: &[Commit]) -> Cluster {
 }
 
 /// Checks heaps and indexes of all databases, and the sums of all pages.
-fn is_sound(cluster: &Cluster) {
+pub(crate) fn is_sound(cluster: &Cluster) {
     if cluster.version == 15 {
         // the other servers of the suite come without the extension
         let socket = cluster.folder.path().display().to_string();
@@ -100,7 +100,7 @@ fn is_sound(cluster: &Cluster) {
 }
 
 /// The content of a table, in one number.
-fn sum(cluster: &Cluster) -> String {
+pub(crate) fn sum(cluster: &Cluster) -> String {
     cluster.ask("select sum(hashtext(bulk::text)) from bulk")
 }
 
@@ -211,7 +211,7 @@ fn an_incremental_that_is_killed_goes_on_and_leaves_a_whole_chain() {
 }
 
 /// Objects of a device below a folder, by name.
-fn objects(site: &Site, folder: &str) -> Vec<PathBuf> {
+pub(crate) fn objects(site: &Site, folder: &str) -> Vec<PathBuf> {
     let files = walkdir::WalkDir::new(site.path(folder)).sort_by_file_name();
     let files = files.into_iter().filter_map(Result::ok);
     let files = files.filter(|entry| entry.file_type().is_file());

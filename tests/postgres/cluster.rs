@@ -211,6 +211,14 @@ impl Cluster {
         );
     }
 
+    /// Starts it after it died; one that is coming back by itself is stopped before.
+    pub(crate) fn start_again(&self) {
+        let data = self.data.display().to_string();
+        let stop = ["-s", "-w", "-D", &data, "-m", "immediate", "stop"];
+        run(self.version, "pg_ctl", &stop);
+        self.start();
+    }
+
     pub(crate) fn stop(&self, mode: &str) {
         let data = self.data.display().to_string();
         run_ok(

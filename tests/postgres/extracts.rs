@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::cluster::{Cluster, versions};
+use super::driven::kill_at;
 use super::site::Site;
 
 const MORE: &str = r#"
@@ -250,4 +251,27 @@ fn a_drill_tames_hostile_settings_and_cleans_up_whatever_happens() {
         (site.left_behind(), servers_below(&site.path("state"))),
         (0, 0)
     );
+}
+
+#[test]
+fn an_extract_that_is_killed_anywhere_goes_on() {
+    let site = site(15);
+    let moment = lose(&site);
+    let line = format!("recover schema_then moment={moment} --yes");
+    let mut killed = 0;
+    for records in [2, 5, 8, 10, 12] {
+        orders(&site.cluster, "drop schema if exists sales_then cascade");
+        let known = site.journal_records();
+        if kill_at(&site, &line, known + records) {
+            killed += 1;
+            site.good("recover --resume");
+        }
+        let visits = "select count(*) from sales_then.visits";
+        assert_eq!(number(&site.cluster, "orders", visits), 8, "{records}");
+        let happy = "select count(*) from sales_then.happy";
+        assert_eq!(number(&site.cluster, "orders", happy), 7, "{records}");
+        let left = (site.left_behind(), servers_below(&site.path("state")));
+        assert_eq!(left, (0, 0), "{records}");
+    }
+    assert!(killed >= 3, "only {killed} of 5 were killed");
 }

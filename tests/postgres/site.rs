@@ -197,17 +197,22 @@ impl Site {
 
     /// The command as the server's user.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let planc = env!("CARGO_BIN_EXE_planc");
+        let words: Vec<&str> = line.split(' ').collect();
+        self.wrapped(env!("CARGO_BIN_EXE_planc"), &words)
+    }
+
+    /// A program as the server's user, in the folder of the site.
+    pub(crate) fn wrapped(&self, program: &str, words: &[&str]) -> Command {
         let root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
         let mut command = if root {
             let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--", planc]);
+            command.args(["-u", "postgres", "--", program]);
             command
         } else {
-            Command::new(planc)
+            Command::new(program)
         };
         command
-            .args(line.split(' '))
+            .args(words)
             .current_dir(self.cluster.folder.path())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());

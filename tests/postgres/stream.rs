@@ -64,6 +64,11 @@ impl Streaming {
         Self(child.expect("planc starts"))
     }
 
+    fn kill(mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("it ends");
+    }
+
     fn end(mut self) -> i32 {
         let id = self.0.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status();
@@ -117,6 +122,12 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
         cluster.sql(work);
     }
     until(site, "segments are stored", || objects(site).len() >= 3);
+    // what dies goes on where it was, and takes over from what it left behind
+    let before = objects(site).len();
+    stream.kill();
+    cluster.sql(work);
+    let stream = Streaming::start(site);
+    until(site, "it goes on", || objects(site).len() > before);
     cluster.stop("fast");
     cluster.start();
     until(site, "it comes back", || cluster.ask(active) == "1");

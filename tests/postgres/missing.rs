@@ -1,0 +1,66 @@
+//! A segment that is gone from every device: the proof names it, what lies before it is reached, and
+//! what lies beyond it is refused.
+
+use super::chains::objects;
+use super::site::Site;
+
+#[test]
+fn what_lies_before_a_lost_segment_is_reached_and_what_lies_beyond_is_refused() {
+    let site = Site::new(15);
+    site.good("run");
+    let mark = |name: &str| {
+        // each a transaction of its own: the commit lies in the segment that is ended
+        site.cluster
+            .sql(&format!("create table {name} as select 1"));
+        site.cluster
+            .sql(&format!("select pg_create_restore_point('{name}')"));
+        site.cluster.sql("select pg_switch_wal()");
+    };
+    mark("before");
+    let number = "pg_walfile_name_offset(pg_current_wal_insert_lsn())";
+    let lost = site.cluster.ask(&format!("select file_name from {number}"));
+    let begins =
+        "pg_current_wal_insert_lsn() - '0/0' - (pg_current_wal_insert_lsn() - '0/0') % (1 << 20)";
+    let begins = site.cluster.ask(&format!("select ({begins})::int8"));
+    mark("within");
+    mark("beyond");
+    site.good("run wal");
+    for device in ["near", "far"] {
+        let logs = objects(&site, &format!("{device}/logs"));
+        let at = logs
+            .iter()
+            .position(|path| path.to_string_lossy().ends_with(&begins));
+        let at = at.unwrap_or_else(|| panic!("{lost} is not in {logs:?}"));
+        std::fs::remove_file(&logs[at]).expect("removed");
+    }
+    // and from the server too
+    site.cluster.sql("checkpoint; select pg_switch_wal()");
+    site.cluster.sql("checkpoint");
+    let told = site.ends("log status", 1);
+    let line = told
+        .lines()
+        .find(|line| line.trim_start().starts_with("lost"));
+    let line = line.unwrap_or_else(|| panic!("{told}"));
+    assert!(
+        line.contains(&lost) && line.contains("1 segments"),
+        "{told}"
+    );
+    // the catalog still believes in it: the restore fails, and changes nothing
+    let beyond = "restore shop --to new --at point:beyond --yes";
+    let told = site.ends(beyond, 1);
+    assert!(
+        told.contains(&begins) && told.contains("planc verify"),
+        "{told}"
+    );
+    site.ends("verify", 1);
+    let told = site.ends(beyond, 2);
+    assert!(told.contains("gap"), "{told}");
+    assert!(!site.path("new").exists());
+    // the newest state that is left says what it lacks
+    let hot = site.path("new-hot").display().to_string();
+    let told = site.good(&format!("restore shop --to new --relocate hot={hot} --yes"));
+    assert!(told.contains("what came behind it is not shown"), "{told}");
+    let names = "(select string_agg(relname, ' ') from pg_class \
+                 where relname in ('before', 'within', 'beyond'))";
+    assert_eq!(site.restored("new").ask(names), "before");
+}
