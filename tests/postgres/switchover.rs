@@ -35,6 +35,8 @@ fn the_work_goes_over_and_the_old_primary_follows() {
         let told = pair.site.good(GO);
         watch.end();
         assert!(told.contains("it writes timeline 2"), "{told}");
+        let words = "; lead them to shop_dub";
+        assert!(told.contains(words), "{told}");
         pair.flip();
         client.check(pair.primary());
         follows(&pair);
@@ -111,6 +113,16 @@ fn what_would_fail_is_refused_before_anything_is_changed() {
         unchanged(&pair);
     };
     let standby = pair.standby();
+    for (size, fits) in [("100TB", false), ("64MB", true)] {
+        standby.configure(&[&format!("max_wal_size = '{size}'")]);
+        standby.sql("select pg_reload_conf()");
+        while standby.ask("current_setting('max_wal_size')") != size {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if !fits {
+            refused("are free where its log lies");
+        }
+    }
     standby.sql("select pg_wal_replay_pause()");
     refused("its replay is paused");
     standby.sql("select pg_wal_replay_resume()");

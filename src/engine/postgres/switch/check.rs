@@ -6,11 +6,12 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::conninfo::redirected;
+use super::old::runs_on;
 use super::{Pair, applied, position};
 use crate::engine::EngineError;
 use crate::engine::postgres::connect::refused;
 use crate::engine::postgres::server::{ServerFacts, may_call};
-use crate::engine::postgres::{archive, instance};
+use crate::engine::postgres::{archive, instance, space};
 use crate::engine::switch::Switched;
 use crate::graph::step::SwitchLimits;
 use crate::quantity::Bytes;
@@ -33,6 +34,15 @@ const COPIES: &str = "\
 const LOGICAL_SLOTS: &str = "\
     select coalesce(string_agg(slot_name::text, ', '), '') from pg_replication_slots \
     where slot_type = 'logical'";
+
+/// Whom the switchover ends a session of.
+const SESSIONS: &str = "\
+    select count(*) from pg_stat_activity \
+    where backend_type = 'client backend' and pid <> pg_backend_pid()";
+
+/// Bytes of log that a server keeps before it makes room by itself.
+const KEEPS: &str = "\
+    select setting::int8 << 20 from pg_settings where name = 'max_wal_size'";
 
 /// Looks; refuses with what is in the way.
 pub(super) fn check(pair: &Pair<'_>, limits: &SwitchLimits) -> Result<Switched, EngineError> {
@@ -58,9 +68,14 @@ pub(super) fn check(pair: &Pair<'_>, limits: &SwitchLimits) -> Result<Switched, 
         let cause = format!("it is {behind} behind, the plan allows {most}: wait until it follows");
         return Err(pair.refuse_new("hand over to", cause));
     }
+    let notes = [
+        room(pair, &mut new, &standby)?,
+        sessions(pair, &mut old)?,
+        slots(pair, &mut old)?,
+    ];
     Ok(Switched {
         told: format!("{} behind", Bytes(behind)),
-        notes: slots(pair, &mut old)?,
+        notes: notes.into_iter().flatten().collect(),
     })
 }
 
@@ -143,15 +158,53 @@ fn lag(pair: &Pair<'_>, old: &mut Client, new: &mut Client) -> Result<u64, Engin
     Ok(written.map_or(0, |written| written.0.saturating_sub(applied.0)))
 }
 
+/// The new primary must have room for the log that it will keep. On another host it cannot be seen.
+fn room(
+    pair: &Pair<'_>,
+    client: &mut Client,
+    facts: &ServerFacts,
+) -> Result<Option<String>, EngineError> {
+    let name = &pair.standby.service;
+    let what = format!("ask {name} for the room that it has");
+    if !runs_on(&facts.data_directory, client, &what)? {
+        let note = format!("{name} is on another host: see that it has room for its log");
+        return Ok(Some(note));
+    }
+    let row = client.query_one(KEEPS, &[]);
+    let keeps: i64 = row.map_err(|error| refused(&what, &error))?.get(0);
+    let held = space::held(pair.standby)?;
+    let needs = keeps.unsigned_abs().saturating_sub(held.bytes);
+    if held.free >= needs {
+        return Ok(None);
+    }
+    let (free, needs) = (Bytes(held.free), Bytes(needs));
+    let cause = format!(
+        "{free} are free where its log lies, and by its max_wal_size it may take {needs} more: make \
+         room, or lower max_wal_size"
+    );
+    Err(pair.refuse_new("hand over to", cause))
+}
+
+/// Who is cut off: planc leads nobody to the new primary.
+fn sessions(pair: &Pair<'_>, client: &mut Client) -> Result<Option<String>, EngineError> {
+    let row = client.query_one(SESSIONS, &[]);
+    let what = || format!("ask {} for its sessions", pair.spec.service);
+    let row = row.map_err(|error| refused(what(), &error))?;
+    let sessions: i64 = row.get(0);
+    let standby = &pair.standby.service;
+    Ok((sessions > 0)
+        .then(|| format!("sessions of clients that are ended: {sessions}; lead them to {standby}")))
+}
+
 /// What does not go over.
-fn slots(pair: &Pair<'_>, client: &mut Client) -> Result<Vec<String>, EngineError> {
+fn slots(pair: &Pair<'_>, client: &mut Client) -> Result<Option<String>, EngineError> {
     let row = client.query_one(LOGICAL_SLOTS, &[]);
     let what = || format!("ask {} for its slots", pair.spec.service);
     let names: String = row.map_err(|error| refused(what(), &error))?.get(0);
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let standby = &pair.standby.service;
     let note = format!("logical slots do not go over: make them on {standby} again: {names}");
-    Ok(vec![note])
+    Ok(Some(note))
 }

@@ -123,16 +123,8 @@ impl<'a> Old<'a> {
     /// Makes sure that the server which answers runs on this data directory, on this host: else
     /// another one would be fenced than the one that takes writes.
     pub(super) fn is_here(&self, client: &mut Client) -> Result<(), EngineError> {
-        let what = || format!("fence {}", self.spec.service);
-        let row = client.query_one("select pg_backend_pid()", &[]);
-        let pid: i32 = row.map_err(|error| refused(what(), &error))?.get(0);
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
-        let parent = status.ok().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("PPid:"));
-            line.and_then(|id| id.trim().parse().ok())
-        });
-        let parent: Option<Pid> = parent.and_then(Pid::from_raw);
-        if parent.is_some() && parent == self.running()? {
+        let what = format!("fence {}", self.spec.service);
+        if runs_on(self.data, client, &what)? {
             return Ok(());
         }
         let data = self.data.display();
@@ -140,7 +132,7 @@ impl<'a> Old<'a> {
             "the server that answers does not run on {data} of this host: run planc on the host of \
              the old primary"
         );
-        Err(EngineError::refused(what(), cause))
+        Err(EngineError::refused(what, cause))
     }
 
     /// Sends it a signal. `INT` asks it to stop in order: sessions are ended, standbys get all
@@ -208,6 +200,19 @@ impl<'a> Old<'a> {
         fence::place(self.data, OWN_SETTINGS, &text)?;
         fence::sync(self.data, "")
     }
+}
+
+/// Whether the server that answers runs on a data directory of this host.
+pub(super) fn runs_on(data: &Path, client: &mut Client, what: &str) -> Result<bool, EngineError> {
+    let row = client.query_one("select pg_backend_pid()", &[]);
+    let pid: i32 = row.map_err(|error| refused(what, &error))?.get(0);
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let parent = status.ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("PPid:"));
+        line.and_then(|id| id.trim().parse().ok())
+    });
+    let parent: Option<Pid> = parent.and_then(Pid::from_raw);
+    Ok(parent.is_some() && parent == instance::running(data)?)
 }
 
 #[cfg(test)]
