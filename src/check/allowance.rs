@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::check::context::Context;
 use crate::check::found::Found;
@@ -125,8 +124,7 @@ fn allowed(allow: &Allow) -> Allowed {
 
 /// The date in the plan's zone; in UTC when the zone is unknown (which is a finding of its own).
 pub(in crate::check) fn today(plan: &ResolvedPlan, now: Timestamp) -> Date {
-    let zone = zone::find(&plan.timezone.value).unwrap_or(TimeZone::UTC);
-    now.to_zoned(zone).date()
+    now.to_zoned(zone::of(plan)).date()
 }
 
 fn holds(extent: Span, span: Span) -> bool {

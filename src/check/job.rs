@@ -89,8 +89,11 @@ impl<'a> Job<'a> {
 
     /// All devices it keeps copies on.
     pub(in crate::check) fn devices(&self) -> Vec<DeviceId> {
-        let copies = self.keeping.copies.iter().map(|copy| copy.device);
-        dedup(self.first_devices().into_iter().chain(copies))
+        dedup(
+            self.first_devices()
+                .into_iter()
+                .chain(self.keeping.devices()),
+        )
     }
 
     /// The services whose data it keeps.

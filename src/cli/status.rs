@@ -19,7 +19,7 @@ use crate::facts::holdings::{Holdings, Position};
 use crate::facts::instance::Instance;
 use crate::graph::next_due;
 use crate::quantity::Duration;
-use crate::resolve::plan::ResolvedPlan;
+use crate::resolve::plan::{Keeping, ResolvedPlan};
 use crate::run::{Family, open};
 
 /// Arguments of `planc status`.
@@ -237,10 +237,7 @@ fn devices(site: &mut Site) -> Vec<DeviceStatus> {
 fn used_devices(plan: &ResolvedPlan) -> BTreeSet<&str> {
     let backups = plan.backups.iter().map(|job| &job.keeping);
     let keepings = backups.chain(plan.archives.iter().map(|job| &job.keeping));
-    let kept = keepings.flat_map(|keeping| {
-        let copies = keeping.copies.iter().map(|copy| copy.device);
-        keeping.store.iter().map(|store| store.value).chain(copies)
-    });
+    let kept = keepings.flat_map(Keeping::devices);
     let logs = plan.archives.iter().flat_map(|job| {
         let ships = job.ships.iter().map(|ship| ship.device);
         ships.chain(job.streams.iter().map(|stream| stream.device))

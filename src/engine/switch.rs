@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::SourceSpec;
+use super::{GoOn, SourceSpec};
 use crate::graph::step::SwitchAct;
 
 /// One act of a switchover.
@@ -16,8 +16,8 @@ pub struct SwitchWish<'a> {
     pub run: &'a str,
     /// How long each side may take.
     pub patience: Duration,
-    /// False when somebody asked to stop.
-    pub go_on: &'a dyn Fn() -> bool,
+    /// Asked while a side is waited for.
+    pub go_on: &'a GoOn,
 }
 
 /// What an act did.

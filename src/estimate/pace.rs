@@ -125,10 +125,7 @@ pub fn writing(known: &Known, id: DeviceId) -> Option<Pace> {
 pub fn copiers(plan: &ResolvedPlan) -> Vec<u32> {
     let mut all = vec![0; plan.devices.len()];
     for backup in &plan.backups {
-        let keeping = &backup.keeping;
-        let copies = keeping.copies.iter().map(|copy| copy.device);
-        let store = keeping.store.as_ref().map(|store| store.value);
-        for id in copies.chain(store) {
+        for id in backup.keeping.devices() {
             if let Some(count) = all.get_mut(id.index()) {
                 *count = plan.device(id).drives;
             }

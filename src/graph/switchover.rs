@@ -59,25 +59,13 @@ fn order(scenario: &Scenario) -> Vec<Problem> {
                 format!("`{name}` promotes before the old primary is fenced"),
                 "write `fence old primary` before `promote`; planc makes no second primary",
             ),
-            ActionKind::RequireLag(..)
-            | ActionKind::RequireArchived(_)
-            | ActionKind::RequireNoBackup
-            | ActionKind::RequireBackup(_)
-            | ActionKind::RequireApproval(_)
-                if !fenced =>
-            {
-                continue;
-            }
+            kind if is_requirement(kind) && !fenced => continue,
             ActionKind::Probe { .. } if promoted => continue,
             ActionKind::Probe { .. } => (
                 format!("`{name}` asks a probe before the promotion"),
                 "probes ask the new primary: move the line behind `promote`",
             ),
-            ActionKind::RequireLag(..)
-            | ActionKind::RequireArchived(_)
-            | ActionKind::RequireNoBackup
-            | ActionKind::RequireBackup(_)
-            | ActionKind::RequireApproval(_) => (
+            kind if is_requirement(kind) => (
                 format!("`{name}` requires something after the old primary is fenced"),
                 "move the `require` lines before `fence old primary`",
             ),
@@ -92,6 +80,17 @@ fn order(scenario: &Scenario) -> Vec<Problem> {
         });
     }
     problems
+}
+
+fn is_requirement(kind: &ActionKind) -> bool {
+    matches!(
+        kind,
+        ActionKind::RequireLag(..)
+            | ActionKind::RequireArchived(_)
+            | ActionKind::RequireNoBackup
+            | ActionKind::RequireBackup(_)
+            | ActionKind::RequireApproval(_)
+    )
 }
 
 /// The two services of a switchover.

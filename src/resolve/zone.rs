@@ -5,7 +5,7 @@
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::cx::Cx;
-use super::plan::At;
+use super::plan::{At, ResolvedPlan};
 use crate::diagnostic::Code;
 use crate::syntax::ast::Word;
 
@@ -14,6 +14,12 @@ use crate::syntax::ast::Word;
 pub fn find(name: &str) -> Option<TimeZone> {
     let carried = TimeZoneDatabase::bundled().get(name);
     carried.or_else(|_| TimeZone::get(name)).ok()
+}
+
+/// The plan's zone; UTC when nobody knows it, which is a finding of its own.
+#[must_use]
+pub fn of(plan: &ResolvedPlan) -> TimeZone {
+    find(&plan.timezone.value).unwrap_or(TimeZone::UTC)
 }
 
 impl Cx<'_, '_> {

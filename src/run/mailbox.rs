@@ -56,14 +56,12 @@ pub(super) fn mailbox() -> io::Result<(Outbox, Inbox)> {
         sender,
         bell: bell.clone(),
     };
-    Ok((
-        outbox,
-        Inbox {
-            messages,
-            bell,
-            ear,
-        },
-    ))
+    let inbox = Inbox {
+        messages,
+        bell,
+        ear,
+    };
+    Ok((outbox, inbox))
 }
 
 impl Outbox {

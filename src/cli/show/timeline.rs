@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::ValueEnum;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::check::survival::{self, Question};
@@ -110,13 +109,11 @@ fn afterwards(args: &Args, id: &str) -> Result<Timeline, CliError> {
         CliError::refused(format!("no run `{id}` in {}", state.join("runs").display()))
             .help("`planc run` prints the id of a run; `last` is the newest one")
     })?;
-    let zone = &loaded.plan.plan().timezone.value;
-    let zone = zone::find(zone).unwrap_or(TimeZone::UTC);
     let plan = loaded.plan.plan();
     Ok(timeline::of_run(
         &graph,
         &done(&graph, &events),
-        zone,
+        zone::of(plan),
         Some(plan),
     ))
 }

@@ -226,7 +226,8 @@ impl TreeSession {
         };
         sink.close()?;
         let after = file.metadata().map_err(EngineError::io("examine", path))?;
-        if read != before.len() || state(&before) != state(&after) {
+        let moved = after.len() != before.len() || Stamp::of(&after) != Stamp::of(&before);
+        if read != before.len() || moved {
             self.warn(name, "changed while it was read; it is kept as it was read");
         } else if let Some(stamp) = stamp {
             self.seen.add(place, stamp);
@@ -297,12 +298,6 @@ fn entry(path: String, kind: EntryKind, meta: &Metadata) -> Entry {
         gid: meta.gid(),
         mtime: (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0)),
     }
-}
-
-fn state(meta: &Metadata) -> (u64, i64, i64, i64, i64) {
-    let modified = (meta.mtime(), meta.mtime_nsec());
-    let changed = (meta.ctime(), meta.ctime_nsec());
-    (meta.len(), modified.0, modified.1, changed.0, changed.1)
 }
 
 /// Opens without following a link and without waiting on a pipe that took the file's place.

@@ -33,7 +33,7 @@ impl Stamp {
         (meta.ctime() < before).then(|| Self::of(meta))
     }
 
-    fn of(meta: &Metadata) -> Self {
+    pub(super) fn of(meta: &Metadata) -> Self {
         let modified = (meta.mtime(), meta.mtime_nsec());
         let changed = (meta.ctime(), meta.ctime_nsec());
         Self(meta.ino(), modified.0, modified.1, changed.0, changed.1)

@@ -1,21 +1,17 @@
-//! Owns reading chosen pages of a relation file while the server writes it; a page that was caught
-//! half-written is read again.
+//! Owns reading chosen pages of a relation file while the server writes it, with the disk asked for
+//! them in advance.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
-use std::time::Duration;
 
 use rustix::fs::Advice;
 
-use super::page::{self, PAGE_BYTES, PageState};
-use super::read::BadPage;
+use super::page::PAGE_BYTES;
+use super::read::{self, BadPage};
 
 /// Pages that the disk is asked for in advance.
 const AHEAD: usize = 128;
-const TRIES: usize = 5;
-const PAUSE: Duration = Duration::from_millis(4);
 
 /// Gives the chosen pages one after the other.
 pub(super) struct Pages<'a> {
@@ -64,39 +60,14 @@ impl<'a> Pages<'a> {
     }
 
     fn load(&mut self, block: u32) -> io::Result<()> {
-        for attempt in 1..=TRIES {
-            self.fetch(block)?;
+        let at = place(block);
+        read::fetch(self.file, &mut self.page, at)?;
+        if self.checksums {
             let number = self.first_block.wrapping_add(block);
-            if !self.checksums {
-                return Ok(());
-            }
-            let PageState::Damaged { expected, found } = page::judge(&self.page, number) else {
-                return Ok(());
-            };
-            if attempt == TRIES {
-                self.bad.push(BadPage {
-                    block: number,
-                    lsn: page::lsn(&self.page),
-                    expected,
-                    found,
-                });
-            } else {
-                std::thread::sleep(PAUSE);
-            }
+            let bad = read::judge(self.file, &mut self.page, (at, number))?;
+            self.bad.extend(bad);
         }
         Ok(())
-    }
-
-    /// One page; one that was cut off meanwhile is empty, and replay cuts it off again.
-    fn fetch(&mut self, block: u32) -> io::Result<()> {
-        let page = self.page.as_mut_slice();
-        match self.file.read_exact_at(page, place(block)) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.page.fill(0);
-                Ok(())
-            }
-            other => other,
-        }
     }
 }
 

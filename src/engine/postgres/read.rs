@@ -93,28 +93,48 @@ impl PageFile {
     fn judge(&self, page: &mut [u8; PAGE_BYTES], offset: u64) -> io::Result<()> {
         let block = u32::try_from(offset / PAGE_BYTES as u64).unwrap_or(u32::MAX);
         let block = self.first_block.saturating_add(block);
-        for _ in 0..TRIES {
-            if !matches!(page::judge(page, block), PageState::Damaged { .. }) {
-                return Ok(());
-            }
-            std::thread::sleep(PAUSE);
-            match self.file.file().read_exact_at(page, offset) {
-                // the file was shortened: replay knows
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-                other => other?,
-            }
-        }
-        if let PageState::Damaged { expected, found } = page::judge(page, block) {
-            let bad = BadPage {
-                block,
-                lsn: page::lsn(page),
-                expected,
-                found,
-            };
+        if let Some(bad) = judge(self.file.file(), page, (offset, block))? {
             let mut all = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
             all.push((self.path.clone(), bad));
         }
         Ok(())
+    }
+}
+
+/// Judges a page that was read at an offset of a file, the given block of its relation; reads it
+/// again while it looks half-written. Answers one that stayed damaged.
+pub(super) fn judge(
+    file: &File,
+    page: &mut [u8; PAGE_BYTES],
+    (offset, block): (u64, u32),
+) -> io::Result<Option<BadPage>> {
+    for attempt in 1.. {
+        let PageState::Damaged { expected, found } = page::judge(page, block) else {
+            break;
+        };
+        if attempt == TRIES {
+            let lsn = page::lsn(page);
+            return Ok(Some(BadPage {
+                block,
+                lsn,
+                expected,
+                found,
+            }));
+        }
+        std::thread::sleep(PAUSE);
+        fetch(file, page, offset)?;
+    }
+    Ok(None)
+}
+
+/// Reads a page; one that was cut off meanwhile is empty, and replay cuts it off again.
+pub(super) fn fetch(file: &File, page: &mut [u8; PAGE_BYTES], offset: u64) -> io::Result<()> {
+    match file.read_exact_at(page, offset) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            page.fill(0);
+            Ok(())
+        }
+        other => other,
     }
 }
 

@@ -192,6 +192,14 @@ pub struct Keeping {
     pub incomplete: bool,
 }
 
+impl Keeping {
+    /// The devices of `store` and `copy`, in this order; one may be there more than once.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceId> {
+        let store = self.store.iter().map(|store| store.value);
+        store.chain(self.copies.iter().map(|copy| copy.device))
+    }
+}
+
 /// A backup or an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobId {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Task;
+use crate::engine::GoOn;
 use crate::engine::switch::SwitchWish;
 use crate::graph::step::StepKind;
 use crate::run::message::{StepDone, StepFailure};
@@ -20,12 +21,13 @@ pub(super) fn switch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     };
     let spec = task.context.standbys.get(standby);
     let missing = || StepFailure::new(format!("the standby {standby} is not known"));
+    let stop = task.stop.clone();
     let wish = SwitchWish {
         standby: spec.ok_or_else(missing)?,
         act,
         run: &task.graph.run,
         patience: Duration::from_secs(*patience),
-        go_on: &|| !task.stop.asked(),
+        go_on: &GoOn::new(move || !stop.asked()),
     };
     let switched = task.context.engine(service)?.switch(&wish)?;
     for note in switched.notes {

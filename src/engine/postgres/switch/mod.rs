@@ -19,7 +19,7 @@ use super::PostgresSpec;
 use super::connect::{self, refused};
 use super::lsn::Lsn;
 use super::server::ServerFacts;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, GoOn};
 use crate::engine::switch::{SwitchWish, Switched};
 use crate::graph::step::SwitchAct;
 use old::Old;
@@ -58,7 +58,7 @@ struct Pair<'a> {
     standby: &'a PostgresSpec,
     run: &'a str,
     patience: Duration,
-    go_on: &'a dyn Fn() -> bool,
+    go_on: &'a GoOn,
 }
 
 impl Pair<'_> {
@@ -85,7 +85,7 @@ impl Pair<'_> {
     ) -> Result<bool, EngineError> {
         let deadline = Instant::now() + self.patience;
         while !reached()? {
-            if Instant::now() >= deadline || !(self.go_on)() {
+            if Instant::now() >= deadline || !self.go_on.yes() {
                 return Ok(false);
             }
             std::thread::sleep(PAUSE);
