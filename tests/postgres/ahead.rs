@@ -76,7 +76,7 @@ impl Waiting {
     }
 }
 
-fn until(what: &str, done: impl Fn() -> bool) {
+pub(super) fn until(what: &str, done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < Duration::from_mins(5), "{what}");

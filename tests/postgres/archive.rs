@@ -11,7 +11,9 @@ use planc::media::memory::MemoryDevice;
 use planc::media::{Device, DeviceError, ObjectWriter, Put};
 use planc::resolve::plan::Codec;
 
+use super::ahead::until;
 use super::cluster::{Cluster, run_ok, versions};
+use super::parts;
 
 fn segments(cluster: &Cluster) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(cluster.archive()).expect("archive");
@@ -321,4 +323,34 @@ fn a_device_that_hangs_does_not_hang_the_server() {
         "{late}"
     );
     assert!(began.elapsed() < Duration::from_mins(1));
+}
+
+#[test]
+fn a_file_of_a_copy_that_is_archived_last_is_not_waited_out() {
+    let cluster = Cluster::create(15);
+    cluster.configure(&["archive_mode = on", "archive_command = '/bin/true'"]);
+    cluster.start();
+    let spec = parts::spec(&cluster, "postgres", &[]);
+    let switch = || {
+        let archived = planc::engine::postgres::archive::switch(&spec, Duration::from_secs(20));
+        archived.expect("archived").position
+    };
+    cluster.sql("select pg_backup_start('x', true); select pg_backup_stop(false)");
+    assert!(switch().is_some());
+    // the server archives the file that tells of the copy once more, after a newer segment
+    let status = cluster.data.join("pg_wal/archive_status");
+    let done = || {
+        let names = std::fs::read_dir(&status).expect("statuses");
+        let mut names = names.map(|entry| entry.expect("listed").path());
+        names.find(|path| path.to_string_lossy().ends_with(".backup.done"))
+    };
+    until("the file of the copy is archived", || done().is_some());
+    let done = done().expect("it was there");
+    std::fs::rename(&done, done.with_extension("ready")).expect("renamed");
+    until("it is archived again", || {
+        cluster.sql("select pg_reload_conf()");
+        let last = cluster.ask("select last_archived_wal from pg_stat_archiver");
+        last.ends_with(".backup")
+    });
+    assert!(switch().is_some());
 }

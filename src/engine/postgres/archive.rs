@@ -2,6 +2,7 @@
 //! and waits until the server's archive command has acknowledged it. The bytes go through
 //! `planc log push`, which the server calls; nothing is read from `pg_wal` here.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
@@ -25,7 +26,8 @@ const TRIES: i64 = 3;
 pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, EngineError> {
     let mut client = connect::open(&spec.service, &spec.connect)?;
     let mut server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
-    if server.in_recovery {
+    let here = !server.in_recovery;
+    if !here {
         (client, server) = sender::open(spec, &mut client, &server)?;
     }
     server.check_backup(&spec.service)?;
@@ -43,6 +45,7 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
         service: &spec.service,
         server: &server,
         failed,
+        noted: here.then(|| noted(&server, last)),
     };
     waiting.until_archived(last, Instant::now() + patience)?;
     Ok(Archived {
@@ -84,14 +87,16 @@ pub fn by_itself(
     let begun = own.is_some_and(|segment| segment.timeline == current.timeline);
     let last = current.number.checked_sub(1).filter(|_| begun);
     let Some(number) = last else { return Ok(None) };
+    let last = Segment { number, ..current };
     let end = Lsn(current.number * server.segment_size.bytes());
     let waiting = Waiting {
         client,
         service: &spec.service,
         server: &server,
         failed: standing.failures,
+        noted: Some(noted(&server, last)),
     };
-    waiting.until_archived(Segment { number, ..current }, Instant::now() + patience)?;
+    waiting.until_archived(last, Instant::now() + patience)?;
     Ok(Some(Archived {
         position: Some(server.timeline.at(end)),
         transactions: 0,
@@ -152,6 +157,15 @@ struct Waiting<'a> {
     server: &'a ServerFacts,
     /// Calls of the archive command that had failed when the wait began.
     failed: i64,
+    /// What the server makes once the segment is archived, where its folder can be looked at.
+    noted: Option<PathBuf>,
+}
+
+/// Where a server notes that a segment is archived.
+fn noted(server: &ServerFacts, last: Segment) -> PathBuf {
+    let name = format!("{}.done", last.name(server.segment_size));
+    let status = server.data_directory.join("pg_wal/archive_status");
+    status.join(name)
 }
 
 impl Waiting<'_> {
@@ -159,7 +173,10 @@ impl Waiting<'_> {
         loop {
             let now = standing(&mut self.client, self.service)?;
             let own = archived(now.archived.as_deref(), self.server);
-            if own.is_some_and(|segment| segment >= last) {
+            // the file that tells of a copy may be archived after a newer segment, and is the last
+            // one then: statistics alone would be waited for until there is more to archive
+            let noted = self.noted.as_ref().is_some_and(|file| file.exists());
+            if noted || own.is_some_and(|segment| segment >= last) {
                 return Ok(());
             }
             let given_up = now.failing.is_some() && now.failures - self.failed >= TRIES;

@@ -19,8 +19,8 @@ use super::PostgresSpec;
 use super::connect::{self, refused};
 use super::lsn::Lsn;
 use super::server::ServerFacts;
-use crate::engine::{EngineError, GoOn};
 use crate::engine::switch::{SwitchWish, Switched};
+use crate::engine::{EngineError, GoOn};
 use crate::graph::step::SwitchAct;
 use old::Old;
 
