@@ -8,13 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, resume, say};
+use crate::cli::run::{print_graph, resume, say, say_summary};
 use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm, open_error};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
 use crate::quantity::Bytes;
-use crate::report::summary::summary;
 use crate::resolve::plan::EngineKind;
 use crate::run::{self, Call, Family};
 
@@ -113,7 +112,7 @@ pub(crate) fn approved_run(
     }
     let graph = Arc::new(graph);
     let report = site.begin(&graph, context)?;
-    say(show, &summary(&graph, &report))?;
+    say_summary(show, &graph, &report)?;
     Ok(report.verdict().into())
 }
 

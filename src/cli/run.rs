@@ -103,7 +103,7 @@ pub(crate) fn work(
         return Ok(None);
     }
     let report = site.execute(&graph)?;
-    say(show, &summary(&graph, &report))?;
+    say_summary(show, &graph, &report)?;
     Ok(Some(report))
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn repair_chains(
     write!(std::io::stderr().lock(), "{text}")?;
     let graph = Arc::new(site.compile(&Intent::Jobs { names: jobs }, now)?);
     let report = site.execute(&graph)?;
-    say(show, &summary(&graph, &report))?;
+    say_summary(show, &graph, &report)?;
     Ok(report)
 }
 
@@ -181,7 +181,7 @@ pub(crate) fn resume(site: &mut Site, family: Family, show: ShowArgs) -> Result<
         say(show, "no unfinished run\n")?;
         return Ok(Exit::Ok);
     };
-    say(show, &summary(&graph, &report))?;
+    say_summary(show, &graph, &report)?;
     Ok(report.verdict().into())
 }
 
@@ -213,6 +213,23 @@ pub(crate) fn say(show: ShowArgs, text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The result of a command, for people. One that is to be quiet still says what did not go well.
+pub(crate) fn say_result(show: ShowArgs, exit: Exit, text: &str) -> Result<(), CliError> {
+    if exit == Exit::Ok || !show.quiet || show.log_format != LogFormat::Human {
+        return say(show, text);
+    }
+    Ok(write!(std::io::stderr().lock(), "{text}")?)
+}
+
+/// The summary of a run, for people.
+pub(crate) fn say_summary(
+    show: ShowArgs,
+    graph: &StepGraph,
+    report: &RunReport,
+) -> Result<(), CliError> {
+    say_result(show, report.verdict().into(), &summary(graph, report))
+}
+
 /// Runs a graph that the operator hands in. One that needs neither devices nor services needs no
 /// plan.
 fn run_file(args: &Args, which: &PlanArgs, file: &Path) -> Result<Exit, CliError> {
@@ -230,7 +247,7 @@ fn run_file(args: &Args, which: &PlanArgs, file: &Path) -> Result<Exit, CliError
     } else {
         run_alone(args, &graph, file)?
     };
-    say(args.show, &summary(&graph, &report))?;
+    say_summary(args.show, &graph, &report)?;
     Ok(report.verdict().into())
 }
 

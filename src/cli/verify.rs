@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, say, work};
+use crate::cli::run::{print_graph, say, say_result, work};
 use crate::cli::run_log;
 use crate::cli::site::SiteArgs;
 use crate::graph::retention::{Restorable, Verdict};
@@ -91,8 +91,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     if args.level == Level::Restorable {
         let site = args.site.look()?;
         let verdicts = site.judge_parts(now)?;
-        say(args.site.show, &text(&verdicts))?;
-        return Ok(judge(&verdicts));
+        let exit = judge(&verdicts);
+        say_result(args.site.show, exit, &text(&verdicts))?;
+        return Ok(exit);
     }
     if args.dry_run {
         let site = args.site.look()?;
@@ -103,10 +104,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         say(args.site.show, "the catalog knows no copies to verify\n")?;
         return Ok(Exit::Ok);
     };
-    say(args.site.show, &text(&site.judge_parts(now)?))?;
+    let verdicts = text(&site.judge_parts(now)?);
+    say_result(args.site.show, report.verdict().into(), &verdicts)?;
     let found = run_log::findings(&mut site)?;
     for finding in &found {
-        say(args.site.show, &format!("run log: {finding}\n"))?;
+        let text = format!("run log: {finding}\n");
+        say_result(args.site.show, Exit::Findings, &text)?;
     }
     Ok(match report.verdict().into() {
         Exit::Ok if !found.is_empty() => Exit::Findings,

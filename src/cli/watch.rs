@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{fresh_fulls, repair_chains, say};
+use crate::cli::run::{fresh_fulls, repair_chains, say, say_summary};
 use crate::cli::site::{Site, graph_error};
 use crate::graph::step::{Intent, StepGraph, StepKind};
 use crate::graph::{full_name, next_due};
-use crate::report::summary::summary;
 use crate::resolve::plan::{Archive, EngineKind, Every};
 use crate::run::{RunReport, Verdict};
 
@@ -233,7 +232,7 @@ fn tell(site: &Site, graph: &StepGraph, report: &RunReport) -> Result<(), CliErr
     if quiet {
         return Ok(());
     }
-    say(site.show, &summary(graph, report))
+    say_summary(site.show, graph, report)
 }
 
 /// Ships a log when this much has gathered.

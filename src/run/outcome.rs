@@ -401,12 +401,22 @@ fn is_copied(graph: &StepGraph, report: &RunReport, components: &BTreeSet<String
 
 /// The jobs of a graph of which every step was done, each with what it moved and how long that
 /// took; what was read back counts as a job of its own. Work of an earlier process counts as done,
-/// but says nothing of speed.
+/// but says nothing of speed; nor does a restore that writes only what differs.
 fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
+    let over_old = graph.steps.iter().any(|step| {
+        let kind = &step.kind;
+        matches!(
+            kind,
+            StepKind::PrepareDelta { .. } | StepKind::PrepareInPlace { .. }
+        )
+    });
     let methods = methods(graph);
     let copied = copied(graph, report);
     let mut jobs: BTreeMap<(String, Option<Method>), Option<JobHistory>> = BTreeMap::new();
     for (step, ended) in graph.steps.iter().zip(&report.steps) {
+        if over_old && matches!(step.kind, StepKind::FetchPart { .. }) {
+            continue;
+        }
         let Some((job, method)) = job_of(&step.kind, &methods) else {
             continue;
         };

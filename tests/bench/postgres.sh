@@ -202,7 +202,7 @@ rest=$top/rest/new
 export PLANC_RESTORE="$(run main restore bench --at backup --to "$rest/planc" --relocate fast="$rest/ts/fast" --relocate slow="$rest/ts/slow" --yes --quiet)"
 export PLANC_RESTORE_SETUP="rm -rf '$rest'; install -d -o postgres '$rest' '$rest/ts'"
 # over the folder that a restore left, which is a service of its own place here
-site delta "$rest/planc" $((PGPORT + 2)) "$top/sock" "$main/near" parts "$main/state"
+site delta "$rest/planc/data" $((PGPORT + 2)) "$top/sock" "$main/near" parts "$main/state"
 export PLANC_DELTA="$(run delta restore bench --delta --at backup --yes --quiet)"
 export PLANC_DELTA_SETUP="$PLANC_RESTORE_SETUP; $PLANC_RESTORE; [ ${PERCENT:-1} = 0 ] || python3 $harness/damage.py $rest ${PERCENT:-1}"
 export PLANC_PITR="$(run main recover one_table --yes --quiet)"

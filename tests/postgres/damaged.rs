@@ -98,9 +98,16 @@ fn a_restore_onto_a_damaged_folder_writes_what_differs() {
             dry.contains("prepare-delta") && !dry.contains("  publish"),
             "{dry}"
         );
+        let ahead = || {
+            let told = site.good("restore shop --to elsewhere --dry-run");
+            let fetches = told.lines().filter(|line| line.contains("fetch-part"));
+            fetches.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = ahead();
         let told = site.good("restore shop --delta --yes");
         let (some, all) = written(&told);
         assert!(some > 0 && some < all / 4, "{some} of {all}");
+        assert_eq!(ahead(), before, "what was spared is no measure of speed");
         assert!(!site.cluster.data.join("base/1/99999").exists());
         story.check();
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use planc::engine::postgres::base::meant;
 use planc::engine::postgres::history::History;
-use planc::engine::postgres::increment::{self, Tally};
+use planc::engine::postgres::increment::{self, Tally, Tracked};
 use planc::engine::postgres::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use planc::engine::postgres::restore::ClusterRestore;
 use planc::engine::postgres::stream::{Course, Stop, Stream};
@@ -53,7 +53,7 @@ fn copy_changed(
         let (timeline, lsn) = Timeline::of(at).expect("a position");
         archived(Segment::holding(timeline, lsn, size()))
     };
-    let session = increment::begin(&spec, "shop/base/base", base, &mut log);
+    let session = increment::begin(&spec, "shop/base/base", base, &Tracked::default(), &mut log);
     let mut session = session.expect("a bracket");
     let doubt = session.doubt().map(str::to_owned);
     let (folder, entries) = gather(&mut session).expect("copied");

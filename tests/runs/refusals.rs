@@ -331,6 +331,22 @@ fn a_refused_restore_is_not_resumed_and_a_failed_one_only_by_restore() {
 }
 
 #[test]
+fn a_quiet_command_says_nothing_while_all_goes_well_and_else_what_failed() {
+    let site = used();
+    assert_eq!(site.good(&format!("{NIGHTLY} --quiet")), "");
+    for device in ["disk", "nas"] {
+        spoil_objects(&site, device, "packs", flip);
+    }
+    for line in [RESTORE, "verify --device disk"] {
+        let output = site.planc(&format!("{line} --quiet"));
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(output.stdout.is_empty(), "{line}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("damaged"), "{line}: {told}");
+    }
+}
+
+#[test]
 fn one_source_that_is_gone_does_not_keep_the_others_from_being_copied() {
     let site = Site::new();
     fs::remove_dir_all(site.path("docs")).expect("removed");

@@ -67,6 +67,7 @@ mod info {
 #[derive(Debug, Clone)]
 pub struct Tracking {
     course: Course,
+    from: Lsn,
     /// Where the next record is looked for.
     at: Lsn,
     changes: ChangeSet,
@@ -78,15 +79,32 @@ impl Tracking {
     pub fn new(course: Course, from: Lsn) -> Self {
         Self {
             course,
+            from,
             at: from,
             changes: ChangeSet::default(),
         }
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn from(&self) -> Lsn {
+        self.from
     }
 
     /// Whose log it reads.
     #[must_use]
     pub fn course(&self) -> &Course {
         &self.course
+    }
+
+    /// Whether what was read serves for changes since a position, too: it begins at most `most`
+    /// bytes before it, and has no doubt. A few pages more than changed since are no harm.
+    #[must_use]
+    pub fn covers(&self, course: &Course, from: Lsn, most: u64) -> bool {
+        let earlier = from.0.checked_sub(self.from.0);
+        self.course == *course
+            && earlier.is_some_and(|bytes| bytes <= most)
+            && self.changes.all.is_none()
     }
 
     /// Reads what is there; where that ends, and why, is not judged.

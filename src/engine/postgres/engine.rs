@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::connect;
 use super::dumps::{self, DumpRestore, Dumping, Snapshots};
+use super::increment::Tracked;
 use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
@@ -32,6 +33,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct PostgresEngine {
     spec: PostgresSpec,
     snapshots: Snapshots,
+    read: Tracked,
 }
 
 impl PostgresEngine {
@@ -41,6 +43,7 @@ impl PostgresEngine {
         Self {
             spec,
             snapshots: Snapshots::default(),
+            read: Tracked::default(),
         }
     }
 
@@ -114,7 +117,7 @@ impl Engine for PostgresEngine {
         log: StoredLog<'_>,
         _now: Timestamp,
     ) -> Result<Box<dyn BackupSession>, EngineError> {
-        let session = increment::begin(&self.spec, component, base, log)?;
+        let session = increment::begin(&self.spec, component, base, &self.read, log)?;
         Ok(Box::new(session))
     }
 

@@ -17,6 +17,7 @@ use super::lsn::Lsn;
 use super::page::PAGE_BYTES;
 use super::patch::Patch;
 use super::read::BadPage;
+pub use super::since::Tracked;
 use super::since::{self, Since};
 use super::{PostgresSpec, backup, pages};
 use crate::engine::piece::PieceSource;
@@ -64,8 +65,8 @@ struct Found {
     bad: Vec<(String, BadPage)>,
 }
 
-/// Finds what changed since `copy` and enters backup mode for a component. `log` gives the stored
-/// log; what the server still has in its own `pg_wal` is read there. Most of the log is read before
+/// Finds what changed since `copy` and enters backup mode for a component. `read` is the log that
+/// was read for another component, and is kept for the next one; `log` gives the stored log; what the server still has in its own `pg_wal` is read there. Most of the log is read before
 /// backup mode is entered.
 ///
 /// # Errors
@@ -74,10 +75,11 @@ pub fn begin(
     spec: &PostgresSpec,
     key: &str,
     copy: &BaseCopy,
+    read: &Tracked,
     log: StoredLog<'_>,
 ) -> Result<IncrementalSession, EngineError> {
     let mut since = match Base::of(copy) {
-        Ok(base) => Ok(Since::before(spec, base, &mut *log)?),
+        Ok(base) => Ok(Since::before(spec, base, read, &mut *log)?),
         Err(error) => Err(error.to_string()),
     };
     let mut inner = backup::begin(spec, key)?;

@@ -2,6 +2,7 @@
 //! since a base's start. Most of it is asked before backup mode is entered.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::base::{Base, folders};
 use super::changes::{ChangeSet, Tracking};
@@ -13,6 +14,30 @@ use super::server::ServerFacts;
 use super::stream::Course;
 use super::{PostgresSpec, connect, control, read, summaries};
 use crate::engine::{EngineError, StoredLog};
+
+/// Segments that are read for nothing at most, so that others need not be read again.
+const MOST_EARLIER: u64 = 16;
+
+/// The log that was read last. The parts of a run build on bases that are hardly apart: what was
+/// read for the first of them serves for the others.
+#[derive(Debug, Clone, Default)]
+pub struct Tracked(Arc<Mutex<Option<Tracking>>>);
+
+impl Tracked {
+    /// What was read, where it serves; else what is to be read.
+    fn or(&self, fresh: Tracking) -> Tracking {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let course = fresh.course();
+        let most = MOST_EARLIER * course.size.bytes();
+        let kept = kept.as_ref();
+        let kept = kept.filter(|kept| kept.covers(course, fresh.from(), most));
+        kept.cloned().unwrap_or(fresh)
+    }
+
+    fn keep(&self, read: &Tracking) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
+    }
+}
 
 /// A base, and what changed since.
 pub(super) struct Since {
@@ -34,14 +59,17 @@ impl Since {
     pub(super) fn before(
         spec: &PostgresSpec,
         base: Base,
+        read: &Tracked,
         log: StoredLog<'_>,
     ) -> Result<Self, EngineError> {
         let mut client = connect::open(&spec.service, &spec.connect)?;
         let server = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
         let control = control(&server)?;
-        let mut before = track(&server, &control, &base).ok();
+        let fresh = track(&server, &control, &base).ok();
+        let mut before = fresh.map(|fresh| read.or(fresh));
         if let Some(tracking) = &mut before {
             tracking.ahead(segments(&server, control.wal_segment_size, log));
+            read.keep(tracking);
         }
         Ok(Self {
             base,
@@ -124,5 +152,30 @@ fn segments<'l>(
     move |segment| {
         let own = std::fs::read(wal.join(segment.name(size))).ok();
         own.or_else(|| log(&segment.timeline.at(segment.start(size))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::postgres::lsn::Lsn;
+
+    #[test]
+    fn what_was_read_serves_for_changes_since_a_little_later() {
+        let size = SegmentSize::new(1 << 20).expect("a size");
+        let course = |system_identifier| Course {
+            history: History::first(Timeline::new(1).expect("valid")),
+            size,
+            system_identifier,
+        };
+        let at = |segments: u64| Lsn(segments * size.bytes());
+        let read = Tracked::default();
+        read.keep(&Tracking::new(course(7), at(40)));
+        let begins = |system, from| read.or(Tracking::new(course(system), from)).from();
+        assert_eq!(begins(7, at(40)), at(40));
+        assert_eq!(begins(7, at(40 + MOST_EARLIER)), at(40));
+        assert_eq!(begins(7, at(41 + MOST_EARLIER)), at(41 + MOST_EARLIER));
+        assert_eq!(begins(7, at(39)), at(39), "what lies before was not read");
+        assert_eq!(begins(8, at(41)), at(41), "another cluster");
     }
 }

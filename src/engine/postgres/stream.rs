@@ -129,6 +129,8 @@ impl<F: FnMut(Segment) -> Option<Vec<u8>>> Stream<F> {
             .as_ref()
             .is_none_or(|(have, _)| *have != number)
         {
+            // a segment may be long: never two of them in memory
+            self.segment = None;
             self.segment = Some((number, self.load(number)?));
         }
         let start = self.offset() / PAGE * PAGE;

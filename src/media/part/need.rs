@@ -5,13 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+
+use rayon::prelude::*;
 
 use super::Progress;
+use crate::engine::large::{Aligned, LARGE, LargeFile};
 use crate::engine::{EngineError, EntryKind, RestoreSession, Wanted};
 use crate::media::DeviceError;
 use crate::media::content::{ContentHash, WINDOW, hash_of_window};
 use crate::media::manifest::{Extent, Manifest, ManifestEntry};
+
+/// Windows of a large file that one core takes in a row.
+const RUN: usize = 16;
 
 /// What of one file is read.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(super) fn needs(
     progress: Progress<'_>,
 ) -> Result<Vec<Need>, EngineError> {
     let mut needs = Vec::with_capacity(manifest.entries.len());
+    let mut memory = Aligned::default();
+    memory.ready();
     for file in &manifest.entries {
         if !progress(0) {
             return Err(DeviceError::Cancelled.into());
@@ -61,7 +68,8 @@ pub(super) fn needs(
                     path: file.entry.path.clone().into(),
                     cause,
                 };
-                Need::Windows(differing(manifest, file, &there).map_err(io)?)
+                let found = found(file.length, there, &mut memory).map_err(io)?;
+                Need::Windows(differing(manifest, file, &found))
             }
         });
     }
@@ -76,35 +84,63 @@ fn overlapped(ranges: &[Range<u64>], length: u64) -> BTreeSet<u64> {
     windows.flatten().collect()
 }
 
-/// Windows of a stored file that `there` does not hold alike. A window whose hash the manifest
-/// does not tell alone counts as different unless the file as a whole is the same.
+/// The hash of each window of `length` bytes that a file holds whole. Large files are read by all
+/// cores and past the page cache.
+fn found(
+    length: u64,
+    there: File,
+    memory: &mut Aligned,
+) -> std::io::Result<Vec<Option<blake3::Hash>>> {
+    let held = there.metadata()?.len();
+    let there = LargeFile::new(there, held);
+    let hash = |memory: &mut Aligned, index: u64| {
+        let begin = index * WINDOW;
+        let window = WINDOW.min(length - begin);
+        if held < begin + window {
+            return Ok(None);
+        }
+        // at most WINDOW
+        let piece = &mut memory[..usize::try_from(window).unwrap_or(0)];
+        there.fill(piece, begin)?;
+        Ok(Some(hash_of_window(window, [(0, &*piece)])))
+    };
+    let windows = 0..length.div_ceil(WINDOW);
+    if length < LARGE {
+        return windows.map(|index| hash(memory, index)).collect();
+    }
+    let own = || {
+        let mut memory = Aligned::default();
+        memory.ready();
+        memory
+    };
+    // a range of longer numbers cannot be cut evenly
+    let windows: Vec<u64> = windows.collect();
+    let windows = windows.into_par_iter().with_min_len(RUN);
+    windows.map_init(own, hash).collect()
+}
+
+/// Windows of a stored file of which something else was found. One whose hash the manifest does
+/// not tell alone counts as different unless the file as a whole is the same.
 fn differing(
     manifest: &Manifest,
     file: &ManifestEntry,
-    there: &File,
-) -> std::io::Result<BTreeSet<u64>> {
+    found: &[Option<blake3::Hash>],
+) -> BTreeSet<u64> {
     let mut whole = ContentHash::default();
     let mut different = BTreeSet::new();
-    let mut buffer = Vec::new();
-    for index in 0..file.length.div_ceil(WINDOW) {
-        let begin = index * WINDOW;
-        let length = WINDOW.min(file.length - begin);
-        // at most WINDOW
-        buffer.resize(usize::try_from(length).unwrap_or(0), 0);
-        let there = read_at(there, &mut buffer, begin)?;
-        let found = there.then(|| hash_of_window(length, [(0, buffer.as_slice())]));
+    for (index, found) in (0..).zip(found) {
+        let length = WINDOW.min(file.length - index * WINDOW);
         if let Some(hash) = found {
-            whole.window(index, hash);
+            whole.window(index, *hash);
         }
-        let stored = stored_hash(manifest, file, index, length);
-        if found.is_none() || found != stored {
+        if found.is_none() || *found != stored_hash(manifest, file, index, length) {
             different.insert(index);
         }
     }
     if whole.end(file.length).to_hex().as_str() == file.hash {
         different.clear();
     }
-    Ok(different)
+    different
 }
 
 /// BLAKE3 of each window of files of more than one window, where it is known, by path.
@@ -157,15 +193,6 @@ fn stored_hash(
         && frame.plain == extent.length;
     let hash = alone.then(|| blake3::Hash::from_hex(&frame.hash));
     hash.and_then(Result::ok)
-}
-
-/// Fills the buffer; false where the file ends before.
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<bool> {
-    match file.read_exact_at(buffer, at) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
