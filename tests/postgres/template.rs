@@ -2,6 +2,7 @@
 //! the build folder, and every test gets a copy with an identity of its own.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -48,10 +49,10 @@ fn of(version: u32) -> PathBuf {
 fn make(version: u32) -> PathBuf {
     let release = run_ok(version, "pg_resetwal", &["--version"]) + &OPTIONS.join(" ");
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let name = format!(
-        "postgres-{version}-{:08x}",
-        crc32c::crc32c(release.as_bytes())
-    );
+    // another user may not read what belongs to this one
+    let user = std::fs::metadata("/proc/self").expect("a process").uid();
+    let sum = crc32c::crc32c(release.as_bytes());
+    let name = format!("postgres-{version}-{user}-{sum:08x}");
     let template = kept.join(&name);
     if !template.exists() {
         let folder = folder();
