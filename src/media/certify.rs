@@ -252,13 +252,19 @@ fn clock(device: &dyn Device, folder: &str) -> Result<(Verdict, String), DeviceE
 fn lock(device: &dyn Device, folder: &str) -> Result<(Verdict, String), DeviceError> {
     let name = format!("{folder}a");
     device.put_if_absent(&name, b"lock")?;
-    Ok(match device.locked_until(&name)? {
-        Some(until) => proved(format!("new objects are locked until {until}")),
-        None => (
-            Verdict::Unknown,
-            "it tells of no lock on new objects".to_owned(),
-        ),
-    })
+    if let Some(until) = device.locked_until(&name)? {
+        return Ok(proved(format!("new objects are locked until {until}")));
+    }
+    match device.delete(&name) {
+        Err(DeviceError::Locked { detail, .. }) => {
+            Ok(proved(format!("this host may not delete: {detail}")))
+        }
+        Err(error) => Err(error),
+        Ok(_) => {
+            let detail = "it tells of no lock, and this host may delete what it wrote";
+            Ok((Verdict::Unknown, detail.to_owned()))
+        }
+    }
 }
 
 fn delete(device: &dyn Device, folder: &str) -> Result<(Verdict, String), DeviceError> {
@@ -303,6 +309,7 @@ mod tests {
         );
         assert_eq!(verdict(&proofs, "put-if-absent"), Verdict::Proved);
         assert_eq!(verdict(&proofs, "clock"), Verdict::Unknown);
+        assert_eq!(verdict(&proofs, "lock"), Verdict::Unknown);
         assert!(device.list("").unwrap().is_empty());
     }
 

@@ -111,6 +111,16 @@ fn facts_that_contradict_the_plan_are_told_with_both_numbers() {
     let (codes, message) = measured("hosts: {desk: {replay: 20 MiB/s}}");
     assert_eq!(codes, ["P1109"]);
     assert!(message.contains("the replay speed of desk"), "{message}");
+    let certified = |verdict: &str| {
+        let from = "read: 60 MiB/s}}\nfacts: facts.yaml\n--- facts.yaml\n";
+        let facts = format!("certified: {{near: {{at: 2026-01-01, lock: {verdict}}}}}");
+        let to = from.replace("s}}", "s, immutable: true}}") + &facts + "\n";
+        after(from, &to)
+    };
+    let (codes, message) = certified("unknown");
+    assert_eq!(codes, ["P1109"]);
+    assert!(message.contains("near is stated as immutable"), "{message}");
+    assert_eq!(certified("proved").0, [""; 0]);
     // faster than stated is on the safe side
     assert_eq!(measured("devices: {near: {write: 90 MiB/s}}").0, [""; 0]);
     // what is within a tenth is no contradiction, and a smaller one is on the safe side

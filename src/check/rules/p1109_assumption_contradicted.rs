@@ -9,7 +9,7 @@ use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::known::stated_parts;
 use crate::quantity::float;
 use crate::quantity::{Bytes, BytesPerSecond};
-use crate::resolve::plan::{Assumption, AssumptionKind, ResolvedPlan, ServiceId};
+use crate::resolve::plan::{Assumption, AssumptionKind, Device, ResolvedPlan, ServiceId};
 use crate::source::Span;
 
 /// Measurements vary; only what is worse than stated by more than this factor contradicts it.
@@ -25,7 +25,8 @@ pub(super) static RULE: Rule = Rule {
         above it: more data, more change or more log than the plan counts with. Estimates use \
         the larger of both, but a plan that says otherwise misleads its readers. Update the \
         assumption or remove it, because the facts are there now. The same holds for rates in the \
-        inventory: a device or host that was measured more than a tenth slower than stated.",
+        inventory: a device or host that was measured more than a tenth slower than stated, and a \
+        device stated as immutable on which `planc device certify` could delete what it wrote.",
     bad: orders!(
         "\
 assume {
@@ -86,6 +87,31 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
             .help("correct the inventory, or remove the rate there; estimates use the smaller");
         out.push(Scope::Plan, finding);
     }
+    for device in unlocked(context.plan, facts) {
+        let name = &device.name;
+        let message = format!("{name} is stated as immutable, but it was certified without a lock");
+        let span = device.inventory_span.unwrap_or(device.span);
+        let finding = Diagnostic::new(RULE.code, message, span, "stated here")
+            .subject(name)
+            .help(format!(
+                "lock new objects there, or take from this account the right to delete; then run \
+                 `planc device certify {name}`. Else remove `immutable`"
+            ));
+        out.push(Scope::Plan, finding);
+    }
+}
+
+/// Devices of which the inventory says that nothing can be deleted there, and a certificate does
+/// not.
+fn unlocked<'a>(
+    plan: &'a ResolvedPlan,
+    facts: &'a MeasuredFacts,
+) -> impl Iterator<Item = &'a Device> {
+    plan.devices.iter().filter(|device| {
+        let found = facts.certified.get(&device.name);
+        let lock = found.and_then(|found| found.get("lock"));
+        device.immutable && lock.is_some_and(|lock| lock != "proved")
+    })
 }
 
 /// Rates of the inventory that were measured lower: what, stated, measured, and where it stands.
