@@ -415,3 +415,20 @@ fn frames_in_the_place_of_others_are_replaced_from_a_good_copy() {
     assert!(replaced.iter().all(|one| one.device == "bad" && one.sure));
     assert!(part::verify("p", holders[0].as_ref(), &always).is_err());
 }
+
+#[test]
+fn a_file_whose_frames_do_not_make_it_up_is_refused() {
+    let holders = memory(&["one"]);
+    let mut manifest = store(&small(), &holders, "p");
+    manifest.header.part = "q".to_owned();
+    let file = manifest.entries.iter_mut().find(|one| one.length > 0);
+    let file = file.expect("a file");
+    file.hash = blake3::hash(b"another file").to_hex().to_string();
+    part::commit(&manifest, holders[0].as_ref()).unwrap();
+    let mut session = Collect::default();
+    let error = part::restore("q", &holders, &mut session, &always).unwrap_err();
+    assert!(
+        error.to_string().contains("the hash of the manifest"),
+        "{error}"
+    );
+}
