@@ -1,5 +1,5 @@
-//! Owns the rows of a catalog file as lines of JSON, and which of them were changed: triggers of the
-//! open session note it, so that no change can be forgotten. Must not know who takes them.
+//! Owns the rows of a catalog file as lines of JSON, and which of them were changed: triggers of
+//! the open session note it, so that no change can be forgotten. Must not know who takes them.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

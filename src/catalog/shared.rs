@@ -148,8 +148,8 @@ impl Shared {
         )))
     }
 
-    /// One change on both sides, whole or not at all. When the server has it and this host dies, the
-    /// host takes it over from there.
+    /// One change on both sides, whole or not at all. When the server has it and this host dies,
+    /// the host takes it over from there.
     pub(super) fn write<T>(
         &self,
         db: &Connection,

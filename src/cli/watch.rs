@@ -1,7 +1,7 @@
 //! `planc run --watch`: stays in the foreground, ships logs at the plan's interval or size, takes
 //! backups when they are due. Each cycle is a run of its own; one with nothing to do is silent.
-//! While a cycle copies, a companion goes on shipping the logs: a copy that takes long must not make
-//! them late.
+//! While a cycle copies, a companion goes on shipping the logs: a copy that takes long must not
+//! make them late.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;

@@ -36,8 +36,8 @@ pub trait PartSink {
         path: &Path,
     ) -> Result<u64, EngineError>;
 
-    /// Takes `length` bytes of a file that can be read in any order: now, or later by several threads
-    /// at once. They have been read when [`PartSink::settle`] returns.
+    /// Takes `length` bytes of a file that can be read in any order: now, or later by several
+    /// threads at once. They have been read when [`PartSink::settle`] returns.
     ///
     /// # Errors
     /// As [`PartSink::read_from`]; of reading later, `settle` tells.

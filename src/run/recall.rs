@@ -21,8 +21,8 @@ pub struct Call {
 /// Finds the volumes that a graph needs, and lets their sets bring what is needed in one pass.
 ///
 /// # Errors
-/// [`OpenError::Fetch`] with all volumes that are away, [`OpenError::Device`] when a manifest cannot
-/// be read.
+/// [`OpenError::Fetch`] with all volumes that are away, [`OpenError::Device`] when a manifest
+/// cannot be read.
 pub fn calls(
     graph: &StepGraph,
     devices: &BTreeMap<String, Arc<dyn Device>>,

@@ -1,5 +1,5 @@
-//! A segment that is gone from every device: the proof names it, what lies before it is reached, and
-//! what lies beyond it is refused.
+//! A segment that is gone from every device: the proof names it, what lies before it is reached,
+//! and what lies beyond it is refused.
 
 use super::chains::objects;
 use super::site::Site;

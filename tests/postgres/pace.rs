@@ -1,5 +1,5 @@
-//! A server that ends its segments by itself (`archive_timeout`) at least as often as the plan ships
-//! them: planc ends none, and says so.
+//! A server that ends its segments by itself (`archive_timeout`) at least as often as the plan
+//! ships them: planc ends none, and says so.
 
 use super::site::Site;
 

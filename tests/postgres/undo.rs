@@ -63,7 +63,8 @@ fn a_bad_transaction_is_taken_back_as_far_as_nobody_came_after() {
              insert into accounts (id, money) values (1000, 7), (1001, 8); \
              insert into owners values (99); delete from owners where owner in (3, 4)",
         );
-        // who came after: one row changed, one key used again, one new row refers to an inserted one
+        // who came after: one row changed, one key used again, one new row refers to an inserted
+        // one
         run(
             &site.cluster,
             "update accounts set pad = 'mine' where id = 5; \

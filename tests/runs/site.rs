@@ -211,8 +211,8 @@ impl Site {
     }
 }
 
-/// Waits until every file there is can be told from one that changes later: whether it could when it
-/// was copied is part of a copy.
+/// Waits until every file there is can be told from one that changes later: whether it could when
+/// it was copied is part of a copy.
 pub(crate) fn settle() {
     std::thread::sleep(std::time::Duration::from_millis(3_100));
 }

@@ -1,4 +1,5 @@
-//! P0106: a line begins with a word that planc does not know. The finding is made in `syntax`; this is its page.
+//! P0106: a line begins with a word that planc does not know. The finding is made in `syntax`; this
+//! is its page.
 
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;

@@ -1,4 +1,5 @@
-//! P0108: a clause stands in a block it does not belong to. The finding is made in `syntax`; this is its page.
+//! P0108: a clause stands in a block it does not belong to. The finding is made in `syntax`; this
+//! is its page.
 
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;

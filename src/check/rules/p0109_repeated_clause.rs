@@ -1,4 +1,5 @@
-//! P0109: a clause that can hold once is given twice. The finding is made in `syntax`; this is its page.
+//! P0109: a clause that can hold once is given twice. The finding is made in `syntax`; this is its
+//! page.
 
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;

@@ -1,4 +1,5 @@
-//! P0110: a block lacks the clause that makes it work. The finding is made in `syntax`; this is its page.
+//! P0110: a block lacks the clause that makes it work. The finding is made in `syntax`; this is its
+//! page.
 
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;

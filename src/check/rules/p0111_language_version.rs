@@ -1,4 +1,5 @@
-//! P0111: the version of the language is missing or unknown. The finding is made in `syntax`; this is its page.
+//! P0111: the version of the language is missing or unknown. The finding is made in `syntax`; this
+//! is its page.
 
 use crate::check::rule::Rule;
 use crate::diagnostic::{Code, Severity};

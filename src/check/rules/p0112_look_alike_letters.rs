@@ -1,4 +1,5 @@
-//! P0112: a name holds letters that look like others, or that cannot be seen. The finding is made in `syntax`; this is its page.
+//! P0112: a name holds letters that look like others, or that cannot be seen. The finding is made
+//! in `syntax`; this is its page.
 
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;

@@ -1,4 +1,5 @@
-//! P1110: an `override` without a clause to change, or a change without `override`. Found by `resolve`.
+//! P1110: an `override` without a clause to change, or a change without `override`. Found by
+//! `resolve`.
 
 use crate::check::rule::Rule;
 use crate::check::rules::example::notes;

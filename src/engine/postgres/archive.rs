@@ -55,9 +55,9 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
     })
 }
 
-/// How far a server archived that ends its segments by itself (`archive_timeout`), at least as often
-/// as `within` says: all that it ended by now. None where it must be told to end one: it is slower,
-/// it is a standby, or it ended none of this timeline yet.
+/// How far a server archived that ends its segments by itself (`archive_timeout`), at least as
+/// often as `within` says: all that it ended by now. None where it must be told to end one: it is
+/// slower, it is a standby, or it ended none of this timeline yet.
 ///
 /// # Errors
 /// When the server cannot be asked, or does not archive within `patience` what it ended.

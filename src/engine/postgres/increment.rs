@@ -66,8 +66,9 @@ struct Found {
 }
 
 /// Finds what changed since `copy` and enters backup mode for a component. `read` is the log that
-/// was read for another component, and is kept for the next one; `log` gives the stored log; what the server still has in its own `pg_wal` is read there. Most of the log is read before
-/// backup mode is entered.
+/// was read for another component, and is kept for the next one; `log` gives the stored log; what
+/// the server still has in its own `pg_wal` is read there. Most of the log is read before backup
+/// mode is entered.
 ///
 /// # Errors
 /// When backup mode cannot be entered. That the changes cannot be told is no error.

@@ -1,5 +1,5 @@
-//! Owns opening the files of a copy: a thread goes ahead, so that the disk already looks for the next
-//! small ones while one is read. Must not read anything.
+//! Owns opening the files of a copy: a thread goes ahead, so that the disk already looks for the
+//! next small ones while one is read. Must not read anything.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};

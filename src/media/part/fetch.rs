@@ -2,7 +2,8 @@
 //! decoded and compared with the manifest; what one holder has damaged another one gives.
 //!
 //! One thread a holder reads ranges of packs forward: the first range is read from the first
-//! holder, then whichever is free takes the next one. A rayon pool of its own decodes. At most [`AHEAD`] ranges are in memory.
+//! holder, then whichever is free takes the next one. A rayon pool of its own decodes. At most
+//! [`AHEAD`] ranges are in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,8 +1,8 @@
 //! Writes a part to several devices at once and reads it back from any of them.
 //!
-//! Writing: [`PartWriter`] reads the source into frames (`stream`), a rayon pool reads what of large
-//! files fills a frame (`reads`), hashes, compresses and proves them (`encode`), one thread lays
-//! them out in packs in the order of the stream (`assemble`), and one thread a device writes
+//! Writing: [`PartWriter`] reads the source into frames (`stream`), a rayon pool reads what of
+//! large files fills a frame (`reads`), hashes, compresses and proves them (`encode`), one thread
+//! lays them out in packs in the order of the stream (`assemble`), and one thread a device writes
 //! (`lane`). Memory is the frames in flight; once they are used up, the fastest device sets the
 //! pace and slower ones leave packs out, which are copied from a stored copy later.
 //!

@@ -1,5 +1,5 @@
-//! Owns a robot that carries tapes between slots and drives, by the program `mtx`. Volumes are named
-//! by their bar codes. Must not read or write tapes.
+//! Owns a robot that carries tapes between slots and drives, by the program `mtx`. Volumes are
+//! named by their bar codes. Must not read or write tapes.
 
 use std::io;
 use std::path::{Path, PathBuf};

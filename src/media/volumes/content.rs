@@ -1,5 +1,6 @@
-//! Owns the manifests and entries of the run log that a host remembers of a set, so that it is known
-//! which packs a part needs before a volume is loaded, and none is loaded to go on with the log. Never taken for what lies on a volume.
+//! Owns the manifests and entries of the run log that a host remembers of a set, so that it is
+//! known which packs a part needs before a volume is loaded, and none is loaded to go on with the
+//! log. Never taken for what lies on a volume.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

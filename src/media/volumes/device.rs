@@ -133,8 +133,8 @@ impl VolumeDevice {
         self.set.needs(objects)
     }
 
-    /// Says that objects will be read soon: each volume that holds some of them is passed over once,
-    /// in the order in which they lie, when the first of them is read.
+    /// Says that objects will be read soon: each volume that holds some of them is passed over
+    /// once, in the order in which they lie, when the first of them is read.
     pub fn expect(&self, objects: &[String]) {
         self.set.expect(objects);
     }
@@ -155,8 +155,8 @@ impl VolumeDevice {
         }
     }
 
-    /// Writes a new label over a volume on which nothing lives any more, or the first one of a blank
-    /// volume: it can be filled.
+    /// Writes a new label over a volume on which nothing lives any more, or the first one of a
+    /// blank volume: it can be filled.
     ///
     /// # Errors
     /// [`DeviceError::Locked`] while an object that exists lies on it, or when it is worn.

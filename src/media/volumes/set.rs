@@ -188,8 +188,8 @@ impl Set {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds to what is known. A register that cannot be written is caught up with later: the volumes
-    /// say it again.
+    /// Adds to what is known. A register that cannot be written is caught up with later: the
+    /// volumes say it again.
     pub(super) fn learn(&self, learnt: &[Learnt]) {
         let mut known = self.known();
         for one in learnt {

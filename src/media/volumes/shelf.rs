@@ -131,8 +131,8 @@ impl Set {
     }
 
     /// Writes a new label over a volume. The run log that it held is written again, and its notes
-    /// where pieces of what they say is gone lie elsewhere. A crash in between brings back an object
-    /// that had expired, never the reverse; the run log comes back from another device.
+    /// where pieces of what they say is gone lie elsewhere. A crash in between brings back an
+    /// object that had expired, never the reverse; the run log comes back from another device.
     fn overwrite(&self, writing: Writing<'_>, now: Timestamp) -> Result<(), MediumError> {
         let volume = writing.volume.as_str();
         let files = self.volume(volume).map(|known| known.files);
@@ -225,7 +225,8 @@ impl Set {
         }
     }
 
-    /// Gives a volume a label: a blank one its first, one on which nothing lives any more a new one.
+    /// Gives a volume a label: a blank one its first, one on which nothing lives any more a new
+    /// one.
     pub(super) fn relabel(&self, volume: &str, now: Timestamp) -> Result<(), DeviceError> {
         let refused = |detail: &str| DeviceError::Locked {
             device: self.name.clone(),

@@ -336,8 +336,8 @@ impl Medium for TapeMedium {
 
     fn mark(&mut self) -> Result<(), MediumError> {
         let before = self.number.take();
-        // closing after a write makes the drive write its buffer and a mark; what became of them the
-        // position tells
+        // closing after a write makes the drive write its buffer and a mark; what became of them
+        // the position tells
         let (file, block) = self.position().map_err(MediumError::Write)?;
         let moved = before.is_none_or(|before| file == before + 1);
         if !moved || block != 0 {

@@ -30,9 +30,9 @@ pub(super) fn check(task: &Task<'_>, service: &str) -> Result<(), StepFailure> {
     })
 }
 
-/// Does what takes long, and looks meanwhile at the room for log: where it becomes too little, people
-/// are told while they can still act. The copy goes on, since backup mode itself holds no log; parts
-/// that have not entered it are refused by [`check`].
+/// Does what takes long, and looks meanwhile at the room for log: where it becomes too little,
+/// people are told while they can still act. The copy goes on, since backup mode itself holds no
+/// log; parts that have not entered it are refused by [`check`].
 pub(super) fn watched<T>(task: &Task<'_>, service: &str, work: impl FnOnce() -> T) -> T {
     let (ended, wait) = crossbeam_channel::bounded::<()>(0);
     std::thread::scope(|scope| {

@@ -120,8 +120,8 @@ fn an_object_is_not_absent_when_the_bucket_is() {
     assert!(device.list("parts/").is_err());
 }
 
-/// Any store, by PLANC_S3_ENDPOINT, PLANC_S3_BUCKET, PLANC_S3_ID and PLANC_S3_SECRET: `swift` beside
-/// this file starts one that refuses conditional put, `azurite` one of another protocol.
+/// Any store, by PLANC_S3_ENDPOINT, PLANC_S3_BUCKET, PLANC_S3_ID and PLANC_S3_SECRET: `swift`
+/// beside this file starts one that refuses conditional put, `azurite` one of another protocol.
 #[test]
 #[ignore = "needs a store that the environment names"]
 fn the_store_of_the_environment_keeps_the_contract() {
