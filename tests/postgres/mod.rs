@@ -16,6 +16,7 @@ mod formats;
 mod full;
 mod increment;
 mod inplace;
+mod large;
 mod ledger;
 mod logical;
 mod missing;
