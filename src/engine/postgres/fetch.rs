@@ -205,7 +205,8 @@ fn refuse_hole(device: &dyn Device, request: &FetchRequest) -> Result<bool, Fetc
     Ok(true)
 }
 
-/// Writes beside the target and renames: the server never sees half a file.
+/// Writes beside the target and renames: the server never sees half a file. It makes what it keeps
+/// of it durable itself (`KeepFileRestoredFromArchive`), and asks again after a crash.
 fn write(to: &Path, bytes: &[u8]) -> Result<(), FetchError> {
     let failed = |cause| FetchError::Write {
         path: to.to_owned(),
@@ -215,6 +216,5 @@ fn write(to: &Path, bytes: &[u8]) -> Result<(), FetchError> {
     beside.push(".planc");
     let mut file = File::create(&beside).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
     std::fs::rename(&beside, to).map_err(failed)
 }

@@ -226,11 +226,18 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.signal(Signal::QUIT);
-            // it was asked to go; its exit says nothing more
-            let _ = self.child.wait();
+        let runs = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        if !runs(&mut self.child) {
+            return;
         }
+        self.signal(Signal::QUIT);
+        let deadline = Instant::now() + PATIENCE;
+        while runs(&mut self.child) && Instant::now() < deadline {
+            std::thread::sleep(PAUSE);
+        }
+        // what does not listen is ended all the same; its exit says nothing more
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
