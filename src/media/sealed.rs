@@ -135,11 +135,7 @@ pub fn seal_with(
     if header.len() > LONGEST_HEADER || body.len() as u64 > LONGEST / 2 {
         return Err("the object is too long for one piece".into());
     }
-    let (compressed, hash) = rayon::join(
-        || compress(body, codec),
-        || seal.is_none().then(|| blake3::hash(body)),
-    );
-    let (number, stored) = compressed?;
+    let (number, stored) = compress(body, codec)?;
     let envelope = seal.map_or(&[][..], Seal::envelope);
     let tag = if seal.is_some() { TAG } else { 0 };
     let length = PREFIX + header.len() + envelope.len() + stored.len() + tag + TRAILER;
@@ -150,13 +146,13 @@ pub fn seal_with(
     bytes.extend_from_slice(&(header.len() as u64).to_le_bytes()[..4]);
     bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&((stored.len() + tag) as u64).to_le_bytes());
-    if let Some(hash) = hash {
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes.extend_from_slice(header);
-        bytes.extend_from_slice(&stored);
-    }
-    if let Some(seal) = seal {
-        encrypt(&mut bytes, header, stored, seal)?;
+    match seal {
+        None => {
+            bytes.extend_from_slice(blake3::hash(body).as_bytes());
+            bytes.extend_from_slice(header);
+            bytes.extend_from_slice(&stored);
+        }
+        Some(seal) => encrypt(&mut bytes, header, stored, seal)?,
     }
     bytes.extend_from_slice(&(length as u64).to_le_bytes());
     bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());

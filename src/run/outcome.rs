@@ -414,10 +414,7 @@ fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
     let copied = copied(graph, report);
     let mut jobs: BTreeMap<(String, Option<Method>), Option<JobHistory>> = BTreeMap::new();
     for (step, ended) in graph.steps.iter().zip(&report.steps) {
-        if over_old && matches!(step.kind, StepKind::FetchPart { .. }) {
-            continue;
-        }
-        let Some((job, method)) = job_of(&step.kind, &methods) else {
+        let Some((job, method)) = job_of(&step.kind, &methods, over_old) else {
             continue;
         };
         let history = jobs.entry((job.clone(), method)).or_insert_with(|| {
@@ -489,13 +486,19 @@ fn methods(graph: &StepGraph) -> BTreeMap<&str, Method> {
 }
 
 /// The job whose success depends on a step.
-fn job_of(kind: &StepKind, methods: &BTreeMap<&str, Method>) -> Option<(String, Option<Method>)> {
+fn job_of(
+    kind: &StepKind,
+    methods: &BTreeMap<&str, Method>,
+    over_old: bool,
+) -> Option<(String, Option<Method>)> {
     match kind {
         StepKind::CommitPart { job, part, .. } => {
             Some((job.clone(), methods.get(part.as_str()).copied()))
         }
         StepKind::ArchiveLog { job, .. } => Some((job.clone(), None)),
-        StepKind::FetchPart { service, from, .. } => Some((fetching(service, from), None)),
+        StepKind::FetchPart { service, from, .. } if !over_old => {
+            Some((fetching(service, from), None))
+        }
         _ => None,
     }
 }

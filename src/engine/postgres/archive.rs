@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use super::connect::{self, refused};
-use super::lsn::{Lsn, Segment};
+use super::lsn::{Lsn, Segment, SegmentSize};
 use super::server::ServerFacts;
 use super::{PostgresSpec, lsn::WalFile, sender};
 use crate::engine::{Archived, EngineError};
@@ -48,11 +48,7 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
         noted: here.then(|| noted(&server, last)),
     };
     waiting.until_archived(last, Instant::now() + patience)?;
-    Ok(Archived {
-        position: Some(server.timeline.at(end)),
-        transactions: 0,
-        broken: None,
-    })
+    Ok(acknowledged(&server, end))
 }
 
 /// How far a server archived that ends its segments by itself (`archive_timeout`), at least as
@@ -83,7 +79,7 @@ pub fn by_itself(
     let at: Lsn = at.map_err(|error: super::FormatError| error.of(what()))?;
     let standing = standing(&mut client, &spec.service)?;
     let current = Segment::holding(server.timeline, at, server.segment_size);
-    let own = archived(standing.archived.as_deref(), &server);
+    let own = archived(standing.archived.as_deref(), server.segment_size);
     let begun = own.is_some_and(|segment| segment.timeline == current.timeline);
     let last = current.number.checked_sub(1).filter(|_| begun);
     let Some(number) = last else { return Ok(None) };
@@ -97,11 +93,16 @@ pub fn by_itself(
         noted: Some(noted(&server, last)),
     };
     waiting.until_archived(last, Instant::now() + patience)?;
-    Ok(Some(Archived {
+    Ok(Some(acknowledged(&server, end)))
+}
+
+/// All that was written up to a position is archived.
+fn acknowledged(server: &ServerFacts, end: Lsn) -> Archived {
+    Archived {
         position: Some(server.timeline.at(end)),
         transactions: 0,
         broken: None,
-    }))
+    }
 }
 
 /// The longest that a server lets log wait before it ends the segment; none when it lets it wait
@@ -120,9 +121,9 @@ pub(super) fn ends_within(
     Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
-/// The segment that a server archived last.
-fn archived(name: Option<&str>, server: &ServerFacts) -> Option<Segment> {
-    match WalFile::parse(name?, server.segment_size).ok()? {
+/// The segment that a server archived last, by the file that it names.
+pub(super) fn archived(name: Option<&str>, size: SegmentSize) -> Option<Segment> {
+    match WalFile::parse(name?, size).ok()? {
         WalFile::Segment(segment) | WalFile::Backup(segment, _) => Some(segment),
         _ => None,
     }
@@ -172,7 +173,7 @@ impl Waiting<'_> {
     fn until_archived(mut self, last: Segment, deadline: Instant) -> Result<(), EngineError> {
         loop {
             let now = standing(&mut self.client, self.service)?;
-            let own = archived(now.archived.as_deref(), self.server);
+            let own = archived(now.archived.as_deref(), self.server.segment_size);
             // the file that tells of a copy may be archived after a newer segment, and is the last
             // one then: statistics alone would be waited for until there is more to archive
             let noted = self.noted.as_ref().is_some_and(|file| file.exists());

@@ -309,12 +309,7 @@ const DONE: &str = "\
 /// nothing of this timeline was archived yet: then only the one being written is known.
 fn waiting(client: &mut Client, current: Segment, claim: Claim) -> Option<BTreeSet<Segment>> {
     let row = client.query_opt(DONE, &[]).ok()??;
-    let name: Option<&str> = row.get(0);
-    let (WalFile::Segment(last) | WalFile::Backup(last, _)) =
-        WalFile::parse(name?, claim.segment_size).ok()?
-    else {
-        return None;
-    };
+    let last = archive::archived(row.get(0), claim.segment_size)?;
     let behind = current.number.checked_sub(last.number)?;
     if last.timeline != current.timeline || behind > MOST_WAITING {
         return None;

@@ -52,7 +52,6 @@ pub(super) fn needs(
 ) -> Result<Vec<Need>, EngineError> {
     let mut needs = Vec::with_capacity(manifest.entries.len());
     let mut memory = Aligned::default();
-    memory.ready();
     for file in &manifest.entries {
         if !progress(0) {
             return Err(DeviceError::Cancelled.into());
@@ -99,6 +98,7 @@ fn found(
         if held < begin + window {
             return Ok(None);
         }
+        memory.ready();
         // at most WINDOW
         let piece = &mut memory[..usize::try_from(window).unwrap_or(0)];
         there.fill(piece, begin)?;
@@ -108,15 +108,10 @@ fn found(
     if length < LARGE {
         return windows.map(|index| hash(memory, index)).collect();
     }
-    let own = || {
-        let mut memory = Aligned::default();
-        memory.ready();
-        memory
-    };
     // a range of longer numbers cannot be cut evenly
     let windows: Vec<u64> = windows.collect();
     let windows = windows.into_par_iter().with_min_len(RUN);
-    windows.map_init(own, hash).collect()
+    windows.map_init(Aligned::default, hash).collect()
 }
 
 /// Windows of a stored file of which something else was found. One whose hash the manifest does
