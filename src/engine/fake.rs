@@ -272,7 +272,7 @@ impl Engine for FakeEngine {
                 until: inner.position(until),
                 first_at,
                 last_at,
-                payload,
+                payload: payload.into(),
             })?;
             inner.shipped = until;
         }

@@ -1,5 +1,6 @@
 //! Owns the contract of log archiving: ranges, where they go, and what people see of them.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ pub struct LogRange {
     /// Time of the last transaction.
     pub last_at: Timestamp,
     /// The engine's own encoding.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
 }
 
 /// Takes log. Returns only after the range is durable on every required device.

@@ -32,6 +32,7 @@ pub mod switch;
 pub mod undo;
 
 mod beneath;
+mod huge;
 mod identity;
 pub(crate) mod large;
 mod live;

@@ -80,6 +80,10 @@ pub trait RestoreSession: Send {
     /// engine needs it to work. Empty for all.
     fn only(&mut self, _databases: &[String]) {}
 
+    /// Something is taken out of the copy, which is then dropped: it need not outlive a crash of the
+    /// host.
+    fn will_be_dropped(&mut self) {}
+
     /// The part whose entries come next, as its manifest describes it.
     ///
     /// # Errors
@@ -136,6 +140,20 @@ pub trait RestoreSession: Send {
     /// # Errors
     /// When the staging folder refuses.
     fn history(&mut self, _incarnation: &str, _text: &[u8]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Told before the first range of log, what the last ranges hold: `earlier` gives the last one
+    /// and then, from call to call, the one before it; none when there is no other. An engine whose
+    /// server must know its target before it begins looks here.
+    ///
+    /// # Errors
+    /// When the log cannot lead to the target.
+    fn foresee(
+        &mut self,
+        _until: &RecoveryTarget,
+        _earlier: &mut dyn FnMut() -> Result<Option<LogRange>, EngineError>,
+    ) -> Result<(), EngineError> {
         Ok(())
     }
 

@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 
+use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Seal, rewrap};
 use super::manifest::LogRecord;
 use super::part::Replaced;
-use super::sealed::{self, Kind, Opened};
+use super::sealed::{self, Body, Kind, Opened};
 use super::{Device, DeviceError, name, opened, part};
 use crate::engine::LogRange;
 use crate::resolve::plan::{Codec, EngineKind};
@@ -44,9 +45,12 @@ pub fn put(
     range: &LogRange,
     codec: Codec,
 ) -> Result<LogRecord, DeviceError> {
-    let record = record(source, range);
-    let bytes = seal(&record, &range.payload, codec, None);
-    let bytes = bytes.map_err(|detail| damaged(device, &object_of(&record), detail))?;
+    let object = name::log(&source.service, &source.identity, &range.from);
+    let failed = |detail| damaged(device, &object, detail);
+    let body = Body::new(&range.payload, codec).map_err(failed)?;
+    let record = record(source, range, body.hash());
+    let line = line(&record).map_err(failed)?;
+    let bytes = body.seal(Kind::Log, &line).map_err(failed)?;
     store(device, record, &bytes)
 }
 
@@ -61,11 +65,11 @@ pub fn put_sealed(
     codec: Codec,
     key: &str,
 ) -> Result<LogRecord, DeviceError> {
-    let record = record(source, range);
+    let record = record(source, range, &blake3::hash(&range.payload));
     let object = object_of(&record);
     let fresh = device.keys().seal(key, &record.log, "");
     let fresh = fresh.map_err(|cause| rewrap::error(device, &object, cause))?;
-    let bytes = seal(&record, &range.payload, codec, Some(&fresh));
+    let bytes = seal(&record, &range.payload, codec, &fresh);
     let bytes = bytes.map_err(|detail| damaged(device, &object, detail))?;
     store(device, record, &bytes)
 }
@@ -142,10 +146,10 @@ fn sealed_id(bytes: &[u8]) -> Option<String> {
     Some(header.log)
 }
 
-/// What is to be said of a range; its stored length is known later.
-fn record(source: &LogSource, range: &LogRange) -> LogRecord {
+/// What is to be said of a range whose payload has this hash; its stored length is known later.
+fn record(source: &LogSource, range: &LogRange, payload: &Hash) -> LogRecord {
     LogRecord {
-        log: id(source, range),
+        log: id(source, range, payload),
         service: source.service.clone(),
         engine: source.engine,
         job: source.job.clone(),
@@ -159,7 +163,7 @@ fn record(source: &LogSource, range: &LogRange) -> LogRecord {
     }
 }
 
-fn id(source: &LogSource, range: &LogRange) -> String {
+fn id(source: &LogSource, range: &LogRange, payload: &Hash) -> String {
     let mut hash = blake3::Hasher::new();
     for word in [
         &source.service,
@@ -173,11 +177,16 @@ fn id(source: &LogSource, range: &LogRange) -> String {
     for value in [range.from.value, range.until.value] {
         hash.update(&value.to_le_bytes());
     }
-    hash.update(&range.payload);
+    hash.update(payload.as_bytes());
     let content = hash.finalize().to_hex();
     let chain = name::chain(&source.identity, &range.from.incarnation);
     let service = name::escape(&source.service);
     format!("{service}.{chain}.{}.{}", range.from.value, &content[..16])
+}
+
+/// The line of JSON that tells a range.
+fn line(record: &LogRecord) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(record).map_err(|cause| cause.to_string())
 }
 
 /// What a sealed log object says to those who have no key.
@@ -188,16 +197,8 @@ struct SealedHeader {
     keys: Vec<String>,
 }
 
-fn seal(
-    record: &LogRecord,
-    payload: &[u8],
-    codec: Codec,
-    seal: Option<&Seal>,
-) -> Result<Vec<u8>, String> {
-    let mut line = serde_json::to_vec(record).map_err(|cause| cause.to_string())?;
-    let Some(seal) = seal else {
-        return sealed::seal(Kind::Log, &line, payload, codec);
-    };
+fn seal(record: &LogRecord, payload: &[u8], codec: Codec, seal: &Seal) -> Result<Vec<u8>, String> {
+    let mut line = line(record)?;
     let header = SealedHeader {
         format: FORMAT.to_owned(),
         log: record.log.clone(),
@@ -220,16 +221,21 @@ fn open(
     understood.map_err(|detail| damaged(device, object, detail))
 }
 
-/// The line of JSON and the payload of an opened object.
-fn split(opened: Opened, sealed: bool) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let Opened { header, mut body } = opened;
-    if !sealed {
-        return Ok((header, body));
+/// The line of JSON, the payload of an opened object and the payload's hash.
+fn split(opened: Opened) -> Result<(Vec<u8>, Vec<u8>, Hash), String> {
+    let Opened {
+        header,
+        mut body,
+        hash,
+    } = opened;
+    if let Some(hash) = hash {
+        return Ok((header, body, hash));
     }
     let line = body.iter().position(|byte| *byte == b'\n');
     let line = line.ok_or("its body has no record")?;
     let payload = body.split_off(line + 1);
-    Ok((body, payload))
+    let hash = blake3::hash(&payload);
+    Ok((body, payload, hash))
 }
 
 fn understand(
@@ -237,7 +243,7 @@ fn understand(
     seal: Option<&Seal>,
     length: u64,
 ) -> Result<(LogRecord, LogRange), String> {
-    let (line, payload) = split(opened, seal.is_some())?;
+    let (line, payload, hash) = split(opened)?;
     let mut record: LogRecord = serde_json::from_slice(&line)
         .map_err(|cause| format!("its header is no log record: {cause}"))?;
     if seal.is_some_and(|seal| !seal.is_of(&record.log, "")) {
@@ -255,9 +261,9 @@ fn understand(
         until: record.until.clone(),
         first_at: record.first_at,
         last_at: record.last_at,
-        payload,
+        payload: payload.into(),
     };
-    if id(&source, &range) == record.log {
+    if id(&source, &range, &hash) == record.log {
         Ok((record, range))
     } else {
         Err("its id is not that of its content".into())
@@ -359,7 +365,7 @@ pub fn look(device: &dyn Device, object: &str) -> Result<LogRecord, DeviceError>
 /// # Errors
 /// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
 pub fn read_payload(device: &dyn Device, object: &str) -> Result<Vec<u8>, DeviceError> {
-    read_intact(device, object, |_| Ok(())).map(|read| read.range.payload)
+    read_intact(device, object, |_| Ok(())).map(|read| read.range.payload.into())
 }
 
 /// The first intact object under a name and its numbers that is wanted. When there is none, what

@@ -40,9 +40,11 @@
 //!
 //! Names are escaped as [`super::name`] says.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Read;
 
+use blake3::Hash;
 use zstd::zstd_safe::{self, DCtx, ResetDirective};
 
 use super::frame::{self, codec_number};
@@ -79,6 +81,9 @@ const USUAL: usize = 16 << 20;
 /// Stored bytes of a body that is inflated in little memory.
 const SMALL: usize = 64 << 10;
 
+/// Bytes of a body that a second thread hashes while the first compresses.
+const WORTH_A_THREAD: usize = 1 << 20;
+
 /// Bytes of a body that are compared at a time.
 const PIECE: usize = 128 << 10;
 
@@ -110,6 +115,8 @@ pub struct Opened {
     pub header: Vec<u8>,
     /// The body's plaintext.
     pub body: Vec<u8>,
+    /// Its BLAKE3; none when a cipher proved it instead.
+    pub hash: Option<Hash>,
 }
 
 /// Seals header and body. Equal input gives equal bytes.
@@ -132,33 +139,102 @@ pub fn seal_with(
     codec: Codec,
     seal: Option<&Seal>,
 ) -> Result<Vec<u8>, String> {
-    if header.len() > LONGEST_HEADER || body.len() as u64 > LONGEST / 2 {
+    let Some(seal) = seal else {
+        return Body::new(body, codec)?.seal(kind, header);
+    };
+    let (number, stored) = compress(body, codec)?;
+    let lengths = (header.len(), body.len(), stored.len() + TAG);
+    let mut bytes = begin(kind, [number, 1], lengths, seal.envelope().len())?;
+    encrypt(&mut bytes, header, stored.into_owned(), seal)?;
+    end(&mut bytes);
+    prove(kind, &bytes, Some(seal), (header, body))?;
+    Ok(bytes)
+}
+
+/// A body that is not encrypted: compressed and hashed, so that its header can tell the hash.
+pub struct Body<'a> {
+    plain: &'a [u8],
+    number: u8,
+    stored: Cow<'a, [u8]>,
+    hash: Hash,
+}
+
+impl<'a> Body<'a> {
+    /// Compresses and hashes, a long body at the same time.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub fn new(plain: &'a [u8], codec: Codec) -> Result<Self, String> {
+        let (hash, compressed) = if plain.len() < WORTH_A_THREAD {
+            (blake3::hash(plain), compress(plain, codec))
+        } else {
+            std::thread::scope(|scope| {
+                let hash = scope.spawn(|| blake3::hash(plain));
+                let compressed = compress(plain, codec);
+                (
+                    hash.join().unwrap_or_else(|_| blake3::hash(plain)),
+                    compressed,
+                )
+            })
+        };
+        let (number, stored) = compressed?;
+        Ok(Self {
+            plain,
+            number,
+            stored,
+            hash,
+        })
+    }
+
+    /// Its BLAKE3.
+    #[must_use]
+    pub fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
+    /// Makes the object; equal input gives equal bytes.
+    ///
+    /// # Errors
+    /// As [`seal`].
+    pub fn seal(&self, kind: Kind, header: &[u8]) -> Result<Vec<u8>, String> {
+        let lengths = (header.len(), self.plain.len(), self.stored.len());
+        let mut bytes = begin(kind, [self.number, 0], lengths, 0)?;
+        bytes.extend_from_slice(self.hash.as_bytes());
+        bytes.extend_from_slice(header);
+        bytes.extend_from_slice(&self.stored);
+        end(&mut bytes);
+        prove(kind, &bytes, None, (header, self.plain))?;
+        Ok(bytes)
+    }
+}
+
+/// The first 32 bytes of an object, of these codec and cipher, these lengths of header, body and
+/// stored body, with room for all of it.
+fn begin(
+    kind: Kind,
+    how: [u8; 2],
+    (header, body, stored): (usize, usize, usize),
+    envelope: usize,
+) -> Result<Vec<u8>, String> {
+    if header > LONGEST_HEADER || body as u64 > LONGEST / 2 {
         return Err("the object is too long for one piece".into());
     }
-    let (number, stored) = compress(body, codec)?;
-    let envelope = seal.map_or(&[][..], Seal::envelope);
-    let tag = if seal.is_some() { TAG } else { 0 };
-    let length = PREFIX + header.len() + envelope.len() + stored.len() + tag + TRAILER;
-    let mut bytes = Vec::with_capacity(length);
+    let mut bytes = Vec::with_capacity(PREFIX + header + envelope + stored + TRAILER);
     bytes.extend_from_slice(kind.magic());
     bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[number, u8::from(seal.is_some())]);
-    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes()[..4]);
-    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&((stored.len() + tag) as u64).to_le_bytes());
-    match seal {
-        None => {
-            bytes.extend_from_slice(blake3::hash(body).as_bytes());
-            bytes.extend_from_slice(header);
-            bytes.extend_from_slice(&stored);
-        }
-        Some(seal) => encrypt(&mut bytes, header, stored, seal)?,
-    }
-    bytes.extend_from_slice(&(length as u64).to_le_bytes());
-    bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
-    bytes.extend_from_slice(END);
-    prove(kind, &bytes, seal, (header, body))?;
+    bytes.extend_from_slice(&how);
+    bytes.extend_from_slice(&(header as u64).to_le_bytes()[..4]);
+    bytes.extend_from_slice(&(body as u64).to_le_bytes());
+    bytes.extend_from_slice(&(stored as u64).to_le_bytes());
     Ok(bytes)
+}
+
+/// Adds the trailer.
+fn end(bytes: &mut Vec<u8>) {
+    let length = bytes.len() + TRAILER;
+    bytes.extend_from_slice(&(length as u64).to_le_bytes());
+    bytes.extend_from_slice(blake3::hash(bytes).as_bytes());
+    bytes.extend_from_slice(END);
 }
 
 /// Opens what was just sealed and compares it with what went in, piece by piece.
@@ -234,16 +310,16 @@ fn encrypt(
     Ok(())
 }
 
-fn compress(body: &[u8], codec: Codec) -> Result<(u8, Vec<u8>), String> {
+fn compress(body: &[u8], codec: Codec) -> Result<(u8, Cow<'_, [u8]>), String> {
     let stored = match codec {
-        Codec::None => body.to_vec(),
+        Codec::None => return Ok((0, body.into())),
         Codec::Lz4 => lz4_flex::block::compress(body),
         Codec::Zstd(level) => compress_zstd(body, level).map_err(|cause| cause.to_string())?,
     };
     if stored.len() < body.len() {
-        Ok((codec_number(codec), stored))
+        Ok((codec_number(codec), stored.into()))
     } else {
-        Ok((0, body.to_vec()))
+        Ok((0, body.into()))
     }
 }
 
@@ -280,12 +356,14 @@ pub fn open_with(kind: Kind, bytes: &[u8], seal: Option<&Seal>) -> Result<Opened
         (true, Some(seal)) => inflate(bytes[10], &decrypt(bytes, &places, seal)?, places.plain)?,
         (true, None) => return Err("it is encrypted, and no key is given".into()),
     };
-    if !places.sealed && blake3::hash(&body).as_bytes() != &bytes[32..64] {
+    let hash = (!places.sealed).then(|| blake3::hash(&body));
+    if hash.is_some_and(|hash| hash.as_bytes() != &bytes[32..64]) {
         return Err("its body does not have its hash".into());
     }
     Ok(Opened {
         header: bytes[PREFIX..places.envelope].to_vec(),
         body,
+        hash,
     })
 }
 

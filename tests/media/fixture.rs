@@ -143,7 +143,7 @@ pub(super) fn log_range(from: u64, until: u64, payload: &[u8]) -> LogRange {
         until: at(until),
         first_at: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
         last_at: "2026-01-02T03:04:06Z".parse().unwrap(),
-        payload: payload.to_vec(),
+        payload: payload.to_vec().into(),
     }
 }
 

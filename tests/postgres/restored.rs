@@ -37,7 +37,7 @@ pub(crate) fn log(of: &Cluster) -> Vec<LogRange> {
             until: segment.timeline.at(segment.end(size).expect("an end")),
             first_at,
             last_at,
-            payload,
+            payload: payload.into(),
         });
     }
     ranges

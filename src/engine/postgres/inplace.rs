@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::component::{Component, Place};
 use super::control::ControlFile;
 use super::files::cannot;
+use super::handover::Handover;
 use super::history::History;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use super::notes::{LABEL, PartNotes};
@@ -43,6 +44,7 @@ pub struct InPlaceRestore {
     spec: PostgresSpec,
     data: PathBuf,
     staging: PathBuf,
+    handover: Handover,
     component: Component,
     what: What,
     part: Option<PartNotes>,
@@ -84,6 +86,7 @@ impl InPlaceRestore {
             spec,
             data: data.to_owned(),
             staging: staging.to_owned(),
+            handover: Handover::new(staging.join("log"))?,
             component,
             what,
             part: None,
@@ -210,11 +213,13 @@ impl InPlaceRestore {
             scratch: scratch.to_owned(),
             restore_command: restore_command.to_owned(),
             target: Target::Latest,
+            timeline: None,
             at_least: self.at_least,
             patience: PATIENCE,
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
             go_on: self.go_on.clone(),
             keeps_log: true,
+            passing: false,
         };
         replay.run(|instance| sound::check(instance, &self.data, &[]))
     }
@@ -258,14 +263,9 @@ impl InPlaceRestore {
         self.writer.own(path)
     }
 
-    fn log(&self) -> Result<PathBuf, EngineError> {
-        let log = self.staging.join("log");
-        let made = std::fs::create_dir_all(&log);
-        made.map_err(|error| cannot("create", &log, error))?;
-        for folder in [&self.staging, &log] {
-            self.writer.own(folder)?;
-        }
-        Ok(log)
+    fn give(&mut self, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
+        let own = |path: &Path| self.writer.own(path);
+        self.handover.give(name, bytes, own)
     }
 }
 
@@ -330,8 +330,7 @@ impl RestoreSession for InPlaceRestore {
     }
 
     fn history(&mut self, incarnation: &str, text: &[u8]) -> Result<(), EngineError> {
-        let path = self.log()?.join(format!("{incarnation}.history"));
-        self.write(&path, text)
+        self.give(&format!("{incarnation}.history"), text)
     }
 
     fn apply(&mut self, range: &LogRange, _until: &RecoveryTarget) -> Result<bool, EngineError> {
@@ -340,8 +339,7 @@ impl RestoreSession for InPlaceRestore {
         let length = u32::try_from(range.payload.len()).unwrap_or(0);
         let size = SegmentSize::new(length).map_err(wrong)?;
         let segment = Segment::holding(timeline, start, size);
-        let path = self.log()?.join(segment.name(size));
-        self.write(&path, &range.payload)?;
+        self.give(&segment.name(size), &range.payload)?;
         Ok(false)
     }
 
@@ -350,8 +348,12 @@ impl RestoreSession for InPlaceRestore {
         if self.whole {
             return Ok(true);
         }
-        let log = self.log()?;
-        let handed = format!("cp '{}/%f' '%p'", log.display());
+        self.handover.end()?;
+        self.writer.own(&self.staging)?;
+        self.handover
+            .folders()
+            .try_for_each(|path| self.writer.own(&path))?;
+        let handed = self.handover.command();
         let replayed = self.recover(&handed, &self.staging.clone())?;
         self.replayed = Some(replayed);
         Ok(true)

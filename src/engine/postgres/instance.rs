@@ -26,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LOG: &str = "server.log";
 /// Begins the name of the folder with the socket.
 const SOCKETS: &str = "planc-server-";
+/// The line of `postmaster.pid` that tells the server's state, counted from the one after the first.
+const STATE: usize = 6;
 /// How long a server that was asked to stop at once is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -112,20 +114,15 @@ impl Instance {
                     cause: "it replays, and was asked to end".to_owned(),
                 });
             }
-            if self.ended()? {
-                return Err(EngineError::NotReached(self.told()));
-            }
-            match config.connect(NoTls) {
-                Ok(mut client) => {
-                    if is_open(&mut client)? {
-                        return Ok(client);
+            if self.is_open()? {
+                match config.connect(NoTls) {
+                    Ok(client) => return Ok(client),
+                    Err(error) if error.as_db_error().is_some_and(is_other_user) => {
+                        return Err(refused("ask the recovered server", &error));
                     }
+                    // it says so a little early
+                    Err(_) => {}
                 }
-                Err(error) if error.as_db_error().is_some_and(is_other_user) => {
-                    return Err(refused("ask the recovered server", &error));
-                }
-                // it is still replaying
-                Err(_) => {}
             }
             if Instant::now() >= deadline {
                 let told = self.told();
@@ -174,11 +171,26 @@ impl Instance {
         command
     }
 
-    fn ended(&mut self) -> Result<bool, EngineError> {
+    /// Whether it takes sessions; a server whose `hot_standby` is off does so when it has replayed.
+    /// Every question by a session would make the server start a process.
+    ///
+    /// # Errors
+    /// [`EngineError::NotReached`] with the server's words when it has ended.
+    pub fn is_open(&mut self) -> Result<bool, EngineError> {
         let program = self.spec.programs.join("postgres");
         let ended = self.child.try_wait();
         let ended = ended.map_err(|error| cannot("wait for", &program, error))?;
-        Ok(ended.is_some())
+        if ended.is_some() {
+            return Err(EngineError::NotReached(self.told()));
+        }
+        let told = std::fs::read_to_string(self.spec.data.join("postmaster.pid"));
+        let told = told.unwrap_or_default();
+        let mut lines = told.lines();
+        let own = lines.next() == Some(&*self.child.id().to_string());
+        Ok(own
+            && lines
+                .nth(STATE)
+                .is_some_and(|state| state.trim() == "ready"))
     }
 
     /// Stops it as an operator does, with a checkpoint.
@@ -330,6 +342,7 @@ fn settings(
         // another method may need what this host has not
         settings.push(("io_method", "worker".to_owned()));
     }
+    settings.push(("shared_buffers", buffers()));
     settings.extend(limits(&file));
     settings.extend(spec.settings.iter().cloned());
     Ok(settings)
@@ -338,7 +351,7 @@ fn settings(
 /// What `ALTER SYSTEM` may have left in the copy and must not do its work here: commands of the
 /// live server, targets of an older recovery, limits of sessions, switches that hide damage, memory
 /// that this host may not have.
-const TAMED: [(&str, &str); 25] = [
+const TAMED: [(&str, &str); 24] = [
     ("recovery_end_command", ""),
     ("archive_cleanup_command", ""),
     ("archive_command", ""),
@@ -361,7 +374,6 @@ const TAMED: [(&str, &str); 25] = [
     ("zero_damaged_pages", "off"),
     ("ignore_checksum_failure", "off"),
     ("ignore_system_indexes", "off"),
-    ("shared_buffers", "128MB"),
     ("huge_pages", "try"),
     ("restore_command", ""),
 ];
@@ -374,6 +386,18 @@ fn spec_major(spec: &InstanceSpec) -> u32 {
         .unwrap_or(0)
 }
 
+/// Memory for pages: an eighth of what is available. A server that replays writes out what does not
+/// fit, and reads it again.
+fn buffers() -> String {
+    let about = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = about
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = available.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let mib = kib.unwrap_or(0) >> 10;
+    format!("{}MB", (mib / 8).clamp(128, 512))
+}
+
 /// Limits that must not be lower than they were when the log was written.
 fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
     let [connections, workers, prepared, locks] = file.limits;
@@ -383,12 +407,6 @@ fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
         ("max_prepared_transactions", prepared.to_string()),
         ("max_locks_per_transaction", locks.max(64).to_string()),
     ]
-}
-
-fn is_open(client: &mut Client) -> Result<bool, EngineError> {
-    let row = client.query_one("select not pg_is_in_recovery()", &[]);
-    let row = row.map_err(|error| refused("ask the recovered server", &error))?;
-    Ok(row.get(0))
 }
 
 fn is_other_user(error: &postgres::error::DbError) -> bool {

@@ -39,6 +39,7 @@ pub mod fetch;
 pub mod files;
 pub mod find;
 mod ground;
+mod handover;
 pub mod increment;
 pub mod inplace;
 pub mod instance;

@@ -5,11 +5,11 @@
 //! refused; on any doubt the server keeps its log and asks again. Nothing is ever dropped.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::archived::{self, Claim};
@@ -17,7 +17,7 @@ use super::lsn::{Segment, SegmentSize, WalFile};
 use super::records::{self, Records};
 use super::walfile::SegmentHeader;
 use super::{FormatError, control, read};
-use crate::engine::LogRange;
+use crate::engine::{LogRange, huge};
 use crate::media::log::{self, LogSource};
 use crate::media::{Device, DeviceError, Put};
 use crate::resolve::plan::{Codec, EngineKind};
@@ -132,7 +132,7 @@ struct Offered {
 enum Content {
     Segment(LogRange),
     /// Of a history, a label, or a segment that is not finished.
-    Other(Vec<u8>),
+    Other(Bytes),
 }
 
 impl Offered {
@@ -252,7 +252,7 @@ fn range(
     segment: Segment,
     size: SegmentSize,
     (first_at, last_at): (Timestamp, Timestamp),
-    payload: Vec<u8>,
+    payload: Bytes,
 ) -> LogRange {
     let end = segment.end(size).unwrap_or(super::lsn::Lsn(u64::MAX));
     LogRange {
@@ -271,7 +271,7 @@ fn segment_of(name: &str, size: SegmentSize) -> Result<Segment, FormatError> {
     }
 }
 
-fn read_file(path: &Path) -> Result<(Vec<u8>, Timestamp), PushError> {
+fn read_file(path: &Path) -> Result<(Bytes, Timestamp), PushError> {
     let failed = |cause| PushError::Read {
         path: path.to_owned(),
         cause,
@@ -281,9 +281,9 @@ fn read_file(path: &Path) -> Result<(Vec<u8>, Timestamp), PushError> {
     if about.len() > LONGEST {
         return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
     }
-    // all at once: one that limits the reader would read in small steps
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    // at most LONGEST
+    let length = usize::try_from(about.len()).unwrap_or(0);
+    let bytes = huge::read(&mut file, length).map_err(failed)?;
     let modified = about.modified().ok();
     let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
     Ok((bytes, modified.unwrap_or(Timestamp::UNIX_EPOCH)))

@@ -13,6 +13,7 @@ pub(super) const PAGE: usize = 8192;
 pub(super) const LONG_PAGE_HEADER: usize = 40;
 pub(super) const PAGE_HEADER: usize = 24;
 pub(super) const RECORD_HEADER: usize = 24;
+const MANAGER: usize = 17;
 const CRC_OFFSET: usize = 20;
 const CONTINUES: u8 = 0x01;
 
@@ -152,22 +153,49 @@ impl<'a> Records<'a> {
         magic == Ok(self.header.version.wal_magic) && address == Ok(expected)
     }
 
-    /// Takes bytes of a record, over page boundaries.
+    /// Goes over bytes of a record, and the page boundaries between them.
+    fn walk(&mut self, length: usize, mut take: impl FnMut(&'a [u8])) -> Option<()> {
+        let mut left = length;
+        while left > 0 {
+            if self.at >= self.bytes.len() || !self.enter_page() {
+                return None;
+            }
+            let step = left.min(PAGE - self.at % PAGE);
+            take(self.bytes.get(self.at..self.at + step)?);
+            self.at += step;
+            left -= step;
+        }
+        Some(())
+    }
+
+    /// Takes bytes of a record.
     fn gather(&mut self, length: usize) -> Option<Vec<u8>> {
         if length > self.bytes.len() {
             return None;
         }
         let mut taken = Vec::with_capacity(length);
-        while taken.len() < length {
-            if self.at >= self.bytes.len() || !self.enter_page() {
-                return None;
-            }
-            let left = PAGE - self.at % PAGE;
-            let step = left.min(length - taken.len());
-            taken.extend_from_slice(self.bytes.get(self.at..self.at + step)?);
-            self.at += step;
-        }
+        self.walk(length, |piece| taken.extend_from_slice(piece))?;
         Some(taken)
+    }
+
+    /// The next record of a manager. Those of others are stepped over by their length, unproven.
+    fn next_of(&mut self, manager: u8) -> Option<Record> {
+        loop {
+            self.align();
+            let begin = self.at;
+            let (mut header, mut filled) = ([0; RECORD_HEADER], 0);
+            self.walk(RECORD_HEADER, |piece| {
+                header[filled..filled + piece.len()].copy_from_slice(piece);
+                filled += piece.len();
+            })?;
+            if header[MANAGER] == manager {
+                self.at = begin;
+                return self.read();
+            }
+            let length = u32::from_le_bytes(bytes_at(&header, 0).ok()?);
+            let rest = usize::try_from(length).ok()?.checked_sub(RECORD_HEADER)?;
+            self.walk(rest, |_| {})?;
+        }
     }
 
     fn read(&mut self) -> Option<Record> {
@@ -196,7 +224,7 @@ pub(super) fn parse(lsn: Lsn, end: Lsn, bytes: &[u8]) -> Option<Record> {
         length: u32::from_le_bytes(bytes_at(bytes, 0).ok()?),
         xid: u32::from_le_bytes(bytes_at(bytes, 4).ok()?),
         info: bytes[16],
-        manager: bytes[17],
+        manager: bytes[MANAGER],
         blocks,
         main,
     })
@@ -297,8 +325,9 @@ fn block(cursor: &mut Cursor<'_>, before: Option<&BlockRef>) -> Option<(BlockRef
 
 /// Times of the first and last transaction that ended in a segment; none when none did.
 #[must_use]
-pub fn times(records: Records<'_>) -> Option<(Timestamp, Timestamp)> {
-    let ended = records.filter_map(|record| record.ending().map(|(_, at)| at));
+pub fn times(mut records: Records<'_>) -> Option<(Timestamp, Timestamp)> {
+    let transactions = std::iter::from_fn(|| records.next_of(manager::TRANSACTION));
+    let ended = transactions.filter_map(|record| record.ending().map(|(_, at)| at));
     ended.fold(None, |times, at| match times {
         None => Some((at, at)),
         Some((first, last)) => Some((at.min(first), at.max(last))),

@@ -23,6 +23,8 @@ pub struct Replay {
     pub restore_command: String,
     /// Where to end.
     pub target: Target,
+    /// The timeline to follow; the newest that is found when none is given.
+    pub timeline: Option<Timeline>,
     /// Replay that ends before this position is no recovery.
     pub at_least: Lsn,
     /// How long it may take.
@@ -31,6 +33,8 @@ pub struct Replay {
     pub user: String,
     /// The cluster goes on where it is: what it has not archived yet is kept until it can.
     pub keeps_log: bool,
+    /// The cluster is dropped soon: it need not outlive a crash of the host.
+    pub passing: bool,
     /// Asked until it has opened.
     pub go_on: GoOn,
 }
@@ -49,15 +53,34 @@ pub struct Replayed {
 }
 
 impl Replay {
-    /// Runs the server, waits until it has opened, checks the target, asks `while_open`, stops it.
+    /// Runs the server to the target and stops it again; see [`Replay::finish`].
     ///
     /// # Errors
-    /// [`EngineError::NotReached`] with the server's words when the target was not reached.
+    /// Those of both.
     pub fn run(
         &self,
         while_open: impl FnOnce(&Instance) -> Result<(), EngineError>,
     ) -> Result<Replayed, EngineError> {
-        let mut instance = Instance::start(self.instance())?;
+        self.finish(self.start()?, while_open)
+    }
+
+    /// Starts the server, which replays from now on.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self) -> Result<Instance, EngineError> {
+        Instance::start(self.instance())
+    }
+
+    /// Waits until the server has opened, checks the target, asks `while_open`, stops it.
+    ///
+    /// # Errors
+    /// [`EngineError::NotReached`] with the server's words when the target was not reached.
+    pub fn finish(
+        &self,
+        mut instance: Instance,
+        while_open: impl FnOnce(&Instance) -> Result<(), EngineError>,
+    ) -> Result<Replayed, EngineError> {
         drop(instance.wait_open(self.patience, &self.go_on)?);
         let replayed = self.judge()?;
         while_open(&instance)?;
@@ -68,10 +91,19 @@ impl Replay {
     fn instance(&self) -> InstanceSpec {
         let mut settings = vec![("restore_command", self.restore_command.clone())];
         settings.extend(self.target.settings());
+        let followed = self.timeline.map_or_else(
+            || "latest".to_owned(),
+            |timeline| timeline.number().to_string(),
+        );
+        settings.push(("recovery_target_timeline", followed));
         if self.keeps_log {
             // with no command, finished segments and the new history wait for the server's own
             let kept = [("archive_mode", "on"), ("archive_command", "")];
             settings.extend(kept.map(|(name, value)| (name, value.to_owned())));
+        }
+        if self.passing {
+            let unsynced = ["fsync", "full_page_writes"];
+            settings.extend(unsynced.map(|name| (name, "off".to_owned())));
         }
         InstanceSpec {
             programs: self.programs.clone(),

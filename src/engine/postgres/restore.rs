@@ -1,6 +1,9 @@
 //! Owns a cluster that is being put together in a staging folder: files of its parts, the label of
 //! the oldest, the raised control file, and the log handed over segment by segment.
 //!
+//! A copy that is built aside replays while log is fetched, once it is foreseen where it ends. On a
+//! damaged folder all log is there before the server begins.
+//!
 //! Layout of the staging folder: `cluster/data`, `cluster/tablespaces/OID` (the result: links
 //! between them are relative, so the folder can be renamed as a whole), `log` (segments and
 //! histories) and `scratch` (log of the server that replays). Tablespaces that move lie where
@@ -16,6 +19,8 @@ use super::assemble::Assembly;
 use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::ground::Ground;
+use super::handover::Handover;
+use super::instance::Instance;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
 use super::records::Records;
@@ -30,6 +35,8 @@ use crate::graph::step::RecoveryTarget;
 
 /// How long a replay may take.
 const PATIENCE: Duration = Duration::from_hours(24);
+/// How often a server that has enough log is looked at.
+const PAUSE: Duration = Duration::from_millis(20);
 /// In the restored cluster no log is archived until an operator says where.
 const UNARCHIVED: &str = "\n# set by the recovery: run ALTER SYSTEM RESET archive_mode\n\
                           # once the log has a place of its own\narchive_mode = 'off'\n";
@@ -51,9 +58,15 @@ pub struct ClusterRestore {
     covered: bool,
     before: Option<(Lsn, Lsn)>,
     newest: Option<Segment>,
+    handover: Handover,
+    /// Where the log ends and what the server is told to end at, when that is known beforehand.
+    goal: Option<(Target, Timeline)>,
+    running: Option<Instance>,
     replayed: Option<Replayed>,
     restore_command: Option<String>,
     target: Option<Target>,
+    /// It need not outlive a crash of the host.
+    passing: bool,
     /// The damaged folder that is restored onto; none when the copy is built aside.
     ground: Option<Ground>,
     go_on: GoOn,
@@ -99,13 +112,12 @@ impl ClusterRestore {
     fn within(spec: PostgresSpec, staging: &Path) -> Result<Self, EngineError> {
         let root = std::path::absolute(staging);
         let root = root.map_err(|error| cannot("find", staging, error))?;
-        for folder in ["log", "scratch"] {
-            let folder = root.join(folder);
-            let made = std::fs::create_dir_all(&folder);
-            made.map_err(|error| cannot("create", &folder, error))?;
-        }
+        let scratch = root.join("scratch");
+        let made = std::fs::create_dir_all(&scratch);
+        made.map_err(|error| cannot("create", &scratch, error))?;
         Ok(Self {
             spec,
+            handover: Handover::new(root.join("log"))?,
             root,
             writer: Writer::new(),
             parts: Vec::new(),
@@ -115,9 +127,12 @@ impl ClusterRestore {
             covered: false,
             before: None,
             newest: None,
+            goal: None,
+            running: None,
             replayed: None,
             restore_command: None,
             target: None,
+            passing: false,
             ground: None,
             go_on: GoOn::default(),
         })
@@ -168,9 +183,12 @@ impl ClusterRestore {
         let private = Permissions::from_mode(0o700);
         let done = std::fs::set_permissions(&data, private);
         done.map_err(|error| cannot("change", &data, error))?;
-        for folder in ["", "log", "scratch"] {
+        for folder in ["", "scratch"] {
             self.writer.own(&self.root.join(folder))?;
         }
+        self.handover
+            .folders()
+            .try_for_each(|path| self.writer.own(&path))?;
         if self.ground.is_none() {
             for folder in ["cluster", "cluster/data", "cluster/tablespaces"] {
                 self.writer.own(&self.root.join(folder))?;
@@ -302,31 +320,66 @@ impl ClusterRestore {
         self.writer.own(path)
     }
 
-    /// Replays to the target and stops the server again.
-    fn replay(&self, assembly: &Assembly) -> Result<Replayed, EngineError> {
-        let log = self.root.join("log");
-        let handed = format!("cp '{}/%f' '%p'", log.display());
-        let target = match &self.target {
-            Some(target) => target.clone(),
+    /// What the server is told to end at, by what was seen of the log.
+    fn told_target(&self) -> Result<Target, EngineError> {
+        match &self.target {
+            Some(target) => Ok(target.clone()),
             None => Target::of(&self.shown(), |end| self.start_of(end))
-                .map_err(|error| error.of("the target"))?,
+                .map_err(|error| error.of("the target")),
+        }
+    }
+
+    /// Makes the parts one cluster, and starts the server that replays.
+    fn begin_replay(&mut self) -> Result<(), EngineError> {
+        let assembly = Assembly::of(&self.parts)?;
+        self.clear_ground(&assembly)?;
+        self.assemble(&assembly)?;
+        self.running = Some(self.replay(&assembly)?.start()?);
+        Ok(())
+    }
+
+    fn replay(&self, assembly: &Assembly) -> Result<Replay, EngineError> {
+        let (target, timeline) = match &self.goal {
+            Some((target, timeline)) => (target.clone(), Some(*timeline)),
+            None => (self.told_target()?, None),
         };
         let programs = self.spec.programs.as_deref();
         let user = self.spec.connect.get("user");
-        let replay = Replay {
+        let handed = || self.handover.command();
+        Ok(Replay {
             programs: instance::programs(programs, assembly.version_num / 10_000)?,
             data: self.data_directory(),
             scratch: self.root.join("scratch"),
-            restore_command: self.restore_command.clone().unwrap_or(handed),
+            restore_command: self.restore_command.clone().unwrap_or_else(handed),
             target,
+            timeline,
             at_least: assembly.stop,
             patience: PATIENCE,
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
             go_on: self.go_on.clone(),
             keeps_log: self.ground.is_some(),
+            passing: self.passing,
+        })
+    }
+
+    /// Waits until the server needs more log; true when it needs none, because it has opened.
+    fn wait_for_room(&mut self) -> Result<bool, EngineError> {
+        let Some(instance) = &mut self.running else {
+            return Ok(false);
         };
-        let data = self.data_directory();
-        replay.run(|instance| sound::check(instance, &data, self.scope.whole()))
+        while self.handover.is_full()? {
+            if !self.go_on.yes() {
+                return Err(EngineError::Busy {
+                    what: "the recovered server".to_owned(),
+                    cause: "it replays, and was asked to end".to_owned(),
+                });
+            }
+            if instance.is_open()? {
+                return Ok(true);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(false)
     }
 
     /// The server ends at a target only when it sees a record behind it. Where the log that was
@@ -348,22 +401,26 @@ impl ClusterRestore {
             .map(|(start, _)| start)
     }
 
-    /// Looks into a segment for what the recovery must know beforehand.
-    fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<(), EngineError> {
+    /// Looks into a segment for what the recovery must know beforehand; whether a record behind the
+    /// target is there.
+    fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
+        let mut beyond = false;
         let records = Records::new(&range.payload);
         let known = self.tablespaces()?;
         for record in records.map_err(|error| error.of("a log segment"))? {
             match until {
-                RecoveryTarget::Before(position) if record.end.0 == position.value => {
-                    self.before = Some((record.lsn, record.end));
-                    self.beyond = true;
+                RecoveryTarget::Before(position) => {
+                    if record.end.0 == position.value {
+                        self.before = Some((record.lsn, record.end));
+                    }
+                    beyond |= record.end.0 >= position.value;
                 }
                 RecoveryTarget::Transaction(position) => {
-                    self.beyond |= record.lsn.0 >= position.value;
+                    beyond |= record.lsn.0 >= position.value;
                 }
                 RecoveryTarget::Instant(at) => {
                     let ended = record.ending();
-                    self.beyond |= ended.is_some_and(|(_, ended)| ended > *at);
+                    beyond |= ended.is_some_and(|(_, ended)| ended > *at);
                 }
                 _ => {}
             }
@@ -379,7 +436,13 @@ impl ClusterRestore {
                 });
             }
         }
-        Ok(())
+        self.beyond |= beyond;
+        self.covered |= match until {
+            RecoveryTarget::Instant(at) => range.last_at > *at,
+            RecoveryTarget::Transaction(at) => range.until.value >= at.value,
+            _ => false,
+        };
+        Ok(beyond)
     }
 
     fn tablespaces(&self) -> Result<Vec<u32>, EngineError> {
@@ -399,6 +462,10 @@ impl RestoreSession for ClusterRestore {
 
     fn only(&mut self, databases: &[String]) {
         self.scope.only(databases);
+    }
+
+    fn will_be_dropped(&mut self) {
+        self.passing = true;
     }
 
     fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
@@ -430,16 +497,53 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn history(&mut self, incarnation: &str, text: &[u8]) -> Result<(), EngineError> {
-        let path = self.root.join(format!("log/{incarnation}.history"));
-        self.write(&path, text)
+        let own = |path: &Path| self.writer.own(path);
+        let name = format!("{incarnation}.history");
+        self.handover.give(&name, text, own)
+    }
+
+    fn foresee(
+        &mut self,
+        until: &RecoveryTarget,
+        earlier: &mut dyn FnMut() -> Result<Option<LogRange>, EngineError>,
+    ) -> Result<(), EngineError> {
+        if self.ground.is_some() || self.restore_command.is_some() {
+            return Ok(());
+        }
+        let mut newest = None;
+        while let Some(range) = earlier()? {
+            let (timeline, _) = Timeline::of(&range.from).map_err(|error| error.of("the log"))?;
+            newest.get_or_insert(timeline);
+            self.inspect(&range, until)?;
+            let begins_before = match until {
+                RecoveryTarget::Latest | RecoveryTarget::Backup => true,
+                RecoveryTarget::Instant(at) => range.first_at <= *at,
+                RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at) => {
+                    range.from.value < at.value
+                }
+            };
+            if begins_before {
+                break;
+            }
+        }
+        self.until = until.clone();
+        // when it is not known yet, all log comes first
+        self.goal = self.told_target().ok().zip(newest);
+        Ok(())
     }
 
     fn reach(&mut self, until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
         self.until = until.clone();
-        let assembly = Assembly::of(&self.parts)?;
-        self.clear_ground(&assembly)?;
-        self.assemble(&assembly)?;
-        self.replayed = Some(self.replay(&assembly)?);
+        self.handover.end()?;
+        if self.running.is_none() {
+            self.begin_replay()?;
+        }
+        let replay = self.replay(&Assembly::of(&self.parts)?)?;
+        if let Some(instance) = self.running.take() {
+            let data = self.data_directory();
+            let sound = |instance: &Instance| sound::check(instance, &data, self.scope.whole());
+            self.replayed = Some(replay.finish(instance, sound)?);
+        }
         // the server's own history tells that it is
         Ok(true)
     }
@@ -498,16 +602,15 @@ impl RestoreSession for ClusterRestore {
                 detail: format!("{} does not follow what was given", segment.name(size)),
             });
         }
-        self.inspect(range, until)?;
-        self.covered |= match until {
-            RecoveryTarget::Instant(at) => range.last_at > *at,
-            RecoveryTarget::Transaction(at) => range.until.value >= at.value,
-            _ => false,
-        };
+        let beyond = self.inspect(range, until)?;
+        if self.goal.is_some() && self.running.is_none() {
+            self.begin_replay()?;
+        }
         self.newest = Some(segment);
-        let path = self.root.join("log").join(segment.name(size));
-        self.write(&path, &range.payload)?;
-        Ok(self.is_enough(range, until))
+        let own = |path: &Path| self.writer.own(path);
+        self.handover
+            .give(&segment.name(size), &range.payload, own)?;
+        Ok(self.is_enough(range, until, beyond) || self.wait_for_room()?)
     }
 
     fn position(&self) -> Option<Position> {
@@ -541,7 +644,7 @@ impl RestoreSession for ClusterRestore {
 
 impl ClusterRestore {
     /// Is the target surely inside what was given? A doubt asks for the next range.
-    fn is_enough(&self, range: &LogRange, until: &RecoveryTarget) -> bool {
+    fn is_enough(&self, range: &LogRange, until: &RecoveryTarget, beyond: bool) -> bool {
         let Ok(assembly) = Assembly::of(&self.parts) else {
             return false;
         };
@@ -553,7 +656,7 @@ impl ClusterRestore {
                 // a record behind the target must be seen, too
                 RecoveryTarget::Instant(_)
                 | RecoveryTarget::Transaction(_)
-                | RecoveryTarget::Before(_) => self.beyond,
+                | RecoveryTarget::Before(_) => beyond,
             }
     }
 }

@@ -86,7 +86,6 @@ impl Target {
             Self::Name(name) => vec![("recovery_target_name", name.clone())],
         };
         settings.push(("recovery_target_action", "promote".to_owned()));
-        settings.push(("recovery_target_timeline", "latest".to_owned()));
         settings
     }
 

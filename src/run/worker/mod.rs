@@ -10,6 +10,7 @@ mod extract;
 mod increment;
 mod merge;
 mod probe;
+mod replay;
 mod restore;
 mod room;
 mod schema;
@@ -128,7 +129,7 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             logs,
             until,
             ..
-        } => restore::replay(task, target, logs, until),
+        } => replay::replay(task, target, logs, until),
         StepKind::CheckRestored { target, .. } => restore::check(task, target),
         StepKind::Examine { service, target } => probe::examine(task, service, target),
         StepKind::Probe { .. } => probe::probe(task),

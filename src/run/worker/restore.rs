@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Task;
 use crate::engine::restore::WHOLE;
-use crate::engine::{Engine, EngineError, GoOn, Lost};
-use crate::facts::holdings::Position;
-use crate::graph::step::{RecoveryTarget, StepKind};
-use crate::media::{log, part};
-use crate::resolve::plan::EngineKind;
+use crate::engine::{Engine, EngineError, Lost};
+use crate::graph::step::StepKind;
+use crate::media::part;
 use crate::run::context::Context;
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::sessions::Building;
-use crate::run::{shipped, staging};
+use crate::run::staging;
 
 /// Refuses bad targets and claims the staging folder.
 pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
@@ -46,12 +44,29 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         .relocate(&places.collect())
         .map_err(|error| refused(error.into()))?;
     session.only(only);
+    if task
+        .graph
+        .steps
+        .iter()
+        .any(|step| takes_from(&step.kind, target))
+    {
+        session.will_be_dropped();
+    }
     let building = Building {
         staging: folder,
         session,
     };
     task.context.sessions.put_building(target, building);
     Ok(StepDone::default())
+}
+
+/// Whether a step takes something out of a copy, for whose sake alone it is made.
+fn takes_from(step: &StepKind, copy: &str) -> bool {
+    match step {
+        StepKind::Extract { target, .. } => target == copy,
+        StepKind::Undo { before, after, .. } => before == copy || after == copy,
+        _ => false,
+    }
 }
 
 /// What a step puts back.
@@ -140,77 +155,6 @@ fn unread(part: &str, failure: &StepFailure) -> StepFailure {
              way back that is whole"
         )),
         ..failure.clone()
-    }
-}
-
-/// Replays log until the target is reached.
-pub(super) fn replay(
-    task: &Task<'_>,
-    target: &str,
-    logs: &[(String, Vec<String>)],
-    until: &RecoveryTarget,
-) -> Result<StepDone, StepFailure> {
-    with_building(task.context, target, |building| {
-        let mut bytes = 0;
-        let mut reached = false;
-        let mut incarnation = String::new();
-        let progress = task.progress(task.step.estimate.bytes);
-        for (object, from) in logs {
-            if reached {
-                break;
-            }
-            let holders = task.context.holders(from)?;
-            let (record, range, replaced) = log::get(object, &holders)?;
-            task.healed(object, replaced);
-            if record.engine == EngineKind::Postgresql && range.from.incarnation != incarnation {
-                incarnation.clone_from(&range.from.incarnation);
-                let text = shipped::history(&record.service, &incarnation, &holders)?;
-                if let Some(text) = text {
-                    building.session.history(&incarnation, &text)?;
-                }
-            }
-            bytes += range.payload.len() as u64;
-            reached = building.session.apply(&range, until)?;
-            if !progress(bytes) {
-                return Err(StepFailure::stopped());
-            }
-        }
-        let stop = task.stop.clone();
-        building.session.heed(&GoOn::new(move || !stop.asked()));
-        let reached = building.session.reach(until, reached)?;
-        let position = building.session.position();
-        if !reached {
-            judge_end(task, until, position.as_ref())?;
-        }
-        let at = position.map_or_else(String::new, |at| at.value.to_string());
-        Ok(StepDone::moved(bytes).says(at))
-    })
-}
-
-/// The log ended before the target said stop: is that what was asked for?
-fn judge_end(
-    task: &Task<'_>,
-    until: &RecoveryTarget,
-    position: Option<&Position>,
-) -> Result<(), StepFailure> {
-    let at = position.map_or(0, |position| position.value);
-    let missed = |wanted: u64| {
-        let text = format!("transaction {wanted}: the stored log ends at {at}");
-        Err(EngineError::NotReached(text).into())
-    };
-    match until {
-        RecoveryTarget::Transaction(wanted) if at < wanted.value => missed(wanted.value),
-        RecoveryTarget::Before(wanted) if at + 1 < wanted.value => missed(wanted.value),
-        RecoveryTarget::Latest
-        | RecoveryTarget::Backup
-        | RecoveryTarget::Transaction(_)
-        | RecoveryTarget::Before(_) => Ok(()),
-        RecoveryTarget::Instant(instant) => {
-            task.warn(format!(
-                "the stored log ends before {instant}: this is the newest state that is stored"
-            ));
-            Ok(())
-        }
     }
 }
 

@@ -1,0 +1,67 @@
+//! Owns taking a whole file into memory that the system hands out in large pages: what is read and
+//! dropped once costs less to read than ordinary memory costs to be handed out. Must not know what
+//! the bytes are.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use memmap2::{Advice, MmapOptions};
+
+/// Shorter files are not worth a large page.
+const WORTH: usize = 2 << 20;
+
+/// Reads what is left of a file that is known to hold `length` bytes.
+///
+/// # Errors
+/// What the system says; also when the file grows meanwhile.
+pub(crate) fn read(file: &mut File, length: usize) -> io::Result<Bytes> {
+    if length < WORTH {
+        let mut bytes = Vec::with_capacity(length);
+        file.read_to_end(&mut bytes)?;
+        return Ok(bytes.into());
+    }
+    let mut memory = MmapOptions::new().len(length).map_anon()?;
+    // ordinary pages do as well
+    let _ = memory.advise(Advice::HugePage);
+    let mut filled = 0;
+    while filled < length {
+        match file.read(&mut memory[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    if filled == length && file.read(&mut [0])? > 0 {
+        return Err(io::Error::other("it grew while it was read"));
+    }
+    Ok(Bytes::from_owner(memory).slice(..filled))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// What is read of a file of `there` bytes when it is taken for one of `known`.
+    fn read_of(there: usize, known: usize) -> io::Result<Bytes> {
+        let mut file = tempfile::NamedTempFile::new().expect("file");
+        let bytes: Vec<u8> = (0..=250).cycle().take(there).collect();
+        file.write_all(&bytes).expect("written");
+        let read = read(&mut file.reopen().expect("opened"), known)?;
+        assert!(read == bytes, "{there} of {known}");
+        Ok(read)
+    }
+
+    #[test]
+    fn all_of_a_file_is_read_and_no_more_than_its_length() {
+        for length in [0, 1, WORTH - 1, WORTH, WORTH + 1, 3 * WORTH] {
+            read_of(length, length).expect("read");
+        }
+        read_of(WORTH, WORTH + 5).expect("a file that shrank");
+        let grown = read_of(WORTH + 5, WORTH).expect_err("a file that grew");
+        assert!(grown.to_string().contains("grew"), "{grown}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Replays stored log into a restored copy until the target is reached.
+
+use super::Task;
+use super::restore::with_building;
+use crate::engine::{EngineError, GoOn, LogRange};
+use crate::facts::holdings::Position;
+use crate::graph::step::RecoveryTarget;
+use crate::media::log;
+use crate::media::manifest::LogRecord;
+use crate::resolve::plan::EngineKind;
+use crate::run::message::{StepDone, StepFailure};
+use crate::run::sessions::Building;
+use crate::run::shipped;
+
+/// A stored range by its id, and who holds it.
+type Stored = (String, Vec<String>);
+
+/// Replays log until the target is reached.
+pub(super) fn replay(
+    task: &Task<'_>,
+    target: &str,
+    logs: &[Stored],
+    until: &RecoveryTarget,
+) -> Result<StepDone, StepFailure> {
+    with_building(task.context, target, |building| {
+        let stop = task.stop.clone();
+        building.session.heed(&GoOn::new(move || !stop.asked()));
+        foresee(task, building, logs, until)?;
+        let (bytes, reached) = apply(task, building, logs, until)?;
+        let reached = building.session.reach(until, reached)?;
+        let position = building.session.position();
+        if !reached {
+            judge_end(task, until, position.as_ref())?;
+        }
+        let at = position.map_or_else(String::new, |at| at.value.to_string());
+        Ok(StepDone::moved(bytes).says(at))
+    })
+}
+
+/// Shows the session the end of the log, and gives it the newest history.
+fn foresee(
+    task: &Task<'_>,
+    building: &mut Building,
+    logs: &[Stored],
+    until: &RecoveryTarget,
+) -> Result<(), StepFailure> {
+    let (mut last, mut failed) = (None, None);
+    let mut left = logs.iter().rev();
+    let mut earlier = || {
+        let Some(stored) = left.next() else {
+            return Ok(None);
+        };
+        match fetch(task, stored) {
+            Ok((record, range)) => {
+                last.get_or_insert((stored, record));
+                Ok(Some(range))
+            }
+            Err(failure) => {
+                failed = Some(failure);
+                Ok(None)
+            }
+        }
+    };
+    let foreseen = building.session.foresee(until, &mut earlier);
+    failed.map_or(Ok(()), Err)?;
+    foreseen?;
+    match last {
+        Some((stored, record)) => tell_history(task, building, stored, &record),
+        None => Ok(()),
+    }
+}
+
+/// Gives the session one range after the other; how many bytes, and whether it needs no more.
+fn apply(
+    task: &Task<'_>,
+    building: &mut Building,
+    logs: &[Stored],
+    until: &RecoveryTarget,
+) -> Result<(u64, bool), StepFailure> {
+    let progress = task.progress(task.step.estimate.bytes);
+    let (mut bytes, mut incarnation) = (0, String::new());
+    for stored in logs {
+        let (record, range) = fetch(task, stored)?;
+        if range.from.incarnation != incarnation {
+            incarnation.clone_from(&range.from.incarnation);
+            tell_history(task, building, stored, &record)?;
+        }
+        bytes += range.payload.len() as u64;
+        let reached = building.session.apply(&range, until)?;
+        if !progress(bytes) {
+            return Err(StepFailure::stopped());
+        }
+        if reached {
+            return Ok((bytes, true));
+        }
+    }
+    Ok((bytes, false))
+}
+
+fn fetch(task: &Task<'_>, (object, from): &Stored) -> Result<(LogRecord, LogRange), StepFailure> {
+    let holders = task.context.holders(from)?;
+    let (record, range, replaced) = log::get(object, &holders)?;
+    task.healed(object, replaced);
+    Ok((record, range))
+}
+
+/// Tells where the incarnation of a range comes from.
+fn tell_history(
+    task: &Task<'_>,
+    building: &mut Building,
+    (_, from): &Stored,
+    record: &LogRecord,
+) -> Result<(), StepFailure> {
+    if record.engine != EngineKind::Postgresql {
+        return Ok(());
+    }
+    let incarnation = &record.from.incarnation;
+    let holders = task.context.holders(from)?;
+    if let Some(text) = shipped::history(&record.service, incarnation, &holders)? {
+        building.session.history(incarnation, &text)?;
+    }
+    Ok(())
+}
+
+/// The log ended before the target said stop: is that what was asked for?
+fn judge_end(
+    task: &Task<'_>,
+    until: &RecoveryTarget,
+    position: Option<&Position>,
+) -> Result<(), StepFailure> {
+    let at = position.map_or(0, |position| position.value);
+    let missed = |wanted: u64| {
+        let text = format!("transaction {wanted}: the stored log ends at {at}");
+        Err(EngineError::NotReached(text).into())
+    };
+    match until {
+        RecoveryTarget::Transaction(wanted) if at < wanted.value => missed(wanted.value),
+        RecoveryTarget::Before(wanted) if at + 1 < wanted.value => missed(wanted.value),
+        RecoveryTarget::Latest
+        | RecoveryTarget::Backup
+        | RecoveryTarget::Transaction(_)
+        | RecoveryTarget::Before(_) => Ok(()),
+        RecoveryTarget::Instant(instant) => {
+            task.warn(format!(
+                "the stored log ends before {instant}: this is the newest state that is stored"
+            ));
+            Ok(())
+        }
+    }
+}
