@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Task;
 use crate::engine::restore::WHOLE;
 use crate::engine::{Engine, EngineError, Lost};
-use crate::graph::step::StepKind;
+use crate::graph::step::{Step, StepKind};
 use crate::media::part;
 use crate::run::context::Context;
 use crate::run::message::{StepDone, StepFailure};
@@ -44,12 +44,7 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         .relocate(&places.collect())
         .map_err(|error| refused(error.into()))?;
     session.only(only);
-    if task
-        .graph
-        .steps
-        .iter()
-        .any(|step| takes_from(&step.kind, target))
-    {
+    if is_for_taking(&task.graph.steps, target) {
         session.will_be_dropped();
     }
     let building = Building {
@@ -60,13 +55,16 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     Ok(StepDone::default())
 }
 
-/// Whether a step takes something out of a copy, for whose sake alone it is made.
-fn takes_from(step: &StepKind, copy: &str) -> bool {
-    match step {
+/// Whether a copy is only made so that something is taken out of it.
+fn is_for_taking(steps: &[Step], copy: &str) -> bool {
+    let takes = |step: &Step| match &step.kind {
         StepKind::Extract { target, .. } => target == copy,
         StepKind::Undo { before, after, .. } => before == copy || after == copy,
         _ => false,
-    }
+    };
+    let stays =
+        |step: &Step| matches!(&step.kind, StepKind::Publish { target, .. } if target == copy);
+    steps.iter().any(takes) && !steps.iter().any(stays)
 }
 
 /// What a step puts back.
