@@ -196,8 +196,8 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRecord {
     /// Id: `<service>.<chain>.<from>.<content>`, where chain stands for identity and incarnation
-    /// and content is the beginning of the BLAKE3 of source, range and payload. The first three
-    /// give the object's name ([`super::name::log_of_id`]).
+    /// and content is the beginning of the BLAKE3 of source, range and the payload's own BLAKE3.
+    /// The first three give the object's name ([`super::name::log_of_id`]).
     pub log: String,
     /// Service.
     pub service: String,
