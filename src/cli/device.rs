@@ -8,8 +8,8 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
 use crate::cli::site::{open_error, places};
 use crate::cli::survey;
-use crate::media::DeviceError;
 use crate::media::certify::{self, Verdict};
+use crate::media::{DeviceError, patient};
 use crate::run::devices;
 use crate::run::open::Places;
 
@@ -102,7 +102,10 @@ fn certify_all(names: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
         let device = device.map_err(|error| open_error(&error))?;
         let now = jiff::Timestamp::now();
         let token = format!("{}-{}", std::process::id(), now.as_nanosecond());
-        let proofs = certify::certify(device.as_ref(), &token);
+        let proofs = patient::watched(device.as_ref(), |device| {
+            Ok(certify::certify(device, &token))
+        });
+        let proofs = proofs.map_err(device_error)?;
         let place = devices::place(plan, &places, name);
         writeln!(out, "{name}: {place}")?;
         let mut lines = BTreeMap::from([

@@ -46,6 +46,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::keys::{KeyError, Keyring};
+use self::patient::PatientDevice;
 use self::volumes::VolumeDevice;
 use crate::engine::Retry;
 
@@ -429,6 +430,11 @@ pub trait Device: Send + Sync {
     /// The keys that this host holds for what lies on it.
     fn keys(&self) -> &Keyring {
         &NO_KEYS
+    }
+
+    /// What waits for its answers; none when nothing does.
+    fn patient(&self) -> Option<&PatientDevice> {
+        None
     }
 
     /// The volume set that it is; none for other devices.

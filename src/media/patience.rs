@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{Device, DeviceError};
 
@@ -44,21 +44,7 @@ impl Patience {
         self.0 * LONGER * LONGER
     }
 
-    /// Does a piece of work on a device in a thread of its own, and gives up when no answer comes.
-    ///
-    /// # Errors
-    /// [`DeviceError::Hung`]; else the work's own.
-    pub fn within<T: Send + 'static>(
-        self,
-        device: &Arc<dyn Device>,
-        work: impl FnOnce(&dyn Device) -> Result<T, DeviceError> + Send + 'static,
-    ) -> Result<T, DeviceError> {
-        let (_, limit) = self.limits(device.as_ref());
-        let worker = Arc::clone(device);
-        Askers::default().ask(device.name(), limit, move || work(worker.as_ref()))
-    }
-
-    /// Opens a device. One whose earlier work in this process has not come back is not waited for
+    /// Opens a device; as long as it says that it goes on, it is waited for. One whose earlier work in this process has not come back is not waited for
     /// again: what it was asked before would have to end first.
     ///
     /// # Errors
@@ -66,7 +52,7 @@ impl Patience {
     pub fn opening<T, E>(
         self,
         device: &str,
-        open: impl FnOnce() -> Result<T, E> + Send + 'static,
+        open: impl FnOnce(&Heartbeat) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -75,7 +61,9 @@ impl Patience {
         if is_stuck(device) {
             return Err(hung(device, self.0).into());
         }
-        Askers::default().ask(device, self.0, open)
+        let (heartbeat, beats) = crossbeam_channel::bounded(1);
+        let open = move || open(&Heartbeat(heartbeat));
+        Askers::default().ask_beating(device, (self.0, self.0 * LONGER), &beats, open)
     }
 }
 
@@ -87,6 +75,19 @@ fn is_stuck(device: &str) -> bool {
     stuck
         .get(device)
         .is_some_and(|work| work.strong_count() > 0)
+}
+
+/// Says that work goes on, to whoever waits for its end: what is told piece by piece is that of
+/// volumes, of which each may take longer.
+#[derive(Debug, Clone)]
+pub struct Heartbeat(Sender<()>);
+
+impl Heartbeat {
+    /// Something was done: from now on it is waited for anew.
+    pub fn beat(&self) {
+        // one that was not heard yet says it, and nobody listens when all is done
+        let _ = self.0.try_send(());
+    }
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -108,6 +109,21 @@ impl Askers {
         T: Send + 'static,
         E: From<DeviceError> + Send + 'static,
     {
+        self.ask_beating(device, (limit, limit), &crossbeam_channel::never(), work)
+    }
+
+    /// As [`Askers::ask`], with a limit for the first beat or the answer and one for each later.
+    fn ask_beating<T, E>(
+        &self,
+        device: &str,
+        limits: (Duration, Duration),
+        beats: &Receiver<()>,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DeviceError> + Send + 'static,
+    {
         let asker = self.idle(device)?;
         let (done, answer) = crossbeam_channel::bounded(1);
         let at_work = Arc::new(());
@@ -118,14 +134,14 @@ impl Askers {
             let _ = done.send(work());
             drop(at_work);
         }));
-        match answer.recv_timeout(limit) {
+        match heard(&answer, beats, limits) {
             Ok(answer) => {
                 lock(&self.0).push(asker);
                 answer
             }
             Err(RecvTimeoutError::Timeout) => {
                 lock(&STUCK).insert(device.to_owned(), stuck);
-                Err(hung(device, limit).into())
+                Err(hung(device, limits.0).into())
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let cause = std::io::Error::other("its thread ended unexpectedly");
@@ -144,6 +160,27 @@ impl Askers {
             .spawn(move || jobs.into_iter().for_each(|job| job()))
             .map_err(|cause| failed(device, cause))?;
         Ok(asker)
+    }
+}
+
+/// Waits for an answer: so long, and so long after each beat.
+fn heard<T>(
+    answer: &Receiver<T>,
+    beats: &Receiver<()>,
+    (mut limit, after_beat): (Duration, Duration),
+) -> Result<T, RecvTimeoutError> {
+    let never = crossbeam_channel::never();
+    let mut beats = beats;
+    loop {
+        crossbeam_channel::select! {
+            recv(answer) -> answer => return Ok(answer?),
+            recv(beats) -> beat => match beat {
+                Ok(()) => limit = after_beat,
+                // whoever beats may end before the answer is there
+                Err(_) => beats = &never,
+            },
+            default(limit) => return Err(RecvTimeoutError::Timeout),
+        }
     }
 }
 
@@ -171,29 +208,32 @@ pub(super) fn hung(device: &str, waited: Duration) -> DeviceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::memory::MemoryDevice;
 
     #[test]
     fn work_that_never_ends_is_given_up_and_other_work_answers() {
-        let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("one"));
+        let askers = Askers::default();
         let (release, gate) = crossbeam_channel::bounded::<()>(0);
-        let never = Patience::of(Duration::from_millis(10)).within(&device, move |_| {
+        let never = move || -> Result<(), DeviceError> {
             let _ = gate.recv();
             Ok(())
-        });
-        let error = never.expect_err("no answer");
+        };
+        let error = askers.ask("one", Duration::from_millis(10), never);
+        let error = error.expect_err("no answer");
         assert!(matches!(error, DeviceError::Hung { .. }), "{error}");
         drop(release);
-        let answer = Patience::default().within(&device, |device| Ok(device.name().to_owned()));
-        assert_eq!(answer.expect("an answer"), "one");
-        let broken: Result<(), _> = Patience::default().within(&device, |_| panic!("a fault"));
+        let minutes = Duration::from_mins(2);
+        let answer: Result<_, DeviceError> = askers.ask("one", minutes, || Ok(1));
+        assert_eq!(answer.expect("an answer"), 1);
+        let broken = askers.ask("one", minutes, || -> Result<(), DeviceError> {
+            panic!("a fault")
+        });
         assert!(matches!(broken, Err(DeviceError::Io { .. })));
     }
 
     #[test]
     fn a_device_that_hangs_when_it_is_opened_is_asked_again_when_that_ended() {
         let (release, gate) = crossbeam_channel::bounded::<()>(0);
-        let never = move || {
+        let never = move |_: &Heartbeat| {
             let _ = gate.recv();
             Ok(())
         };
@@ -201,7 +241,7 @@ mod tests {
         let error: DeviceError = quick.opening("door", never).expect_err("no answer");
         assert!(matches!(error, DeviceError::Hung { .. }), "{error}");
         // would be waited for for minutes if it were asked
-        let again = Patience::default().opening("door", || -> Result<(), DeviceError> {
+        let again = Patience::default().opening("door", |_| -> Result<(), DeviceError> {
             panic!("asked while it hangs")
         });
         assert!(matches!(again, Err(DeviceError::Hung { .. })));
@@ -209,7 +249,26 @@ mod tests {
         while is_stuck("door") {
             std::thread::yield_now();
         }
-        let now: Result<_, DeviceError> = Patience::default().opening("door", || Ok("open"));
+        let now: Result<_, DeviceError> = Patience::default().opening("door", |_| Ok("open"));
         assert_eq!(now.expect("an answer"), "open");
+    }
+
+    #[test]
+    fn every_beat_is_waited_for_anew() {
+        let (done, answer) = crossbeam_channel::bounded::<u8>(1);
+        let (beat, beats) = crossbeam_channel::unbounded();
+        for _ in 0..3 {
+            beat.send(()).expect("heard");
+        }
+        let none = (Duration::ZERO, Duration::ZERO);
+        assert_eq!(heard(&answer, &beats, none), Err(RecvTimeoutError::Timeout));
+        assert!(beats.is_empty(), "it ended before a beat");
+        let minutes = (Duration::from_mins(2), Duration::from_mins(2));
+        beat.send(()).expect("heard");
+        done.send(1).expect("heard");
+        assert_eq!(heard(&answer, &beats, minutes), Ok(1));
+        drop(beat);
+        done.send(2).expect("heard");
+        assert_eq!(heard(&answer, &beats, minutes), Ok(2));
     }
 }

@@ -14,7 +14,7 @@ use super::volumes::VolumeDevice;
 use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed};
 
 /// A device of which every answer is waited for so long and no longer. Its writers pass bytes
-/// straight on unless it is [`PatientDevice::whole`]: lanes watch their own writes.
+/// straight on, since lanes watch their own writes; [`watched`] waits for them too.
 pub struct PatientDevice {
     desk: Arc<Desk>,
     watches_writers: bool,
@@ -61,18 +61,8 @@ impl PatientDevice {
         }
     }
 
-    /// As [`PatientDevice::new`], and its writers are waited for too.
-    #[must_use]
-    pub fn whole(inner: Arc<dyn Device>, patience: Patience) -> Self {
-        Self {
-            watches_writers: true,
-            ..Self::new(inner, patience)
-        }
-    }
-
     /// The error that counts: what follows when a device gave no answer tells nothing more.
-    #[must_use]
-    pub fn judged(&self, error: DeviceError) -> DeviceError {
+    fn judged(&self, error: DeviceError) -> DeviceError {
         match self.desk.hung.get() {
             Some(waited) if error.device() == Some(self.name()) => hung(self.name(), *waited),
             _ => error,
@@ -114,7 +104,46 @@ impl PatientDevice {
     }
 }
 
+/// Works on a device whose writers are waited for too, where it is one that is waited for.
+///
+/// # Errors
+/// The work's own; [`DeviceError::Hung`] whatever came of it once the device gave no answer.
+pub fn watched<T>(
+    device: &dyn Device,
+    work: impl FnOnce(&dyn Device) -> Result<T, DeviceError>,
+) -> Result<T, DeviceError> {
+    let Some(patient) = device.patient() else {
+        return work(device);
+    };
+    let watching = PatientDevice {
+        desk: Arc::clone(&patient.desk),
+        watches_writers: true,
+    };
+    work(&watching).map_err(|error| patient.judged(error))
+}
+
+/// Does many calls in a row as one that is waited for.
+///
+/// # Errors
+/// [`DeviceError::Hung`].
+pub fn at_once<T: Send + 'static>(
+    device: &dyn Device,
+    work: impl FnOnce(&dyn Device) -> T + Send + 'static,
+) -> Result<T, DeviceError> {
+    match device.patient() {
+        Some(patient) => {
+            let limit = patient.desk.patience.longest();
+            patient.ask_for(limit, |inner| Ok(work(inner)))
+        }
+        None => Ok(work(device)),
+    }
+}
+
 impl Device for PatientDevice {
+    fn patient(&self) -> Option<&PatientDevice> {
+        Some(self)
+    }
+
     fn volume_set(&self) -> Option<&VolumeDevice> {
         self.desk.inner.volume_set()
     }

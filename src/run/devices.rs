@@ -1,5 +1,5 @@
 //! Owns how a device of the plan is opened: by its kind, with its credentials and the keys of
-//! this host. Must not know the catalog.
+//! this host, and waited for with patience by whoever asks it. Must not know the catalog.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::media::bucket::{self, BucketDevice, BucketSpec};
 use crate::media::directory::DirectoryDevice;
 use crate::media::keyed::KeyedDevice;
 use crate::media::keys::{KeySource, Keyring};
-use crate::media::patience::Patience;
+use crate::media::patience::{Heartbeat, Patience};
+use crate::media::patient::PatientDevice;
 use crate::resolve::plan::{DeviceKind, ResolvedPlan};
 
 /// The keys of the plan, as far as they can be read on this host.
@@ -44,9 +45,7 @@ pub fn open(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let place = Place::of(plan, places, name)?;
-    let device = Patience::default().opening(name, move || place.open())?;
-    Ok(keyed(plan, places, device))
+    opened(plan, places, name, Place::open)
 }
 
 /// As [`open`], and proves that it can be written.
@@ -58,31 +57,35 @@ pub fn open_writable(
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let place = Place::of(plan, places, name)?;
-    let device = Patience::default().opening(name, move || place.open_writable())?;
-    Ok(keyed(plan, places, device))
+    opened(plan, places, name, Place::open_writable)
 }
 
-/// Claims an empty device; one that is claimed already is only opened. Takes as long as it takes:
-/// tapes are labelled one after the other.
+/// Claims an empty device; one that is claimed already is only opened.
 ///
 /// # Errors
-/// When it holds anything else.
+/// When it holds anything else, or gives no answer.
 pub fn init(
     plan: &ResolvedPlan,
     places: &Places,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    let device = Place::of(plan, places, name)?.init()?;
-    Ok(keyed(plan, places, device))
+    opened(plan, places, name, Place::init)
 }
 
-/// A device with the keys of this host.
-fn keyed(plan: &ResolvedPlan, places: &Places, device: Arc<dyn Device>) -> Arc<dyn Device> {
-    if plan.keys.is_empty() {
-        return device;
+/// A device with the keys of this host, waited for while it is opened and from then on.
+fn opened(
+    plan: &ResolvedPlan,
+    places: &Places,
+    name: &str,
+    open: fn(&Place, &Heartbeat) -> Result<Arc<dyn Device>, OpenError>,
+) -> Result<Arc<dyn Device>, OpenError> {
+    let patience = Patience::default();
+    let place = Place::of(plan, places, name)?;
+    let mut device = patience.opening(name, move |heartbeat| open(&place, heartbeat))?;
+    if !plan.keys.is_empty() {
+        device = Arc::new(KeyedDevice::new(device, Arc::new(keyring(plan, places))));
     }
-    Arc::new(KeyedDevice::new(device, Arc::new(keyring(plan, places))))
+    Ok(Arc::new(PatientDevice::new(device, patience)))
 }
 
 /// Where a device lies: its name, and what its kind needs.
@@ -141,28 +144,28 @@ impl Place {
         }
     }
 
-    fn open(&self) -> Result<Arc<dyn Device>, OpenError> {
+    fn open(&self, heartbeat: &Heartbeat) -> Result<Arc<dyn Device>, OpenError> {
         Ok(match self {
             Self::Folder(name, path) => Arc::new(DirectoryDevice::open(name, path, None)?),
             Self::Bucket(bucket) => Arc::new(BucketDevice::open(bucket.spec())?),
-            Self::Volumes(stock) => Arc::new(stock.open()?),
+            Self::Volumes(stock) => Arc::new(stock.open(heartbeat)?),
         })
     }
 
-    fn open_writable(&self) -> Result<Arc<dyn Device>, OpenError> {
+    fn open_writable(&self, heartbeat: &Heartbeat) -> Result<Arc<dyn Device>, OpenError> {
         Ok(match self {
             Self::Folder(name, path) => Arc::new(DirectoryDevice::open_writable(name, path, None)?),
             Self::Bucket(bucket) => Arc::new(BucketDevice::open_writable(bucket.spec())?),
             // whether a volume takes bytes shows when one is loaded, which is not done to look
-            Self::Volumes(stock) => Arc::new(stock.open()?),
+            Self::Volumes(stock) => Arc::new(stock.open(heartbeat)?),
         })
     }
 
-    fn init(&self) -> Result<Arc<dyn Device>, OpenError> {
+    fn init(&self, heartbeat: &Heartbeat) -> Result<Arc<dyn Device>, OpenError> {
         Ok(match self {
             Self::Folder(name, path) => Arc::new(DirectoryDevice::init(name, path)?),
             Self::Bucket(bucket) => Arc::new(BucketDevice::init(bucket.spec())?),
-            Self::Volumes(stock) => Arc::new(stock.init()?),
+            Self::Volumes(stock) => Arc::new(stock.init(heartbeat)?),
         })
     }
 }

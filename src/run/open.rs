@@ -16,8 +16,6 @@ use crate::engine::{self, Engine, EngineError, SourceSpec, TableSet};
 use crate::facts::holdings::Holdings;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::media::keys::KeyError;
-use crate::media::patience::Patience;
-use crate::media::patient::PatientDevice;
 use crate::media::{Device, DeviceError};
 use crate::quantity::Bytes;
 use crate::resolve::plan::{ComponentKind, Method, ResolvedPlan};
@@ -152,9 +150,8 @@ fn writable_device(
     bound(devices::open_writable(plan, places, name)?, catalog)
 }
 
-/// A device that is waited for with patience, and known to the catalog.
+/// A device that is known to the catalog.
 fn bound(device: Arc<dyn Device>, catalog: &mut Catalog) -> Result<Arc<dyn Device>, OpenError> {
-    let device: Arc<dyn Device> = Arc::new(PatientDevice::new(device, Patience::default()));
     catalog.bind_device(device.name(), &device.identity()?)?;
     Ok(device)
 }

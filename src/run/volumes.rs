@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use super::open::{OpenError, Places};
 use crate::media::DeviceError;
 use crate::media::directory::new_uuid;
-use crate::media::volumes::{LibrarySpec, Limits, SetSpec, VolumeDevice, open_library};
+use crate::media::patience::Heartbeat;
+use crate::media::volumes::{
+    LibrarySpec, Limits, SetSpec, TellingLibrary, VolumeDevice, open_library,
+};
 use crate::resolve::plan::Device;
 
 /// A volume set of the inventory.
@@ -74,24 +77,31 @@ impl VolumeStock {
         }
     }
 
-    pub(super) fn open(&self) -> Result<VolumeDevice, OpenError> {
-        self.with_spec(VolumeDevice::open)
+    pub(super) fn open(&self, heartbeat: &Heartbeat) -> Result<VolumeDevice, OpenError> {
+        self.with_spec(heartbeat, VolumeDevice::open)
     }
 
     /// Makes volumes where they are files, labels blank ones and opens the set.
-    pub(super) fn init(&self) -> Result<VolumeDevice, OpenError> {
+    pub(super) fn init(&self, heartbeat: &Heartbeat) -> Result<VolumeDevice, OpenError> {
         let set = new_uuid().map_err(|cause| self.io("identify", cause))?;
-        self.with_spec(|spec| VolumeDevice::init(spec, self.count, &set, Timestamp::now()))
+        self.with_spec(heartbeat, |spec| {
+            VolumeDevice::init(spec, self.count, &set, Timestamp::now())
+        })
     }
 
     fn with_spec(
         &self,
+        heartbeat: &Heartbeat,
         open: impl FnOnce(SetSpec<'_>) -> Result<VolumeDevice, DeviceError>,
     ) -> Result<VolumeDevice, OpenError> {
         std::fs::create_dir_all(&self.folder).map_err(|cause| self.io("create", cause))?;
         Ok(open(SetSpec {
             name: &self.name,
-            library: open_library(self.library.clone()),
+            // tapes are labelled and read one after the other: each is waited for by itself
+            library: Box::new(TellingLibrary {
+                inner: open_library(self.library.clone()),
+                heartbeat: heartbeat.clone(),
+            }),
             drives: self.drives,
             capacity: self.capacity,
             limits: self.limits,

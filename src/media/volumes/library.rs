@@ -1,9 +1,11 @@
-//! Owns which driver a library of the inventory gets. Must not know sets.
+//! Owns which driver a library of the inventory gets, and that its work is told. Must not know
+//! sets.
 
 use std::path::PathBuf;
 
-use super::drive::Library;
+use super::drive::{Library, Medium, MediumError};
 use super::{FileLibrary, TapeLibrary, TapePrograms};
+use crate::media::patience::Heartbeat;
 
 /// What a library is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,5 +34,46 @@ pub fn open(spec: LibrarySpec) -> Box<dyn Library> {
         LibrarySpec::Tapes { drives, changer } => {
             Box::new(TapeLibrary::new(drives, &changer, TapePrograms::default()))
         }
+    }
+}
+
+/// A library that tells whenever it did something.
+pub struct TellingLibrary {
+    /// The library.
+    pub inner: Box<dyn Library>,
+    /// Who is told.
+    pub heartbeat: Heartbeat,
+}
+
+impl TellingLibrary {
+    fn told<T>(&self, done: T) -> T {
+        self.heartbeat.beat();
+        done
+    }
+}
+
+impl Library for TellingLibrary {
+    fn volumes(&self) -> Result<Vec<String>, MediumError> {
+        self.told(self.inner.volumes())
+    }
+
+    fn load(&self, volume: &str) -> Result<Box<dyn Medium>, MediumError> {
+        self.told(self.inner.load(volume))
+    }
+
+    fn hold(&self) -> Result<Box<dyn Send>, MediumError> {
+        self.told(self.inner.hold())
+    }
+
+    fn make(&self, volume: &str) -> Result<bool, MediumError> {
+        self.told(self.inner.make(volume))
+    }
+
+    fn hand_out(&self, volume: &str) -> Result<(), MediumError> {
+        self.told(self.inner.hand_out(volume))
+    }
+
+    fn take_in(&self, volume: &str) -> Result<(), MediumError> {
+        self.told(self.inner.take_in(volume))
     }
 }

@@ -37,7 +37,7 @@ pub use content::Remembered;
 pub use device::VolumeDevice;
 pub use files::{FileLibrary, Injected};
 pub use index::{Health, Limits, Place, Volume};
-pub use library::{LibrarySpec, open as open_library};
+pub use library::{LibrarySpec, TellingLibrary, open as open_library};
 pub use object::{Located, Need};
 pub use pick::{Pick, PickKind, Rota, picks};
 pub use set::SetSpec;

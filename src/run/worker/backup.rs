@@ -280,9 +280,7 @@ impl Commits {
     ) -> Result<(), StepFailure> {
         for name in devices {
             let device = task.context.device(name)?;
-            let own = manifest.clone();
-            let patience = task.context.patience;
-            match patience.within(device, move |device| part::commit(&own, device)) {
+            match part::commit(manifest, device.as_ref()) {
                 Ok(()) => {
                     task.record(Record::Part(Box::new(manifest.clone()), name.clone()));
                     self.done.push(name.clone());

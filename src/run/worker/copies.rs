@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::Task;
 use crate::graph::step::Depth;
-use crate::media::patient::PatientDevice;
-use crate::media::{Device, DeviceError, log, part};
+use crate::media::{Device, DeviceError, log, part, patient};
 use crate::run::message::{Record, StepDone, StepFailure};
 
 /// Copies a part or a range of log from any holder to a further device.
@@ -56,9 +55,9 @@ fn copy_to(
         task.record(Record::Log(Box::new(record), to.to_owned()));
         copied
     } else {
-        let patient = PatientDevice::whole(Arc::clone(target), task.context.patience);
-        let copied = part::copy(object, holders, &patient, &progress)
-            .map_err(|error| patient.judged(error))?;
+        let copied = patient::watched(target.as_ref(), |target| {
+            part::copy(object, holders, target, &progress)
+        })?;
         let manifest = part::load(target.as_ref(), object)?;
         task.record(Record::Part(Box::new(manifest), to.to_owned()));
         copied
