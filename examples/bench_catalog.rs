@@ -114,12 +114,11 @@ fn rebuild(folder: &Path, catalog: &Path) -> Result<u64, Failure> {
         environment: "bench".to_owned(),
     };
     let path = PathBuf::from(catalog);
-    let (_, problems) = Catalog::rebuild(&path, &[Arc::clone(&device)], &owner)?;
+    let (catalog, problems) = Catalog::rebuild(&path, &[device], &owner)?;
     if let Some(problem) = problems.first() {
         return Err(format!("{} problems, first: {problem}", problems.len()).into());
     }
-    // counting them in the catalog would add their memory to the peak
-    Ok(device.list(name::PARTS)?.len() as u64)
+    Ok(catalog.counts()?.0)
 }
 
 /// Peak memory of this process, as the kernel says it.

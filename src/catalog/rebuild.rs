@@ -1,16 +1,17 @@
 //! Owns rebuilding a catalog from what lies on devices. Never writes to a device (R16).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use crossbeam_channel::{Receiver, Sender};
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSlice;
 
-use super::record::content;
+use super::record::PartRecord;
 use super::{Catalog, CatalogError};
 use crate::media::manifest::{Manifest, PartHeader};
-use crate::media::{Device, DeviceError, log, name, part, tomb};
+use crate::media::{Device, DeviceError, Listing, log, name, part, patient, tomb};
 
 /// Whose copies a catalog holds. Devices may be shared by several plans and environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,24 +22,20 @@ pub struct Owner {
     pub environment: String,
 }
 
-impl Owner {
-    fn has(&self, part: &PartHeader) -> bool {
-        part.plan == self.plan && part.environment == self.environment
-    }
-}
+/// Threads that read manifests: a device answers many questions in little more time than one.
+const READERS: usize = 16;
 
-/// Manifests that are read at a time; as many wait to be written down.
-const AT_ONCE: usize = 512;
+/// Manifests that one thread reads at a time, in one call to the device.
+const AT_ONCE: usize = 64;
 
-/// Manifests that are written down as one change: each change waits for the disk.
-const ONE_CHANGE: usize = 16 * AT_ONCE;
+/// Manifests that are written down as one change.
+const ONE_CHANGE: usize = 4096;
 
-/// What a manifest is of, and the manifest with what stands for its content when its packs are
-/// there.
-type Found = (PartHeader, Result<(Manifest, String), DeviceError>);
+/// What a manifest is of, and what the catalog says of it when its packs are there.
+type Found = (PartHeader, Result<PartRecord, DeviceError>);
 
-/// What came of reading some manifests.
-type Batch = Vec<Result<Found, DeviceError>>;
+/// What came of reading some manifests, with the names of their objects.
+type Batch = Vec<(String, Result<Found, DeviceError>)>;
 
 /// Service and identity of sources.
 type Sources = BTreeSet<(String, String)>;
@@ -52,6 +49,8 @@ struct Rebuild<'a> {
     /// Sources that others have parts of.
     foreign: Sources,
     problems: Vec<String>,
+    /// By the name of the object, what could not be read of the device that is being read.
+    unread: BTreeMap<String, String>,
 }
 
 impl Catalog {
@@ -68,8 +67,7 @@ impl Catalog {
         owner: &Owner,
     ) -> Result<(Self, Vec<String>), CatalogError> {
         let catalog = Self::open(path)?;
-        let holdings = catalog.holdings()?;
-        if !holdings.parts.is_empty() || !holdings.logs.is_empty() {
+        if catalog.counts()? != (0, 0) {
             let detail = "it is not empty; move it away before it is rebuilt".to_owned();
             return Err(catalog.store.unusable(detail));
         }
@@ -79,8 +77,9 @@ impl Catalog {
             own: Sources::new(),
             foreign: Sources::new(),
             problems: Vec::new(),
+            unread: BTreeMap::new(),
         };
-        rebuild.catalog.store.unindex()?;
+        rebuild.catalog.store.begin_filling()?;
         for device in devices {
             let identity = device.identity()?;
             rebuild.catalog.bind_device(device.name(), &identity)?;
@@ -90,52 +89,47 @@ impl Catalog {
         for device in devices {
             rebuild.add_logs(device.as_ref())?;
         }
-        rebuild.catalog.store.index()?;
+        rebuild.catalog.store.end_filling()?;
         Ok((rebuild.catalog, rebuild.problems))
     }
 }
 
 impl Rebuild<'_> {
-    /// Manifests are read on all cores, while those that were read before are written down.
+    /// Manifests are read by many threads, while those that were read before are written down.
     fn add_parts(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
-        let pool = rayon::ThreadPoolBuilder::new().build();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(READERS).build();
         let pool = pool.map_err(|cause| self.catalog.store.unusable(cause.to_string()))?;
-        let objects = part::newest(device.list(name::PARTS)?);
-        let (sender, batches) = crossbeam_channel::bounded::<Batch>(1);
-        std::thread::scope(|scope| {
-            let reader = scope.spawn(move || {
-                for batch in objects.chunks(AT_ONCE) {
-                    let read = batch
-                        .par_iter()
-                        .map(|(object, length)| read(device, object, *length));
-                    if sender.send(pool.install(|| read.collect())).is_err() {
-                        // whoever writes has given up and says why
-                        return;
-                    }
-                }
-            });
+        let mut listing = device.listing(name::PARTS)?;
+        let (sender, batches) = crossbeam_channel::bounded(2);
+        let read = std::thread::scope(|scope| {
+            let reader =
+                scope.spawn(move || pool.install(|| read_all(listing.as_mut(), device, &sender)));
             let written = self.write_down(&batches, device);
+            // a reader whose batches nobody takes ends
             drop(batches);
-            if reader.join().is_err() {
-                let cause = "the thread that reads manifests ended unexpectedly";
-                return Err(self.catalog.store.unusable(cause.to_owned()));
-            }
-            written
-        })
+            let read = reader.join();
+            written.map(|()| read)
+        })?;
+        let cause = "the thread that reads manifests ended unexpectedly";
+        read.map_err(|_| self.catalog.store.unusable(cause.to_owned()))??;
+        self.problems
+            .extend(std::mem::take(&mut self.unread).into_values());
+        Ok(())
     }
 
+    /// Each batch is one change.
     fn write_down(
         &mut self,
         batches: &Receiver<Batch>,
         device: &dyn Device,
     ) -> Result<(), CatalogError> {
-        let mut batches = batches.iter().peekable();
-        while batches.peek().is_some() {
+        for batch in batches {
             self.catalog.store.gather()?;
-            for found in batches.by_ref().take(ONE_CHANGE / AT_ONCE).flatten() {
-                match found {
-                    Ok((header, manifest)) => self.add_part(&header, manifest, device)?,
-                    Err(error) => self.problems.push(problem(error)?),
+            for (object, found) in batch {
+                // what a replacement stands for is damaged, and is not missed
+                self.unread.remove(name::plain(&object));
+                if let Some(problem) = self.add_part(found, device)? {
+                    self.unread.insert(object, problem);
                 }
             }
             self.catalog.store.keep()?;
@@ -143,28 +137,29 @@ impl Rebuild<'_> {
         Ok(())
     }
 
+    /// Returns why a part does not count.
     fn add_part(
         &mut self,
-        header: &PartHeader,
-        manifest: Result<(Manifest, String), DeviceError>,
+        found: Result<Found, DeviceError>,
         device: &dyn Device,
-    ) -> Result<(), CatalogError> {
-        let source = (header.service.clone(), header.identity.clone());
-        if !self.owner.has(header) {
+    ) -> Result<Option<String>, CatalogError> {
+        let (header, record) = match found {
+            Ok(found) => found,
+            Err(error) => return problem(error).map(Some),
+        };
+        let source = (header.service, header.identity);
+        if header.plan != self.owner.plan || header.environment != self.owner.environment {
             self.foreign.insert(source);
-            return Ok(());
+            return Ok(None);
         }
         self.own.insert(source);
-        match manifest {
-            Ok((manifest, content)) => {
-                let name = device.name();
-                if let Err(error) = self.catalog.record_known(&manifest, &content, name) {
-                    self.problems.push(conflict(error)?);
-                }
-            }
-            Err(error) => self.problems.push(problem(error)?),
+        match record {
+            Ok(record) => match self.catalog.record_known(&record, device.name()) {
+                Ok(()) => Ok(None),
+                Err(error) => conflict(error).map(Some),
+            },
+            Err(error) => problem(error).map(Some),
         }
-        Ok(())
     }
 
     /// Tombstones go on counting from when they were put.
@@ -197,35 +192,84 @@ impl Rebuild<'_> {
     }
 }
 
-/// Reads a manifest and looks for its packs.
-fn read(device: &dyn Device, object: &str, length: u64) -> Result<Found, DeviceError> {
-    let manifest = part::read_listed(device, object, length)?;
-    let header = manifest.header.clone();
-    let whole = whole(manifest, device).and_then(|manifest| {
-        let content = content(&manifest).map_err(|detail| DeviceError::Damaged {
-            device: device.name().to_owned(),
-            object: object.to_owned(),
-            detail,
-        });
-        content.map(|content| (manifest, content))
-    });
-    Ok((header, whole))
+/// Reads all manifests of a listing; replacements last, of each manifest the newest.
+fn read_all(
+    listing: &mut dyn Listing,
+    device: &dyn Device,
+    sender: &Sender<Batch>,
+) -> Result<(), DeviceError> {
+    let mut replacements = Vec::new();
+    while let Some(piece) = listing.next()? {
+        let (plain, numbered): (Vec<_>, Vec<_>) = piece
+            .into_iter()
+            .partition(|object| name::split(object).1 == 0);
+        replacements.extend(numbered.into_iter().map(|object| (object, 0)));
+        for objects in plain.chunks(ONE_CHANGE) {
+            if sender.send(read_batch(objects, device)?).is_err() {
+                // whoever writes has given up and says why
+                return Ok(());
+            }
+        }
+    }
+    let newest = part::newest(replacements).into_iter();
+    let newest: Vec<String> = newest.map(|(object, _)| object).collect();
+    // nobody takes them when whoever writes has given up
+    let _ = sender.send(read_batch(&newest, device)?);
+    Ok(())
 }
 
-/// Gives the manifest back when all its packs are there in full length.
-fn whole(manifest: Manifest, device: &dyn Device) -> Result<Manifest, DeviceError> {
+/// Reads manifests by many threads; they stay in their order.
+fn read_batch(objects: &[String], device: &dyn Device) -> Result<Batch, DeviceError> {
+    let read = |chunk: &[String]| {
+        let chunk = chunk.to_vec();
+        patient::at_once(device, move |device| {
+            let read = |object: String| {
+                let found = read(device, &object);
+                (object, found)
+            };
+            chunk.into_iter().map(read).collect()
+        })
+    };
+    let read: Result<Vec<Batch>, DeviceError> = objects.par_chunks(AT_ONCE).map(read).collect();
+    Ok(read?.into_iter().flatten().collect())
+}
+
+/// Reads a manifest and looks for its packs.
+fn read(device: &dyn Device, object: &str) -> Result<Found, DeviceError> {
+    let manifest = part::read(device, object)?;
+    let record = whole(&manifest, device).and_then(|()| {
+        let record = PartRecord::of(&manifest);
+        record.map_err(|detail| damaged(device, object.to_owned(), detail))
+    });
+    Ok((manifest.header, record))
+}
+
+/// Fails unless all packs of a manifest are there in full length.
+fn whole(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceError> {
     for pack in &manifest.packs {
+        // a replacement, which there seldom is, is looked for only when it is missed
+        if device
+            .size(&pack.name)
+            .is_ok_and(|size| size == pack.length)
+        {
+            continue;
+        }
         let object = part::find(device, &pack.name)?;
         let size = device.size(&object)?;
         if size != pack.length {
-            return Err(DeviceError::Damaged {
-                device: device.name().to_owned(),
-                object,
-                detail: format!("it has {size} bytes instead of {}", pack.length),
-            });
+            let detail = format!("it has {size} bytes instead of {}", pack.length);
+            return Err(damaged(device, object, detail));
         }
     }
-    Ok(manifest)
+    Ok(())
+}
+
+fn damaged(device: &dyn Device, object: String, detail: String) -> DeviceError {
+    DeviceError::Damaged {
+        device: device.name().to_owned(),
+        object,
+        detail,
+    }
 }
 
 /// Damage and absence are told and passed over; a device that fails ends the rebuild, since what

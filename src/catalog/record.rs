@@ -5,7 +5,7 @@ use rusqlite::params;
 
 use super::store::{signed, word};
 use super::{Catalog, CatalogError};
-use crate::facts::holdings::JobHistory;
+use crate::facts::holdings::{JobHistory, Position};
 use crate::media::manifest::{LogRecord, Manifest};
 
 impl Catalog {
@@ -33,32 +33,25 @@ impl Catalog {
     /// # Errors
     /// When SQLite fails; [`CatalogError::Unusable`] when another part is known by this id.
     pub fn record_part(&mut self, manifest: &Manifest, device: &str) -> Result<(), CatalogError> {
-        let content = content(manifest).map_err(|cause| self.store.unusable(cause))?;
-        self.record_known(manifest, &content, device)
+        let record = PartRecord::of(manifest).map_err(|cause| self.store.unusable(cause))?;
+        self.record_known(&record, device)
     }
 
-    /// As [`Catalog::record_part`]; `content` is that of the manifest.
+    /// As [`Catalog::record_part`], of a manifest that was made ready.
     pub(super) fn record_known(
         &mut self,
-        manifest: &Manifest,
-        content: &str,
+        record: &PartRecord,
         device: &str,
     ) -> Result<(), CatalogError> {
-        let part = manifest.header.part.clone();
-        let known: String = self.store.write(|db| {
-            if insert_part(db, manifest, content)? {
-                insert_held(db, &part, device)?;
-                return Ok(content.to_owned());
+        let part = &record.part;
+        let same = self.store.write(|db| {
+            let same = record.insert(db)? || record.is_known(db)?;
+            if same {
+                insert_held(db, part, device)?;
             }
-            let sql = "SELECT content FROM part WHERE part = ?1";
-            let mut look = db.prepare_cached(sql)?;
-            let known: String = look.query_row([&part], |row| row.get(0))?;
-            if known == content {
-                insert_held(db, &part, device)?;
-            }
-            Ok(known)
+            Ok(same)
         })?;
-        if known == content {
+        if same {
             Ok(())
         } else {
             let detail = format!("device {device} holds another part {part} than is known");
@@ -192,50 +185,90 @@ impl Catalog {
     }
 }
 
-/// The hash that stands for all that a manifest says.
-pub(super) fn content(manifest: &Manifest) -> Result<String, String> {
-    let bytes = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
-    Ok(blake3::hash(&bytes).to_hex().to_string())
+/// The row of a part.
+pub(super) struct PartRecord {
+    part: String,
+    component: String,
+    service: String,
+    engine: String,
+    job: String,
+    run: String,
+    method: String,
+    identity: String,
+    taken_at: String,
+    from: Option<Position>,
+    until: Option<Position>,
+    base: Option<String>,
+    bytes: u64,
+    stored_bytes: u64,
+    /// The hash that stands for all that the manifest says.
+    content: String,
+}
+
+impl PartRecord {
+    /// What the catalog says of a manifest.
+    pub(super) fn of(manifest: &Manifest) -> Result<Self, String> {
+        let text = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
+        let (header, ended) = (manifest.header.clone(), manifest.ended.clone());
+        Ok(Self {
+            engine: word(&header.engine).map_err(|cause| cause.to_string())?,
+            method: word(&header.method).map_err(|cause| cause.to_string())?,
+            part: header.part,
+            component: header.component,
+            service: header.service,
+            job: header.job,
+            run: header.run,
+            identity: header.identity,
+            taken_at: ended.taken_at.to_string(),
+            from: ended.from,
+            until: ended.until,
+            base: header.base,
+            bytes: manifest.bytes,
+            stored_bytes: manifest.stored_bytes,
+            content: blake3::hash(&text).to_hex().to_string(),
+        })
+    }
+
+    /// True when no part was known by this id.
+    fn insert(&self, db: &rusqlite::Connection) -> rusqlite::Result<bool> {
+        let (from, until) = (self.from.as_ref(), self.until.as_ref());
+        let sql = "INSERT INTO part VALUES
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             ON CONFLICT DO NOTHING";
+        let added = db.prepare_cached(sql)?.execute(params![
+            self.part,
+            self.component,
+            self.service,
+            self.engine,
+            self.job,
+            self.run,
+            self.method,
+            self.identity,
+            self.taken_at,
+            from.map(|position| &position.incarnation),
+            from.map(|position| signed(position.value)),
+            until.map(|position| &position.incarnation),
+            until.map(|position| signed(position.value)),
+            self.base,
+            signed(self.bytes),
+            signed(self.stored_bytes),
+            self.content,
+        ])?;
+        Ok(added > 0)
+    }
+
+    /// Whether the part that is known by this id says the same.
+    fn is_known(&self, db: &rusqlite::Connection) -> rusqlite::Result<bool> {
+        let mut look = db.prepare_cached("SELECT content FROM part WHERE part = ?1")?;
+        let known: String = look.query_row([&self.part], |row| row.get(0))?;
+        Ok(known == self.content)
+    }
 }
 
 fn insert_held(db: &rusqlite::Connection, object: &str, device: &str) -> rusqlite::Result<()> {
     let sql = "INSERT INTO held VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     db.prepare_cached(sql)?.execute([object, device])?;
     Ok(())
-}
-
-/// True when no part was known by this id.
-fn insert_part(
-    db: &rusqlite::Connection,
-    manifest: &Manifest,
-    content: &str,
-) -> rusqlite::Result<bool> {
-    let (header, ended) = (&manifest.header, &manifest.ended);
-    let from = ended.from.as_ref();
-    let until = ended.until.as_ref();
-    let sql = "INSERT INTO part VALUES
-         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
-         ON CONFLICT DO NOTHING";
-    let added = db.prepare_cached(sql)?.execute(params![
-        header.part,
-        header.component,
-        header.service,
-        word(&header.engine)?,
-        header.job,
-        header.run,
-        word(&header.method)?,
-        header.identity,
-        ended.taken_at.to_string(),
-        from.map(|position| &position.incarnation),
-        from.map(|position| signed(position.value)),
-        until.map(|position| &position.incarnation),
-        until.map(|position| signed(position.value)),
-        header.base,
-        signed(manifest.bytes),
-        signed(manifest.stored_bytes),
-        content,
-    ])?;
-    Ok(added > 0)
 }
 
 fn insert_log(db: &rusqlite::Connection, record: &LogRecord) -> rusqlite::Result<()> {

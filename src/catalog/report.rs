@@ -47,6 +47,19 @@ impl Catalog {
         })
     }
 
+    /// How many parts and ranges of log there are.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn counts(&self) -> Result<(u64, u64), CatalogError> {
+        self.store.read(|db| {
+            let sql = "SELECT (SELECT count(*) FROM part), (SELECT count(*) FROM log)";
+            db.query_row(sql, [], |row| {
+                Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)))
+            })
+        })
+    }
+
     /// The newest entry of the run log that this host knows: number and hash.
     ///
     /// # Errors

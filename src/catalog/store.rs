@@ -11,6 +11,9 @@ use super::{CatalogError, schema};
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Memory for pages while a catalog is filled, and otherwise, in KiB as `SQLite` takes it.
+const FILLING: i64 = -32_768;
+const USUAL: i64 = -2000;
 /// Between two looks where `SQLite` does not wait by itself.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -119,11 +122,27 @@ impl Store {
         }
     }
 
-    /// Finds copies slowly until [`Store::index`]: many are about to be added. Opening the file
-    /// makes the ways again, too.
-    pub(super) fn unindex(&self) -> Result<(), CatalogError> {
-        let gone = self.db.execute_batch(schema::NO_INDEX);
-        gone.map_err(|cause| sqlite(&self.path, &cause))
+    /// Very many copies are about to be added to an empty file. Until [`Store::end_filling`] it
+    /// is of no use to anybody, and what a crash leaves of it is no catalog: nothing is synced or
+    /// logged ahead, and copies are found slowly.
+    pub(super) fn begin_filling(&self) -> Result<(), CatalogError> {
+        let begun = self.db.execute_batch(schema::NO_INDEX).and_then(|()| {
+            self.db.pragma_update(None, "journal_mode", "OFF")?;
+            self.db.pragma_update(None, "synchronous", "OFF")?;
+            self.db.pragma_update(None, "cache_size", FILLING)
+        });
+        begun.map_err(|cause| sqlite(&self.path, &cause))
+    }
+
+    /// Makes the file durable and fit for use.
+    pub(super) fn end_filling(&self) -> Result<(), CatalogError> {
+        self.index()?;
+        let synced = std::fs::File::open(&self.path).and_then(|file| file.sync_all());
+        synced.map_err(|cause| self.unusable(cause.to_string()))?;
+        self.db
+            .pragma_update(None, "cache_size", USUAL)
+            .and_then(|()| self.prepare())
+            .map_err(|cause| sqlite(&self.path, &cause))
     }
 
     /// Ways to find copies by name; they are not part of the version.

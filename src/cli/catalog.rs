@@ -78,13 +78,12 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     };
     let rebuilt = Catalog::rebuild(&new, &opened, &owner);
     let (catalog, unread) = rebuilt.map_err(catalog_error)?;
-    let holdings = catalog.holdings().map_err(catalog_error)?;
+    let (parts, logs) = catalog.counts().map_err(catalog_error)?;
     drop(catalog);
     replace(&new, &catalog_path(&places))?;
     // a shared catalog learns what it lacks
     drop(site::open_catalog(plan, &places, true)?);
     let mut out = std::io::stdout().lock();
-    let (parts, logs) = (holdings.parts.len(), holdings.logs.len());
     writeln!(out, "catalog rebuilt: {parts} parts, {logs} ranges of log")?;
     for text in &unread {
         writeln!(out, "not read: {text}")?;

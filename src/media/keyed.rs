@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::keys::Keyring;
 use super::volumes::VolumeDevice;
-use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed};
+use super::{Capabilities, Device, DeviceError, Listing, ObjectWriter, Put, Space, Speed};
 
 /// A device in the hands of a host that holds keys.
 pub struct KeyedDevice {
@@ -48,12 +48,20 @@ impl Device for KeyedDevice {
         self.inner.get(name, range)
     }
 
+    fn get_short(&self, name: &str, most: u64) -> Result<Vec<u8>, DeviceError> {
+        self.inner.get_short(name, most)
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.inner.size(name)
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
         self.inner.list(prefix)
+    }
+
+    fn listing(&self, prefix: &str) -> Result<Box<dyn Listing>, DeviceError> {
+        self.inner.listing(prefix)
     }
 
     fn delete(&self, name: &str) -> Result<bool, DeviceError> {

@@ -309,14 +309,7 @@ pub(crate) struct ReadLog {
 
 /// Reads a log object by name and checks all of it.
 pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceError> {
-    if device.size(object)? > sealed::LONGEST {
-        return Err(damaged(
-            device,
-            object,
-            "it is too long for a log object".into(),
-        ));
-    }
-    let bytes = device.get(object, None)?;
+    let bytes = device.get_short(object, sealed::LONGEST)?;
     let (record, range) = open(device, object, &bytes)?;
     if name::is_numbered(object, &object_of(&record)) {
         Ok(ReadLog {

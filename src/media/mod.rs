@@ -330,6 +330,18 @@ impl Capabilities {
     };
 }
 
+/// Refuses an object that is longer than anything of its kind.
+fn check_short(device: &str, object: &str, length: u64, most: u64) -> Result<(), DeviceError> {
+    if length <= most {
+        return Ok(());
+    }
+    Err(DeviceError::Damaged {
+        device: device.to_owned(),
+        object: object.to_owned(),
+        detail: format!("it has {length} bytes, and {most} are the most"),
+    })
+}
+
 static NO_KEYS: Keyring = Keyring::empty();
 
 /// Room for objects.
@@ -339,6 +351,24 @@ pub struct Space {
     pub free: u64,
     /// The file system; devices on one share its room.
     pub place: u64,
+}
+
+/// A listing on its way.
+pub trait Listing: Send {
+    /// Some more names; none at the end. In a piece they are sorted, pieces come in any order.
+    ///
+    /// # Errors
+    /// As [`Device::list`].
+    fn next(&mut self) -> Result<Option<Vec<String>>, DeviceError>;
+}
+
+/// A listing that was read whole.
+struct Listed(Option<Vec<String>>);
+
+impl Listing for Listed {
+    fn next(&mut self) -> Result<Option<Vec<String>>, DeviceError> {
+        Ok(self.0.take())
+    }
 }
 
 /// Something that stores copies. Names are relative, `/`-separated, of `[a-z0-9._-]`.
@@ -370,6 +400,15 @@ pub trait Device: Send + Sync {
     /// [`DeviceError::NotFound`]; a range beyond the end is [`DeviceError::Damaged`].
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError>;
 
+    /// Reads an object that has at most so many bytes.
+    ///
+    /// # Errors
+    /// As [`Device::get`]; a longer one is [`DeviceError::Damaged`].
+    fn get_short(&self, name: &str, most: u64) -> Result<Vec<u8>, DeviceError> {
+        check_short(self.name(), name, self.size(name)?, most)?;
+        self.get(name, None)
+    }
+
     /// Length of an object.
     ///
     /// # Errors
@@ -390,6 +429,15 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// A listing that may be partial is an error, never a short answer.
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError>;
+
+    /// The names of [`Device::list`] without their lengths, in pieces: there may be millions.
+    ///
+    /// # Errors
+    /// As [`Device::list`].
+    fn listing(&self, prefix: &str) -> Result<Box<dyn Listing>, DeviceError> {
+        let names = self.list(prefix)?.into_iter().map(|(name, _)| name);
+        Ok(Box::new(Listed(Some(names.collect()))))
+    }
 
     /// Removes an object for good; true when it was there. Only steps of retention call it:
     /// writers need no right to it.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::keys::Keyring;
 use super::patience::{Askers, Patience, hung};
 use super::volumes::VolumeDevice;
-use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed};
+use super::{Capabilities, Device, DeviceError, Listing, ObjectWriter, Put, Space, Speed};
 
 /// A device of which every answer is waited for so long and no longer. Its writers pass bytes
 /// straight on, since lanes watch their own writes; [`watched`] waits for them too.
@@ -94,6 +94,14 @@ impl PatientDevice {
         self.desk.ask(limit, move || work(inner.as_ref()))
     }
 
+    fn lend<T: ?Sized>(&self, limit: Duration, inner: Box<T>) -> Lent<T> {
+        Lent {
+            desk: Arc::clone(&self.desk),
+            limit,
+            inner: Some(inner),
+        }
+    }
+
     fn ask_about<T: Send + 'static>(
         &self,
         object: &str,
@@ -161,11 +169,7 @@ impl Device for PatientDevice {
         if !self.watches_writers {
             return Ok(inner);
         }
-        Ok(Box::new(PatientWriter {
-            desk: Arc::clone(&self.desk),
-            limit: self.limit(),
-            inner: Some(inner),
-        }))
+        Ok(Box::new(self.lend(self.limit(), inner)))
     }
 
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
@@ -177,6 +181,10 @@ impl Device for PatientDevice {
         self.ask_about(name, |inner, name| inner.get(name, range))
     }
 
+    fn get_short(&self, name: &str, most: u64) -> Result<Vec<u8>, DeviceError> {
+        self.ask_about(name, move |inner, name| inner.get_short(name, most))
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.ask_about(name, |inner, name| inner.size(name))
     }
@@ -185,6 +193,13 @@ impl Device for PatientDevice {
         let prefix = prefix.to_owned();
         let limit = self.desk.patience.longest();
         self.ask_for(limit, move |inner| inner.list(&prefix))
+    }
+
+    fn listing(&self, prefix: &str) -> Result<Box<dyn Listing>, DeviceError> {
+        let prefix = prefix.to_owned();
+        let limit = self.desk.patience.longest();
+        let inner = self.ask_for(limit, move |inner| inner.listing(&prefix))?;
+        Ok(Box::new(self.lend(limit, inner)))
     }
 
     fn delete(&self, name: &str) -> Result<bool, DeviceError> {
@@ -216,18 +231,18 @@ impl Device for PatientDevice {
     }
 }
 
-/// A writer whose every write is waited for; it is gone when no answer comes.
-struct PatientWriter {
+/// A writer or listing whose every answer is waited for; it is gone when none comes.
+struct Lent<T: ?Sized> {
     desk: Arc<Desk>,
     limit: Duration,
-    inner: Option<Box<dyn ObjectWriter>>,
+    inner: Option<Box<T>>,
 }
 
-impl PatientWriter {
-    fn ask<T: Send + 'static>(
+impl<T: ?Sized + Send + 'static> Lent<T> {
+    fn ask<A: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut dyn ObjectWriter) -> Result<T, DeviceError> + Send + 'static,
-    ) -> Result<T, DeviceError> {
+        work: impl FnOnce(&mut T) -> Result<A, DeviceError> + Send + 'static,
+    ) -> Result<A, DeviceError> {
         let Some(mut inner) = self.inner.take() else {
             return Err(hung(self.desk.inner.name(), self.limit));
         };
@@ -239,17 +254,17 @@ impl PatientWriter {
         answer
     }
 
-    /// As [`PatientWriter::ask`], with the answer of the system itself.
-    fn ask_io<T: Send + 'static>(
+    /// As [`Lent::ask`], with the answer of the system itself.
+    fn ask_io<A: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut dyn ObjectWriter) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
+        work: impl FnOnce(&mut T) -> io::Result<A> + Send + 'static,
+    ) -> io::Result<A> {
         let answer = self.ask(|inner| Ok(work(inner)));
         answer.map_err(|error| io::Error::new(io::ErrorKind::TimedOut, error))?
     }
 }
 
-impl Write for PatientWriter {
+impl Write for Lent<dyn ObjectWriter> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let bytes = bytes.to_vec();
         self.ask_io(move |inner| inner.write(&bytes))
@@ -260,9 +275,15 @@ impl Write for PatientWriter {
     }
 }
 
-impl ObjectWriter for PatientWriter {
+impl ObjectWriter for Lent<dyn ObjectWriter> {
     fn publish(&mut self, name: &str) -> Result<Put, DeviceError> {
         let name = name.to_owned();
         self.ask(move |inner| inner.publish(&name))
+    }
+}
+
+impl Listing for Lent<dyn Listing> {
+    fn next(&mut self) -> Result<Option<Vec<String>>, DeviceError> {
+        self.ask(Listing::next)
     }
 }

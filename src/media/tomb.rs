@@ -121,10 +121,7 @@ pub fn get(device: &dyn Device, object: &str) -> Result<Tomb, DeviceError> {
 
 fn read(device: &dyn Device, object: &str) -> Result<Tomb, DeviceError> {
     let wrong = |detail: &str| damaged(device, object, detail.to_owned());
-    if device.size(object)? > LONGEST {
-        return Err(wrong("it is too long for a tombstone"));
-    }
-    let bytes = device.get(object, None)?;
+    let bytes = device.get_short(object, LONGEST)?;
     let tomb: Tomb =
         serde_json::from_slice(&bytes).map_err(|_| wrong("it is no tombstone of a copy"))?;
     if tomb.format == FORMAT && tomb.clone().sealed() == tomb {

@@ -7,6 +7,7 @@
 //! are being written, each locked by its writer; every other file is an object under its name.
 
 mod identity;
+mod listing;
 mod speed;
 mod temp;
 mod tree;
@@ -22,9 +23,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use self::identity::new_uuid;
+use self::listing::FolderListing;
 use self::temp::TempObject;
 use self::tree::Tree;
-use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space, Speed, name};
+use super::{
+    Capabilities, Device, DeviceError, Listing, ObjectWriter, Put, Space, Speed, check_short,
+};
 
 /// A folder that stores copies.
 pub struct DirectoryDevice {
@@ -155,6 +159,15 @@ impl Device for DirectoryDevice {
         Ok(bytes)
     }
 
+    fn get_short(&self, name: &str, most: u64) -> Result<Vec<u8>, DeviceError> {
+        let (mut file, size) = self.object(name)?;
+        check_short(&self.tree.device, name, size, most)?;
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+        let read = file.read_exact(&mut bytes);
+        read.map_err(|cause| self.tree.read_failed(name, cause))?;
+        Ok(bytes)
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.object(name).map(|(_, size)| size)
     }
@@ -191,14 +204,12 @@ impl Device for DirectoryDevice {
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
         self.identity()?;
-        let folder = prefix.rfind('/').map_or("", |end| &prefix[..end]);
-        if !folder.is_empty() && !name::is_valid(folder) {
-            return Ok(Vec::new());
-        }
-        let mut found = self.tree.walk(folder)?;
-        found.retain(|(name, _)| name.starts_with(prefix));
-        found.sort();
-        Ok(found)
+        FolderListing::of(&self.tree, prefix).all()
+    }
+
+    fn listing(&self, prefix: &str) -> Result<Box<dyn Listing>, DeviceError> {
+        self.identity()?;
+        Ok(Box::new(FolderListing::of(&self.tree, prefix)))
     }
 }
 

@@ -201,61 +201,35 @@ impl Tree {
         Ok(true)
     }
 
-    /// Names in a folder, sorted.
+    /// Names in a folder, sorted; none when there is no such folder.
     pub(super) fn names(&self, folder: &str) -> Result<Vec<String>, DeviceError> {
+        let Some((_, entries)) = self.read_folder(folder)? else {
+            return Ok(Vec::new());
+        };
         let mut names = Vec::new();
-        self.read_folder(folder, |_, name, _| {
-            names.push(name);
-            Ok(())
-        })?;
+        for entry in entries {
+            let entry = entry.map_err(|errno| self.list_failed(folder, errno))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.retain(|name| name != "." && name != "..");
         names.sort();
         Ok(names)
     }
 
-    /// Hands out what stands in a folder: its handle, the name, and the kind if it is told.
-    fn read_folder(
-        &self,
-        folder: &str,
-        mut each: impl FnMut(&OwnedFd, String, FileType) -> rustix::io::Result<()>,
-    ) -> Result<(), DeviceError> {
+    /// The handle of a folder and what stands in it; none when there is no such folder.
+    pub(super) fn read_folder(&self, folder: &str) -> Result<Option<(OwnedFd, Dir)>, DeviceError> {
         let opened = match self.open_folder(folder) {
             Ok(opened) => opened,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(errno) => return Err(self.errno(folder, errno)),
         };
-        let failed = |errno: Errno| self.io("list", folder, errno.into());
-        for entry in Dir::read_from(&opened).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name != "." && name != ".." {
-                each(&opened, name, entry.file_type()).map_err(failed)?;
-            }
-        }
-        Ok(())
+        let entries = Dir::read_from(&opened).map_err(|errno| self.list_failed(folder, errno))?;
+        Ok(Some((opened, entries)))
     }
 
-    /// All objects below a folder with their lengths.
-    pub(super) fn walk(&self, folder: &str) -> Result<Vec<(String, u64)>, DeviceError> {
-        let mut found = Vec::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            self.read_folder(&folder, |opened, name, kind| {
-                let path = match folder.as_str() {
-                    "" if name == TMP || name == identity::FILE => return Ok(()),
-                    "" => name.clone(),
-                    folder => format!("{folder}/{name}"),
-                };
-                if name::is_valid(&path) {
-                    match look(opened, &name, kind)? {
-                        Some((FileType::Directory, _)) => folders.push(path),
-                        Some((FileType::RegularFile, size)) => found.push((path, size)),
-                        _ => {}
-                    }
-                }
-                Ok(())
-            })?;
-        }
-        Ok(found)
+    /// The error of a listing that is not whole.
+    pub(super) fn list_failed(&self, folder: &str, errno: Errno) -> DeviceError {
+        self.io("list", folder, errno.into())
     }
 
     fn errno(&self, object: &str, errno: Errno) -> DeviceError {
@@ -299,25 +273,6 @@ impl Tree {
             action,
             object: object.to_owned(),
             cause,
-        }
-    }
-}
-
-/// Kind and length of what stands in a folder; none when it was deleted since its name was read.
-fn look(
-    folder: &OwnedFd,
-    name: &str,
-    kind: FileType,
-) -> rustix::io::Result<Option<(FileType, u64)>> {
-    if kind == FileType::Directory {
-        return Ok(Some((kind, 0)));
-    }
-    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => Ok(None),
-        stat => {
-            let stat = stat?;
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            Ok(Some((kind, u64::try_from(stat.st_size).unwrap_or(0))))
         }
     }
 }

@@ -100,28 +100,13 @@ pub fn load(device: &dyn Device, part: &str) -> Result<Manifest, DeviceError> {
 /// # Errors
 /// As [`load`].
 pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, DeviceError> {
-    read_listed(device, object, device.size(object)?)
-}
-
-/// As [`read`], of an object whose length is known.
-pub(crate) fn read_listed(
-    device: &dyn Device,
-    object: &str,
-    length: u64,
-) -> Result<Manifest, DeviceError> {
-    let damaged = |detail| unusable(device, object, detail);
-    if length > sealed::LONGEST {
-        return Err(damaged("it is too long for a manifest".into()));
-    }
-    let bytes = device.get(object, None)?;
+    let bytes = device.get_short(object, sealed::LONGEST)?;
     let manifest = open(device, object, &bytes)?;
     if name::manifest(&manifest.header.part) == name::plain(object) {
         Ok(manifest)
     } else {
-        Err(damaged(format!(
-            "it belongs to part {}",
-            manifest.header.part
-        )))
+        let detail = format!("it belongs to part {}", manifest.header.part);
+        Err(unusable(device, object, detail))
     }
 }
 

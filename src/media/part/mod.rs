@@ -30,8 +30,8 @@ mod trailing;
 mod verify;
 mod window;
 
+pub(crate) use commit::read;
 pub use commit::{commit, load, manifest};
-pub(crate) use commit::{read, read_listed};
 pub use copy::copy;
 pub use need::{Windows, windows};
 pub(crate) use object::{find, newest, put};
