@@ -271,7 +271,7 @@ impl Write for Lent<dyn ObjectWriter> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.ask_io(|inner| inner.flush())
+        self.ask_io(Write::flush)
     }
 }
 

@@ -72,12 +72,15 @@ pub fn init(
     opened(plan, places, name, Place::init)
 }
 
+/// How a device is opened.
+type Opening = fn(&Place, &Heartbeat) -> Result<Arc<dyn Device>, OpenError>;
+
 /// A device with the keys of this host, waited for while it is opened and from then on.
 fn opened(
     plan: &ResolvedPlan,
     places: &Places,
     name: &str,
-    open: fn(&Place, &Heartbeat) -> Result<Arc<dyn Device>, OpenError>,
+    open: Opening,
 ) -> Result<Arc<dyn Device>, OpenError> {
     let patience = Patience::default();
     let place = Place::of(plan, places, name)?;

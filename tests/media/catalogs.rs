@@ -102,6 +102,21 @@ fn what_is_damaged_does_not_count_and_is_told() {
 }
 
 #[test]
+fn a_manifest_that_was_written_again_counts_and_is_not_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (first, devices) = pair();
+    let dump = filled(&path("full"), &devices).canonical_dump().unwrap();
+    let (manifest, _) = first.list("parts/").unwrap().remove(0);
+    first.damage(&manifest, b"rubbish".to_vec());
+    store(&small(), &devices[..1], "p-1");
+    assert!(first.size(&format!("{manifest}.1")).is_ok());
+    let (again, problems) = Catalog::rebuild(&path("one"), &devices[..1], &owner()).unwrap();
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(again.canonical_dump().unwrap(), dump);
+}
+
+#[test]
 fn holdings_are_in_order_and_complete() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("catalog");

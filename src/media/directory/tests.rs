@@ -131,3 +131,27 @@ fn a_full_device_says_so() {
 
 use rustix::io::Errno;
 use std::io::Write;
+
+#[test]
+fn a_listing_in_pieces_names_what_the_whole_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = DirectoryDevice::init("a", folder.path()).unwrap();
+    for name in ["parts/b", "parts/a", "packs/aa/c", "partsy"] {
+        device.put_if_absent(name, b"x").unwrap();
+    }
+    std::os::unix::fs::symlink("b", folder.path().join("parts/link")).unwrap();
+    for prefix in ["", "parts/", "pa", "packs/a", "none/", "../"] {
+        let mut listing = device.listing(prefix).unwrap();
+        let mut found = Vec::new();
+        while let Some(piece) = listing.next().unwrap() {
+            assert!(piece.is_sorted() && !piece.is_empty());
+            found.extend(piece);
+        }
+        found.sort();
+        let all = device.list(prefix).unwrap();
+        assert!(all.iter().all(|(_, length)| *length == 1));
+        let all: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(found, all, "{prefix}");
+    }
+    assert_eq!(device.list("parts/").unwrap().len(), 2);
+}
