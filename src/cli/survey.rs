@@ -278,10 +278,13 @@ impl Work {
 
 impl Work {
     /// What runs have shown of a device stands above its probe: a run compresses, hashes and
-    /// writes to others too.
+    /// writes to others too. How fast a host replays is known from runs only.
     fn refine(&mut self) -> Result<(), CliError> {
-        let shown = refined::rates(self.site.plan.plan(), &self.site.holdings()?);
-        for (device, (write, read)) in shown {
+        let (plan, holdings) = (self.site.plan.plan(), self.site.holdings()?);
+        for (host, rate) in refined::replays(plan, &holdings) {
+            self.facts.hosts.insert(host, Some(rate));
+        }
+        for (device, (write, read)) in refined::rates(plan, &holdings) {
             let Some(known) = self.facts.devices.get_mut(&device) else {
                 continue;
             };

@@ -365,4 +365,8 @@ pub struct Extracted {
     pub tables: Vec<String>,
     /// What could not be brought, with the cause.
     pub lost: Vec<String>,
+    /// Bytes of what was taken, as the copy holds it with its indexes; 0 when it does not tell.
+    pub bytes: u64,
+    /// How long these were taken out and brought in, apart from what it takes whatever they are.
+    pub moving: Duration,
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{EndedBackup, EngineError, Entry, LogRange};
 use crate::facts::holdings::Position;
@@ -172,6 +173,12 @@ pub trait RestoreSession: Send {
     /// [`EngineError::NotReached`].
     fn reach(&mut self, _until: &RecoveryTarget, reached: bool) -> Result<bool, EngineError> {
         Ok(reached)
+    }
+
+    /// How long [`Self::reach`] was at the log itself, beyond what was done of it before and apart
+    /// from what it takes whatever the log; none when it cannot tell.
+    fn redo(&self) -> Option<Duration> {
+        None
     }
 
     /// The position reached.

@@ -93,6 +93,37 @@ pub fn fetching(service: &str, from: &[String]) -> String {
     format!("restore of {service} from {}", from.join(", "))
 }
 
+/// Under what name it is remembered how fast log of a service is replayed.
+#[must_use]
+pub fn replaying(service: &str) -> String {
+    format!("replay of {service}")
+}
+
+/// Under what name it is remembered how fast something is taken out of a copy of a service.
+#[must_use]
+pub fn extracting(service: &str) -> String {
+    format!("extract of {service}")
+}
+
+/// Under what name it is remembered how long the check of a restored copy of a service takes.
+#[must_use]
+pub fn checking(service: &str) -> String {
+    format!("check of {service}")
+}
+
+/// Under what name it is remembered how long the closer look of a drill takes.
+#[must_use]
+pub fn examining(service: &str) -> String {
+    format!("examination of {service}")
+}
+
+/// Under what name it is remembered what such work takes whatever its bytes: a server that is
+/// started and stopped.
+#[must_use]
+pub fn beside(work: &str) -> String {
+    format!("{work}, whatever its bytes")
+}
+
 /// The devices of a name that [`fetching`] made; none for jobs of the plan.
 #[must_use]
 pub fn fetched_from(job: &str) -> Option<Vec<&str>> {

@@ -7,10 +7,15 @@
 use std::collections::BTreeMap;
 
 use super::facts_file::MeasuredFacts;
-use super::holdings::{Holdings, JobHistory};
+use super::holdings::{Holdings, JobHistory, beside};
 use super::instance::Instance;
 use crate::quantity::{Bytes, BytesPerSecond, Duration, float};
 use crate::resolve::plan::{AssumptionKind, ComponentId, DeviceId, ResolvedPlan, ServiceId};
+
+/// A run of so many bytes tells how fast any amount goes.
+const ENOUGH: u64 = 64 << 20;
+/// One of fewer bytes tells how fast up to this many times as many go.
+const FURTHEST: u64 = 16;
 
 /// Facts of one environment by id. Sizes in bytes, rates in bytes a second.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +33,8 @@ pub struct Known {
     disk_reads: BTreeMap<String, BTreeMap<String, f64>>,
     latest: Vec<Option<f64>>,
     stored: Vec<Option<f64>>,
-    runs: BTreeMap<String, (f64, Option<f64>)>,
+    runs: BTreeMap<String, (f64, u64)>,
+    instances: BTreeMap<String, Instance>,
 }
 
 impl Known {
@@ -51,6 +57,7 @@ impl Known {
             latest: vec![None; parts],
             stored: vec![None; parts],
             runs: BTreeMap::new(),
+            instances: BTreeMap::new(),
         };
         for (name, host) in &plan.hosts {
             if let Some(rate) = host.replay {
@@ -91,8 +98,7 @@ impl Known {
         let mut jobs: Vec<&JobHistory> = holdings.jobs.iter().collect();
         jobs.sort_by_key(|job| job.began);
         for job in jobs {
-            let run = (job.seconds, rate(job.bytes, job.seconds));
-            self.runs.insert(job.job.clone(), run);
+            self.runs.insert(job.job.clone(), (job.seconds, job.bytes));
         }
         self
     }
@@ -149,6 +155,7 @@ impl Known {
             let instance = measured.instances.get(&service.name);
             self.log_within[at] = instance.and_then(Instance::ends_log_within);
         }
+        self.instances.clone_from(&measured.instances);
         for (at, device) in plan.devices.iter().enumerate() {
             if let Some((write, read)) = measured.devices.get(&device.name) {
                 each(*write, |rate| smaller(&mut self.writes[at], rate.0));
@@ -196,7 +203,24 @@ impl Known {
     /// Bytes a second of a job's last run.
     #[must_use]
     pub fn job_rate(&self, job: &str) -> Option<f64> {
-        self.runs.get(job).and_then(|(_, rate)| *rate)
+        let (seconds, bytes) = self.runs.get(job)?;
+        rate(*bytes, *seconds)
+    }
+
+    /// Seconds that so many bytes of some work take, by its last run: what comes whatever the
+    /// bytes, and what grows with them. A run of few bytes tells nothing of very many.
+    #[must_use]
+    pub fn paced(&self, work: &str, bytes: u64) -> Option<f64> {
+        let (seconds, seen) = *self.runs.get(work)?;
+        let enough = seen >= ENOUGH || bytes <= seen.saturating_mul(FURTHEST);
+        let rest = self.job_seconds(&beside(work)).unwrap_or(0.0);
+        (seen > 0 && enough).then(|| seconds * float(bytes) / float(seen) + rest)
+    }
+
+    /// What an instance said of itself when it was surveyed.
+    #[must_use]
+    pub fn instance(&self, service: &str) -> Option<&Instance> {
+        self.instances.get(service)
     }
 
     /// Share of a component that changes in a day, at most.
@@ -309,4 +333,25 @@ fn smaller(slot: &mut Option<f64>, value: f64) {
 /// Below a tenth of a second the start of a run is all that was measured.
 fn rate(bytes: u64, seconds: f64) -> Option<f64> {
     (bytes > 0 && seconds >= 0.1).then(|| float(bytes) / seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_few_bytes_tells_nothing_of_very_many() {
+        let mut known = Known::default();
+        let mut ran = |seen, bytes| {
+            known.runs.insert("work".to_owned(), (2.0, seen));
+            known.runs.insert(beside("work"), (3.0, 0));
+            known.paced("work", bytes)
+        };
+        assert_eq!(ran(100, 200), Some(7.0));
+        assert_eq!(ran(100, 1600), Some(35.0));
+        assert_eq!(ran(100, 1601), None);
+        assert_eq!(ran(ENOUGH, 100 * ENOUGH), Some(203.0));
+        assert_eq!(ran(0, 0), None);
+        assert_eq!(known.paced("other", 1), None);
+    }
 }

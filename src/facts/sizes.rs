@@ -66,7 +66,10 @@ fn size(component: &Component, instance: &Instance) -> Option<Bytes> {
 }
 
 fn tables(component: &Component, instance: &Instance, names: &[String]) -> Option<Bytes> {
-    let database = database_of(component, instance)?;
+    sum(database_of(component, instance)?, names)
+}
+
+fn sum(database: &DatabaseFacts, names: &[String]) -> Option<Bytes> {
     let mut sum = 0_u64;
     for (_, table) in members(database, names) {
         sum = sum.saturating_add(table.size?.0);
@@ -74,13 +77,51 @@ fn tables(component: &Component, instance: &Instance, names: &[String]) -> Optio
     Some(Bytes(sum))
 }
 
+/// Bytes of tables of a database, or of all of it when none are named; none when the instance does
+/// not know one of them.
+#[must_use]
+pub fn taken(instance: &Instance, database: Option<&str>, names: &[String]) -> Option<Bytes> {
+    let database = match database {
+        Some(name) => instance.databases.get(name)?,
+        None => only(instance)?,
+    };
+    let known = |name: &String| !members(database, std::slice::from_ref(name)).is_empty();
+    match names {
+        [] => database.size,
+        names => sum(database, names).filter(|_| names.iter().all(known)),
+    }
+}
+
+/// Databases that a PostgreSQL server itself needs.
+pub const NEEDED: [&str; 3] = ["postgres", "template0", "template1"];
+
+/// Bytes of the databases that come when only some are wanted with their content, and of all; none
+/// when all are wanted, or a size is not known.
+#[must_use]
+pub fn kept(instance: &Instance, only: &[String]) -> Option<(u64, u64)> {
+    let (mut kept, mut all) = (0_u64, 0_u64);
+    for (name, database) in &instance.databases {
+        let size = database.size?.0;
+        all = all.saturating_add(size);
+        if NEEDED.contains(&name.as_str()) || only.contains(name) {
+            kept = kept.saturating_add(size);
+        }
+    }
+    (!only.is_empty() && all > 0).then_some((kept, all))
+}
+
+/// The database of an instance that has just one.
+fn only(instance: &Instance) -> Option<&DatabaseFacts> {
+    let mut all = instance.databases.values();
+    all.next().filter(|_| instance.databases.len() == 1)
+}
+
 /// The database that a group or table belongs to; the only one when the plan names none.
 #[must_use]
 pub fn database_of<'a>(component: &Component, instance: &'a Instance) -> Option<&'a DatabaseFacts> {
     match &component.database {
         Some(name) => instance.databases.get(name),
-        None if instance.databases.len() == 1 => instance.databases.values().next(),
-        None => None,
+        None => only(instance),
     }
 }
 
@@ -113,4 +154,55 @@ pub fn matches(full: &str, pattern: &str) -> bool {
 #[must_use]
 pub fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?', '[', '{'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::instance::TableFacts;
+
+    fn instance() -> Instance {
+        let table = |size| TableFacts {
+            size: Some(Bytes(size)),
+            ..TableFacts::default()
+        };
+        let tables = [("public.a", 3), ("sales.b", 4)];
+        let orders = DatabaseFacts {
+            size: Some(Bytes(10)),
+            tables: tables
+                .map(|(name, size)| (name.to_owned(), table(size)))
+                .into(),
+            ..DatabaseFacts::default()
+        };
+        let plain = |size| DatabaseFacts {
+            size: Some(Bytes(size)),
+            ..DatabaseFacts::default()
+        };
+        let databases = [
+            ("orders", orders),
+            ("other", plain(70)),
+            ("postgres", plain(20)),
+        ];
+        Instance {
+            databases: databases.map(|(name, one)| (name.to_owned(), one)).into(),
+            ..Instance::default()
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_known_only_when_all_of_it_is() {
+        let taken = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            taken(&instance(), Some("orders"), &names)
+        };
+        assert_eq!(taken(&[]), Some(Bytes(10)));
+        assert_eq!(taken(&["a", "sales.*"]), Some(Bytes(7)));
+        assert_eq!(taken(&["a", "gone"]), None);
+    }
+
+    #[test]
+    fn databases_that_nobody_asked_for_stay_out() {
+        assert_eq!(kept(&instance(), &["orders".to_owned()]), Some((30, 100)));
+        assert_eq!(kept(&instance(), &[]), None);
+    }
 }

@@ -16,6 +16,7 @@ pub mod expire;
 pub mod file;
 pub mod ids;
 mod inputs;
+pub mod length;
 mod lineage;
 mod lostfiles;
 mod merge;

@@ -68,6 +68,7 @@ impl InPlace {
             service,
             target: &folder,
             from: self.from.as_deref(),
+            only: &[],
         };
         reading.chain(draft, line, &chain, &RecoveryTarget::Latest);
         line.then(draft, reading.check(), "everything must be in its place");

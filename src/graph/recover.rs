@@ -10,6 +10,8 @@ use super::place::{self, InPlace};
 use super::restore::{Line, Restoring, find_service};
 use super::step::{Estimate, RecoveryTarget, StepGraph, StepKind};
 use super::world::{World, full_name};
+use crate::facts::holdings::{examining, extracting};
+use crate::facts::sizes;
 use crate::resolve::plan::{
     ActionKind, Compare, ComponentId, ComponentKind, EngineKind, Kind, ProbeTest, Scenario,
     ServiceId, Source, Target,
@@ -326,15 +328,36 @@ impl Script<'_, '_> {
     }
 
     fn take(&mut self, kind: StepKind, subject: &str) {
+        let estimate = Estimate {
+            seconds: self.taking(&kind),
+            bytes: None,
+        };
         let step = NewStep {
             subject: subject.to_owned(),
             kind,
             lanes: Vec::new(),
-            estimate: Estimate::default(),
+            estimate,
             why: "existing tables are never touched".into(),
         };
         self.line
             .then(&mut self.draft, step, "taken from the restored copy");
+    }
+
+    /// Seconds to take something out of the copy and into the live service: by its size when the
+    /// service was surveyed.
+    fn taking(&self, kind: &StepKind) -> Option<f64> {
+        let StepKind::Extract {
+            service,
+            tables,
+            database,
+            ..
+        } = kind
+        else {
+            return None;
+        };
+        let instance = self.world.known.instance(service)?;
+        let size = sizes::taken(instance, database.as_deref(), tables)?;
+        self.world.paced(&extracting(service), size.0)
     }
 
     fn device(&self, from: Source) -> Option<String> {
@@ -517,7 +540,7 @@ impl Script<'_, '_> {
                 target: restoring.target.clone(),
             },
             lanes: Vec::new(),
-            estimate: Estimate::default(),
+            estimate: self.world.as_before(&examining(&service.name)),
             why: "pg_amcheck, where it is there: every table and index is read".into(),
         };
         self.line

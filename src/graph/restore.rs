@@ -10,8 +10,8 @@ use super::place;
 use super::step::{EdgeKind, Estimate, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use super::whole::{self, Whole};
 use super::world::World;
-use crate::facts::holdings::{PartHolding, fetching};
-use crate::quantity::float;
+use crate::facts::holdings::{LogHolding, PartHolding, checking, fetching, replaying};
+use crate::facts::sizes;
 use crate::resolve::plan::{ComponentId, EngineKind, Service, ServiceId};
 use crate::similar;
 
@@ -135,6 +135,7 @@ impl Restoring {
             service,
             target: &self.target,
             from: self.from.as_deref(),
+            only: &self.only,
         };
         match service.engine {
             EngineKind::Postgresql if !self.logical.is_empty() => {
@@ -285,6 +286,8 @@ pub(super) struct Reading<'w, 'a> {
     pub(super) target: &'w str,
     /// Read only from this device.
     pub(super) from: Option<&'w str>,
+    /// Databases that are wanted with their content; empty for all.
+    pub(super) only: &'w [String],
 }
 
 impl Reading<'_, '_> {
@@ -320,11 +323,9 @@ impl Reading<'_, '_> {
         let rates: Vec<f64> = from.iter().filter_map(|d| world.read_rate(d)).collect();
         let together = (!rates.is_empty()).then(|| rates.iter().sum());
         // an earlier restore has shown how fast it is with all that is done on the way
-        let seen = world.known.job_rate(&fetching(&self.service.name, &from));
-        let (bytes, rate) = match seen {
-            Some(seen) => (part.bytes, Some(seen)),
-            None => (part.stored_bytes, together),
-        };
+        let wanted = self.wanted(part.bytes);
+        let shown = world.paced(&fetching(&self.service.name, &from), wanted);
+        let stored = World::estimate(Some(self.wanted(part.stored_bytes)), &[together]);
         let step = NewStep {
             kind: StepKind::FetchPart {
                 service: self.service.name.clone(),
@@ -340,8 +341,8 @@ impl Reading<'_, '_> {
             ),
             lanes: world.device_lanes(draft, &from),
             estimate: Estimate {
-                bytes: Some(part.bytes),
-                ..World::estimate(Some(bytes), &[rate])
+                seconds: shown.or(stored.seconds),
+                bytes: Some(wanted),
             },
             why: why.to_owned(),
         };
@@ -350,6 +351,17 @@ impl Reading<'_, '_> {
             step,
             "the target must be free before anything is fetched",
         );
+    }
+
+    /// What is read of so many bytes, when the content of other databases stays where it is; by
+    /// the sizes of the last survey, all of it when they are not known.
+    fn wanted(&self, bytes: u64) -> u64 {
+        let instance = self.world.known.instance(&self.service.name);
+        let Some((kept, all)) = instance.and_then(|one| sizes::kept(one, self.only)) else {
+            return bytes;
+        };
+        let part = u128::from(bytes) * u128::from(kept) / u128::from(all.max(1));
+        u64::try_from(part).unwrap_or(bytes)
     }
 
     fn replay(
@@ -366,11 +378,10 @@ impl Reading<'_, '_> {
         let mut devices: Vec<String> = logs.iter().flat_map(|(_, from)| from.clone()).collect();
         devices.sort_unstable();
         devices.dedup();
-        let bytes = chain.logs.iter().map(|log| log.stored_bytes).sum();
-        let rate = (self.service.host.as_ref()).and_then(|host| world.known.replay(host));
-        let seconds = rate
-            .filter(|rate| *rate > 0.0)
-            .map(|rate| float(bytes) / rate);
+        let bytes = chain.logs.iter().map(|log| self.volume(log)).sum();
+        let stated = (self.service.host.as_ref()).and_then(|host| world.known.replay(host));
+        let stated = World::estimate(Some(bytes), &[stated]).seconds;
+        let shown = world.paced(&replaying(&self.service.name), bytes);
         let step = NewStep {
             kind: StepKind::ReplayLog {
                 service: self.service.name.clone(),
@@ -381,12 +392,20 @@ impl Reading<'_, '_> {
             subject: format!("{} {}", self.service.name, self.words(until)),
             lanes: world.device_lanes(draft, &devices),
             estimate: Estimate {
-                seconds,
+                seconds: shown.or(stated),
                 bytes: Some(bytes),
             },
             why: format!("the stored log holds {} without a gap", self.span(chain)),
         };
         line.then(draft, step, "log continues the fetched part");
+    }
+
+    /// Bytes of log: as the server reads it where positions count bytes, else as it is stored.
+    fn volume(&self, log: &LogHolding) -> u64 {
+        match self.service.engine {
+            EngineKind::Postgresql => log.until.value.saturating_sub(log.from.value),
+            _ => log.stored_bytes,
+        }
     }
 
     /// What the log of a chain holds.
@@ -428,7 +447,7 @@ impl Reading<'_, '_> {
             },
             subject: format!("{} for {}", self.service.name, self.target),
             lanes: Vec::new(),
-            estimate: Estimate::default(),
+            estimate: self.world.as_before(&checking(&self.service.name)),
             why: "only a sound copy is published".into(),
         }
     }

@@ -373,9 +373,21 @@ impl<'a> World<'a> {
         let slowest = slowest.reduce(f64::min);
         let seconds = bytes.zip(slowest).map(|(bytes, rate)| float(bytes) / rate);
         Estimate {
-            // a millisecond is as exact as it can mean anything; it also keeps the text short
-            seconds: seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
+            seconds: seconds.map(rounded),
             bytes,
+        }
+    }
+
+    /// Seconds that so many bytes of some work take, as its last run has shown.
+    pub(super) fn paced(&self, work: &str, bytes: u64) -> Option<f64> {
+        self.known.paced(work, bytes).map(rounded)
+    }
+
+    /// As long as such work took when it was last done; its bytes are not counted.
+    pub(super) fn as_before(&self, work: &str) -> Estimate {
+        Estimate {
+            seconds: self.known.job_seconds(work).map(rounded),
+            bytes: None,
         }
     }
 
@@ -473,4 +485,9 @@ pub fn job_name(plan: &ResolvedPlan, job: JobId) -> String {
             full_name(&job.origin, &job.name)
         }
     }
+}
+
+/// A millisecond is as exact as it can mean anything; it also keeps the text short.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }

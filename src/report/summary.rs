@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::progress::describe;
+use crate::graph::length;
 use crate::graph::step::{StepGraph, StepKind};
 use crate::quantity::Bytes;
 use crate::run::{Family, Missing, RunReport, Standing, StepReport, Timed};
@@ -36,14 +37,20 @@ fn head(out: &mut String, graph: &StepGraph, report: &RunReport) {
     };
     let time = seconds(report.elapsed);
     let plan = &graph.plan;
-    line(
-        out,
-        &format!("run {} of {plan}: {word} in {time}", graph.run),
-    );
+    let planned = planned(graph, report).unwrap_or_default();
+    let text = format!("run {} of {plan}: {word} in {time}{planned}", graph.run);
+    line(out, &text);
     if failed + skipped > 0 {
         let counts = format!("  {done} steps done, {failed} failed, {skipped} skipped");
         line(out, &counts);
     }
+}
+
+/// The estimate of the whole, where there was one and this process did all of it.
+fn planned(graph: &StepGraph, report: &RunReport) -> Option<String> {
+    let length = length::of(graph);
+    let comparable = length.missing.is_empty() && !report.steps.iter().any(|step| step.earlier);
+    (comparable && length.seconds > 0.0).then(|| format!(" (estimate {:.1} s)", length.seconds))
 }
 
 /// The steps that moved bytes or say something, with the estimate beside the measure.

@@ -1,5 +1,7 @@
 //! Owns what a worker sends to the coordinator, and how a step ends or fails.
 
+use std::time::Duration;
+
 use crate::catalog::{Catalog, CatalogError};
 use crate::engine::{EngineError, Retry};
 use crate::media::DeviceError;
@@ -110,6 +112,8 @@ pub struct StepDone {
     pub bytes: u64,
     /// What the report says of it; JSON text or plain words.
     pub result: Option<String>,
+    /// How much of the time it took grew with the bytes; none when it cannot tell.
+    pub paced: Option<Duration>,
 }
 
 impl StepDone {
@@ -118,8 +122,15 @@ impl StepDone {
     pub fn moved(bytes: u64) -> Self {
         Self {
             bytes,
-            result: None,
+            ..Self::default()
         }
+    }
+
+    /// Adds how much of the time grew with the bytes.
+    #[must_use]
+    pub fn paced(mut self, paced: Duration) -> Self {
+        self.paced = Some(paced);
+        self
     }
 
     /// Adds what the report says.

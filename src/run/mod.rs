@@ -21,6 +21,7 @@ mod mailbox;
 mod message;
 pub mod open;
 mod outcome;
+mod paces;
 mod preflight;
 mod programs;
 mod prune;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::event::EventKind;
 use super::message::{Record, StepDone, StepFailure};
+use super::paces;
 use super::timing::{self, Timed};
 use crate::facts::holdings::{JobHistory, Method, fetching};
 use crate::graph::step::{StepGraph, StepId, StepKind};
@@ -37,7 +38,7 @@ pub struct RunReport {
     pub gone: Vec<(String, String)>,
     /// Contacts to be told.
     pub contacts: Vec<String>,
-    /// Jobs of which every step was done, for the catalog.
+    /// Jobs of which every step was done, and how fast log and tables came, for the catalog.
     pub jobs: Vec<JobHistory>,
     /// How long it took.
     pub elapsed: Duration,
@@ -71,6 +72,8 @@ pub struct StepReport {
     pub ended: Duration,
     /// What it says of itself.
     pub result: Option<String>,
+    /// How much of the time of its last try grew with the bytes; none when it cannot tell.
+    pub paced: Option<Duration>,
     /// Why it failed.
     pub failure: Option<StepFailure>,
 }
@@ -183,6 +186,7 @@ impl Collector {
             elapsed: Duration::ZERO,
             ended: Duration::ZERO,
             result: None,
+            paced: None,
             failure: None,
         };
         let mut steps = vec![blank; graph.steps.len()];
@@ -343,6 +347,7 @@ impl Collector {
                 report.outcome = Some(Outcome::Done);
                 report.bytes = done.bytes;
                 report.result = done.result;
+                report.paced = done.paced;
             }
             Err(failure) if failure.left => {
                 report.outcome = Some(Outcome::Skipped);
@@ -371,6 +376,9 @@ impl Collector {
         self.report.cancelled = cancelled;
         self.report.elapsed = self.began.elapsed();
         self.report.jobs = histories(graph, &self.report);
+        self.report
+            .jobs
+            .extend(paces::of(graph, &self.report.steps));
         for chain in std::mem::take(&mut self.broken) {
             let list = if is_copied(graph, &self.report, &chain.ahead) {
                 &mut self.report.mended_chains
@@ -403,13 +411,7 @@ fn is_copied(graph: &StepGraph, report: &RunReport, components: &BTreeSet<String
 /// took; what was read back counts as a job of its own. Work of an earlier process counts as done,
 /// but says nothing of speed; nor does a restore that writes only what differs.
 fn histories(graph: &StepGraph, report: &RunReport) -> Vec<JobHistory> {
-    let over_old = graph.steps.iter().any(|step| {
-        let kind = &step.kind;
-        matches!(
-            kind,
-            StepKind::PrepareDelta { .. } | StepKind::PrepareInPlace { .. }
-        )
-    });
+    let over_old = paces::writes_over_old(graph);
     let methods = methods(graph);
     let copied = copied(graph, report);
     let mut jobs: BTreeMap<(String, Option<Method>), Option<JobHistory>> = BTreeMap::new();

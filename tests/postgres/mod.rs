@@ -23,6 +23,7 @@ mod missing;
 mod pace;
 mod pair;
 mod parts;
+mod predicted;
 mod proof;
 mod recover;
 mod refused;

@@ -18,7 +18,7 @@ fn number(cluster: &Cluster, query: &str) -> i64 {
 }
 
 /// The transaction that ran a statement.
-fn blamed(cluster: &Cluster, statement: &str) -> i64 {
+pub(crate) fn blamed(cluster: &Cluster, statement: &str) -> i64 {
     let mut client = cluster.client_of("postgres", "orders");
     let mut transaction = client.transaction().expect("a transaction");
     transaction.batch_execute(statement).expect(statement);

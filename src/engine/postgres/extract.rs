@@ -3,6 +3,7 @@
 //! transaction. What exists in the live database is never touched.
 
 use std::path::Path;
+use std::time::Instant;
 
 use postgres::Client;
 use postgres::error::SqlState;
@@ -54,15 +55,20 @@ pub fn extract(
     taken.keep_lacking(&mut live, &mut extracted)?;
     let mut links = tables::links(&mut old, &taken.tables)?;
     links.extend(leading_out(restored, &taken.tables)?);
+    extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
     prepare(&mut old, &taken, &links, named)?;
     drop(old);
     let file = wish.scratch.join("tables.dump");
+    let began = Instant::now();
     dump(&instance, &database, &taken, named, &file)?;
+    extracted.moving = began.elapsed();
     instance.stop()?;
+    let began = Instant::now();
     bring(spec, &mut live, &database, new_schema(&taken, named), &file)?;
     for table in moved(&taken.tables, named) {
         extracted.tables.push(count(&mut live, &table)?);
     }
+    extracted.moving += began.elapsed();
     for link in &links {
         extracted.lost.extend(again(&mut live, link, named));
     }

@@ -219,6 +219,13 @@ impl Instance {
         }
     }
 
+    /// How long it replayed log when it started, as its log tells; none when there was none.
+    #[must_use]
+    pub fn redo(&self) -> Option<Duration> {
+        let text = std::fs::read_to_string(&self.log).ok()?;
+        redo(&text)
+    }
+
     /// The last lines of the server's log that matter.
     #[must_use]
     pub fn told(&self) -> String {
@@ -251,6 +258,13 @@ impl Drop for Instance {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `redo done at 0/5000110 system usage: CPU: user: …, system: …, elapsed: 25.71 s`.
+fn redo(log: &str) -> Option<Duration> {
+    let line = log.lines().rfind(|line| line.contains("redo done at "))?;
+    let elapsed = line.rsplit_once("elapsed: ")?.1.strip_suffix(" s")?;
+    Duration::try_from_secs_f64(elapsed.parse().ok()?).ok()
 }
 
 /// A role that may see everything: the one that the inventory names may be a humble one.
@@ -351,7 +365,9 @@ fn settings(
 /// What `ALTER SYSTEM` may have left in the copy and must not do its work here: commands of the
 /// live server, targets of an older recovery, limits of sessions, switches that hide damage, memory
 /// that this host may not have.
-const TAMED: [(&str, &str); 24] = [
+const TAMED: [(&str, &str); 25] = [
+    // its words are read
+    ("lc_messages", "C"),
     ("recovery_end_command", ""),
     ("archive_cleanup_command", ""),
     ("archive_command", ""),
@@ -511,4 +527,19 @@ pub fn programs(given: Option<&Path>, major: u32) -> Result<PathBuf, EngineError
             ),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_tells_how_long_it_replayed() {
+        let log = "LOG:  redo starts at 0/4000028\n\
+            LOG:  redo done at 0/5000110 system usage: CPU: user: 0.03 s, system: 0.02 s, \
+            elapsed: 25.71 s\nLOG:  archive recovery complete\n";
+        assert_eq!(redo(log), Some(Duration::from_millis(25_710)));
+        assert_eq!(redo("LOG:  redo is not required\n"), None);
+        assert_eq!(redo("LOG:  redo done at 0/5000110\n"), None);
+    }
 }

@@ -50,6 +50,8 @@ pub struct Replayed {
     pub new_timeline: Timeline,
     /// The server's words.
     pub reason: String,
+    /// How long it replayed, by its own words.
+    pub redo: Option<Duration>,
 }
 
 impl Replay {
@@ -82,7 +84,11 @@ impl Replay {
         while_open: impl FnOnce(&Instance) -> Result<(), EngineError>,
     ) -> Result<Replayed, EngineError> {
         drop(instance.wait_open(self.patience, &self.go_on)?);
-        let replayed = self.judge()?;
+        let redo = instance.redo();
+        let replayed = Replayed {
+            redo,
+            ..self.judge()?
+        };
         while_open(&instance)?;
         instance.stop()?;
         Ok(replayed)
@@ -142,6 +148,7 @@ impl Replay {
             timeline,
             new_timeline,
             reason,
+            redo: None,
         })
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::assemble::Assembly;
 use super::control::{self, ControlFile};
@@ -62,6 +62,10 @@ pub struct ClusterRestore {
     /// Where the log ends and what the server is told to end at, when that is known beforehand.
     goal: Option<(Target, Timeline)>,
     running: Option<Instance>,
+    /// When its replay was begun.
+    begun: Option<Instant>,
+    /// How long it replayed while log was still coming.
+    alongside: Duration,
     replayed: Option<Replayed>,
     restore_command: Option<String>,
     target: Option<Target>,
@@ -129,6 +133,8 @@ impl ClusterRestore {
             newest: None,
             goal: None,
             running: None,
+            begun: None,
+            alongside: Duration::ZERO,
             replayed: None,
             restore_command: None,
             target: None,
@@ -335,6 +341,7 @@ impl ClusterRestore {
         self.clear_ground(&assembly)?;
         self.assemble(&assembly)?;
         self.running = Some(self.replay(&assembly)?.start()?);
+        self.begun = Some(Instant::now());
         Ok(())
     }
 
@@ -534,6 +541,7 @@ impl RestoreSession for ClusterRestore {
 
     fn reach(&mut self, until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
         self.until = until.clone();
+        self.alongside = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         self.handover.end()?;
         if self.running.is_none() {
             self.begin_replay()?;
@@ -546,6 +554,11 @@ impl RestoreSession for ClusterRestore {
         }
         // the server's own history tells that it is
         Ok(true)
+    }
+
+    fn redo(&self) -> Option<Duration> {
+        let redo = self.replayed.as_ref()?.redo?;
+        Some(redo.saturating_sub(self.alongside))
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -9,11 +9,10 @@ use super::component::Place;
 use super::files::{self, cannot};
 use super::notes::PartNotes;
 use crate::engine::EngineError;
+use crate::facts::sizes::NEEDED;
 
 /// Says that a folder was claimed by a restore that has not ended.
 const CLAIM: &str = ".planc-restoring";
-/// Databases that the server itself needs.
-const NEEDED: [&str; 3] = ["postgres", "template0", "template1"];
 
 /// What is restored and where.
 #[derive(Debug, Clone, Default)]

@@ -207,6 +207,18 @@ pub fn loose_sequences(client: &mut Client, tables: &[Table]) -> Result<Vec<Tabl
     Ok(rows.iter().map(Table::of).collect())
 }
 
+/// Bytes of the tables, with their indexes and long values.
+///
+/// # Errors
+/// What the server says.
+pub fn bytes(client: &mut Client, tables: &[Table]) -> Result<u64, EngineError> {
+    let query = "select coalesce(sum(pg_total_relation_size(name::regclass)), 0)::int8 \
+                 from unnest($1::text[]) name";
+    let row = client.query_one(query, &[&names(tables)]);
+    let row = row.map_err(|error| refused("measure the tables", &error))?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
 /// The names in SQL.
 #[must_use]
 pub fn names(tables: &[Table]) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! a name of its own and renamed last, so that a half one is never taken for a whole one.
 
 use std::path::Path;
+use std::time::Instant;
 
 use postgres::Client;
 
@@ -29,6 +30,7 @@ struct Manner {
     /// Grants or settings of the database itself.
     settings: bool,
     tables: i64,
+    bytes: u64,
 }
 
 /// Takes the database under its old or a new name.
@@ -56,12 +58,19 @@ pub(super) fn extract(
     let instance = logical::open(spec, restored)?;
     let manner = manner(&instance, database)?;
     let file = wish.scratch.join("database.dump");
+    let began = Instant::now();
     let mut command = instance.tool("pg_dump");
     command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
     run("pg_dump", command.arg(&file).arg("--dbname").arg(database))?;
+    let out = began.elapsed();
     instance.stop()?;
+    let began = Instant::now();
     bring(spec, &mut live, &manner, new, &file)?;
-    let mut extracted = Extracted::default();
+    let mut extracted = Extracted {
+        bytes: manner.bytes,
+        moving: out + began.elapsed(),
+        ..Extracted::default()
+    };
     let told = format!("database {new} ({} tables)", manner.tables);
     extracted.tables.push(told);
     if manner.settings {
@@ -89,7 +98,8 @@ fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
                  or exists (select from pg_db_role_setting where setdatabase = d.oid), \
                  (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
                  where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' \
-                 and n.nspname <> 'information_schema') \
+                 and n.nspname <> 'information_schema'), \
+                 pg_database_size(d.oid) \
                  from pg_database d where datname = current_database()";
     let row = client.query_one(query, &[]);
     let row = row.map_err(|error| refused(what(), &error))?;
@@ -102,6 +112,7 @@ fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
         owner: row.get(5),
         settings: row.get(6),
         tables: row.get(7),
+        bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or(0),
     })
 }
 
@@ -190,6 +201,7 @@ mod tests {
             owner: "me".to_owned(),
             settings: false,
             tables: 0,
+            bytes: 0,
         };
         let plain = manner.create("a \"b\"");
         assert_eq!(

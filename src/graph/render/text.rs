@@ -1,10 +1,11 @@
 //! Owns the text form of a graph: a head, then one line a step.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{duration, estimate, kind_word, lanes, subject};
-use crate::graph::order;
-use crate::graph::step::{Edge, EdgeKind, Intent, StepGraph};
+use crate::graph::length::{self, Length};
+use crate::graph::step::{Edge, EdgeKind, Intent, StepGraph, StepKind};
 
 /// The graph as text. Every line of a step says what is done, to what, on which lanes, how long
 /// it may take, what it waits for and why it is there.
@@ -62,12 +63,32 @@ fn head(graph: &StepGraph) -> String {
         1 => write!(out, "1 step"),
         _ => write!(out, "{count} steps"),
     };
-    let path = order::check(graph).map_or(0.0, |order| order.critical_seconds);
-    if path > 0.0 {
-        let _ = write!(out, ", at least {} by what is known", duration(path));
-    }
+    let length = length::of(graph);
+    let long = duration(length.seconds);
+    let _ = match length.missing.as_slice() {
+        _ if length.seconds <= 0.0 => Ok(()),
+        [] => write!(out, ", about {long}"),
+        _ => write!(out, ", at least {long} by what is known"),
+    };
     out.push('\n');
-    out
+    out + &teachers(&length)
+}
+
+/// What would teach how long the missing steps take, each once.
+fn teachers(length: &Length<'_>) -> String {
+    let lines = length.missing.iter().filter_map(|step| match &step.kind {
+        StepKind::ReplayLog { service, .. } => Some(format!(
+            "not known: how fast log of {service} is replayed; a drill or a recovery teaches it \
+             (`planc drill NAME`), or `replay` of its host in the inventory\n"
+        )),
+        StepKind::Extract { service, .. } => Some(format!(
+            "not known: how long it takes to bring back what is extracted from {service}; \
+             `planc survey` tells its size, and an extraction the speed\n"
+        )),
+        _ => None,
+    });
+    let lines: BTreeSet<String> = lines.collect();
+    lines.into_iter().collect()
 }
 
 fn intent(intent: &Intent) -> String {

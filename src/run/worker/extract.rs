@@ -80,7 +80,8 @@ fn by_engine(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     for lost in extracted.lost {
         task.warn(lost);
     }
-    Ok(StepDone::default().says(extracted.tables.join(", ")))
+    let moved = StepDone::moved(extracted.bytes).paced(extracted.moving);
+    Ok(moved.says(extracted.tables.join(", ")))
 }
 
 /// What came to be in the live database.

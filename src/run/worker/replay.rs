@@ -1,5 +1,7 @@
 //! Replays stored log into a restored copy until the target is reached.
 
+use std::time::Instant;
+
 use super::Task;
 use super::restore::with_building;
 use crate::engine::{EngineError, GoOn, LogRange};
@@ -23,17 +25,21 @@ pub(super) fn replay(
     until: &RecoveryTarget,
 ) -> Result<StepDone, StepFailure> {
     with_building(task.context, target, |building| {
+        let began = Instant::now();
         let stop = task.stop.clone();
         building.session.heed(&GoOn::new(move || !stop.asked()));
         foresee(task, building, logs, until)?;
         let (bytes, reached) = apply(task, building, logs, until)?;
+        let given = began.elapsed();
         let reached = building.session.reach(until, reached)?;
+        let redo = building.session.redo();
+        let paced = redo.map_or_else(|| began.elapsed(), |redo| given + redo);
         let position = building.session.position();
         if !reached {
             judge_end(task, until, position.as_ref())?;
         }
         let at = position.map_or_else(String::new, |at| at.value.to_string());
-        Ok(StepDone::moved(bytes).says(at))
+        Ok(StepDone::moved(bytes).paced(paced).says(at))
     })
 }
 
