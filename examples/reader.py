@@ -3,11 +3,11 @@
 (src/media: pack.rs, sealed.rs, manifest.rs, content.rs, name.rs).
 
     reader.py DEVICE                  list the parts on a directory device
-    reader.py DEVICE MANIFEST FOLDER  restore a part of that list into a new folder
+    reader.py DEVICE MANIFEST FOLDER  restore a part and what it builds on into a new folder
 
 Every hash is checked: quickly with the package `blake3`, slowly without. Zstandard comes from the
 package `zstandard` or from the command line tool `zstd`."""
-import io, json, os, re, struct, subprocess, sys
+import io, json, os, re, shutil, struct, subprocess, sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,7 +29,6 @@ def compress(chain, words, counter, length, flags):
                 v[b] = ((v[b] ^ v[c]) * 0x100000001 >> right) & 0xFFFFFFFF
         words = [words[n] for n in ORDER]
     return [v[n] ^ v[n + 8] for n in range(8)]
-
 def tree(data, first=0, root=8, key=IV, mode=0):
     """BLAKE3 of chunks, of which the first has the number `first`, as eight words."""
     if len(data) > 1024:
@@ -42,7 +41,6 @@ def tree(data, first=0, root=8, key=IV, mode=0):
         words = struct.unpack("<16I", block.ljust(64, b"\0"))
         chain = compress(chain, words, first, len(block), flags)
     return chain
-
 @lru_cache(8)  # a window of a large file is a whole frame, whose hash is known
 def blake(data):
     try:
@@ -50,14 +48,12 @@ def blake(data):
         return blake3(data).digest()
     except ImportError:
         return struct.pack("<8I", *tree(data))
-
 def unzstd(data, length):
     try:
         import zstandard
         return zstandard.ZstdDecompressor().decompress(data, max_output_size=length)
     except ImportError:
         return subprocess.run(["zstd", "-dcq"], input=data, capture_output=True).stdout
-
 def unlz4(data, _length):
     out, file = bytearray(), io.BytesIO(data)
     def count(start):
@@ -77,12 +73,10 @@ CODECS = [lambda data, _: data, unlz4, unzstd]
 def check(good, what):
     if not good:
         sys.exit(f"{what} is damaged or of another version")
-
 def plain(codec, data, length, digest, what):
     out = CODECS[codec](data, length)
     check(len(out) == length and blake(out) == digest, what)
     return out
-
 def manifest(path):
     data = path.read_bytes()
     length, digest, end = struct.unpack("<Q32s8s", data[-48:])
@@ -92,7 +86,6 @@ def manifest(path):
     found = json.loads(plain(codec, data[64 + head:64 + head + stored], size, digest, path))
     check(found["format"] == "planc-part/1" and not found["keys"], path)
     return found
-
 def read_frame(device, found, number):
     pack, offset, stored, length, digest = found["frames"][number]
     path = device / found["packs"][pack]["name"]
@@ -104,41 +97,48 @@ def read_frame(device, found, number):
     magic, size, body, codec = struct.unpack_from("<4sIIB", data)
     check(magic == b"FRM1" and size == length and body == len(data) - 48, path)
     return plain(codec, data[48:], length, bytes.fromhex(digest), f"{path} at {offset}")
-
 def place(folder, name):
-    """Where a path of a manifest lies below the folder."""
-    check(not name.startswith("/") and not {"..", "."} & set(name.split("/")), name)
-    return os.path.join(os.fsencode(folder), unescape(name))
-
+    path = unescape(name)
+    check(path == b"." or not {b"..", b".", b""} & set(path.split(b"/")), name)
+    return os.path.join(os.fsencode(folder), path)
 def unescape(text):
     return re.sub(rb"%(..)", lambda hit: bytes.fromhex(hit[1].decode()), text.encode())
-
-def restore_file(path, length, digest, extents, frame):
-    with open(path, "wb") as file:
+def escape(part):
+    return re.sub(rb"[^a-z0-9.-]|^[.]", lambda hit: b"_%02x" % hit[0][0], part.encode()).decode()
+def restore_file(path, over, length, digest, extents, frame):
+    if over:
+        shutil.copyfile(over, path)
+    with open(path, "r+b" if over else "wb") as file:
         for at, number, offset, size in extents:
             file.seek(at)
             file.write(frame(number)[offset:offset + size])
         file.truncate(length)
-    with open(path, "rb") as file:
-        sums = [blake(window) for window in iter(lambda: file.read(1 << 20), b"")] or [blake(b"")]
-    check((sums[0] if len(sums) == 1 else blake(b"".join(sums))).hex() == digest, path)
-
+    with open(path, "rb") as file:  # of a file over another only the frames have hashes
+        windows = iter(lambda: b"" if over else file.read(1 << 20), b"")
+        sums = [blake(window) for window in windows] or [blake(b"")]
+    check(over or (blake(b"".join(sums)) if sums[1:] else sums[0]).hex() == digest, path)
 def restore(device, found, folder):
-    frame = lru_cache(1)(lambda number: read_frame(device, found, number))
+    frame, below = lru_cache(1)(lambda number: read_frame(device, found, number)), folder + ".below"
+    if found["base"]:
+        restore(device, manifest(device / f"parts/{escape(found['base'])}.manifest"), below)
     os.mkdir(folder)
-    for name, kind, *_, length, digest, extents in found["entries"]:
+    # links last: nothing is written through them
+    order = lambda entry: {"hardlink": 1, "symlink": 2}.get(entry[1]["type"], 0)
+    for name, kind, *_, length, digest, extents in sorted(found["entries"], key=order):
         path = place(folder, name)
         match kind["type"]:
             case "directory": os.makedirs(path, exist_ok=True)
             case "symlink": os.symlink(unescape(kind["target"]), path)
             case "hardlink": os.link(place(folder, kind["target"]), path)
             case "fifo": os.mkfifo(path)
-            case _: restore_file(path, length, digest, extents, frame)
+            case "over": restore_file(path, place(below, name), length, digest, extents, frame)
+            case _: restore_file(path, None, length, digest, extents, frame)
     # folders last, since what is made in them changes their times
     for name, kind, mode, _, _, (seconds, nanos), *_ in reversed(found["entries"]):
-        if kind["type"] in ("file", "directory"):
+        if kind["type"] in ("file", "directory", "over"):
             os.chmod(place(folder, name), mode)
             os.utime(place(folder, name), ns=(0, seconds * 10**9 + nanos))
+    shutil.rmtree(below, ignore_errors=True)
 
 if __name__ == "__main__":
     device = Path(sys.argv[1])
@@ -146,5 +146,5 @@ if __name__ == "__main__":
         sys.exit(restore(device, manifest(device / sys.argv[2]), sys.argv[3]))
     for path in sorted(device.glob("parts/*.manifest")):
         found = manifest(path)
-        more = found["component"], found["ended"]["taken_at"], found["bytes"]
-        print(path.relative_to(device), *more, sep="\t")
+        print(path.relative_to(device), found["component"], found["ended"]["taken_at"],
+              found["bytes"], sep="\t")

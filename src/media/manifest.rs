@@ -40,7 +40,7 @@
 //! more          words of later versions by name; left out when there are none
 //! ```
 //!
-//! *Path* is relative, `/`-separated, without `.` and `..`, `""` for the root of the part itself;
+//! *Path* is relative, `/`-separated, without `.` and `..`, `"."` for the folder of the part itself;
 //! `%` and bytes outside UTF-8 are written as `%` and two hex digits. *Kind* is `{"type":"file"}`,
 //! `{"type":"directory"}`, `{"type":"symlink","target":…}` (written as paths are),
 //! `{"type":"hardlink","target":…}` (an earlier path of the same part), `{"type":"fifo"}` or

@@ -18,7 +18,7 @@ use super::fixture::{Files, Piece};
 use super::fixture::{always, bytes, contents, ended, entry, feed, header};
 
 /// Runs the reader; it needs `python3` and `zstd`.
-fn reader(arguments: &[&Path]) -> Output {
+pub(super) fn reader(arguments: &[&Path]) -> Output {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/reader.py");
     for (tool, flag) in [("python3", "--version"), ("zstd", "--version")] {
         let there = Command::new(tool).arg(flag).output();

@@ -325,6 +325,72 @@ fn a_chain_of_a_tree_survives_its_catalog_and_a_damaged_device() {
     assert_eq!(picture(&site.path("healed")), picture(&site.path("docs")));
 }
 
+#[test]
+fn a_reader_made_from_the_documentation_restores_a_chain() {
+    let site = Site::of(PLAN, crate::runs::site::INVENTORY);
+    // two windows, of which only the short one changes
+    fs::write(site.path("docs/large"), noise((1 << 20) + 3_000)).unwrap();
+    fs::write(site.path("docs/gone"), "gone").unwrap();
+    settle();
+    run_of(&site, 1);
+    fs::remove_file(site.path("docs/gone")).unwrap();
+    fs::write(site.path("docs/sub/b.txt"), "other").unwrap();
+    let file = fs::File::options()
+        .write(true)
+        .open(site.path("docs/large"));
+    file.unwrap().write_all_at(b"now", 1 << 20).unwrap();
+    settle();
+    run_of(&site, 2);
+    fs::write(site.path("docs/new"), "new").unwrap();
+    run_of(&site, 3);
+    let list: serde_json::Value = serde_json::from_str(&site.good("list --format json")).unwrap();
+    let parts = list["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 3, "{list}");
+    let last = planc::media::name::manifest(parts[2]["part"].as_str().unwrap());
+    let (device, to) = (site.path("devices/disk"), site.path("read"));
+    let answer = super::reader::reader(&[&device, Path::new(&last), &to]);
+    let said = String::from_utf8_lossy(&answer.stderr);
+    assert!(answer.status.success(), "{said}");
+    assert_eq!(picture(&to), picture(&site.path("docs")));
+    assert!(!site.path("read.below").exists());
+}
+
+#[test]
+fn a_host_with_public_keys_only_goes_on_with_a_sealed_chain() {
+    let sealed = PLAN.replace("encrypt none", "encrypt with k").replace(
+        "backup papers",
+        "key k from file \"shop.key\" escrow at dub\n\nbackup papers",
+    );
+    let site = Site::of(&sealed, crate::runs::site::INVENTORY);
+    site.good("key new offline.key --public shop.key");
+    fs::write(site.path("docs/large"), noise(3 << 20)).unwrap();
+    settle();
+    run_of(&site, 1);
+    let first = picture(&site.path("docs"));
+    let file = fs::File::options()
+        .write(true)
+        .open(site.path("docs/large"));
+    file.unwrap().write_all_at(b"now", 2 << 20).unwrap();
+    fs::remove_file(site.path("docs/sub/b.txt")).unwrap();
+    settle();
+    run_of(&site, 2);
+    let last = picture(&site.path("docs"));
+    let said = site.ends("restore docs --to closed --yes", 1);
+    assert!(said.contains("public half of `k`"), "{said}");
+    assert!(!site.path("closed").exists());
+    // on another day, where the offline key is
+    fs::rename(site.path("offline.key"), site.path("shop.key")).unwrap();
+    fs::remove_file(site.path("state/shop@test/catalog.sqlite")).unwrap();
+    site.good("catalog rebuild --from nas");
+    for (to, at, was) in [
+        ("newest", "", last),
+        ("oldest", " --at 2026-03-01T12:00:00Z", first),
+    ] {
+        site.good(&format!("restore docs --to {to}{at} --yes"));
+        assert_eq!(picture(&site.path(to)), was);
+    }
+}
+
 fn noise(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     blake3::Hasher::new().finalize_xof().fill(&mut bytes);
