@@ -48,7 +48,11 @@ pub struct Found {
 /// # Errors
 /// When the bytes are no segment.
 pub fn in_segment(payload: &[u8], wanted: &Wanted) -> Result<Option<Found>, FormatError> {
-    let records = Records::new(payload)?;
+    let managers = match wanted {
+        Wanted::Transaction(_) => &[manager::TRANSACTION],
+        Wanted::RestorePoint(_) => &[manager::XLOG],
+    };
+    let records = Records::new(payload)?.of(managers);
     let found = records.filter_map(|record| {
         let at = moment(&record, wanted)?;
         Some(Found {

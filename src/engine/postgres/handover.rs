@@ -25,7 +25,7 @@ case $1 in
     exit 0 ;;
 esac
 [ ! -e "$here/taken/$1" ] || exit 1
-printf %s "$1" > "$here/wanted.new" && mv "$here/wanted.new" "$here/wanted" || exit 255
+printf %s "$1" > "$here/wanted" || exit 255
 while [ ! -e "$here/ready/$1" ]; do
     if [ -e "$here/ended" ]; then
         [ -e "$here/ready/$1" ] || exit 1

@@ -178,8 +178,13 @@ impl<'a> Records<'a> {
         Some(taken)
     }
 
-    /// The next record of a manager. Those of others are stepped over by their length, unproven.
-    fn next_of(&mut self, manager: u8) -> Option<Record> {
+    /// The records of these managers, in order. Those of others are stepped over by their length,
+    /// unproven, which takes a tenth of the time.
+    pub fn of(mut self, managers: &[u8]) -> impl Iterator<Item = Record> {
+        std::iter::from_fn(move || self.next_of(managers))
+    }
+
+    fn next_of(&mut self, managers: &[u8]) -> Option<Record> {
         loop {
             self.align();
             let begin = self.at;
@@ -188,7 +193,7 @@ impl<'a> Records<'a> {
                 header[filled..filled + piece.len()].copy_from_slice(piece);
                 filled += piece.len();
             })?;
-            if header[MANAGER] == manager {
+            if managers.contains(&header[MANAGER]) {
                 self.at = begin;
                 return self.read();
             }
@@ -325,8 +330,8 @@ fn block(cursor: &mut Cursor<'_>, before: Option<&BlockRef>) -> Option<(BlockRef
 
 /// Times of the first and last transaction that ended in a segment; none when none did.
 #[must_use]
-pub fn times(mut records: Records<'_>) -> Option<(Timestamp, Timestamp)> {
-    let transactions = std::iter::from_fn(|| records.next_of(manager::TRANSACTION));
+pub fn times(records: Records<'_>) -> Option<(Timestamp, Timestamp)> {
+    let transactions = records.of(&[manager::TRANSACTION]);
     let ended = transactions.filter_map(|record| record.ending().map(|(_, at)| at));
     ended.fold(None, |times, at| match times {
         None => Some((at, at)),

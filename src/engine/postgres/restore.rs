@@ -23,7 +23,7 @@ use super::handover::Handover;
 use super::instance::Instance;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
-use super::records::Records;
+use super::records::{Record, Records, manager};
 use super::replay::{Replay, Replayed};
 use super::scope::Scope;
 use super::target::Target;
@@ -35,6 +35,25 @@ use crate::graph::step::RecoveryTarget;
 
 /// How long a replay may take.
 const PATIENCE: Duration = Duration::from_hours(24);
+/// The records of a segment that may tell whether it goes beyond the target, or make a tablespace.
+fn looked_into<'r>(
+    range: &'r LogRange,
+    until: &RecoveryTarget,
+) -> Result<Box<dyn Iterator<Item = Record> + 'r>, FormatError> {
+    let records = Records::new(&range.payload)?;
+    Ok(match until {
+        RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at)
+            if range.until.value >= at.value =>
+        {
+            Box::new(records)
+        }
+        RecoveryTarget::Instant(_) => {
+            Box::new(records.of(&[manager::TABLESPACE, manager::TRANSACTION]))
+        }
+        _ => Box::new(records.of(&[manager::TABLESPACE])),
+    })
+}
+
 /// How often a server that has enough log is looked at.
 const PAUSE: Duration = Duration::from_millis(20);
 /// In the restored cluster no log is archived until an operator says where.
@@ -412,9 +431,8 @@ impl ClusterRestore {
     /// target is there.
     fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         let mut beyond = false;
-        let records = Records::new(&range.payload);
         let known = self.tablespaces()?;
-        for record in records.map_err(|error| error.of("a log segment"))? {
+        for record in looked_into(range, until).map_err(|error| error.of("a log segment"))? {
             match until {
                 RecoveryTarget::Before(position) => {
                     if record.end.0 == position.value {

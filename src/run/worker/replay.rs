@@ -1,5 +1,6 @@
 //! Replays stored log into a restored copy until the target is reached.
 
+use std::sync::mpsc;
 use std::time::Instant;
 
 use super::Task;
@@ -85,22 +86,45 @@ fn apply(
 ) -> Result<(u64, bool), StepFailure> {
     let progress = task.progress(task.step.estimate.bytes);
     let (mut bytes, mut incarnation) = (0, String::new());
-    for stored in logs {
-        let (record, range) = fetch(task, stored)?;
+    let reached = in_advance(task, logs, |stored, (record, range)| {
         if range.from.incarnation != incarnation {
             incarnation.clone_from(&range.from.incarnation);
             tell_history(task, building, stored, &record)?;
         }
         bytes += range.payload.len() as u64;
         let reached = building.session.apply(&range, until)?;
-        if !progress(bytes) {
-            return Err(StepFailure::stopped());
+        if progress(bytes) {
+            Ok(reached)
+        } else {
+            Err(StepFailure::stopped())
         }
-        if reached {
-            return Ok((bytes, true));
+    });
+    Ok((bytes, reached?))
+}
+
+/// Fetches each range while one is worked at, until `work` says that it needs no more.
+fn in_advance(
+    task: &Task<'_>,
+    logs: &[Stored],
+    mut work: impl FnMut(&Stored, (LogRecord, LogRange)) -> Result<bool, StepFailure>,
+) -> Result<bool, StepFailure> {
+    std::thread::scope(|scope| {
+        let (fetched, coming) = mpsc::sync_channel(0);
+        scope.spawn(move || {
+            for stored in logs {
+                // nobody waits for it any more
+                if fetched.send((stored, fetch(task, stored))).is_err() {
+                    return;
+                }
+            }
+        });
+        for (stored, range) in coming {
+            if work(stored, range?)? {
+                return Ok(true);
+            }
         }
-    }
-    Ok((bytes, false))
+        Ok(false)
+    })
 }
 
 fn fetch(task: &Task<'_>, (object, from): &Stored) -> Result<(LogRecord, LogRange), StepFailure> {
