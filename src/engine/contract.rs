@@ -143,6 +143,8 @@ fn build(
     fs::create_dir_all(staging).map_err(EngineError::io("create", staging))?;
     let mut session = engine.restore(staging)?;
     copy.0.play(session.as_mut(), &copy.1)?;
+    let mut earlier = ranges.iter().rev().cloned();
+    session.foresee(until, &mut || Ok(earlier.next()))?;
     for range in ranges {
         if session.apply(range, until)? {
             break;

@@ -86,7 +86,12 @@ pub(crate) fn restore(
     };
     let starts = parts.iter().filter_map(|part| part.ended.from.as_ref());
     let oldest = starts.map(|start| start.value).min().expect("a part");
-    for range in log.iter().filter(|range| range.until.value > oldest) {
+    let log: Vec<&LogRange> = (log.iter())
+        .filter(|range| range.until.value > oldest)
+        .collect();
+    let mut earlier = log.iter().rev().map(|range| (*range).clone());
+    session.foresee(&graph, &mut || Ok(earlier.next()))?;
+    for range in log {
         if session.apply(range, &graph)? {
             break;
         }

@@ -30,7 +30,12 @@ pub(super) fn open(
         )
     })?;
     let connect = other(&spec.connect, row.get(0), row.get(1));
-    let mut client = connect::open(&spec.service, &connect)?;
+    let opened = connect::open(&spec.service, &connect);
+    // the standby may not know yet that it is gone
+    let mut client = opened.map_err(|error| EngineError::Busy {
+        what: format!("the primary of the standby {}", spec.service),
+        cause: error.to_string(),
+    })?;
     let facts = ServerFacts::ask(&mut client, &spec.service, Some(&own.data_directory))?;
     if facts.system_identifier != own.system_identifier || facts.in_recovery {
         return Err(EngineError::refused(

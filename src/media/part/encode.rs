@@ -1,5 +1,5 @@
 //! Owns the workers of the write pipeline: a rayon pool of its own that hashes, compresses and
-//! proves frames in whatever order they come, and one that reads their content for them.
+//! proves frames in whatever order they come.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,14 +45,7 @@ pub(super) struct Encoded {
 
 /// The workers.
 pub(super) struct Encoders {
-    // while every core compresses, the disk is read
-    readers: ThreadPool,
-    workers: Workers,
-}
-
-#[derive(Clone)]
-struct Workers {
-    pool: Arc<ThreadPool>,
+    pool: ThreadPool,
     contexts: Arc<Vec<Mutex<Context>>>,
     done: Sender<Result<Encoded, String>>,
 }
@@ -69,55 +62,30 @@ impl Encoders {
         let contexts: std::io::Result<Vec<_>> = (0..threads)
             .map(|_| Ok(Mutex::new(Context::new(codec, seal)?)))
             .collect();
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("encode-{index}"))
+            .build()
+            .map_err(std::io::Error::other)?;
         Ok(Self {
-            readers: pool("read", threads)?,
-            workers: Workers {
-                pool: Arc::new(pool("encode", threads)?),
-                contexts: Arc::new(contexts?),
-                done,
-            },
+            pool,
+            contexts: Arc::new(contexts?),
+            done,
         })
     }
 
     /// Gives a frame to the workers; never waits.
-    pub(super) fn spawn(&self, mut frame: Filled) {
-        let workers = self.workers.clone();
-        let Some(later) = frame.later.take() else {
-            return workers.encode(frame);
-        };
-        self.readers.spawn(move || {
-            if later.read(&mut frame.slot.buffers.plain[..frame.length]) {
-                workers.encode(frame);
-            } else {
-                workers.tell(Err("its content could not be read".into()));
-            }
+    pub(super) fn spawn(&self, frame: Filled) {
+        let (contexts, done) = (Arc::clone(&self.contexts), self.done.clone());
+        self.pool.spawn(move || {
+            let index = rayon::current_thread_index().unwrap_or(0) % contexts.len();
+            let mut context = contexts[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            // when nobody listens, the pipeline has failed and says so elsewhere
+            let _ = done.send(encode(&mut context, frame));
         });
     }
-}
-
-impl Workers {
-    fn encode(self, frame: Filled) {
-        let pool = Arc::clone(&self.pool);
-        pool.spawn(move || {
-            let index = rayon::current_thread_index().unwrap_or(0) % self.contexts.len();
-            let context = self.contexts[index].lock();
-            let mut context = context.unwrap_or_else(PoisonError::into_inner);
-            self.tell(encode(&mut context, frame));
-        });
-    }
-
-    fn tell(&self, frame: Result<Encoded, String>) {
-        // when nobody listens, the pipeline has failed and says so elsewhere
-        let _ = self.done.send(frame);
-    }
-}
-
-fn pool(name: &'static str, threads: usize) -> std::io::Result<ThreadPool> {
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(move |index| format!("{name}-{index}"))
-        .build()
-        .map_err(std::io::Error::other)
 }
 
 /// What one thread works with.
@@ -137,7 +105,11 @@ impl Context {
 
 fn encode(context: &mut Context, mut frame: Filled) -> Result<Encoded, String> {
     let buffers = &mut frame.slot.buffers;
-    let plain = &buffers.plain[..frame.length];
+    let plain = &mut buffers.plain[..frame.length];
+    if frame.later.is_some_and(|later| !later.read(plain)) {
+        return Err("its content could not be read".into());
+    }
+    let plain = &*plain;
     let (hash, mut stored) = context.frames.encode(plain, &mut buffers.stored)?;
     if let Some(sealer) = &mut context.sealer {
         stored = sealer.seal(frame.number, &mut buffers.stored, stored)?;
