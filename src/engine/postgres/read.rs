@@ -226,4 +226,24 @@ mod tests {
             assert!(bad.lock().expect("list").is_empty());
         }
     }
+
+    #[test]
+    fn a_page_that_was_caught_half_written_is_read_again_before_it_counts_as_bad() {
+        let whole = file_of(1, 0);
+        let mut caught = [0; PAGE_BYTES];
+        fetch(&whole, &mut caught, 0).expect("a page");
+        let good = caught;
+        caught[PAGE_BYTES / 2..].fill(0xEE);
+        let torn = caught;
+        // by the second look it has been written
+        let judged = judge(&whole, &mut caught, (0, 0)).expect("read");
+        assert!(judged.is_none() && caught == good);
+        // what stays half-written is bad, and is passed on as it is
+        whole.write_all_at(&torn, 0).expect("torn");
+        let judged = judge(&whole, &mut caught, (0, 0)).expect("read");
+        assert!(judged.is_none(), "the page that was read is whole");
+        caught = torn;
+        let judged = judge(&whole, &mut caught, (0, 0)).expect("read");
+        assert!(judged.is_some_and(|bad| bad.block == 0) && caught == torn);
+    }
 }
