@@ -70,9 +70,13 @@ fn tables_that_come_and_go_during_the_copy_do_no_harm() {
     for version in versions() {
         let source = Cluster::archiving(version);
         let writer = Writer::start(&source, "ledger", "pg_default");
+        let passing = source.folder.path().join("passing");
+        std::fs::create_dir(&passing).expect("folder");
+        own(&passing);
+        let tablespace = format!("create tablespace passing location '{}'", passing.display());
         let busy = AtomicBool::new(true);
         let storm = std::thread::scope(|scope| {
-            let (busy, source) = (&busy, &source);
+            let (busy, source, tablespace) = (&busy, &source, tablespace.as_str());
             scope.spawn(move || {
                 let mut client = source.client();
                 let statements = [
@@ -85,6 +89,10 @@ fn tables_that_come_and_go_during_the_copy_do_no_harm() {
                     "drop table storm, quick, mine",
                     "create database fleeting strategy file_copy",
                     "drop database fleeting",
+                    tablespace,
+                    "create table there tablespace passing as select generate_series(1, 1000) i",
+                    "drop table there",
+                    "drop tablespace passing",
                 ];
                 while busy.load(Ordering::Relaxed) {
                     for statement in statements {
@@ -104,6 +112,7 @@ fn tables_that_come_and_go_during_the_copy_do_no_harm() {
         let copy = start_copy(&source, &storm);
         assert_eq!(ledger::read(&copy, "ledger"), acknowledged);
         assert_eq!(copy.ask("select count(*) from pg_database"), "3");
+        assert_eq!(copy.ask("select count(*) from pg_tablespace"), "2");
     }
 }
 

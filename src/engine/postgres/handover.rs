@@ -30,6 +30,7 @@ while [ ! -e "$here/ready/$1" ]; do
     if [ -e "$here/ended" ]; then
         [ -e "$here/ready/$1" ] || exit 1
     else
+        [ -e "$here/take" ] || exit 255
         sleep 0.02
     fi
 done
@@ -226,5 +227,17 @@ mod tests {
         std::fs::create_dir_all(rig.folder.path().join("got/00000002.history/x")).expect("too");
         assert_eq!(rig.answer("0001"), Some(255));
         assert_eq!(rig.answer("00000002.history"), Some(255));
+    }
+
+    #[test]
+    fn who_waits_for_a_folder_that_is_gone_gives_up() {
+        let rig = Rig::new();
+        let mut waits = rig.ask("0001");
+        let log = rig.folder.path().join("log");
+        while !log.join("wanted").exists() {
+            std::thread::yield_now();
+        }
+        std::fs::remove_dir_all(log).expect("removed");
+        assert_eq!(waits.wait().expect("ended").code(), Some(255));
     }
 }
