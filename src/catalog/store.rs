@@ -12,7 +12,7 @@ use super::{CatalogError, schema};
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Memory for pages while a catalog is filled, and otherwise, in KiB as `SQLite` takes it.
-const FILLING: i64 = -32_768;
+const FILLING: i64 = -8192;
 const USUAL: i64 = -2000;
 /// Between two looks where `SQLite` does not wait by itself.
 const PAUSE: Duration = Duration::from_millis(5);
