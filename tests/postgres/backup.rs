@@ -7,7 +7,7 @@ use planc::engine::postgres::label::BackupLabel;
 use planc::engine::{Engine, Retry};
 use planc::facts::holdings::Method;
 
-use super::cluster::{Cluster, own, run_ok, versions};
+use super::cluster::{Cluster, own, run, run_ok, versions};
 use super::ledger::{self, Writer};
 use super::parts::{self, Part, copy, copy_while};
 
@@ -206,6 +206,55 @@ fn damaged_pages_are_listed_and_the_rest_is_copied() {
             told[1].starts_with(&format!("damaged page: {file} block 7 ")),
             "{told:?}"
         );
+    }
+}
+
+/// A half of the page as it is, the other as it was.
+fn tear(path: &std::path::Path, block: u64, was: &[u8]) {
+    let place = usize::try_from(block).expect("a small table") * 8192;
+    let mut bytes = std::fs::read(path).expect("a table");
+    let whole = bytes[place..place + 8192].to_vec();
+    bytes[place + 4096..place + 8192].copy_from_slice(&was[4096..]);
+    let torn = &bytes[place..place + 8192];
+    assert!(torn != whole && torn != was, "block {block} is torn");
+    std::fs::write(path, bytes).expect("a table");
+}
+
+#[test]
+fn a_torn_page_is_mended_by_its_image_in_the_log_and_told_when_there_is_none() {
+    for version in versions() {
+        let source = Cluster::archiving(version);
+        source.sql("create table t as select i, repeat('x', 200) from generate_series(1, 4000) i");
+        source.sql("vacuum (freeze) t");
+        source.sql("checkpoint");
+        let file = source.ask("select pg_relation_filepath('t')");
+        let path = source.data.join(&file);
+        let before = std::fs::read(&path).expect("a table");
+        let part = copy_while(&parts::engine(&source, &[]), "shop/base/base", || {
+            // the first change within the bracket puts the whole page into the log
+            source.sql("delete from t where i = 1");
+            source.sql("checkpoint");
+            // nobody changes this one
+            tear(&path, 7, &[0; 8192]);
+        });
+        let part = part.expect("a part");
+        let told = &part.ended.warnings;
+        let wanted = format!("damaged page: {file} block 7 ");
+        assert!(told.len() == 1 && told[0].starts_with(&wanted), "{told:?}");
+        tear(&part.folder.path().join(&file), 0, &before[..8192]);
+        source.sql("select pg_switch_wal()");
+        source.stop("immediate");
+        let copy = start_copy(&source, &part);
+        // only the pages before the one that nothing mends
+        let least = copy.ask("select min(i) from t where ctid < '(7,0)'::tid");
+        assert_eq!(least, "2");
+        copy.stop("fast");
+        let data = copy.data.display().to_string();
+        let checked = run(version, "pg_checksums", &["--check", "-D", &data]);
+        let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(!checked.status.success(), "{told}");
+        assert!(told.contains("block 7"), "{told}");
+        assert!(!told.contains("block 0"), "replay mended it: {told}");
     }
 }
 
