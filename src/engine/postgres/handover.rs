@@ -7,8 +7,11 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::FormatError;
 use super::files::cannot;
-use crate::engine::EngineError;
+use super::lsn::{Segment, SegmentSize, Timeline};
+use super::write::Writer;
+use crate::engine::{EngineError, LogRange};
 
 /// Pieces that lie ready at most while the server has enough to do.
 const AHEAD: usize = 4;
@@ -37,6 +40,18 @@ done
 : > "$here/taken/$1" && mv "$here/ready/$1" "$2" || exit 255
 "#;
 
+/// The segment that a range is, and its size.
+///
+/// # Errors
+/// When the range is no segment.
+pub(super) fn segment_of(range: &LogRange) -> Result<(Segment, SegmentSize), EngineError> {
+    let wrong = |error: FormatError| error.of("a log segment");
+    let (timeline, start) = Timeline::of(&range.from).map_err(wrong)?;
+    let length = u32::try_from(range.payload.len()).unwrap_or(0);
+    let size = SegmentSize::new(length).map_err(wrong)?;
+    Ok((Segment::holding(timeline, start, size), size))
+}
+
 /// A folder that log is handed over in.
 pub(super) struct Handover {
     folder: PathBuf,
@@ -61,11 +76,13 @@ impl Handover {
         Ok(Self { folder, given })
     }
 
-    /// What the server needs to own.
-    pub(super) fn folders(&self) -> impl Iterator<Item = PathBuf> {
-        ["", "ready", "taken", "take"]
-            .map(|name| self.folder.join(name))
-            .into_iter()
+    /// Makes the folder the server's.
+    ///
+    /// # Errors
+    /// When the owner cannot be changed.
+    pub(super) fn own(&self, writer: &Writer) -> Result<(), EngineError> {
+        let mut names = ["", "ready", "taken", "take"].into_iter();
+        names.try_for_each(|name| writer.own(&self.folder.join(name)))
     }
 
     /// The `restore_command`.
@@ -75,7 +92,7 @@ impl Handover {
         format!("sh '{quoted}' '%f' '%p'")
     }
 
-    /// Gives a file; `own` makes it the server's.
+    /// Gives a file.
     ///
     /// # Errors
     /// When the folder refuses.
@@ -83,7 +100,7 @@ impl Handover {
         &mut self,
         name: &str,
         bytes: &[u8],
-        own: impl FnOnce(&Path) -> Result<(), EngineError>,
+        writer: &Writer,
     ) -> Result<(), EngineError> {
         // under another name first: the server may be waiting for this one
         let (new, ready) = (
@@ -92,7 +109,7 @@ impl Handover {
         );
         let written = std::fs::write(&new, bytes);
         written.map_err(|error| cannot("write", &new, error))?;
-        own(&new)?;
+        writer.own(&new)?;
         let moved = std::fs::rename(&new, &ready);
         moved.map_err(|error| cannot("create", &ready, error))?;
         self.given.insert(name.to_owned());
@@ -151,7 +168,7 @@ mod tests {
         }
 
         fn give(&mut self, name: &str) {
-            let given = self.log.give(name, name.as_bytes(), |_| Ok(()));
+            let given = self.log.give(name, name.as_bytes(), &Writer::new());
             given.expect("given");
         }
 

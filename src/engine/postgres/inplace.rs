@@ -12,9 +12,9 @@ use std::time::Duration;
 use super::component::{Component, Place};
 use super::control::ControlFile;
 use super::files::cannot;
-use super::handover::Handover;
+use super::handover::{self, Handover};
 use super::history::History;
-use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
+use super::lsn::{Lsn, Timeline};
 use super::notes::{LABEL, PartNotes};
 use super::pieces::Pieces;
 use super::replay::{Replay, Replayed};
@@ -262,11 +262,6 @@ impl InPlaceRestore {
         std::fs::write(path, bytes).map_err(|error| cannot("write", path, error))?;
         self.writer.own(path)
     }
-
-    fn give(&mut self, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
-        let own = |path: &Path| self.writer.own(path);
-        self.handover.give(name, bytes, own)
-    }
 }
 
 impl RestoreSession for InPlaceRestore {
@@ -330,16 +325,14 @@ impl RestoreSession for InPlaceRestore {
     }
 
     fn history(&mut self, incarnation: &str, text: &[u8]) -> Result<(), EngineError> {
-        self.give(&format!("{incarnation}.history"), text)
+        let name = format!("{incarnation}.history");
+        self.handover.give(&name, text, &self.writer)
     }
 
     fn apply(&mut self, range: &LogRange, _until: &RecoveryTarget) -> Result<bool, EngineError> {
-        let wrong = |error: super::FormatError| error.of("a log segment");
-        let (timeline, start) = Timeline::of(&range.from).map_err(wrong)?;
-        let length = u32::try_from(range.payload.len()).unwrap_or(0);
-        let size = SegmentSize::new(length).map_err(wrong)?;
-        let segment = Segment::holding(timeline, start, size);
-        self.give(&segment.name(size), &range.payload)?;
+        let (segment, size) = handover::segment_of(range)?;
+        let name = segment.name(size);
+        self.handover.give(&name, &range.payload, &self.writer)?;
         Ok(false)
     }
 
@@ -350,9 +343,7 @@ impl RestoreSession for InPlaceRestore {
         }
         self.handover.end()?;
         self.writer.own(&self.staging)?;
-        self.handover
-            .folders()
-            .try_for_each(|path| self.writer.own(&path))?;
+        self.handover.own(&self.writer)?;
         let handed = self.handover.command();
         let replayed = self.recover(&handed, &self.staging.clone())?;
         self.replayed = Some(replayed);

@@ -108,12 +108,7 @@ impl Instance {
         go_on: &GoOn,
     ) -> Result<Client, EngineError> {
         loop {
-            if !go_on.yes() {
-                return Err(EngineError::Busy {
-                    what: "the recovered server".to_owned(),
-                    cause: "it replays, and was asked to end".to_owned(),
-                });
-            }
+            check_wanted(go_on)?;
             if self.is_open()? {
                 match config.connect(NoTls) {
                     Ok(client) => return Ok(client),
@@ -258,6 +253,20 @@ impl Drop for Instance {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a server that replays is still wanted.
+///
+/// # Errors
+/// [`EngineError::Busy`] when it was asked to end.
+pub(super) fn check_wanted(go_on: &GoOn) -> Result<(), EngineError> {
+    if go_on.yes() {
+        return Ok(());
+    }
+    Err(EngineError::Busy {
+        what: "the recovered server".to_owned(),
+        cause: "it replays, and was asked to end".to_owned(),
+    })
 }
 
 /// `redo done at 0/5000110 system usage: CPU: user: …, system: …, elapsed: 25.71 s`.

@@ -84,11 +84,7 @@ impl Replay {
         while_open: impl FnOnce(&Instance) -> Result<(), EngineError>,
     ) -> Result<Replayed, EngineError> {
         drop(instance.wait_open(self.patience, &self.go_on)?);
-        let redo = instance.redo();
-        let replayed = Replayed {
-            redo,
-            ..self.judge()?
-        };
+        let replayed = self.judge(instance.redo())?;
         while_open(&instance)?;
         instance.stop()?;
         Ok(replayed)
@@ -121,7 +117,7 @@ impl Replay {
     }
 
     /// Reads how the recovery ended from the history of the new timeline.
-    fn judge(&self) -> Result<Replayed, EngineError> {
+    fn judge(&self, redo: Option<Duration>) -> Result<Replayed, EngineError> {
         let new_timeline = self.newest_timeline()?;
         let path = self.data.join(format!("pg_wal/{new_timeline}.history"));
         let text = std::fs::read_to_string(&path);
@@ -148,7 +144,7 @@ impl Replay {
             timeline,
             new_timeline,
             reason,
-            redo: None,
+            redo,
         })
     }
 

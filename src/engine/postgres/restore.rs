@@ -19,9 +19,9 @@ use super::assemble::Assembly;
 use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::ground::Ground;
-use super::handover::Handover;
+use super::handover::{self, Handover};
 use super::instance::Instance;
-use super::lsn::{Lsn, Segment, SegmentSize, Timeline};
+use super::lsn::{Lsn, Segment, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
 use super::records::{Record, Records, manager};
 use super::replay::{Replay, Replayed};
@@ -35,25 +35,6 @@ use crate::graph::step::RecoveryTarget;
 
 /// How long a replay may take.
 const PATIENCE: Duration = Duration::from_hours(24);
-/// The records of a segment that may tell whether it goes beyond the target, or make a tablespace.
-fn looked_into<'r>(
-    range: &'r LogRange,
-    until: &RecoveryTarget,
-) -> Result<Box<dyn Iterator<Item = Record> + 'r>, FormatError> {
-    let records = Records::new(&range.payload)?;
-    Ok(match until {
-        RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at)
-            if range.until.value >= at.value =>
-        {
-            Box::new(records)
-        }
-        RecoveryTarget::Instant(_) => {
-            Box::new(records.of(&[manager::TABLESPACE, manager::TRANSACTION]))
-        }
-        _ => Box::new(records.of(&[manager::TABLESPACE])),
-    })
-}
-
 /// How often a server that has enough log is looked at.
 const PAUSE: Duration = Duration::from_millis(20);
 /// In the restored cluster no log is archived until an operator says where.
@@ -80,9 +61,8 @@ pub struct ClusterRestore {
     handover: Handover,
     /// Where the log ends and what the server is told to end at, when that is known beforehand.
     goal: Option<(Target, Timeline)>,
-    running: Option<Instance>,
-    /// When its replay was begun.
-    begun: Option<Instant>,
+    /// The server that replays, and since when.
+    running: Option<(Instance, Instant)>,
     /// How long it replayed while log was still coming.
     alongside: Duration,
     replayed: Option<Replayed>,
@@ -152,7 +132,6 @@ impl ClusterRestore {
             newest: None,
             goal: None,
             running: None,
-            begun: None,
             alongside: Duration::ZERO,
             replayed: None,
             restore_command: None,
@@ -211,9 +190,7 @@ impl ClusterRestore {
         for folder in ["", "scratch"] {
             self.writer.own(&self.root.join(folder))?;
         }
-        self.handover
-            .folders()
-            .try_for_each(|path| self.writer.own(&path))?;
+        self.handover.own(&self.writer)?;
         if self.ground.is_none() {
             for folder in ["cluster", "cluster/data", "cluster/tablespaces"] {
                 self.writer.own(&self.root.join(folder))?;
@@ -359,8 +336,7 @@ impl ClusterRestore {
         let assembly = Assembly::of(&self.parts)?;
         self.clear_ground(&assembly)?;
         self.assemble(&assembly)?;
-        self.running = Some(self.replay(&assembly)?.start()?);
-        self.begun = Some(Instant::now());
+        self.running = Some((self.replay(&assembly)?.start()?, Instant::now()));
         Ok(())
     }
 
@@ -390,16 +366,11 @@ impl ClusterRestore {
 
     /// Waits until the server needs more log; true when it needs none, because it has opened.
     fn wait_for_room(&mut self) -> Result<bool, EngineError> {
-        let Some(instance) = &mut self.running else {
+        let Some((instance, _)) = &mut self.running else {
             return Ok(false);
         };
         while self.handover.is_full()? {
-            if !self.go_on.yes() {
-                return Err(EngineError::Busy {
-                    what: "the recovered server".to_owned(),
-                    cause: "it replays, and was asked to end".to_owned(),
-                });
-            }
+            instance::check_wanted(&self.go_on)?;
             if instance.is_open()? {
                 return Ok(true);
             }
@@ -522,9 +493,8 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn history(&mut self, incarnation: &str, text: &[u8]) -> Result<(), EngineError> {
-        let own = |path: &Path| self.writer.own(path);
         let name = format!("{incarnation}.history");
-        self.handover.give(&name, text, own)
+        self.handover.give(&name, text, &self.writer)
     }
 
     fn foresee(
@@ -559,13 +529,13 @@ impl RestoreSession for ClusterRestore {
 
     fn reach(&mut self, until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
         self.until = until.clone();
-        self.alongside = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         self.handover.end()?;
-        if self.running.is_none() {
-            self.begin_replay()?;
+        match &self.running {
+            Some((_, begun)) => self.alongside = begun.elapsed(),
+            None => self.begin_replay()?,
         }
         let replay = self.replay(&Assembly::of(&self.parts)?)?;
-        if let Some(instance) = self.running.take() {
+        if let Some((instance, _)) = self.running.take() {
             let data = self.data_directory();
             let sound = |instance: &Instance| sound::check(instance, &data, self.scope.whole());
             self.replayed = Some(replay.finish(instance, sound)?);
@@ -618,11 +588,7 @@ impl RestoreSession for ClusterRestore {
 
     fn apply(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         self.until = until.clone();
-        let wrong = |error: FormatError| error.of("a log segment");
-        let (timeline, start) = Timeline::of(&range.from).map_err(wrong)?;
-        let length = u32::try_from(range.payload.len()).unwrap_or(0);
-        let size = SegmentSize::new(length).map_err(wrong)?;
-        let segment = Segment::holding(timeline, start, size);
+        let (segment, size) = handover::segment_of(range)?;
         let follows = |before: Segment| {
             before.number.checked_add(1) == Some(segment.number)
                 || before.number == segment.number && before.timeline < segment.timeline
@@ -638,9 +604,8 @@ impl RestoreSession for ClusterRestore {
             self.begin_replay()?;
         }
         self.newest = Some(segment);
-        let own = |path: &Path| self.writer.own(path);
-        self.handover
-            .give(&segment.name(size), &range.payload, own)?;
+        let name = segment.name(size);
+        self.handover.give(&name, &range.payload, &self.writer)?;
         Ok(self.is_enough(range, until, beyond) || self.wait_for_room()?)
     }
 
@@ -690,4 +655,23 @@ impl ClusterRestore {
                 | RecoveryTarget::Before(_) => beyond,
             }
     }
+}
+
+/// The records of a segment that may tell whether it goes beyond the target, or make a tablespace.
+fn looked_into<'r>(
+    range: &'r LogRange,
+    until: &RecoveryTarget,
+) -> Result<Box<dyn Iterator<Item = Record> + 'r>, FormatError> {
+    let records = Records::new(&range.payload)?;
+    Ok(match until {
+        RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at)
+            if range.until.value >= at.value =>
+        {
+            Box::new(records)
+        }
+        RecoveryTarget::Instant(_) => {
+            Box::new(records.of(&[manager::TABLESPACE, manager::TRANSACTION]))
+        }
+        _ => Box::new(records.of(&[manager::TABLESPACE])),
+    })
 }
