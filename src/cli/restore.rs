@@ -1,21 +1,19 @@
 //! `planc restore`: one service to a path that does not exist yet, to any state that is stored.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::run::{print_graph, resume, say, say_summary};
+use crate::cli::run::{print_graph, resume, say, say_summary, say_volumes};
 use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm, open_error};
 use crate::facts::holdings::{Holdings, Position};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph};
-use crate::quantity::Bytes;
 use crate::resolve::plan::EngineKind;
-use crate::run::{self, Call, Family};
+use crate::run::{self, Family};
 
 /// Arguments of `planc restore`.
 #[derive(Debug, clap::Args)]
@@ -87,9 +85,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     });
     let graph = site.compile(&intent, args.site.now.now())?;
     if args.dry_run {
-        let calls = run::calls(&graph, &site.volume_sets(&graph));
+        let calls = run::calls(&graph, &site.volume_sets(&graph), &[]);
         let calls = calls.map_err(|error| open_error(&error))?;
-        say(args.site.show, &volumes_first(&calls))?;
+        say_volumes(args.site.show, &calls)?;
         return print_graph(&graph);
     }
     approved_run(&mut site, graph, args.yes, args.site.show)
@@ -104,7 +102,7 @@ pub(crate) fn approved_run(
 ) -> Result<Exit, CliError> {
     site.name_left_behind()?;
     let context = site.ready(&graph)?;
-    say(show, &volumes_first(&context.calls))?;
+    say_volumes(show, &context.calls)?;
     say(show, &text::text(&graph))?;
     if !yes && !confirm("go on?") {
         let error = CliError::refused("nobody agreed to the steps; nothing was changed");
@@ -114,22 +112,6 @@ pub(crate) fn approved_run(
     let report = site.begin(&graph, context)?;
     say_summary(show, &graph, &report)?;
     Ok(report.verdict().into())
-}
-
-/// The volumes that are read, in the order in which they are loaded.
-fn volumes_first(calls: &[Call]) -> String {
-    let mut text = String::new();
-    for call in calls {
-        let needs = call.needs.iter();
-        let volumes = needs.map(|need| {
-            let bytes = Bytes(need.bytes);
-            format!("{} ({} files, {bytes})", need.volume, need.files)
-        });
-        let volumes: Vec<String> = volumes.collect();
-        // writing to a String cannot fail
-        let _ = writeln!(text, "volumes of {}: {}", call.device, volumes.join(", "));
-    }
-    text
 }
 
 /// The path as an absolute one: the graph is also read by later processes.

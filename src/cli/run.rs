@@ -13,9 +13,10 @@ use crate::cli::{load, watch};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{file, order, support};
+use crate::quantity::Bytes;
 use crate::report::summary::summary;
 use crate::resolve::plan::ResolvedPlan;
-use crate::run::{self, Context, Family, RunEnvironment, RunReport, Stop};
+use crate::run::{self, Call, Context, Family, RunEnvironment, RunReport, Stop};
 
 /// Arguments of `planc run`.
 #[derive(Debug, clap::Args)]
@@ -209,6 +210,20 @@ pub(crate) fn print_graph(graph: &StepGraph) -> Result<Exit, CliError> {
 pub(crate) fn say(show: ShowArgs, text: &str) -> Result<(), CliError> {
     if show.log_format == LogFormat::Human && !show.quiet {
         write!(std::io::stdout().lock(), "{text}")?;
+    }
+    Ok(())
+}
+
+/// The volumes that will be read, in the order in which they are loaded, for people.
+pub(crate) fn say_volumes(show: ShowArgs, calls: &[Call]) -> Result<(), CliError> {
+    for call in calls {
+        let volumes = call.needs.iter().map(|need| {
+            let bytes = Bytes(need.bytes);
+            format!("{} ({} files, {bytes})", need.volume, need.files)
+        });
+        let volumes: Vec<String> = volumes.collect();
+        let volumes = volumes.join(", ");
+        say(show, &format!("volumes of {}: {volumes}\n", call.device))?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::learned;
 use crate::cli::load::{self, Loaded};
+use crate::cli::run::say_volumes;
 use crate::cli::run_log;
 use crate::engine::Engine;
 use crate::engine::postgres::connect;
@@ -271,9 +272,7 @@ impl Site {
     /// written down yet.
     pub(crate) fn ready(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
         let mut context = self.context(graph)?;
-        run::preflight(graph, &context, &[]).map_err(|error| open_error(&error))?;
-        let calls = run::calls(graph, &context.devices);
-        context.calls = calls.map_err(|error| open_error(&error))?;
+        look_ahead(graph, &mut context, &[])?;
         Ok(context)
     }
 
@@ -344,11 +343,12 @@ impl Site {
         }
         order::check(&graph).map_err(|error| graph_error(&error))?;
         self.reconcile(&graph)?;
-        let context = self.context(&graph)?;
+        let mut context = self.context(&graph)?;
         let opened = run::resume(&unfinished.folder).map_err(folder_error)?;
         let (journal, events) = opened;
         let found = run::survey(&graph, &events, &context);
-        run::preflight(&graph, &context, &found.done).map_err(|error| open_error(&error))?;
+        look_ahead(&graph, &mut context, &found.done)?;
+        say_volumes(self.show, &context.calls)?;
         for record in &found.records {
             record.apply(&mut self.catalog).map_err(catalog_error)?;
         }
@@ -482,6 +482,19 @@ impl Site {
 }
 
 /// The devices that the steps of a graph name.
+/// Refuses a graph of which it can be seen that it would fail, and calls for the volumes that it
+/// reads. Steps in `done` are behind it.
+fn look_ahead(
+    graph: &StepGraph,
+    context: &mut run::Context,
+    done: &[usize],
+) -> Result<(), CliError> {
+    run::preflight(graph, context, done).map_err(|error| open_error(&error))?;
+    let calls = run::calls(graph, &context.devices, done);
+    context.calls = calls.map_err(|error| open_error(&error))?;
+    Ok(())
+}
+
 fn devices_of(graph: &StepGraph) -> BTreeSet<&str> {
     let steps = graph.steps.iter();
     steps

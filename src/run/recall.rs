@@ -19,6 +19,7 @@ pub struct Call {
 }
 
 /// Finds the volumes that a graph needs, and lets their sets bring what is needed in one pass.
+/// Steps in `done`, which is sorted, read nothing any more.
 ///
 /// # Errors
 /// [`OpenError::Fetch`] with all volumes that are away, [`OpenError::Device`] when a manifest
@@ -26,9 +27,10 @@ pub struct Call {
 pub fn calls(
     graph: &StepGraph,
     devices: &BTreeMap<String, Arc<dyn Device>>,
+    done: &[usize],
 ) -> Result<Vec<Call>, OpenError> {
     let mut objects: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (object, from) in wanted(graph) {
+    for (object, from) in wanted(graph, done) {
         if let Some((device, found)) = on_volumes(object, from, devices)? {
             objects.entry(device).or_default().extend(found);
         }
@@ -49,10 +51,11 @@ pub fn calls(
     Ok(calls)
 }
 
-/// The parts and ranges of log that are restored, with the devices that hold them.
-fn wanted(graph: &StepGraph) -> Vec<(&str, &[String])> {
+/// The parts and ranges of log that are still to be restored, with the devices that hold them.
+fn wanted<'g>(graph: &'g StepGraph, done: &[usize]) -> Vec<(&'g str, &'g [String])> {
     let mut wanted: Vec<(&str, &[String])> = Vec::new();
-    for step in &graph.steps {
+    let steps = graph.steps.iter().enumerate();
+    for (_, step) in steps.filter(|(index, _)| done.binary_search(index).is_err()) {
         match &step.kind {
             StepKind::FetchPart { part, from, .. } => wanted.push((part, from)),
             StepKind::ReplayLog { logs, .. } => {

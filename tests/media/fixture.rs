@@ -34,7 +34,7 @@ pub(super) type Files = Vec<(String, Vec<Piece>)>;
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
 /// The same bytes for the same seed, hardly compressible when `noise`.
-pub(super) fn bytes(seed: u64, length: usize, noise: bool) -> Vec<u8> {
+pub(crate) fn bytes(seed: u64, length: usize, noise: bool) -> Vec<u8> {
     if !noise {
         let line = format!("line {seed} of some text that repeats. ");
         return line.bytes().cycle().take(length).collect();

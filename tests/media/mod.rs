@@ -7,7 +7,7 @@ mod contracts;
 mod damage;
 mod durable;
 mod faults;
-mod fixture;
+pub(crate) mod fixture;
 mod keys;
 mod logs;
 mod pieces;

@@ -1,11 +1,14 @@
 //! Volume sets from end to end, with the real binary: runs, verification, restores, rotation,
 //! rebuilt catalogs, reuse after expiry.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::crash::kill_at;
 use super::site::{NOW, Site, rows};
+use crate::media::fixture::bytes;
 
 const PLAN: &str = r#"planc 1
 plan shop "A shop"
@@ -166,6 +169,75 @@ fn a_foreign_volume_in_the_slot_of_another_is_refused() {
     site.good("verify --device tapes");
 }
 
+/// How often each volume was loaded.
+fn mounts(site: &Site) -> BTreeMap<String, u64> {
+    let list = json(site, &format!("media list --format json --now {NOW}"));
+    let volumes = list["sets"][0]["volumes"].as_array().expect("volumes");
+    let mounts = volumes.iter().map(|volume| {
+        let name = volume["volume"].as_str().expect("name").to_owned();
+        (name, volume["mounts"].as_u64().expect("a number"))
+    });
+    mounts.collect()
+}
+
+#[test]
+fn a_killed_restore_goes_on_with_one_pass_over_each_volume() {
+    let site = Site::of(PLAN, INVENTORY);
+    let content = bytes(3, 3_500_000, true);
+    std::fs::write(site.path("docs/noise"), &content).expect("file");
+    site.good(&format!("run papers --now {NOW}"));
+    let mut resumed = 0;
+    for record in 1.. {
+        let target = site.path(&format!("papers{record}"));
+        let line = format!("restore docs --to papers{record} --yes");
+        let killed = kill_at(&site, &line, site.journal_records() + record);
+        if killed && target.exists() {
+            // all that was left is to say so
+            let text = site.good("restore --resume");
+            assert!(!text.contains("volumes of tapes"), "{text}");
+        } else if killed {
+            resume_once(&site, &target);
+            resumed += 1;
+        }
+        let restored = std::fs::read(target.join("noise")).expect("file");
+        assert!(restored == content, "killed at record {record}");
+        if !killed {
+            break;
+        }
+    }
+    assert!(resumed > 0, "no kill hit the restore");
+    let folder = std::fs::read_dir(site.path("state/shop@test/volumes/tapes")).expect("there");
+    let names = folder.map(|entry| entry.expect("entry").file_name());
+    let left = names.filter(|name| name.to_string_lossy().starts_with(".tmp"));
+    assert_eq!(left.count(), 0, "nothing of the killed ones stays");
+}
+
+/// Goes on with a restore: not without one of its volumes, and then with one pass over each.
+fn resume_once(site: &Site, target: &Path) {
+    site.good("media checkout v02 --to shelf");
+    let before = mounts(site);
+    let text = site.ends("restore --resume", 2);
+    let away = "volumes to fetch first: v02 of tapes";
+    assert!(
+        text.contains(away) && text.contains("media checkin"),
+        "{text}"
+    );
+    assert!(!target.exists());
+    assert_eq!(
+        mounts(site),
+        before,
+        "nothing is loaded for what cannot end"
+    );
+    site.good("media checkin v02");
+    let before = mounts(site);
+    let text = site.good("restore --resume");
+    assert!(text.contains("volumes of tapes: v01"), "{text}");
+    let passes = mounts(site).into_iter();
+    let passes = passes.map(|(volume, loaded)| loaded - before[&volume]);
+    let passes: Vec<u64> = passes.filter(|loads| *loads > 0).collect();
+    assert_eq!(passes, [1; 5]);
+}
+
 #[test]
 fn a_library_that_is_gone_is_told_before_anything_is_restored() {
     let site = site();
@@ -182,17 +254,8 @@ fn a_volume_is_written_over_only_when_all_on_it_has_expired() {
     assert!(text.contains("have not expired"), "{text}");
     let text = std::fs::read_to_string(site.path("docs/a.txt")).expect("file");
     // noise, so that volumes fill
-    let mut state = 7_u64;
     for day in 3..28 {
-        let noise: Vec<u8> = (0..700_000)
-            .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                state.to_le_bytes()[7]
-            })
-            .collect();
-        std::fs::write(site.path("docs/noise"), noise).expect("file");
+        std::fs::write(site.path("docs/noise"), bytes(day, 700_000, true)).expect("file");
         site.good(&format!("run papers --now 2026-03-{day:02}T03:00:00Z"));
         site.good(&format!(
             "expire --apply --grace 1h --now 2026-03-{day:02}T04:00:00Z"

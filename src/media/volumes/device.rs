@@ -227,14 +227,10 @@ impl Device for VolumeDevice {
     }
 
     fn create(&self) -> Result<Box<dyn ObjectWriter>, DeviceError> {
-        let spool = match &self.set.folder {
-            Some(folder) => tempfile::tempfile_in(folder),
-            None => tempfile::tempfile(),
-        };
         let wrong = |cause| failed(&self.set.name, "a spool file", MediumError::Write(cause));
         Ok(Box::new(VolumeObject {
             set: Arc::clone(&self.set),
-            spool: spool.map_err(wrong)?,
+            spool: self.set.spool().map_err(wrong)?,
         }))
     }
 

@@ -1,12 +1,10 @@
 //! Owns reading many objects in one forward pass a volume: what is expected to be read is brought
-//! to a folder in the order in which it lies, and given from there. What cannot be brought is read
+//! to files in the order in which it lies, and given from there. What cannot be brought is read
 //! from its volume when it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-
-use tempfile::TempDir;
 
 use super::index::Piece;
 use super::set::Set;
@@ -19,7 +17,6 @@ type Spot = (String, u64);
 pub(super) struct Recall {
     expected: BTreeMap<String, BTreeMap<u64, Piece>>,
     brought: BTreeMap<Spot, File>,
-    folder: Option<TempDir>,
     passes: BTreeSet<String>,
 }
 
@@ -70,21 +67,14 @@ impl Set {
         recall.passes.insert(volume.to_owned());
         for piece in files.into_values() {
             // what cannot be brought is asked for once more, and then says why
-            if let Ok(file) = self.bring(recall, &piece) {
+            if let Ok(file) = self.bring(&piece) {
                 recall.brought.insert((piece.volume, piece.file), file);
             }
         }
     }
 
-    fn bring(&self, recall: &mut Recall, piece: &Piece) -> io::Result<File> {
-        let folder = match &recall.folder {
-            Some(folder) => folder,
-            None => recall.folder.insert(match &self.folder {
-                Some(own) => TempDir::new_in(own)?,
-                None => TempDir::new()?,
-            }),
-        };
-        let mut file = tempfile::tempfile_in(folder.path())?;
+    fn bring(&self, piece: &Piece) -> io::Result<File> {
+        let mut file = self.spool()?;
         let mut hash = blake3::Hasher::new();
         let read = self.read_piece(piece, (0, piece.bytes), &mut |bytes| {
             hash.update(bytes);

@@ -2,6 +2,7 @@
 //! which it knows its own. Objects are in `device`, places in `shelf`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -182,6 +183,14 @@ impl Set {
         };
         known.register = Some(register);
         Ok(())
+    }
+
+    /// A file without a name for content on its way.
+    pub(super) fn spool(&self) -> io::Result<File> {
+        match &self.folder {
+            Some(folder) => tempfile::tempfile_in(folder),
+            None => tempfile::tempfile(),
+        }
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
