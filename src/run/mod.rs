@@ -29,6 +29,7 @@ mod recall;
 mod reconcile;
 mod resume;
 mod retry;
+mod sealed;
 mod sessions;
 pub mod shipped;
 mod space;

@@ -70,6 +70,14 @@ pub enum OpenError {
         /// What to do about the first of them.
         help: String,
     },
+    /// No key at hand opens what is to be read.
+    #[error("no key at hand opens what is to be read: {copies}: {cause}")]
+    Sealed {
+        /// Copies, where they are, and whom they are sealed for.
+        copies: String,
+        /// What is known of keys that are not here.
+        cause: KeyError,
+    },
     /// A restored copy cannot come to be there.
     #[error(transparent)]
     Target(EngineError),
@@ -98,6 +106,7 @@ impl OpenError {
         match self {
             Self::Device(error) => error.help().to_owned(),
             Self::Key(error) => error.help().to_owned(),
+            Self::Sealed { cause, .. } => format!("{}; nothing was changed", cause.help()),
             Self::Catalog(CatalogError::OtherDevice { .. }) => {
                 "mount the device that was there before, or give the new one another name"
                     .to_owned()

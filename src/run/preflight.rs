@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::context::{Context, service_of};
 use super::open::OpenError;
-use super::space;
+use super::{sealed, space};
 use crate::engine::{EngineError, Retry};
 use crate::facts::holdings::Method;
 use crate::graph::step::{Step, StepGraph, StepKind};
@@ -31,6 +31,7 @@ pub fn check(graph: &StepGraph, context: &Context, done: &[usize]) -> Result<(),
         target(kind, context)?;
         parts(kind, context)?;
     }
+    sealed::check(&kinds, context)?;
     some_work(&kinds, context)?;
     space::check(&steps, context)
 }

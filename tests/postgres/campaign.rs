@@ -266,7 +266,7 @@ fn a_few_random_schedules_reach_random_targets() {
 }
 
 #[test]
-#[ignore = "takes an hour: 20 schedules, 200 targets"]
+#[ignore = "takes minutes: 20 schedules, 200 targets"]
 fn twenty_random_schedules_reach_two_hundred_targets() {
     let schedules = setting("PLANC_CAMPAIGN_SCHEDULES", 20);
     let seed = setting("PLANC_CAMPAIGN_SEED", 1);

@@ -1,20 +1,19 @@
 //! Sealed chains of incremental copies: who has the key restores them, elsewhere and onto a damaged
 //! folder; who has not is told which one is needed.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use super::chains::{a_second, bulk, is_sound, sum};
 use super::cluster::{self, own};
 use super::site::{Site, incremental};
 
 /// A service whose copies and log are sealed, and the folder with its key.
-fn site() -> (Site, tempfile::TempDir) {
+fn site() -> (Site, tempfile::TempDir, String) {
     let keys = cluster::folder();
     let file = keys.path().join("k.key");
-    let made = std::process::Command::new(env!("CARGO_BIN_EXE_planc"))
-        .args(["key", "new"])
-        .arg(&file)
-        .output()
-        .expect("planc starts");
-    assert!(made.status.success(), "{made:?}");
+    let holder = new_key(&file);
     own(keys.path());
     let site = Site::with(15, |plan| {
         let plan = incremental(plan).replace("encrypt none", "encrypt with k");
@@ -24,12 +23,59 @@ fn site() -> (Site, tempfile::TempDir) {
         );
         plan.replacen("service shop", &key, 1)
     });
-    (site, keys)
+    (site, keys, holder)
+}
+
+/// Makes a key file; its public half.
+fn new_key(file: &Path) -> String {
+    let made = Command::new(env!("CARGO_BIN_EXE_planc"))
+        .args(["key", "new"])
+        .arg(file)
+        .output()
+        .expect("planc starts");
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8_lossy(&made.stdout).trim().to_owned()
+}
+
+/// Names of everything in the site's folder, with the lengths of files, but for the state of planc
+/// itself and what the running server writes.
+fn everything(site: &Site) -> BTreeMap<PathBuf, u64> {
+    let own = [site.path("state"), site.path("data"), site.path("log")];
+    let all = walkdir::WalkDir::new(site.cluster.folder.path()).into_iter();
+    let all = all.filter_entry(|entry| !own.iter().any(|own| own == entry.path()));
+    all.flatten()
+        .map(|entry| {
+            (
+                entry.path().to_owned(),
+                entry.metadata().map_or(0, |meta| meta.len()),
+            )
+        })
+        .collect()
+}
+
+/// The command is refused, tells the device, whom the copies are sealed for and what to do; no run
+/// has begun and nothing lies anywhere that was not there.
+fn is_refused_untouched(site: &Site, line: &str, holder: &str, key: &str) {
+    let (before, records) = (everything(site), site.journal_records());
+    let told = site.ends(line, 2);
+    for word in [
+        "on device near, sealed for",
+        holder,
+        key,
+        "escrow",
+        "nothing was changed",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(
+        everything(site) == before && site.journal_records() == records,
+        "{told}"
+    );
 }
 
 #[test]
 fn a_sealed_chain_is_restored_by_who_has_the_key() {
-    let (site, keys) = site();
+    let (site, keys, holder) = site();
     bulk(&site);
     site.good("run");
     for text in ["one", "two"] {
@@ -45,9 +91,14 @@ fn a_sealed_chain_is_restored_by_who_has_the_key() {
 
     let (file, away) = (keys.path().join("k.key"), keys.path().join("away"));
     std::fs::rename(&file, &away).expect("away");
-    let told = site.ends("restore shop --to chain --yes", 1);
-    assert!(told.contains("k.key"), "{told}");
-    assert!(!site.path("chain").exists());
+    let onto_itself = "restore shop --delta --yes";
+    let line = "restore shop --to chain --yes";
+    is_refused_untouched(&site, line, &holder, "k.key");
+    is_refused_untouched(&site, onto_itself, &holder, "k.key");
+    // another key of that name opens nothing either
+    new_key(&file);
+    own(keys.path());
+    is_refused_untouched(&site, line, &holder, "planc key list");
     std::fs::rename(&away, &file).expect("back");
     let hot = site.path("chain-hot").display().to_string();
     site.good(&format!(

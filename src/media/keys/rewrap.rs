@@ -196,25 +196,37 @@ pub fn envelopes(device: &dyn Device) -> Result<Vec<Found>, DeviceError> {
     let mut found = Vec::new();
     for folder in [name::PARTS, name::LOGS] {
         for (object, length) in device.list(folder)? {
-            let head = sealed::PREFIX as u64;
-            let prefix = device.get(&object, Some(0..head.min(length)))?;
-            let damaged = |detail| error(device, &object, KeyError::Damaged(detail));
-            let Some((header, envelope)) = sealed::lengths(&prefix).map_err(damaged)? else {
-                continue;
-            };
-            let bytes = device.get(&object, Some(head..head + header + envelope))?;
-            // at most the length of what was read
-            let (header, envelope) = bytes.split_at(usize::try_from(header).unwrap_or(0));
-            let keys: Keys = serde_json::from_slice(header)
-                .map_err(|_| damaged("its header cannot be read".to_owned()))?;
-            found.push(Found {
-                object,
-                envelope: envelope.to_vec(),
-                keys: keys.keys,
-            });
+            found.extend(envelope(device, &object, length)?);
         }
     }
     Ok(found)
+}
+
+/// The envelope of a manifest or log object of this length; none when it is not sealed.
+///
+/// # Errors
+/// When the device fails or the object is damaged.
+pub fn envelope(
+    device: &dyn Device,
+    object: &str,
+    length: u64,
+) -> Result<Option<Found>, DeviceError> {
+    let head = sealed::PREFIX as u64;
+    let prefix = device.get(object, Some(0..head.min(length)))?;
+    let damaged = |detail| error(device, object, KeyError::Damaged(detail));
+    let Some((header, envelope)) = sealed::lengths(&prefix).map_err(damaged)? else {
+        return Ok(None);
+    };
+    let bytes = device.get(object, Some(head..head + header + envelope))?;
+    // at most the length of what was read
+    let (header, envelope) = bytes.split_at(usize::try_from(header).unwrap_or(0));
+    let keys: Keys = serde_json::from_slice(header)
+        .map_err(|_| damaged("its header cannot be read".to_owned()))?;
+    Ok(Some(Found {
+        object: object.to_owned(),
+        envelope: envelope.to_vec(),
+        keys: keys.keys,
+    }))
 }
 
 /// The device's error of a key's.
