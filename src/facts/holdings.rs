@@ -99,6 +99,13 @@ pub fn replaying(service: &str) -> String {
     format!("replay of {service}")
 }
 
+/// As [`replaying`], onto a copy that is only made to take something out of it: the server that
+/// replays there syncs nothing, so it is faster.
+#[must_use]
+pub fn replaying_to_take(service: &str) -> String {
+    format!("replay of {service} to take from")
+}
+
 /// Under what name it is remembered how fast something is taken out of a copy of a service.
 #[must_use]
 pub fn extracting(service: &str) -> String {

@@ -103,11 +103,36 @@ pub fn kept(instance: &Instance, only: &[String]) -> Option<(u64, u64)> {
     for (name, database) in &instance.databases {
         let size = database.size?.0;
         all = all.saturating_add(size);
-        if NEEDED.contains(&name.as_str()) || only.contains(name) {
+        if needed(name, only) {
             kept = kept.saturating_add(size);
         }
     }
     (!only.is_empty() && all > 0).then_some((kept, all))
+}
+
+/// What stays empty when only some databases are wanted with their content: the other databases, and
+/// tablespaces that nothing wanted lies in, as far as the instance told.
+#[must_use]
+pub fn left_out(instance: &Instance, only: &[String]) -> Vec<String> {
+    let (mut databases, mut theirs, mut ours) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for (name, database) in &instance.databases {
+        let spaces = if needed(name, only) {
+            &mut ours
+        } else {
+            databases.push(format!("database {name}"));
+            &mut theirs
+        };
+        let tables = database.tables.values().map(|table| &table.tablespace);
+        spaces.extend(tables.chain([&database.tablespace]).flatten());
+    }
+    let spaces = theirs.difference(&ours);
+    databases.extend(spaces.map(|name| format!("tablespace {name}")));
+    databases
+}
+
+/// Whether the content of a database comes, when only some are wanted.
+fn needed(name: &str, only: &[String]) -> bool {
+    NEEDED.contains(&name) || only.iter().any(|wanted| wanted == name)
 }
 
 /// The database of an instance that has just one.
@@ -204,5 +229,12 @@ mod tests {
     fn databases_that_nobody_asked_for_stay_out() {
         assert_eq!(kept(&instance(), &["orders".to_owned()]), Some((30, 100)));
         assert_eq!(kept(&instance(), &[]), None);
+        let mut cold = instance();
+        for name in ["other", "postgres"] {
+            let place = Some(format!("under {name}"));
+            cold.databases.get_mut(name).expect("there").tablespace = place;
+        }
+        let left_out = left_out(&cold, &["orders".to_owned()]);
+        assert_eq!(left_out, ["database other", "tablespace under other"]);
     }
 }

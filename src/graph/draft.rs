@@ -10,6 +10,7 @@ use super::order;
 use super::step::{
     Edge, EdgeKind, Estimate, FORMAT, Lane, Limit, OnFailure, Step, StepGraph, StepKind,
 };
+use super::taking;
 use super::world::World;
 use crate::quantity::Duration;
 
@@ -126,6 +127,7 @@ impl Draft {
             edges: self.edges,
             limits: self.limits,
         };
+        taking::mark(world, &mut graph.steps);
         order::check(&graph)?;
         if graph.edges.iter().any(|edge| edge.from >= edge.to) {
             put_in_order(&mut graph);

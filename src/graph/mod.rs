@@ -37,6 +37,7 @@ mod select;
 pub mod step;
 pub mod support;
 mod switchover;
+mod taking;
 mod undo;
 mod verify;
 mod whole;

@@ -142,17 +142,17 @@ impl Restoring {
                 self.refuse_relocation(service)?;
                 let from = self.from.as_deref();
                 let chain = dumped::chain(world, &self.logical, from, &self.until)?;
-                line.then(draft, self.prepare(service), "one after the other");
+                line.then(draft, self.prepare(world, service), "one after the other");
                 reading.chain(draft, line, &chain, &self.until);
             }
             EngineKind::Postgresql => {
                 let chain = self.whole(world, service).chain(&self.until)?;
-                line.then(draft, self.prepare(service), "one after the other");
+                line.then(draft, self.prepare(world, service), "one after the other");
                 reading.chain(draft, line, &chain, &self.until);
             }
             EngineKind::Sqlite | EngineKind::Files => {
                 self.refuse_relocation(service)?;
-                line.then(draft, self.prepare(service), "one after the other");
+                line.then(draft, self.prepare(world, service), "one after the other");
                 for component in world.plan.components_of(self.service) {
                     let search = self.search(world, service, component);
                     let chain = search.chain(&self.until)?;
@@ -213,7 +213,7 @@ impl Restoring {
         ))
     }
 
-    fn prepare(&self, service: &Service) -> NewStep {
+    fn prepare(&self, world: &World<'_>, service: &Service) -> NewStep {
         if self.delta {
             return self.prepare_delta(service);
         }
@@ -225,7 +225,7 @@ impl Restoring {
                 only: self.only.clone(),
                 logical: !self.logical.is_empty(),
             },
-            subject: self.prepared(service),
+            subject: self.prepared(world, service),
             lanes: Vec::new(),
             estimate: Estimate::default(),
             why: "a target that holds data or is live is refused before anything is read".into(),
@@ -247,7 +247,7 @@ impl Restoring {
     }
 
     /// What is prepared, in words.
-    fn prepared(&self, service: &Service) -> String {
+    fn prepared(&self, world: &World<'_>, service: &Service) -> String {
         let mut words = format!("{} for {}", self.target, service.name);
         for (name, place) in &self.relocate {
             words = format!("{words}, {name} at {place}");
@@ -256,9 +256,20 @@ impl Restoring {
             return format!("{words}, a fresh server for logical copies");
         }
         if !self.only.is_empty() {
-            words = format!("{words}, content of {} only", self.only.join(", "));
+            let (only, others) = (self.only.join(", "), self.left_out(world, service));
+            words = format!("{words}, content of {only} only{others}");
         }
         words
+    }
+
+    /// What stays empty when the content of some databases only is wanted.
+    fn left_out(&self, world: &World<'_>, service: &Service) -> String {
+        let instance = world.known.instance(&service.name);
+        match instance.map(|one| sizes::left_out(one, &self.only).join(", ")) {
+            Some(names) if names.is_empty() => String::new(),
+            Some(names) => format!(" (left out: {names})"),
+            None => " (left out: what else it has; a survey tells the names)".to_owned(),
+        }
     }
 
     /// Makes the staged copy visible.
@@ -388,6 +399,7 @@ impl Reading<'_, '_> {
                 target: self.target.to_owned(),
                 logs,
                 until: chain.until.clone(),
+                to_take: false,
             },
             subject: format!("{} {}", self.service.name, self.words(until)),
             lanes: world.device_lanes(draft, &devices),

@@ -536,6 +536,9 @@ pub enum StepKind {
         logs: Vec<(String, Vec<String>)>,
         /// How far.
         until: RecoveryTarget,
+        /// Is the copy only made to take something out of it? Then nothing of it is synced.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        to_take: bool,
     },
     /// Checks the restored copy by the engine's own means.
     CheckRestored {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::outcome::StepReport;
-use crate::facts::holdings::{JobHistory, beside, checking, examining, extracting, replaying};
+use crate::facts::holdings::{
+    JobHistory, beside, checking, examining, extracting, replaying, replaying_to_take,
+};
 use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::schedule::Outcome;
 
@@ -56,7 +58,16 @@ pub(super) fn of(graph: &StepGraph, reports: &[StepReport]) -> Vec<JobHistory> {
 fn work(step: &Step, report: &StepReport) -> Option<(String, u64)> {
     match &step.kind {
         // counted as the estimate counts it: it is what the rate is for
-        StepKind::ReplayLog { service, .. } => Some((replaying(service), step.estimate.bytes?)),
+        StepKind::ReplayLog {
+            service, to_take, ..
+        } => {
+            let named = if *to_take {
+                replaying_to_take
+            } else {
+                replaying
+            };
+            Some((named(service), step.estimate.bytes?))
+        }
         StepKind::Extract { service, .. } => Some((extracting(service), report.bytes)),
         StepKind::CheckRestored { service, .. } => Some((checking(service), 0)),
         StepKind::Examine { service, .. } => Some((examining(service), 0)),

@@ -62,7 +62,10 @@ fn bytes(told: &str) -> (u64, u64) {
 /// A copy, a moment after it, and what is lost after that moment.
 fn lose(site: &Site) -> jiff::Timestamp {
     site.cluster.sql("alter role keeper superuser");
-    site.cluster.sql("create database other");
+    let cold = site.path("spare").display().to_string();
+    let create = format!("create tablespace cold location '{cold}'");
+    site.cluster.sql(&create);
+    site.cluster.sql("create database other tablespace cold");
     let mut other = site.cluster.client_of("postgres", "other");
     let big = "create table big as select i, repeat('b', 900) from generate_series(1, 9000) i";
     other.batch_execute(big).expect("a table");
@@ -104,6 +107,8 @@ fn a_group_a_schema_and_a_database_come_back_as_they_were() {
             restored + 8_000_000 < whole,
             "other databases stay out: {told}"
         );
+        let words = "left out, and unusable in the copy: database other, tablespace cold";
+        assert!(told.contains(words), "{told}");
 
         let told = site.good(&format!("recover schema_then moment={moment} --yes"));
         assert!(told.contains("sales_then.visits (8 rows)"), "{told}");

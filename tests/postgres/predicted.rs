@@ -16,6 +16,7 @@ fn a_drill_teaches_what_a_recovery_will_take() {
     let text = std::fs::read_to_string(&inventory).expect("inventory");
     std::fs::write(&inventory, text + "facts: shop.facts.yaml\n").expect("inventory");
     site.cluster.sql("alter role keeper superuser");
+    site.cluster.sql("create database aside");
     site.good("survey --service shop --sample 0.1");
     site.good("run");
     let mut orders = site.cluster.client_of("postgres", "orders");
@@ -23,22 +24,29 @@ fn a_drill_teaches_what_a_recovery_will_take() {
                from generate_series(1, 40000) i";
     orders.batch_execute(log).expect("rows");
     site.good("run wal");
-    let dry = site.good("restore shop --to later --dry-run");
-    assert!(!dry.contains(" steps, about "), "{dry}");
-    assert!(dry.contains("how fast log of shop is replayed"), "{dry}");
-    site.good("drill weekly --yes");
-
     let bad = blamed(&site.cluster, "drop table lines cascade");
     site.good("run wal");
     let line = format!("recover dropped_table victim=lines bad={bad}");
     let dry = site.good(&format!("{line} --dry-run"));
+    assert!(dry.contains("what is extracted from shop"), "{dry}");
+    let left_out = "content of orders only (left out: database aside)";
+    assert!(dry.contains(left_out), "{dry}");
+    site.good(&format!("{line} --yes"));
+    let back = "alter table recovered.lines set schema public; drop schema recovered";
+    orders.batch_execute(back).expect("room for another");
+    site.good("run wal");
+
+    // a server that only replays to be taken from syncs nothing: it tells nothing of another
+    let dry = site.good("restore shop --to later --dry-run");
+    assert!(!dry.contains(" steps, about "), "{dry}");
+    assert!(dry.contains("how fast log of shop is replayed"), "{dry}");
+    let dry = site.good(&format!("{line} --dry-run"));
+    assert!(replay_line(&dry).contains("  ~"), "{dry}");
+    site.good("drill weekly --yes");
+    let dry = site.good("restore shop --to later --dry-run");
     assert!(replay_line(&dry).contains("  ~"), "{dry}");
     assert!(!dry.contains("how fast log of shop"), "{dry}");
-    assert!(dry.contains("what is extracted from shop"), "{dry}");
-    site.good(&format!("{line} --yes"));
 
-    let drop = "drop schema recovered cascade";
-    orders.batch_execute(drop).expect("room for another");
     let dry = site.good(&format!("{line} --dry-run"));
     assert!(dry.contains(" steps, about "), "{dry}");
     assert!(!dry.contains("not known"), "{dry}");

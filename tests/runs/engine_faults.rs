@@ -147,6 +147,7 @@ impl Bench {
                 target: target.clone(),
                 logs: logs.collect(),
                 until: RecoveryTarget::Latest,
+                to_take: false,
             },
             StepKind::CheckRestored {
                 service: service.clone(),

@@ -441,6 +441,28 @@ impl ClusterRestore {
         Ok(beyond)
     }
 
+    /// What the copy lacks, when the content of some databases only was wanted.
+    fn told_of_scope(&self) -> Option<String> {
+        let wanted = self.scope.whole();
+        if wanted.is_empty() {
+            return None;
+        }
+        let told = format!(
+            "{} bytes were restored of {} that the cluster has: only the content of {} was wanted",
+            self.writer.bytes(),
+            self.writer.whole(),
+            wanted.join(", ")
+        );
+        let left_out = self.scope.left_out();
+        if left_out.is_empty() {
+            return Some(told);
+        }
+        let names = left_out.join(", ");
+        Some(format!(
+            "{told}; left out, and unusable in the copy: {names}"
+        ))
+    }
+
     fn tablespaces(&self) -> Result<Vec<u32>, EngineError> {
         let assembly = Assembly::of(&self.parts)?;
         Ok(assembly.tablespaces.iter().map(|one| one.oid).collect())
@@ -481,7 +503,7 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn wanted(&mut self, entry: &Entry) -> Result<Wanted, EngineError> {
-        if !self.wants(entry) {
+        if !self.scope.judge(&entry.path) {
             return Ok(Wanted::Name);
         }
         let there = self.writer.there(entry)?;
@@ -550,14 +572,7 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let left_out = !self.scope.whole().is_empty();
-        let warning = format!(
-            "{} bytes were restored of {} that the cluster has: only the content of {} was wanted",
-            self.writer.bytes(),
-            self.writer.whole(),
-            self.scope.whole().join(", ")
-        );
-        let mut warnings: Vec<String> = left_out.then_some(warning).into_iter().collect();
+        let mut warnings: Vec<String> = self.told_of_scope().into_iter().collect();
         warnings.extend(self.told_of_ground());
         warnings
     }

@@ -2,7 +2,7 @@
 //! is left out. A file that is left out keeps its name and length, without content, so that the
 //! log can be replayed over it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::component::Place;
@@ -19,8 +19,12 @@ const CLAIM: &str = ".planc-restoring";
 pub struct Scope {
     relocate: BTreeMap<String, PathBuf>,
     only: Vec<String>,
-    /// Object ids of databases whose content is left out.
-    left_out: BTreeSet<u32>,
+    /// Databases whose content is left out, by object id.
+    left_out: BTreeMap<u32, String>,
+    /// What tablespaces are called, by object id.
+    names: BTreeMap<u32, String>,
+    /// Tablespaces that hold files, and whether any of them was wanted.
+    used: BTreeMap<u32, bool>,
     /// New places by object id.
     moved: BTreeMap<u32, PathBuf>,
 }
@@ -65,7 +69,8 @@ impl Scope {
             };
             let databases = notes.names.databases.iter();
             let others = databases.filter(|(_, name)| !wanted(name));
-            self.left_out.extend(others.map(|(oid, _)| *oid));
+            let others = others.map(|(oid, name)| (*oid, name.clone()));
+            self.left_out.extend(others);
         }
         let mut known: BTreeMap<u32, (String, String)> = BTreeMap::new();
         for one in notes.map()? {
@@ -77,6 +82,7 @@ impl Scope {
         }
         let mut found = Vec::new();
         for (oid, (name, path)) in &known {
+            self.names.insert(*oid, name.clone());
             let place = self.relocate.get(name).or_else(|| self.relocate.get(path));
             if let Some(place) = place {
                 self.moved.insert(*oid, place.clone());
@@ -119,7 +125,32 @@ impl Scope {
     /// Whether the content of an entry is wanted.
     #[must_use]
     pub fn wants(&self, path: &str) -> bool {
-        database_of(path).is_none_or(|oid| !self.left_out.contains(&oid))
+        database_of(path).is_none_or(|oid| !self.left_out.contains_key(&oid))
+    }
+
+    /// As [`Scope::wants`], of an entry that is about to come.
+    pub fn judge(&mut self, path: &str) -> bool {
+        let wants = self.wants(path);
+        // folders above those of databases are everybody's
+        let space = database_of(path).and_then(|_| tablespace_of(path));
+        if let Some(oid) = space {
+            *self.used.entry(oid).or_default() |= wants;
+        }
+        wants
+    }
+
+    /// Databases whose content is left out, and tablespaces of which nothing was wanted.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let databases = self
+            .left_out
+            .values()
+            .map(|name| format!("database {name}"));
+        let unused = self.used.iter().filter(|(_, used)| !**used);
+        let names = unused.filter_map(|(oid, _)| self.names.get(oid));
+        databases
+            .chain(names.map(|name| format!("tablespace {name}")))
+            .collect()
     }
 
     /// The restore has ended well: the new places are the cluster's own.
@@ -142,6 +173,12 @@ fn database_of(path: &str) -> Option<u32> {
         "pg_tblspc" => words.nth(2)?.parse().ok(),
         _ => None,
     }
+}
+
+/// The tablespace that holds an entry.
+fn tablespace_of(path: &str) -> Option<u32> {
+    let (oid, _) = path.strip_prefix("pg_tblspc/")?.split_once('/')?;
+    oid.parse().ok()
 }
 
 /// Claims a folder: it must be empty, or left by a restore that did not end.
@@ -223,6 +260,27 @@ mod tests {
         ] {
             assert_eq!(database_of(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_left_out_is_named() {
+        let name = |oid, name: &str| (oid, name.to_owned());
+        let mut scope = Scope {
+            left_out: BTreeMap::from([name(5, "other")]),
+            names: BTreeMap::from([name(8, "idle"), name(9, "cold"), name(10, "hot")]),
+            ..Scope::default()
+        };
+        for (path, wanted) in [
+            ("base/5/1259", false),
+            ("base/6/1259", true),
+            ("pg_tblspc/9/PG_15_1", true),
+            ("pg_tblspc/9/PG_15_1/5/2", false),
+            ("pg_tblspc/10/PG_15_1/5/2", false),
+            ("pg_tblspc/10/PG_15_1/6/2", true),
+        ] {
+            assert_eq!(scope.judge(path), wanted, "{path}");
+        }
+        assert_eq!(scope.left_out(), ["database other", "tablespace cold"]);
     }
 
     #[test]

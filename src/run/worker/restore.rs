@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Task;
 use crate::engine::restore::WHOLE;
 use crate::engine::{Engine, EngineError, Lost};
-use crate::graph::step::StepKind;
+use crate::graph::step::{Step, StepKind};
 use crate::media::part;
 use crate::run::context::Context;
 use crate::run::message::{StepDone, StepFailure};
@@ -44,8 +44,7 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         .relocate(&places.collect())
         .map_err(|error| refused(error.into()))?;
     session.only(only);
-    let steps = task.graph.steps.iter();
-    if is_for_taking(steps.map(|step| &step.kind), target) {
+    if is_to_take(&task.graph.steps, target) {
         session.will_be_dropped();
     }
     let building = Building {
@@ -57,17 +56,13 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 }
 
 /// Whether a copy is only made so that something is taken out of it.
-fn is_for_taking<'s>(steps: impl Iterator<Item = &'s StepKind>, copy: &str) -> bool {
-    let mut taken = false;
-    for step in steps {
-        match step {
-            StepKind::Extract { target, .. } => taken |= target == copy,
-            StepKind::Undo { before, after, .. } => taken |= before == copy || after == copy,
-            StepKind::Publish { target, .. } if target == copy => return false,
-            _ => {}
-        }
-    }
-    taken
+fn is_to_take(steps: &[Step], copy: &str) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::ReplayLog {
+            target, to_take, ..
+        } => *to_take && target == copy,
+        _ => false,
+    })
 }
 
 /// What a step puts back.
@@ -217,30 +212,4 @@ fn io(action: &'static str, path: &Path, cause: std::io::Error) -> StepFailure {
         cause,
     }
     .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_that_is_published_is_not_only_for_taking() {
-        let publish = StepKind::Publish {
-            service: "shop".into(),
-            target: "copy".into(),
-        };
-        let extract = StepKind::Extract {
-            service: "shop".into(),
-            target: "copy".into(),
-            tables: Vec::new(),
-            into: "shop".into(),
-            database: None,
-            name: None,
-        };
-        let only = |steps: &[&StepKind]| is_for_taking(steps.iter().copied(), "copy");
-        assert!(only(&[&extract]));
-        assert!(!only(&[&extract, &publish]) && !only(&[&publish, &extract]));
-        assert!(!only(&[&publish]) && !only(&[]));
-        assert!(!is_for_taking([&extract].into_iter(), "another"));
-    }
 }
