@@ -2,7 +2,7 @@
 //! Must not know what the steps mean.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::error::GraphError;
 use super::ids::StepIds;
@@ -99,6 +99,13 @@ impl Draft {
         let steps = (0u32..).zip(&self.steps);
         let found = steps.filter(|(_, step)| wanted(&step.kind));
         found.map(|(index, _)| index).collect()
+    }
+
+    /// Indices of the steps so far that no other waits for.
+    pub(super) fn ends(&self) -> Vec<u32> {
+        let waited: BTreeSet<u32> = self.edges.iter().map(|edge| edge.from).collect();
+        let steps = (0u32..).zip(&self.steps).map(|(index, _)| index);
+        steps.filter(|index| !waited.contains(index)).collect()
     }
 
     /// Adds an edge; the reason says why `to` waits for `from`.

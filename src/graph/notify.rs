@@ -44,19 +44,27 @@ pub(super) fn jobs(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
     }
 }
 
-/// Adds a step for each contact of a scenario, whose steps these are in order: after the last one,
-/// or behind each that can fail.
-pub(super) fn scenario(draft: &mut Draft, scenario: &Scenario, steps: &[u32]) {
-    let last = &steps[steps.len().saturating_sub(1)..];
+/// Adds a step for each contact of a scenario, whose steps are all that the draft holds: after
+/// everything for success and end, or behind each step that can fail.
+pub(super) fn scenario(draft: &mut Draft, scenario: &Scenario) {
+    let name = &scenario.name;
+    let (ends, steps) = (draft.ends(), draft.steps_that(|_| true));
     for (contact, on, _) in &scenario.notify {
-        let (from, kind, moment) = match on {
-            NotifyOn::Success => (last, EdgeKind::Success, "the success"),
-            NotifyOn::Always => (last, EdgeKind::Always, "the end"),
-            NotifyOn::Failure => (steps, EdgeKind::Failure, "a failure"),
-        };
-        for step in from {
-            let subject = format!("{contact} of {moment} of step {step}");
-            tell(draft, contact, subject, &[*step], kind);
+        match on {
+            NotifyOn::Success => {
+                let subject = format!("{contact} of the success of {name}");
+                tell(draft, contact, subject, &ends, EdgeKind::Success);
+            }
+            NotifyOn::Always => {
+                let subject = format!("{contact} of the end of {name}");
+                tell(draft, contact, subject, &ends, EdgeKind::Always);
+            }
+            NotifyOn::Failure => {
+                for step in &steps {
+                    let subject = format!("{contact} of a failure of {name}, step {step}");
+                    tell(draft, contact, subject, &[*step], EdgeKind::Failure);
+                }
+            }
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn compiled<'a>(
     if !drill {
         script.publish_whole();
     }
-    notify::scenario(&mut script.draft, scenario, &script.line.steps);
+    notify::scenario(&mut script.draft, scenario);
     if let Some(limit) = &scenario.finish {
         script.draft.limit(None, limit.value);
     }

@@ -29,7 +29,7 @@ pub(super) fn build(world: &World<'_>, name: &str, patience: u64) -> Result<Step
     for action in &scenario.actions {
         pair.action(&mut draft, &mut line, &action.kind);
     }
-    notify::scenario(&mut draft, scenario, &line.steps);
+    notify::scenario(&mut draft, scenario);
     if let Some(limit) = &scenario.finish {
         draft.limit(None, limit.value);
     }

@@ -20,6 +20,8 @@ switchover to_dublin {
   promote shop_dub from shop
   probe shop "select not pg_is_in_recovery()" is true
   probe orders "select count(*) from lines" >= 40
+  notify ops on success
+  notify night on failure
 }
 "#;
 

@@ -148,7 +148,7 @@ impl Site {
              \x20   path: {0}\n    programs: {1}\n\
              \x20   connect: {{socket: {2}, user: keeper, password: {{file: {2}/secret}}}}\n\
              devices:\n  near: {{site: fra, path: near}}\n  far: {{site: dub, path: far}}\n\
-             state: state\n",
+             contacts: {{ops: {{pager: one}}, night: {{pager: two}}}}\nstate: state\n",
             self.cluster.data.display(),
             tools(version).display(),
             self.cluster.folder.path().display(),

@@ -29,12 +29,15 @@ fn the_work_goes_over_and_the_old_primary_follows() {
             dry.contains("prove-archive") && dry.contains("follow"),
             "{dry}"
         );
+        who_is_told(&dry);
         assert!(Pair::writes(pair.primary()), "a dry run changes nothing");
         let (watch, client) = (Watch::over(&pair), Client::start(pair.primary()));
         std::thread::sleep(Duration::from_millis(300));
         let told = pair.site.good(GO);
         watch.end();
         assert!(told.contains("it writes timeline 2"), "{told}");
+        let ops = told.contains("tell ops") && !told.contains("tell night");
+        assert!(ops, "{told}");
         let words = "; lead them to shop_dub";
         assert!(told.contains(words), "{told}");
         pair.flip();
@@ -49,6 +52,29 @@ fn the_work_goes_over_and_the_old_primary_follows() {
         let restored = pair.site.restored("back");
         assert_eq!(restored.ask("select count(*) from after_it"), "1");
         from_the_standby(&mut pair);
+    }
+}
+
+/// A success is told when all is done, beside the line of steps too; a failure of any of them.
+fn who_is_told(dry: &str) {
+    let success = dry.lines().find(|line| line.contains("ops of the success"));
+    let after = success.and_then(|line| line.split("after ").nth(1));
+    let after: Vec<&str> = after.map_or(Vec::new(), |text| text.split([',', ' ']).collect());
+    for word in [
+        "follow",
+        "prove-archive",
+        "settle",
+        "probe shop_dub: select count",
+    ] {
+        let step = dry.lines().find(|line| {
+            let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+            words.join(" ").starts_with(word)
+        });
+        let number = step.and_then(|line| line.split_whitespace().next());
+        let number = number.expect("a step");
+        assert!(after.contains(&number), "{word}: {dry}");
+        let failure = format!("night of a failure of to_dublin, step {number} ");
+        assert!(dry.contains(&failure), "{word}: {dry}");
     }
 }
 
