@@ -20,6 +20,7 @@ mod large;
 mod ledger;
 mod logical;
 mod missing;
+mod once;
 mod pace;
 mod pair;
 mod parts;
