@@ -136,12 +136,18 @@ fn a_service_is_copied_and_restored_to_every_kind_of_target() {
 
 /// Kills a command when the journals have this many records; true when it was killed.
 pub(crate) fn kill_at(site: &Site, line: &str, records: usize) -> bool {
+    kill_after(site, line, records, Duration::ZERO)
+}
+
+/// As [`kill_at`], a while after that record.
+pub(crate) fn kill_after(site: &Site, line: &str, records: usize, after: Duration) -> bool {
     let (silent, silent_too) = (Stdio::null(), Stdio::null());
     let child = site.command(line).stdout(silent).stderr(silent_too).spawn();
     let mut child = child.expect("planc starts");
     let began = Instant::now();
     while child.try_wait().expect("wait").is_none() {
         if site.journal_records() >= records {
+            std::thread::sleep(after);
             site.kill_planc(&child);
             child.wait().expect("wait");
             return true;
