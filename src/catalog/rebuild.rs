@@ -10,7 +10,7 @@ use rayon::slice::ParallelSlice;
 
 use super::record::PartRecord;
 use super::{Catalog, CatalogError};
-use crate::media::manifest::{Manifest, PartHeader};
+use crate::media::manifest::Manifest;
 use crate::media::{Device, DeviceError, Listing, log, name, part, patient, tomb};
 
 /// Whose copies a catalog holds. Devices may be shared by several plans and environments.
@@ -31,8 +31,8 @@ const AT_ONCE: usize = 64;
 /// Manifests that are written down as one change.
 const ONE_CHANGE: usize = 4096;
 
-/// What a manifest is of, and what the catalog says of it when its packs are there.
-type Found = (PartHeader, Result<PartRecord, DeviceError>);
+/// What the catalog says of a part, and whether its packs are there.
+type Found = (PartRecord, Result<(), DeviceError>);
 
 /// What came of reading some manifests, with the names of their objects.
 type Batch = Vec<(String, Result<Found, DeviceError>)>;
@@ -143,22 +143,23 @@ impl Rebuild<'_> {
         found: Result<Found, DeviceError>,
         device: &dyn Device,
     ) -> Result<Option<String>, CatalogError> {
-        let (header, record) = match found {
+        let (record, whole) = match found {
             Ok(found) => found,
             Err(error) => return problem(error).map(Some),
         };
-        let source = (header.service, header.identity);
+        let header = &record.header;
+        let source = (header.service.clone(), header.identity.clone());
         if header.plan != self.owner.plan || header.environment != self.owner.environment {
             self.foreign.insert(source);
             return Ok(None);
         }
         self.own.insert(source);
-        match record {
-            Ok(record) => match self.catalog.record_known(&record, device.name()) {
-                Ok(()) => Ok(None),
-                Err(error) => conflict(error).map(Some),
-            },
-            Err(error) => problem(error).map(Some),
+        if let Err(error) = whole {
+            return problem(error).map(Some);
+        }
+        match self.catalog.record_known(&record, device.name()) {
+            Ok(()) => Ok(None),
+            Err(error) => conflict(error).map(Some),
         }
     }
 
@@ -236,12 +237,9 @@ fn read_batch(objects: &[String], device: &dyn Device) -> Result<Batch, DeviceEr
 
 /// Reads a manifest and looks for its packs.
 fn read(device: &dyn Device, object: &str) -> Result<Found, DeviceError> {
-    let manifest = part::read(device, object)?;
-    let record = whole(&manifest, device).and_then(|()| {
-        let record = PartRecord::of(&manifest);
-        record.map_err(|detail| damaged(device, object.to_owned(), detail))
-    });
-    Ok((manifest.header, record))
+    let (manifest, opened) = part::read_opened(device, object)?;
+    let content = opened.hash.unwrap_or_else(|| blake3::hash(&opened.body));
+    Ok((PartRecord::of(&manifest, content), whole(&manifest, device)))
 }
 
 /// Fails unless all packs of a manifest are there in full length.

@@ -1,12 +1,14 @@
 //! Owns what is written into the catalog.
 
+use blake3::Hash;
 use jiff::Timestamp;
 use rusqlite::params;
 
 use super::store::{signed, word};
 use super::{Catalog, CatalogError};
 use crate::facts::holdings::{JobHistory, Position};
-use crate::media::manifest::{LogRecord, Manifest};
+use crate::media::manifest::{LogRecord, Manifest, PartHeader};
+use crate::media::part;
 
 impl Catalog {
     /// Binds a device's name to its UUID at first use; refuses another one later (R11).
@@ -33,7 +35,8 @@ impl Catalog {
     /// # Errors
     /// When SQLite fails; [`CatalogError::Unusable`] when another part is known by this id.
     pub fn record_part(&mut self, manifest: &Manifest, device: &str) -> Result<(), CatalogError> {
-        let record = PartRecord::of(manifest).map_err(|cause| self.store.unusable(cause))?;
+        let text = part::body(manifest).map_err(|cause| self.store.unusable(cause))?;
+        let record = PartRecord::of(manifest, blake3::hash(&text));
         self.record_known(&record, device)
     }
 
@@ -43,7 +46,7 @@ impl Catalog {
         record: &PartRecord,
         device: &str,
     ) -> Result<(), CatalogError> {
-        let part = &record.part;
+        let part = &record.header.part;
         let same = self.store.write(|db| {
             let same = record.insert(db)? || record.is_known(db)?;
             if same {
@@ -187,72 +190,55 @@ impl Catalog {
 
 /// The row of a part.
 pub(super) struct PartRecord {
-    part: String,
-    component: String,
-    service: String,
-    engine: String,
-    job: String,
-    run: String,
-    method: String,
-    identity: String,
-    taken_at: String,
+    pub(super) header: PartHeader,
+    taken_at: Timestamp,
     from: Option<Position>,
     until: Option<Position>,
-    base: Option<String>,
     bytes: u64,
     stored_bytes: u64,
     /// The hash that stands for all that the manifest says.
-    content: String,
+    content: Hash,
 }
 
 impl PartRecord {
-    /// What the catalog says of a manifest.
-    pub(super) fn of(manifest: &Manifest) -> Result<Self, String> {
-        let text = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
-        let (header, ended) = (manifest.header.clone(), manifest.ended.clone());
-        Ok(Self {
-            engine: word(&header.engine).map_err(|cause| cause.to_string())?,
-            method: word(&header.method).map_err(|cause| cause.to_string())?,
-            part: header.part,
-            component: header.component,
-            service: header.service,
-            job: header.job,
-            run: header.run,
-            identity: header.identity,
-            taken_at: ended.taken_at.to_string(),
-            from: ended.from,
-            until: ended.until,
-            base: header.base,
+    /// What the catalog says of a manifest; `content` is the hash of its text.
+    pub(super) fn of(manifest: &Manifest, content: Hash) -> Self {
+        Self {
+            header: manifest.header.clone(),
+            taken_at: manifest.ended.taken_at,
+            from: manifest.ended.from.clone(),
+            until: manifest.ended.until.clone(),
             bytes: manifest.bytes,
             stored_bytes: manifest.stored_bytes,
-            content: blake3::hash(&text).to_hex().to_string(),
-        })
+            content,
+        }
     }
 
     /// True when no part was known by this id.
     fn insert(&self, db: &rusqlite::Connection) -> rusqlite::Result<bool> {
+        let header = &self.header;
         let (from, until) = (self.from.as_ref(), self.until.as_ref());
         let sql = "INSERT INTO part VALUES
              (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
              ON CONFLICT DO NOTHING";
         let added = db.prepare_cached(sql)?.execute(params![
-            self.part,
-            self.component,
-            self.service,
-            self.engine,
-            self.job,
-            self.run,
-            self.method,
-            self.identity,
-            self.taken_at,
+            header.part,
+            header.component,
+            header.service,
+            word(&header.engine)?,
+            header.job,
+            header.run,
+            word(&header.method)?,
+            header.identity,
+            self.taken_at.to_string(),
             from.map(|position| &position.incarnation),
             from.map(|position| signed(position.value)),
             until.map(|position| &position.incarnation),
             until.map(|position| signed(position.value)),
-            self.base,
+            header.base,
             signed(self.bytes),
             signed(self.stored_bytes),
-            self.content,
+            self.content.to_hex().as_str(),
         ])?;
         Ok(added > 0)
     }
@@ -260,8 +246,8 @@ impl PartRecord {
     /// Whether the part that is known by this id says the same.
     fn is_known(&self, db: &rusqlite::Connection) -> rusqlite::Result<bool> {
         let mut look = db.prepare_cached("SELECT content FROM part WHERE part = ?1")?;
-        let known: String = look.query_row([&self.part], |row| row.get(0))?;
-        Ok(known == self.content)
+        let known: String = look.query_row([&self.header.part], |row| row.get(0))?;
+        Ok(known == self.content.to_hex().as_str())
     }
 }
 

@@ -2,7 +2,7 @@
 //! keys at hand and by rewrapped secrets on the device. Must not know what objects mean.
 
 use super::keys::{Seal, rewrap};
-use super::sealed::{self, Kind, Opened};
+use super::sealed::{Kind, Opened, Whole};
 use super::{Device, DeviceError};
 
 /// Opens an object and checks all of it; gives its seal when it has one.
@@ -20,11 +20,11 @@ pub(crate) fn open(
         object: object.to_owned(),
         detail,
     };
-    let envelope = sealed::envelope(kind, bytes).map_err(damaged)?;
-    let seal = match envelope {
+    let whole = Whole::of(kind, bytes).map_err(damaged)?;
+    let seal = match whole.envelope() {
         Some(envelope) => Some(rewrap::open(device, object, envelope)?),
         None => None,
     };
-    let opened = sealed::open_with(kind, bytes, seal.as_ref()).map_err(damaged)?;
+    let opened = whole.open(seal.as_ref()).map_err(damaged)?;
     Ok((opened, seal))
 }

@@ -45,7 +45,7 @@ use std::cell::RefCell;
 use std::io::Read;
 
 use blake3::Hash;
-use zstd::zstd_safe::{self, DCtx, ResetDirective};
+use zstd::zstd_safe::{self, DCtx};
 
 use super::frame::{self, codec_number};
 use super::keys::Seal;
@@ -78,7 +78,7 @@ const ZSTD: u8 = 2;
 /// Bytes of a usual segment of log.
 const USUAL: usize = 16 << 20;
 
-/// Stored bytes of a body that is inflated in little memory.
+/// Bytes of a body that is inflated at once.
 const SMALL: usize = 64 << 10;
 
 /// Bytes of a body that a second thread hashes while the first compresses.
@@ -349,33 +349,53 @@ pub fn open(kind: Kind, bytes: &[u8]) -> Result<Opened, String> {
 /// # Errors
 /// How the damage shows; an encrypted object without its seal is refused.
 pub fn open_with(kind: Kind, bytes: &[u8], seal: Option<&Seal>) -> Result<Opened, String> {
-    let places = Places::of(kind, bytes)?;
-    let stored = &bytes[places.stored..bytes.len() - TRAILER];
-    let body = match (places.sealed, seal) {
-        (false, _) => inflate(bytes[10], stored, places.plain)?,
-        (true, Some(seal)) => inflate(bytes[10], &decrypt(bytes, &places, seal)?, places.plain)?,
-        (true, None) => return Err("it is encrypted, and no key is given".into()),
-    };
-    let hash = (!places.sealed).then(|| blake3::hash(&body));
-    if hash.is_some_and(|hash| hash.as_bytes() != &bytes[32..64]) {
-        return Err("its body does not have its hash".into());
-    }
-    Ok(Opened {
-        header: bytes[PREFIX..places.envelope].to_vec(),
-        body,
-        hash,
-    })
+    Whole::of(kind, bytes)?.open(seal)
 }
 
-/// The envelope of an encrypted object; none when it is not encrypted.
-///
-/// # Errors
-/// How the damage shows.
-pub fn envelope(kind: Kind, bytes: &[u8]) -> Result<Option<&[u8]>, String> {
-    let places = Places::of(kind, bytes)?;
-    Ok(places
-        .sealed
-        .then(|| &bytes[places.envelope..places.stored]))
+/// An object whose bytes are all there and have the hash of its trailer.
+pub(crate) struct Whole<'a> {
+    bytes: &'a [u8],
+    places: Places,
+}
+
+impl<'a> Whole<'a> {
+    /// Checks an object.
+    ///
+    /// # Errors
+    /// How the damage shows.
+    pub(crate) fn of(kind: Kind, bytes: &'a [u8]) -> Result<Self, String> {
+        let places = Places::of(kind, bytes)?;
+        Ok(Self { bytes, places })
+    }
+
+    /// The envelope; none when it is not encrypted.
+    pub(crate) fn envelope(&self) -> Option<&'a [u8]> {
+        let envelope = self.places.envelope..self.places.stored;
+        self.places.sealed.then(|| &self.bytes[envelope])
+    }
+
+    /// Header and body.
+    ///
+    /// # Errors
+    /// How the damage shows; an encrypted object without its seal is refused.
+    pub(crate) fn open(&self, seal: Option<&Seal>) -> Result<Opened, String> {
+        let (bytes, places) = (self.bytes, &self.places);
+        let stored = &bytes[places.stored..bytes.len() - TRAILER];
+        let body = match (places.sealed, seal) {
+            (false, _) => inflate(bytes[10], stored, places.plain)?,
+            (true, Some(seal)) => inflate(bytes[10], &decrypt(bytes, places, seal)?, places.plain)?,
+            (true, None) => return Err("it is encrypted, and no key is given".into()),
+        };
+        let hash = (!places.sealed).then(|| blake3::hash(&body));
+        if hash.is_some_and(|hash| hash.as_bytes() != &bytes[32..64]) {
+            return Err("its body does not have its hash".into());
+        }
+        Ok(Opened {
+            header: bytes[PREFIX..places.envelope].to_vec(),
+            body,
+            hash,
+        })
+    }
 }
 
 /// Lengths of header and envelope of an encrypted object, by its first [`PREFIX`] bytes; none when
@@ -518,21 +538,16 @@ fn inflate(codec: u8, stored: &[u8], plain: u64) -> Result<Vec<u8>, String> {
 /// Grows with what really comes out, and begins with no more than a usual piece of log, whatever a
 /// length field says.
 fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
-    let begin = usize::try_from(plain).unwrap_or(usize::MAX).min(USUAL) + 1;
-    let mut body = Vec::with_capacity(begin);
-    if stored.len() > SMALL {
+    let length = usize::try_from(plain).unwrap_or(usize::MAX);
+    let mut body = Vec::with_capacity(length.min(USUAL) + 1);
+    if length > SMALL {
         decoder(stored)?.take(plain + 1).read_to_end(&mut body)?;
         return Ok(body);
     }
-    INFLATER.with_borrow_mut(|inflater| {
-        let all = ResetDirective::SessionAndParameters;
-        let failed = |code| std::io::Error::other(zstd_safe::get_error_name(code));
-        inflater.reset(all).map_err(failed)?;
-        let mut decoder = zstd::stream::read::Decoder::with_context(stored, inflater);
-        decoder.window_log_max(WINDOW_LOG)?;
-        decoder.take(plain + 1).read_to_end(&mut body)?;
-        Ok(body)
-    })
+    // what does not fit is an error
+    let inflated = INFLATER.with_borrow_mut(|inflater| inflater.decompress(&mut body, stored));
+    let failed = |code| std::io::Error::other(zstd_safe::get_error_name(code));
+    inflated.map(|_| body).map_err(failed)
 }
 
 thread_local! {
@@ -568,6 +583,22 @@ mod tests {
         }
         let empty = seal(Kind::Manifest, b"{}", b"", Codec::Zstd(3)).unwrap();
         assert_eq!(open(Kind::Manifest, &empty).unwrap().body, b"");
+    }
+
+    #[test]
+    fn a_body_that_is_not_as_long_as_it_says_is_refused() {
+        for length in [300, SMALL, SMALL + 1, 3 * SMALL] {
+            for codec in [Codec::None, Codec::Lz4, Codec::Zstd(3)] {
+                let whole = seal(Kind::Log, b"{}", &vec![5; length], codec).unwrap();
+                open(Kind::Log, &whole).unwrap();
+                for other in [0, 1, length - 1, length + 1, 2 * length, 1 << 29, 1 << 50] {
+                    let mut bytes = whole[..whole.len() - TRAILER].to_vec();
+                    bytes[16..24].copy_from_slice(&(other as u64).to_le_bytes());
+                    end(&mut bytes);
+                    assert!(open(Kind::Log, &bytes).is_err(), "{length} as {other}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -100,10 +100,21 @@ pub fn load(device: &dyn Device, part: &str) -> Result<Manifest, DeviceError> {
 /// # Errors
 /// As [`load`].
 pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, DeviceError> {
+    read_opened(device, object).map(|(manifest, _)| manifest)
+}
+
+/// As [`read`], with the object that says it.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn read_opened(
+    device: &dyn Device,
+    object: &str,
+) -> Result<(Manifest, Opened), DeviceError> {
     let bytes = device.get_short(object, sealed::LONGEST)?;
-    let manifest = open(device, object, &bytes)?;
+    let (manifest, opened) = open(device, object, &bytes)?;
     if name::manifest(&manifest.header.part) == name::plain(object) {
-        Ok(manifest)
+        Ok((manifest, opened))
     } else {
         let detail = format!("it belongs to part {}", manifest.header.part);
         Err(unusable(device, object, detail))
@@ -121,7 +132,7 @@ pub(crate) fn seal(manifest: &Manifest) -> Result<Vec<u8>, String> {
         keys: manifest.keys.clone(),
     };
     let header = serde_json::to_vec(&header).map_err(|cause| cause.to_string())?;
-    let body = serde_json::to_vec(manifest).map_err(|cause| cause.to_string())?;
+    let body = body(manifest)?;
     sealed::seal_with(
         Kind::Manifest,
         &header,
@@ -131,11 +142,22 @@ pub(crate) fn seal(manifest: &Manifest) -> Result<Vec<u8>, String> {
     )
 }
 
+/// The body of a manifest's object: its text.
+pub(crate) fn body(manifest: &Manifest) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(manifest).map_err(|cause| cause.to_string())
+}
+
 /// Reads a manifest's object and checks that all that it refers to makes sense.
-fn open(device: &dyn Device, object: &str, bytes: &[u8]) -> Result<Manifest, DeviceError> {
+fn open(
+    device: &dyn Device,
+    object: &str,
+    bytes: &[u8],
+) -> Result<(Manifest, Opened), DeviceError> {
     let (opened, seal) = opened::open(device, object, Kind::Manifest, bytes)?;
-    let manifest = understand(&opened, seal);
-    manifest.map_err(|detail| unusable(device, object, detail))
+    match understand(&opened, seal) {
+        Ok(manifest) => Ok((manifest, opened)),
+        Err(detail) => Err(unusable(device, object, detail)),
+    }
 }
 
 fn understand(opened: &Opened, seal: Option<Seal>) -> Result<Manifest, String> {

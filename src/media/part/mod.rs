@@ -30,7 +30,7 @@ mod trailing;
 mod verify;
 mod window;
 
-pub(crate) use commit::read;
+pub(crate) use commit::{body, read, read_opened};
 pub use commit::{commit, load, manifest};
 pub use copy::copy;
 pub use need::{Windows, windows};
