@@ -2,6 +2,9 @@
 //! stands still until the test ends; what is asserted is that it is given up, not when.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use planc::run::{Context, RunEnvironment, Verdict, execute};
 
 use super::lost::{backups, run_with};
 use super::make::graph;
+use super::site::{NOW, Site};
 use crate::media::slow::Gated;
 
 fn impatient() -> Patience {
@@ -114,4 +118,72 @@ fn log_goes_on_to_the_other_devices_when_one_gives_no_answer() {
     assert_eq!(logs.len(), 1);
     assert_eq!(logs[0].devices, ["disk"]);
     hung.gate.open();
+}
+
+/// A file system whose server never answers, mounted over a folder.
+struct Still {
+    server: Child,
+    folder: PathBuf,
+}
+
+impl Still {
+    fn over(folder: &Path) -> Self {
+        let shell = "exec 3<>/dev/fuse && mount -i -t fuse \
+            -o fd=3,rootmode=40000,user_id=0,group_id=0 still \"$0\" && echo there && exec sleep 3600";
+        let server = Command::new("sh")
+            .args(["-c", shell])
+            .arg(folder)
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut server = server.expect("a shell");
+        let mut said = String::new();
+        let told = BufReader::new(server.stdout.take().expect("piped")).read_line(&mut said);
+        told.expect("an answer");
+        let folder = folder.to_owned();
+        let still = Self { server, folder };
+        assert_eq!(said, "there\n", "only the superuser mounts");
+        still
+    }
+}
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        // without its server the file system answers everybody that it is gone
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
+    }
+}
+
+#[test]
+#[ignore = "waits for two minutes, and needs the superuser"]
+fn commands_give_up_a_file_system_that_never_answers() {
+    const LINES: [&str; 6] = [
+        "device init nas",
+        "device certify nas",
+        "device list",
+        "key check",
+        "key rewrap k --device nas",
+        "catalog rebuild --from nas",
+    ];
+    std::thread::scope(|scope| {
+        for line in LINES {
+            scope.spawn(move || {
+                let site = Site::new();
+                site.good("key new shop.key --public shop.pub");
+                let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
+                let key = "key k from file \"shop.key\" escrow at dub\n\nbackup nightly";
+                let plan = plan.replace("encrypt none", "encrypt with k");
+                let plan = plan.replace("backup nightly", key);
+                std::fs::write(site.path("shop.plan"), plan).expect("plan");
+                site.good(&format!("run --now {NOW}"));
+                let _still = Still::over(&site.path("devices/nas"));
+                let output = site.planc(line);
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&said);
+                assert!(!output.status.success(), "{line}: {said}");
+                assert!(said.contains("nas gives no answer"), "{line}: {said}");
+            });
+        }
+    });
 }

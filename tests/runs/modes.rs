@@ -40,7 +40,29 @@ fn copies_at_set_times_wait_for_them_and_come_from_a_stored_copy() {
     assert!(dry.contains("read once and written to disk"), "{dry}");
     site.good("run --now 2026-03-03T02:00:00Z");
     assert_eq!(holders(&site), ["disk"]);
+    std::fs::write(site.path("docs/a.txt"), "another text").expect("the source changes");
     let text = site.good("run --now 2026-03-03T04:00:00Z");
+    assert!(text.contains("copy stored docs/files/tree"), "{text}");
+    assert_eq!(holders(&site), ["disk", "nas"]);
+    site.good("restore docs --to papers --from nas --yes");
+    assert!(!site.path("papers/a.txt").exists(), "as it was stored");
+    assert!(site.path("papers/sub/b.txt").exists());
+}
+
+#[test]
+fn copies_in_real_time_are_of_one_read_and_missed_ones_come_with_the_next_run() {
+    let site = site("copy to nas stream");
+    let dry = site.good(&format!("run papers --dry-run --now {NOW}"));
+    let once = "read once and written to 2 devices at the same time";
+    assert!(dry.contains(once) && !dry.contains("copy-stored"), "{dry}");
+    site.good(&format!("run --now {NOW}"));
+    assert_eq!(holders(&site), ["disk", "nas"]);
+    let (nas, away) = (site.path("devices/nas"), site.path("devices/away"));
+    std::fs::rename(&nas, &away).expect("unplugged");
+    site.good("run papers --now 2026-03-03T02:00:00Z");
+    assert_eq!(holders(&site), ["disk"]);
+    std::fs::rename(&away, &nas).expect("plugged in");
+    let text = site.good("run --now 2026-03-03T02:10:00Z");
     assert!(text.contains("copy stored docs/files/tree"), "{text}");
     assert_eq!(holders(&site), ["disk", "nas"]);
 }

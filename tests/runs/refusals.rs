@@ -364,12 +364,7 @@ fn a_device_that_cannot_be_written_is_named_and_gone_around() {
         let path = site.path(&format!("devices/nas{folder}"));
         fs::set_permissions(path, Permissions::from_mode(0o555)).expect("mode");
     }
-    // the superuser may write everywhere; without that right it is a user like any other
-    let mut line = site.command(NIGHTLY);
-    if rustix::process::geteuid().is_root() {
-        line = site.wrapped(&["setpriv", "--bounding-set=-dac_override"], NIGHTLY);
-    }
-    let output = line.output().expect("planc starts");
+    let output = site.as_a_user(NIGHTLY).output().expect("planc starts");
     for folder in ["", "/tmp"] {
         let path = site.path(&format!("devices/nas{folder}"));
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("mode");

@@ -1,5 +1,7 @@
 //! Damage: found by reading back, told in three verdicts, repaired by adding, never by editing.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::site::{NOW, Site, rows};
@@ -127,21 +129,86 @@ fn a_run_repairs_what_was_found_and_gives_up_in_time() {
     site.good("verify --now 2026-03-02T11:20:00Z");
     spoil(&files(&site, "nas", "packs"));
     site.ends("verify --now 2026-03-02T11:30:00Z", 1);
-    // three repairs that were not found intact afterwards
-    let catalog = site.path("state/shop@test/catalog.sqlite");
-    let catalog = rusqlite::Connection::open(catalog).expect("catalog");
-    let sql = "INSERT INTO tried SELECT object, device, 3 FROM verified WHERE NOT intact";
-    let tried = catalog.execute(sql, []).expect("statement");
-    assert!(tried >= 2, "{tried}");
-    drop(catalog);
     let spoilt = packs();
-    site.good("run --now 2026-03-02T11:40:00Z");
-    assert_eq!(packs(), spoilt, "a run does not try for ever");
+    let mut tries = 0;
+    lock(&site, 0o555);
+    let due = |tries| {
+        let line = format!("run --dry-run --now 2026-03-02T12:{tries:02}:00Z");
+        site.good(&line).contains("a good one is added beside it")
+    };
+    while due(tries) {
+        tries += 1;
+        assert!(tries < 20, "a run does not try for ever");
+        let line = format!("run --now 2026-03-02T12:{tries:02}:00Z");
+        site.as_a_user(&line).output().expect("planc starts");
+        assert_eq!(packs(), spoilt, "nothing can be added");
+    }
+    assert!(tries >= 3, "{tries}");
+    lock(&site, 0o755);
+    site.good("run --now 2026-03-02T13:00:00Z");
+    assert_eq!(packs(), spoilt, "people must look");
     let text = site.ends("status", 1);
     assert!(text.contains("repaired in vain 3 times"), "{text}");
-    site.good("repair --now 2026-03-02T11:50:00Z");
+    site.good("repair --now 2026-03-02T13:10:00Z");
     assert!(packs() > spoilt, "somebody asked");
     site.good("status");
+}
+
+/// Lets nothing be added beside the packs of a device, or lets it again.
+fn lock(site: &Site, mode: u32) {
+    for folder in std::fs::read_dir(site.path("devices/nas/packs")).expect("list") {
+        let path = folder.expect("entry").path();
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("mode");
+    }
+}
+
+#[test]
+fn damage_is_never_copied_and_good_copies_are_never_touched() {
+    let site = Site::new();
+    site.good("run nightly --now 2026-03-02T09:00:00Z");
+    let (nas, away) = (site.path("devices/nas"), site.path("devices/away"));
+    std::fs::rename(&nas, &away).expect("unplugged");
+    site.good(&format!("run papers --now {NOW}"));
+    std::fs::rename(&away, &nas).expect("plugged in");
+    let good: Vec<(PathBuf, Vec<u8>)> = (files(&site, "disk", "packs").into_iter())
+        .map(|path| (path.clone(), std::fs::read(path).expect("read")))
+        .collect();
+    // nobody has read them back since
+    spoil(&files(&site, "disk", "packs"));
+    let text = site.ends(&format!("run --now {LATER}"), 1);
+    assert!(
+        text.contains("device disk") && text.contains("is damaged"),
+        "{text}"
+    );
+    let held = site.good("list --device nas");
+    assert!(!held.contains("docs/files/tree"), "{held}");
+    for (path, bytes) in &good {
+        std::fs::write(path, bytes).expect("as they were");
+    }
+    site.good("run --now 2026-03-02T11:10:00Z");
+    site.good("verify --now 2026-03-02T11:20:00Z");
+    let objects = |device| {
+        let folders = ["packs", "parts"].into_iter();
+        let paths = folders.flat_map(|folder| files(&site, device, folder));
+        let read = |path: PathBuf| (path.clone(), std::fs::read(path).expect("read"));
+        paths.map(read).collect::<Vec<_>>()
+    };
+    let whole = objects("nas");
+    spoil(&files(&site, "disk", "packs"));
+    let spoilt = objects("disk");
+    site.good("run --now 2026-03-02T11:30:00Z");
+    assert_eq!(objects("nas"), whole, "before anybody knows of the damage");
+    site.ends("verify --now 2026-03-02T11:40:00Z", 1);
+    site.good("run --now 2026-03-02T11:50:00Z");
+    let mended = objects("disk");
+    assert!(mended.len() > spoilt.len(), "good ones were added");
+    assert!(spoilt.iter().all(|one| mended.contains(one)));
+    for one in &whole {
+        assert!(objects("nas").contains(one), "{}", one.0.display());
+    }
+    site.good("restore docs --to papers --from disk --yes");
+    let text = std::fs::read(site.path("papers/a.txt")).expect("file");
+    assert_eq!(text, vec![b'a'; 3_000]);
 }
 
 #[test]

@@ -3,11 +3,16 @@
 
 use std::path::Path;
 
+use super::proxy::{self, Spoil};
 use super::server::{ID, SECRET, Server};
 use crate::runs::site::{NOW, Site, rows};
 
-/// The site's plan with one more copy in a bucket, everything sealed with `k`.
 fn site(server: &Server) -> Site {
+    site_at(server.port)
+}
+
+/// The site's plan with one more copy in a bucket, everything sealed with `k`.
+fn site_at(port: u16) -> Site {
     let site = Site::new();
     site.good("key new shop.key --public shop.pub");
     let plan = std::fs::read_to_string(site.path("shop.plan")).unwrap();
@@ -20,7 +25,6 @@ fn site(server: &Server) -> Site {
         );
     std::fs::write(site.path("shop.plan"), plan).unwrap();
     let inventory = std::fs::read_to_string(site.path("inventory.yaml")).unwrap();
-    let port = server.port;
     let bucket = format!(
         "  bucket: {{site: dub, s3: {{endpoint: 'http://127.0.0.1:{port}', bucket: one, prefix: p, \
          access_key: {ID}, secret_key: {{env: BUCKET_SECRET}}}}}}\nstate:"
@@ -173,4 +177,23 @@ fn a_bucket_is_certified_and_the_facts_say_so() {
     let probes = server.folder.path().join("one/p/probe");
     let files = walkdir::WalkDir::new(probes).into_iter().flatten();
     assert_eq!(files.filter(|entry| entry.file_type().is_file()).count(), 0);
+}
+
+#[test]
+fn a_store_without_conditional_put_is_told_and_takes_one_writer() {
+    let server = Server::start();
+    let site = site_at(proxy::start(server.port, Spoil::NoConditionalPut));
+    let inventory = std::fs::read_to_string(site.path("inventory.yaml")).unwrap();
+    let inventory = format!("{inventory}\nfacts: facts.yaml\n");
+    std::fs::write(site.path("inventory.yaml"), inventory).unwrap();
+    good(&site, "device init bucket");
+    // writers at the same moment may each be lucky: it has failed then, or is unknown
+    let mut certify = site.command("device certify bucket");
+    let output = certify.env("BUCKET_SECRET", SECRET).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told = said.lines().find(|line| line.contains("put-if-absent"));
+    assert!(told.unwrap().contains("one host"), "{said}");
+    assert!(!said.contains("proved  put-if-absent"), "{said}");
+    good(&site, &format!("run --now {NOW}"));
+    good(&site, "verify");
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use planc::engine::{Engine, EngineError, EntryKind};
+use planc::engine::{Engine, EngineError, Entry, EntryKind};
 use planc::facts::inventory::Setting;
 use planc::media::certify::{Verdict, certify};
 use planc::media::keyed::KeyedDevice;
-use planc::media::manifest::Manifest;
+use planc::media::manifest::{Manifest, ManifestEntry};
 use planc::media::memory::MemoryDevice;
 use planc::media::volumes::{FileLibrary, Limits, SetSpec, VolumeDevice};
 use planc::media::{Device, DeviceError, part};
@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
             let store = at(proxy::start(server.port, Spoil::WrongDate));
             refused(writable(&store, server.folder.path()))
         },
-        says: &["clock", "300 s are allowed"],
+        says: &["device bucket", "clock", "300 s are allowed"],
         next: "time server",
     },
     Case {
@@ -133,6 +133,30 @@ const CASES: &[Case] = &[
         },
         says: &["open the folder of", "way/canary"],
         next: "look at the path",
+    },
+    Case {
+        name: "a manifest with a path that begins at the root",
+        give: || hostile(|manifest| manifest.entries[1].entry.path = "/tmp/canary".into()),
+        says: &["restore an entry"],
+        next: "remove the cause",
+    },
+    Case {
+        name: "a manifest with a path that hides its separators",
+        give: || hostile(|manifest| manifest.entries[1].entry.path = "..%2fcanary".into()),
+        says: &["restore an entry"],
+        next: "remove the cause",
+    },
+    Case {
+        name: "a manifest with a hard link that leads out",
+        give: || hostile(|manifest| manifest.entries.push(hard_link("../canary"))),
+        says: &["restore the link way", "no file of this part"],
+        next: "remove the cause",
+    },
+    Case {
+        name: "a manifest with a hard link to a file of the host",
+        give: || hostile(|manifest| manifest.entries.push(hard_link("/etc/passwd"))),
+        says: &["restore the link way", "no file of this part"],
+        next: "remove the cause",
     },
     Case {
         name: "a manifest with a length that cannot be",
@@ -214,6 +238,23 @@ fn full_volume() -> Told {
     told
 }
 
+fn hard_link(target: &str) -> ManifestEntry {
+    let target = target.to_owned();
+    ManifestEntry {
+        entry: Entry {
+            path: "way".into(),
+            kind: EntryKind::Hardlink { target },
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: (0, 0),
+        },
+        length: 0,
+        hash: String::new(),
+        extents: Vec::new(),
+    }
+}
+
 /// Restores a part whose manifest somebody made; nothing outside the target is written.
 fn hostile(spoil: impl Fn(&mut Manifest)) -> Told {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
@@ -233,6 +274,7 @@ fn hostile(spoil: impl Fn(&mut Manifest)) -> Told {
     let engine: Box<dyn Engine> = planc::engine::open(&spec).unwrap();
     let mut session = engine.restore(&staging).unwrap();
     let restored = part::restore("h", &[device], session.as_mut(), &always);
+    let restored = restored.and_then(|_| session.check());
     let canary = std::fs::read(folder.path().join("canary")).unwrap();
     assert_eq!(canary, b"alive");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
