@@ -11,7 +11,7 @@ use crate::cli::exit::CliError;
 /// One plan in one environment.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PlanArgs {
-    /// The plan; needed when there is more than one `*.plan` below the current folder.
+    /// The plan; needed unless one `*.plan` lies in the current folder, or only one below it.
     #[arg(long, short = 'p', value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// The environment; needed when the plan has more than one.

@@ -338,13 +338,18 @@ fn inventory_of(plan: &ResolvedPlan, sources: &SourceMap) -> Option<PathBuf> {
 /// # Errors
 /// When a folder cannot be listed.
 pub fn plans_below(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    plans_within(folder, usize::MAX)
+}
+
+/// As [`plans_below`], so many folders deep and no deeper.
+fn plans_within(folder: &Path, deepest: usize) -> Result<Vec<PathBuf>, CliError> {
     let skipped = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        entry.depth() > 0
-            && entry.file_type().is_dir()
-            && (name.starts_with('.') || name == "target" || is_device(entry.path()))
+        let ours = || name.starts_with('.') || name == "target" || is_device(entry.path());
+        entry.depth() > 0 && entry.file_type().is_dir() && (entry.depth() == deepest || ours())
     };
-    let walk = walkdir::WalkDir::new(folder).sort_by_file_name();
+    let walk = walkdir::WalkDir::new(folder).max_depth(deepest);
+    let walk = walk.sort_by_file_name();
     let mut plans = Vec::new();
     for entry in walk.into_iter().filter_entry(|entry| !skipped(entry)) {
         let entry = match entry {
@@ -374,9 +379,14 @@ fn is_gone(error: &walkdir::Error) -> bool {
     cause == Some(std::io::ErrorKind::NotFound) && error.depth() > 0
 }
 
-/// The only plan below the current folder.
+/// The only plan in the current folder, or else below it: where one stands beside what it is about,
+/// nothing below is looked at, which may be large or a device that gives no answer.
 pub(crate) fn only_plan() -> Result<PathBuf, CliError> {
-    let mut plans = plans_below(Path::new("."))?;
+    let here = Path::new(".");
+    let mut plans = plans_within(here, 1)?;
+    if plans.len() != 1 {
+        plans = plans_below(here)?;
+    }
     match (plans.pop(), plans.len()) {
         (Some(plan), 0) => Ok(plan),
         (None, _) => Err(CliError::refused("no *.plan file below the current folder")

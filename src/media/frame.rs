@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_frame_never_gives_more_than_its_header_says() {
         for codec in [Codec::Lz4, Codec::Zstd(3)] {
-            let mut stored = encode(codec, &[7; 500_000]);
+            let mut stored = encode(codec, &vec![7; 500_000]);
             stored[4..8].copy_from_slice(&600_u32.to_le_bytes());
             let mut plain = Vec::new();
             let answer = FrameDecoder::new().unwrap().decode(&stored, &mut plain);

@@ -279,7 +279,7 @@ fn hostile(spoil: impl Fn(&mut Manifest)) -> Told {
     assert_eq!(canary, b"alive");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     match restored {
-        Ok(_) => panic!("it was restored"),
+        Ok(()) => panic!("it was restored"),
         Err(error) => error.into(),
     }
 }
