@@ -141,7 +141,7 @@ fn a_host_with_the_public_half_only_backs_up_and_cannot_read() {
     let kept: Vec<&str> = kept.collect();
     std::fs::write(site.path("shop.plan"), kept.join("\n")).unwrap();
     good(&site, &format!("run --now {NOW}"));
-    let said = site.ends("restore shop --to back.db --yes", 1);
+    let said = site.ends("restore shop --to back.db --yes", 2);
     assert!(said.contains("public half of `k`"), "{said}");
     std::fs::rename(site.path("away"), site.path("shop.key")).unwrap();
     good(&site, "restore shop --to back.db --yes");
