@@ -1,6 +1,7 @@
 //! `planc log stream`: the log is received on a slot, stored segment by segment, and nothing is
 //! lost when the server or a device is away for a while.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -167,4 +168,92 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
         objects(site).len(),
         "{told}"
     );
+}
+
+/// Everything that lies in the site's folder, by name and length.
+fn seen(site: &Path) -> BTreeSet<(PathBuf, u64)> {
+    let all = walkdir::WalkDir::new(site).into_iter().flatten();
+    let files = all.filter(|entry| entry.file_type().is_file());
+    files
+        .map(|entry| {
+            let length = entry.metadata().map_or(0, |about| about.len());
+            (entry.into_path(), length)
+        })
+        .collect()
+}
+
+/// Lets two segments be streamed, and kills the stream when what lies there has changed so many
+/// times; false when all was stored before.
+fn stream_killed(cluster: &Cluster, site: &Path, changes: usize) -> bool {
+    let wanted = objects(site).len() + 2;
+    for _ in 0..2 {
+        cluster.sql("drop table if exists t; create table t as select generate_series(1, 1000); select pg_switch_wal()");
+    }
+    let stream = Streaming::start(site);
+    let (mut last, mut changed) = (seen(site), 0);
+    let began = Instant::now();
+    while changed < changes && objects(site).len() < wanted {
+        let now = seen(site);
+        changed += usize::from(now != last);
+        last = now;
+        assert!(
+            began.elapsed() < Duration::from_mins(5),
+            "nothing is streamed"
+        );
+    }
+    stream.kill();
+    changed >= changes
+}
+
+/// Kills a stream at each of these changes; then all of the log is there, whoever wrote it.
+fn sweep(version: u32, changes: impl Iterator<Item = usize>) -> usize {
+    let cluster = Cluster::create(version);
+    cluster.start();
+    let site = site(&cluster);
+    let site = site.path();
+    let hits = changes.filter(|changes| stream_killed(&cluster, site, *changes));
+    let killed = hits.count();
+    let stream = Streaming::start(site);
+    let last = cluster.ask("pg_walfile_name(pg_switch_wal())");
+    let found = || {
+        let told = log_status(site);
+        let stretches = &told["archives"][0]["timelines"][0]["stretches"];
+        stretches[0].clone()
+    };
+    until(site, "the last segment is stored", || {
+        found()["last"] == *last
+    });
+    // one stretch without a gap, and nothing beside it
+    let stretch = found();
+    assert_eq!(stretch["state"], "found");
+    assert_eq!(stretch["segments"], objects(site).len(), "{stretch}");
+    assert_eq!(stream.end(), 0);
+    assert_eq!(receivers(site), 0, "none is left");
+    killed
+}
+
+/// Receivers that work below a folder.
+fn receivers(site: &Path) -> usize {
+    let site = site.display().to_string();
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let receiving = processes.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains("pg_receivewal") && line.contains(&site)
+    });
+    receiving.count()
+}
+
+#[test]
+fn a_stream_that_is_killed_goes_on() {
+    assert!(sweep(15, (1..12).step_by(3)) >= 1, "no kill hit the stream");
+}
+
+#[test]
+#[ignore = "takes a minute: every change of what lies there"]
+fn a_stream_that_is_killed_anywhere_goes_on() {
+    for version in [15, 16, 18] {
+        let killed = sweep(version, 1..20);
+        assert!(killed >= 3, "only {killed} of 19 hit the stream");
+    }
 }

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,9 +24,12 @@ use super::{PostgresSpec, instance, lag};
 use crate::engine::{EngineError, Retry};
 use crate::media::keys::withhold;
 
+const PROGRAM: &str = "pg_receivewal";
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long is waited after the receiver ended by itself.
 const REST: Duration = Duration::from_secs(2);
+/// How long is waited for a receiver that was left behind to end.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a receiver needs.
 pub struct ReceiveRequest {
@@ -67,6 +71,8 @@ pub fn receive(
     made.map_err(EngineError::io("create", &request.folder))?;
     let private = fs::set_permissions(&request.folder, fs::Permissions::from_mode(0o700));
     private.map_err(EngineError::io("change", &request.folder))?;
+    let _alone = alone(&request.folder)?;
+    end_left_behind(&request.folder);
     let mut lag = Lag::default();
     while !ended() {
         match Receiver::start(request) {
@@ -83,6 +89,52 @@ pub fn receive(
     }
     lag.restarts = lag.restarts.saturating_sub(1);
     Ok(lag)
+}
+
+/// Holds the folder of a stream: two of them would end each other's receivers.
+fn alone(folder: &Path) -> Result<fs::File, EngineError> {
+    let path = folder.join("lock");
+    let file = fs::File::create(&path).map_err(EngineError::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(EngineError::refused(
+            format!("stream into {}", folder.display()),
+            "another `planc log stream` works there; name another slot and folder for a second one",
+        )),
+        Err(fs::TryLockError::Error(error)) => Err(EngineError::io("lock", &path)(error)),
+    }
+}
+
+/// Ends the receiver of a stream that was killed: it lives on and holds the slot. One that does not
+/// end keeps the slot, which is told as trouble.
+fn end_left_behind(folder: &Path) {
+    let since = Instant::now();
+    loop {
+        let left = receivers(folder);
+        if left.is_empty() || since.elapsed() > PATIENCE {
+            return;
+        }
+        for pid in left {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Processes that receive into a folder.
+fn receivers(folder: &Path) -> Vec<rustix::process::Pid> {
+    let folder = folder.as_os_str().as_bytes();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let found = processes.filter_map(|process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(process.path().join("cmdline")).ok()?;
+        let mut words = line.split(|byte| *byte == 0);
+        let is_receiver = words.next()?.ends_with(PROGRAM.as_bytes());
+        let mut words = words.skip_while(|word| *word != b"--directory");
+        let into = words.nth(1).filter(|_| is_receiver)?;
+        (into == folder).then(|| rustix::process::Pid::from_raw(pid))?
+    });
+    found.collect()
 }
 
 /// A running `pg_receivewal` with a session that measures it.
@@ -111,7 +163,7 @@ impl Receiver {
         let facts = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
         make_slot(&mut client, request)?;
         let programs = instance::programs(spec.programs.as_deref(), facts.version.major)?;
-        let program = programs.join("pg_receivewal");
+        let program = programs.join(PROGRAM);
         let secret = passfile(request)?;
         let mut command = Command::new(&program);
         withhold(&mut command)
@@ -164,7 +216,7 @@ impl Receiver {
             if self
                 .child
                 .try_wait()
-                .map_err(EngineError::io("watch", "pg_receivewal"))?
+                .map_err(EngineError::io("watch", PROGRAM))?
                 .is_some()
             {
                 lag.trouble = Some(last_words(&request.folder));
