@@ -6,6 +6,7 @@ use planc::catalog::{Catalog, Owner};
 use planc::media::keyed::KeyedDevice;
 use planc::media::memory::MemoryDevice;
 use planc::media::part::Replaced;
+use planc::media::sealed::{self, Kind};
 use planc::media::{Device, DeviceError, log, name, part};
 
 use super::fixture::{
@@ -414,6 +415,22 @@ fn frames_in_the_place_of_others_are_replaced_from_a_good_copy() {
     assert_eq!(found, contents(&files));
     assert!(replaced.iter().all(|one| one.device == "bad" && one.sure));
     assert!(part::verify("p", holders[0].as_ref(), &always).is_err());
+}
+
+/// All of it has the hash of its trailer; only the length that stands there is another one.
+#[test]
+fn an_object_that_says_another_length_is_refused() {
+    let holders = memory(&["one"]);
+    store(&small(), &holders, "p");
+    let mut bytes = holders[0].get(&name::manifest("p"), None).unwrap();
+    let at = bytes.len() - sealed::TRAILER;
+    sealed::open(Kind::Manifest, &bytes).unwrap();
+    let longer = bytes.len() as u64 + 1;
+    bytes[at..at + 8].copy_from_slice(&longer.to_le_bytes());
+    let hash = blake3::hash(&bytes[..at + 8]);
+    bytes[at + 8..at + 40].copy_from_slice(hash.as_bytes());
+    let refused = sealed::open(Kind::Manifest, &bytes).unwrap_err();
+    assert!(refused.contains("its trailer"), "{refused}");
 }
 
 #[test]

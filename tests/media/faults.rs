@@ -110,6 +110,18 @@ fn a_full_device_says_that_it_is_full() {
 }
 
 #[test]
+fn a_manifest_that_reads_back_wrong_is_no_commit() {
+    let devices = memory(&["a"]);
+    let written = write(&tree(), &devices, settings(2), ROLL).unwrap();
+    let manifest = part::manifest(&written, header("p"), ended());
+    let object = "parts/p".to_owned();
+    let liar = FaultDevice::new(Arc::clone(&devices[0]), Fault::Flip { object, bit: 900 });
+    let error = part::commit(&manifest, &liar).unwrap_err().to_string();
+    assert!(error.contains("reads back with other bytes"), "{error}");
+    part::commit(&manifest, devices[0].as_ref()).unwrap();
+}
+
+#[test]
 fn no_device_is_an_error() {
     assert!(write(&tree(), &[], settings(2), ROLL).is_err());
 }
