@@ -375,7 +375,7 @@ fn a_host_with_public_keys_only_goes_on_with_a_sealed_chain() {
     settle();
     run_of(&site, 2);
     let last = picture(&site.path("docs"));
-    let said = site.ends("restore docs --to closed --yes", 1);
+    let said = site.ends("restore docs --to closed --yes", 2);
     assert!(said.contains("public half of `k`"), "{said}");
     assert!(!site.path("closed").exists());
     // on another day, where the offline key is
