@@ -54,15 +54,20 @@ struct Streaming(Child);
 
 impl Streaming {
     fn start(site: &Path) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_planc"))
+        let told = std::fs::File::create(site.join("told")).expect("a file");
+        let child = Self::command(site).stderr(told).spawn();
+        Self(child.expect("planc starts"))
+    }
+
+    fn command(site: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_planc"));
+        command
             .args(["log", "stream", "shop", "--every", "1", "--slot", "mine"])
             .arg("--plan")
             .arg(site.join("shop.plan"))
             .current_dir(site)
-            .stdin(Stdio::null())
-            .stderr(std::fs::File::create(site.join("told")).expect("a file"))
-            .spawn();
-        Self(child.expect("planc starts"))
+            .stdin(Stdio::null());
+        command
     }
 
     fn kill(mut self) {
@@ -117,6 +122,13 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     let stream = Streaming::start(site);
     let active = "select count(*) from pg_replication_slots where slot_name = 'mine' and active";
     until(site, "the slot is used", || cluster.ask(active) == "1");
+    let second = Streaming::command(site).output().expect("planc starts");
+    let words = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        words.contains("another `planc log stream` works there"),
+        "{words}"
+    );
+    assert_eq!(second.status.code(), Some(1));
     let work =
         "create table t as select generate_series(1, 1000); drop table t; select pg_switch_wal()";
     for _ in 0..3 {
