@@ -4,7 +4,8 @@
 use crate::catalog::Catalog;
 use crate::cli::exit::CliError;
 use crate::cli::site::{Site, catalog_error, open_error};
-use crate::engine::postgres::find::{self, Wanted};
+use crate::engine::LogRange;
+use crate::engine::postgres::find::{self, Found, Wanted};
 use crate::facts::holdings::{Holdings, LogHistory, LogHolding, LogPoint, Position};
 use crate::media::log;
 use crate::resolve::plan::{EngineKind, ResolvedPlan};
@@ -62,19 +63,22 @@ impl Site {
         let logs = holdings.logs.iter().filter(|log| log.service == service);
         let mut logs: Vec<&LogHolding> = logs.collect();
         logs.sort_by_key(|log| std::cmp::Reverse((log.last_at, log.until.value)));
+        let mut next: Option<LogRange> = None;
         for holding in logs {
-            if let Some(found) = self.in_segment(holding, wanted)? {
-                return Ok(Some(found));
+            let range = self.range(holding)?;
+            let behind = next.filter(|next| next.from == range.until);
+            let behind = behind.as_ref().map(|next| next.payload.as_ref());
+            let found = find::in_segment(&range.payload, behind, wanted);
+            if let Some(found) = found.map_err(CliError::failed)? {
+                return Ok(Some(point(holding, wanted, &found)));
             }
+            next = Some(range);
         }
         Ok(None)
     }
 
-    fn in_segment(
-        &mut self,
-        holding: &LogHolding,
-        wanted: &Wanted,
-    ) -> Result<Option<LogPoint>, CliError> {
+    /// Reads a range from a device that is there.
+    fn range(&mut self, holding: &LogHolding) -> Result<LogRange, CliError> {
         let mut devices = Vec::new();
         let mut away = None;
         for name in &holding.devices {
@@ -89,19 +93,7 @@ impl Site {
             return Err(open_error(&error));
         }
         let (_, range, _) = log::get(&holding.log, &devices).map_err(CliError::failed)?;
-        let found = find::in_segment(&range.payload, wanted).map_err(CliError::failed)?;
-        Ok(found.map(|found| LogPoint {
-            service: holding.service.clone(),
-            name: match wanted {
-                Wanted::Transaction(xid) => xid.to_string(),
-                Wanted::RestorePoint(name) => format!("point:{name}"),
-            },
-            at: Position {
-                incarnation: range.from.incarnation.clone(),
-                value: found.ends.0,
-            },
-            time: found.at,
-        }))
+        Ok(range)
     }
 
     /// The position of a point of a PostgreSQL service as people name it: a transaction's number,
@@ -149,6 +141,22 @@ impl Site {
             self.points.extend(found);
         }
         Ok(())
+    }
+}
+
+/// What was found in a range, by the name that it was looked for.
+fn point(holding: &LogHolding, wanted: &Wanted, found: &Found) -> LogPoint {
+    LogPoint {
+        service: holding.service.clone(),
+        name: match wanted {
+            Wanted::Transaction(xid) => xid.to_string(),
+            Wanted::RestorePoint(name) => format!("point:{name}"),
+        },
+        at: Position {
+            incarnation: holding.from.incarnation.clone(),
+            value: found.ends.0,
+        },
+        time: found.at,
     }
 }
 

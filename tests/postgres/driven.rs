@@ -234,3 +234,41 @@ fn what_cannot_work_is_named_before_anything_is_changed() {
     refused("run nightly", "full_page_writes is off");
     assert_eq!(site.journal_records(), before);
 }
+
+/// Makes a restore point whose record begins in one segment of the log and ends in the next.
+fn point_over_the_edge(cluster: &Cluster) -> String {
+    const RECORD: u64 = 98;
+    let left = "1048576 - pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8 % 1048576";
+    for number in 0..100 {
+        loop {
+            let left: u64 = cluster.ask(left).parse().expect("a number");
+            if left < RECORD {
+                break;
+            }
+            let long = if left > 20_000 { 9_000 } else { 1 };
+            let fill = "select pg_logical_emit_message(false, '', repeat('x', {}))";
+            cluster.sql(&fill.replace("{}", &long.to_string()));
+        }
+        let name = format!("edge-{number}");
+        let before: u64 = cluster.ask(left).parse().expect("a number");
+        cluster.sql(&format!("select pg_create_restore_point('{name}')"));
+        let after: u64 = cluster.ask(left).parse().expect("a number");
+        // no whole header fits into fewer bytes
+        if before > 24 && before < RECORD && after > before {
+            return name;
+        }
+    }
+    panic!("no record crosses");
+}
+
+#[test]
+fn a_point_whose_record_crosses_into_the_next_segment_is_found() {
+    let site = Site::new(15);
+    site.good("run");
+    let name = point_over_the_edge(&site.cluster);
+    site.good("run wal");
+    let told = site.good(&format!(
+        "restore shop --to edge --at point:{name} --dry-run"
+    ));
+    assert!(told.contains("replay-log"), "{told}");
+}

@@ -1,5 +1,6 @@
 //! Owns finding a point in the log by the name people know it by: a transaction's number, or a
-//! named restore point. Pure; reads one segment at a time.
+//! named restore point. Pure; reads one segment at a time, and the next one for the record that
+//! crosses into it.
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use super::FormatError;
 use super::inspect;
 use super::lsn::Lsn;
 use super::records::{Ending, Record, Records, manager};
+use super::stream;
 
 /// A named restore point among the records of the log's own manager.
 const RESTORE_POINT: u8 = 0x70;
@@ -43,25 +45,37 @@ pub struct Found {
     pub at: Timestamp,
 }
 
-/// Looks through one segment; the last one of its name counts.
+/// Looks through the records that begin in one segment; the last one of its name counts. `next` is
+/// the segment behind it, when it is there: the last record may end in it.
 ///
 /// # Errors
 /// When the bytes are no segment.
-pub fn in_segment(payload: &[u8], wanted: &Wanted) -> Result<Option<Found>, FormatError> {
+pub fn in_segment(
+    payload: &[u8],
+    next: Option<&[u8]>,
+    wanted: &Wanted,
+) -> Result<Option<Found>, FormatError> {
     let managers = match wanted {
         Wanted::Transaction(_) => &[manager::TRANSACTION],
         Wanted::RestorePoint(_) => &[manager::XLOG],
     };
-    let records = Records::new(payload)?.of(managers);
-    let found = records.filter_map(|record| {
-        let at = moment(&record, wanted)?;
-        Some(Found {
-            begins: record.lsn,
-            ends: record.end,
-            at,
-        })
-    });
-    Ok(found.last())
+    let mut records = Records::new(payload)?;
+    let mut last = None;
+    while let Some(record) = records.next_of(managers) {
+        last = found(&record, wanted).or(last);
+    }
+    let crossing = next.and_then(|next| stream::crossing(&records, next));
+    let crossing = crossing.and_then(|record| found(&record, wanted));
+    Ok(crossing.or(last))
+}
+
+fn found(record: &Record, wanted: &Wanted) -> Option<Found> {
+    let at = moment(record, wanted)?;
+    Some(Found {
+        begins: record.lsn,
+        ends: record.end,
+        at,
+    })
 }
 
 fn moment(record: &Record, wanted: &Wanted) -> Option<Timestamp> {

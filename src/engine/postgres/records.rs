@@ -112,6 +112,8 @@ pub struct Records<'a> {
     bytes: &'a [u8],
     header: SegmentHeader,
     at: usize,
+    /// Where the record begins that was read last, or could not be read to its end.
+    begin: usize,
 }
 
 impl<'a> Records<'a> {
@@ -125,6 +127,7 @@ impl<'a> Records<'a> {
             bytes,
             header,
             at: LONG_PAGE_HEADER,
+            begin: LONG_PAGE_HEADER,
         };
         if bytes[2] & CONTINUES != 0 {
             let rest = u32::from_le_bytes(bytes_at(bytes, 16)?);
@@ -178,23 +181,30 @@ impl<'a> Records<'a> {
         Some(taken)
     }
 
+    /// The segment's bytes, its header, and where in it the last record begins that was read or
+    /// could not be read to its end.
+    pub(super) fn rest(&self) -> (&'a [u8], &SegmentHeader, usize) {
+        (self.bytes, &self.header, self.begin)
+    }
+
     /// The records of these managers, in order. Those of others are stepped over by their length,
     /// unproven, which takes a tenth of the time.
     pub fn of(mut self, managers: &[u8]) -> impl Iterator<Item = Record> {
         std::iter::from_fn(move || self.next_of(managers))
     }
 
-    fn next_of(&mut self, managers: &[u8]) -> Option<Record> {
+    /// The next one of [`Records::of`].
+    pub(super) fn next_of(&mut self, managers: &[u8]) -> Option<Record> {
         loop {
             self.align();
-            let begin = self.at;
+            self.begin = self.at;
             let (mut header, mut filled) = ([0; RECORD_HEADER], 0);
             self.walk(RECORD_HEADER, |piece| {
                 header[filled..filled + piece.len()].copy_from_slice(piece);
                 filled += piece.len();
             })?;
             if managers.contains(&header[MANAGER]) {
-                self.at = begin;
+                self.at = self.begin;
                 return self.read();
             }
             let length = u32::from_le_bytes(bytes_at(&header, 0).ok()?);
