@@ -61,12 +61,15 @@ fn fill(folder: &Path, count: &str) -> Result<u64, Failure> {
     DirectoryDevice::init("a", folder)?;
     let parts = folder.join(name::PARTS);
     std::fs::create_dir_all(&parts)?;
-    let written = nothing()?;
+    let mut written = nothing()?;
     for number in 0..count {
         let header = header(number);
         let object = name::manifest(&header.part);
         let memory = MemoryDevice::new("memory");
-        part::commit(&part::manifest(&written, header, ended(number)?), &memory)?;
+        part::commit(
+            &part::manifest(&mut written, header, ended(number)?),
+            &memory,
+        )?;
         // not synced: it is only there to be read
         std::fs::write(folder.join(&object), memory.get(&object, None)?)?;
     }

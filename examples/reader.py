@@ -51,7 +51,7 @@ def blake(data):
 def unzstd(data, length):
     try:
         import zstandard
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=length)
+        return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read(length)
     except ImportError:
         return subprocess.run(["zstd", "-dcq"], input=data, capture_output=True).stdout
 def unlz4(data, _length):

@@ -60,6 +60,8 @@
 //! - *objective*: a promise (RPO, RTO, window, copies) that ends as proved, broken or unknown.
 //! - *loss*: what an objective is for: disk, host, site, device, human error, corruption.
 
+#![forbid(unsafe_code)]
+
 // front end: pure
 pub mod check;
 pub mod diagnostic;

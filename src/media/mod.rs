@@ -16,6 +16,7 @@
 //! a durable write: both are extensions of one server. A copy there could not keep this contract.
 //! Where SFTP is all there is, mount it as a folder and let `planc device certify` judge the mount.
 
+mod body;
 pub mod bucket;
 pub mod certify;
 pub mod content;

@@ -28,8 +28,8 @@
 //! `{"format":…,"part":…,"keys":[…]}` for a manifest, `{"format":"planc-log/1","log":…,"keys":[…]}`
 //! for a log object, whose body then begins with the line that is the header otherwise.
 //!
-//! What does not shrink is stored as it is. A Zstandard body is one frame with a window of at most
-//! 8 MiB. A reader checks, in this order: the last 8 bytes, the length, the hash of all bytes
+//! What does not shrink is stored as it is. A Zstandard body is one frame for each 4 MiB of
+//! plaintext, one after the other, with windows of at most 8 MiB. A reader checks, in this order: the last 8 bytes, the length, the hash of all bytes
 //! before it, the first 8 bytes, version and cipher, that header and stored body fill the object,
 //! and after decompression the body's length and hash.
 //!
@@ -41,13 +41,10 @@
 //! Names are escaped as [`super::name`] says.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::io::Read;
 
 use blake3::Hash;
-use zstd::zstd_safe::{self, DCtx};
 
-use super::frame::{self, codec_number};
+use super::body::{compress, gives_back, inflate};
 use super::keys::Seal;
 use super::keys::aead::TAG;
 use super::keys::layout::{LONGEST_ENVELOPE, SALT};
@@ -65,27 +62,8 @@ pub const LONGEST: u64 = 1 << 30;
 /// Longest JSON header.
 pub const LONGEST_HEADER: usize = 1 << 20;
 
-/// Largest window that Zstandard may ask for, as a power of two: 8 MiB (R30).
-const WINDOW_LOG: u32 = 23;
-
-/// Window of fast levels, which find nothing farther away: a proof in a small window stays in the
-/// processor's cache.
-const FAST_WINDOW_LOG: u32 = 20;
-
-/// Number of Zstandard on media.
-const ZSTD: u8 = 2;
-
-/// Bytes of a usual segment of log.
-const USUAL: usize = 16 << 20;
-
-/// Bytes of a body that is inflated at once.
-const SMALL: usize = 64 << 10;
-
-/// Bytes of a body that a second thread hashes while the first compresses.
-const WORTH_A_THREAD: usize = 1 << 20;
-
-/// Bytes of a body that are compared at a time.
-const PIECE: usize = 128 << 10;
+/// Bytes of a body that another core hashes while it is compressed.
+const WORTH_SHARING: usize = 1 << 20;
 
 const END: &[u8; 8] = b"PLANCEND";
 const VERSION: u16 = 1;
@@ -165,17 +143,10 @@ impl<'a> Body<'a> {
     /// # Errors
     /// When the codec fails.
     pub fn new(plain: &'a [u8], codec: Codec) -> Result<Self, String> {
-        let (hash, compressed) = if plain.len() < WORTH_A_THREAD {
+        let (hash, compressed) = if plain.len() < WORTH_SHARING {
             (blake3::hash(plain), compress(plain, codec))
         } else {
-            std::thread::scope(|scope| {
-                let hash = scope.spawn(|| blake3::hash(plain));
-                let compressed = compress(plain, codec);
-                (
-                    hash.join().unwrap_or_else(|_| blake3::hash(plain)),
-                    compressed,
-                )
-            })
+            rayon::join(|| blake3::hash(plain), || compress(plain, codec))
         };
         let (number, stored) = compressed?;
         Ok(Self {
@@ -246,35 +217,14 @@ fn prove(
 ) -> Result<(), String> {
     let places = Places::of(kind, bytes)?;
     let stored = &bytes[places.stored..bytes.len() - TRAILER];
-    let gives_back = match seal {
-        None => inflates_to(bytes[10], stored, body),
-        Some(seal) => inflates_to(bytes[10], &decrypt(bytes, &places, seal)?, body),
+    let is_body = match seal {
+        None => gives_back(bytes[10], stored, body),
+        Some(seal) => gives_back(bytes[10], &decrypt(bytes, &places, seal)?, body),
     };
-    if &bytes[PREFIX..places.envelope] == header && gives_back? {
+    if &bytes[PREFIX..places.envelope] == header && is_body? {
         Ok(())
     } else {
         Err("a sealed object does not give back its content".into())
-    }
-}
-
-/// Whether a stored body is this one; takes little memory with Zstandard.
-fn inflates_to(codec: u8, stored: &[u8], body: &[u8]) -> Result<bool, String> {
-    if codec != ZSTD {
-        return Ok(inflate(codec, stored, body.len() as u64)? == body);
-    }
-    same_as(stored, body).map_err(|cause| format!("zstd refuses it: {cause}"))
-}
-
-fn same_as(stored: &[u8], body: &[u8]) -> std::io::Result<bool> {
-    let mut decoder = decoder(stored)?;
-    let mut piece = vec![0; PIECE];
-    let mut left = body;
-    loop {
-        let read = decoder.read(&mut piece)?;
-        match left.split_at_checked(read) {
-            Some((now, rest)) if *now == piece[..read] && read > 0 => left = rest,
-            _ => return Ok(read == 0 && left.is_empty()),
-        }
     }
 }
 
@@ -308,32 +258,6 @@ fn encrypt(
     sealed.map_err(|cause| cause.to_string())?;
     bytes.extend_from_slice(&stored);
     Ok(())
-}
-
-fn compress(body: &[u8], codec: Codec) -> Result<(u8, Cow<'_, [u8]>), String> {
-    let stored = match codec {
-        Codec::None => return Ok((0, body.into())),
-        Codec::Lz4 => lz4_flex::block::compress(body),
-        Codec::Zstd(level) => compress_zstd(body, level).map_err(|cause| cause.to_string())?,
-    };
-    if stored.len() < body.len() {
-        Ok((codec_number(codec), stored.into()))
-    } else {
-        Ok((0, body.into()))
-    }
-}
-
-fn compress_zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
-    let mut zstd = frame::compressor(level)?;
-    let most = if level > frame::FAST {
-        WINDOW_LOG
-    } else {
-        FAST_WINDOW_LOG
-    };
-    // no larger than the body, so that small objects stay cheap
-    let window = most.min(body.len().max(1024).ilog2() + 1);
-    zstd.set_parameter(zstd_safe::CParameter::WindowLog(window))?;
-    zstd.compress(body)
 }
 
 /// Opens an object that is not encrypted and checks all of it.
@@ -513,54 +437,6 @@ fn check_trailer(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn inflate(codec: u8, stored: &[u8], plain: u64) -> Result<Vec<u8>, String> {
-    let body = match codec {
-        0 => stored.to_vec(),
-        1 => {
-            // LZ4 cannot grow more than 255 times
-            if plain / 255 > stored.len() as u64 {
-                return Err("its lengths do not add up".into());
-            }
-            let plain = usize::try_from(plain).map_err(|_| "its body is too long")?;
-            lz4_flex::block::decompress(stored, plain)
-                .map_err(|cause| format!("lz4 refuses its body: {cause}"))?
-        }
-        ZSTD => inflate_zstd(stored, plain).map_err(|cause| format!("zstd refuses it: {cause}"))?,
-        _ => return Err("its codec is unknown".into()),
-    };
-    if body.len() as u64 == plain {
-        Ok(body)
-    } else {
-        Err("its body does not have its length".into())
-    }
-}
-
-/// Grows with what really comes out, and begins with no more than a usual piece of log, whatever a
-/// length field says.
-fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
-    let length = usize::try_from(plain).unwrap_or(usize::MAX);
-    let mut body = Vec::with_capacity(length.min(USUAL) + 1);
-    if length > SMALL {
-        decoder(stored)?.take(plain + 1).read_to_end(&mut body)?;
-        return Ok(body);
-    }
-    // what does not fit is an error
-    let inflated = INFLATER.with_borrow_mut(|inflater| inflater.decompress(&mut body, stored));
-    let failed = |code| std::io::Error::other(zstd_safe::get_error_name(code));
-    inflated.map(|_| body).map_err(failed)
-}
-
-thread_local! {
-    /// For small bodies: to make one takes longer than to inflate a usual manifest.
-    static INFLATER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
-}
-
-fn decoder(stored: &[u8]) -> std::io::Result<zstd::stream::read::Decoder<'static, &[u8]>> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
-    decoder.window_log_max(WINDOW_LOG)?;
-    Ok(decoder)
-}
-
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     let mut wide = [0; 8];
     wide[..length].copy_from_slice(&bytes[at..at + length]);
@@ -570,6 +446,7 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use super::super::body::SMALL;
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! Owns what a worker sends to the coordinator, and how a step ends or fails.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, CatalogError};
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 #[derive(Debug)]
 pub enum Record {
     /// A device holds a part.
-    Part(Box<Manifest>, String),
+    Part(Arc<Manifest>, String),
     /// A device holds a range of log.
     Log(Box<LogRecord>, String),
     /// A copy was read back whole.

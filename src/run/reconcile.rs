@@ -66,5 +66,5 @@ fn read(device: &dyn Device, object: &str) -> Result<Record, DeviceError> {
             });
         }
     }
-    Ok(Record::Part(Box::new(manifest), holder))
+    Ok(Record::Part(Arc::new(manifest), holder))
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::context::Context;
 use super::event::{EventKind, RunEvent};
@@ -123,7 +124,7 @@ fn holds_part(
             .get(name)
             .and_then(|device| intact_part(device.as_ref(), part));
         if let Some(manifest) = manifest {
-            records.push(Record::Part(Box::new(manifest), name.clone()));
+            records.push(Record::Part(Arc::new(manifest), name.clone()));
             found += 1;
         }
     }

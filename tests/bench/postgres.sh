@@ -181,12 +181,9 @@ wal() {
     site wal "$top/pg/data" "$PGPORT" "$top/sock" "$device" parts
     install -d -o postgres "$top/planc/spool"
     [ "${SPOOL:-0}" = 0 ] || spool="--spool $top/planc/spool --workers 2"
-    cat > "$site/push.sh" <<PUSH
-[ -e $device/planc-device ] || { mkdir -p $device && $planc device init --all --plan $site/bench.plan > /dev/null; }
-exec $planc log push --plan $site/bench.plan --service bench $spool "\$1"
-PUSH
     mkdir -p "$top/wal" && chown postgres "$top/wal"
-    export PLANC_PUSH="exec bash $site/push.sh %p"
+    local ready="[ -e $device/planc-device ] || { mkdir -p $device && $planc device init --all --plan $site/bench.plan >&2; }"
+    export PLANC_PUSH="$ready; exec $planc log push --plan $site/bench.plan --service bench $spool %p"
     export PLANC_GET="$planc log fetch --plan $site/bench.plan --service bench --spool $top/planc/spool --workers 2 %f %p"
     bash "$harness/40_wal.sh"
 }

@@ -26,8 +26,8 @@ fn tree() -> Files {
 const ROLL: u64 = 1 << 20;
 
 fn back_up(devices: &[Arc<dyn Device>]) -> Result<Vec<String>, DeviceError> {
-    let written = write(&tree(), devices, settings(2), ROLL)?;
-    let manifest = part::manifest(&written, header("p"), ended());
+    let mut written = write(&tree(), devices, settings(2), ROLL)?;
+    let manifest = part::manifest(&mut written, header("p"), ended());
     let mut committed = Vec::new();
     for device in devices
         .iter()
@@ -86,11 +86,11 @@ fn a_device_that_dies_is_dropped_and_the_others_go_on() {
         let devices = memory(&["a", "b"]);
         let faulty = FaultDevice::new(Arc::clone(&devices[1]), Fault::From(call));
         let both = [Arc::clone(&devices[0]), Arc::new(faulty) as Arc<dyn Device>];
-        let written = write(&tree(), &both, settings(2), ROLL).unwrap();
+        let mut written = write(&tree(), &both, settings(2), ROLL).unwrap();
         assert_eq!(written.devices, ["a"]);
         assert_eq!(written.lost.len(), 1, "call {call}");
         assert_eq!(written.lost[0].0, "b");
-        let manifest = part::manifest(&written, header("p"), ended());
+        let manifest = part::manifest(&mut written, header("p"), ended());
         part::commit(&manifest, devices[0].as_ref()).unwrap();
         part::verify("p", devices[0].as_ref(), &always).unwrap();
         check_visible(devices[1].as_ref());
@@ -112,8 +112,8 @@ fn a_full_device_says_that_it_is_full() {
 #[test]
 fn a_manifest_that_reads_back_wrong_is_no_commit() {
     let devices = memory(&["a"]);
-    let written = write(&tree(), &devices, settings(2), ROLL).unwrap();
-    let manifest = part::manifest(&written, header("p"), ended());
+    let mut written = write(&tree(), &devices, settings(2), ROLL).unwrap();
+    let manifest = part::manifest(&mut written, header("p"), ended());
     let object = "parts/p".to_owned();
     let liar = FaultDevice::new(Arc::clone(&devices[0]), Fault::Flip { object, bit: 900 });
     let error = part::commit(&manifest, &liar).unwrap_err().to_string();

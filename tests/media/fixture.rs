@@ -228,7 +228,7 @@ pub(super) fn store_sealed(
     let mut writer =
         PartWriter::begin_sealed(devices, settings(2), seal, &always, 1 << 30).unwrap();
     feed(&mut writer, files).unwrap();
-    let manifest = part::manifest(&writer.finish().unwrap(), header(part), ended());
+    let manifest = part::manifest(&mut writer.finish().unwrap(), header(part), ended());
     for device in devices {
         part::commit(&manifest, device.as_ref()).unwrap();
     }
@@ -237,8 +237,8 @@ pub(super) fn store_sealed(
 
 /// As [`store`], under a header of the caller's.
 pub(super) fn store_as(files: &Files, devices: &[Arc<dyn Device>], header: PartHeader) -> Manifest {
-    let written = write(files, devices, settings(2), 1 << 30).unwrap();
-    let manifest = part::manifest(&written, header, ended());
+    let mut written = write(files, devices, settings(2), 1 << 30).unwrap();
+    let manifest = part::manifest(&mut written, header, ended());
     for device in devices {
         part::commit(&manifest, device.as_ref()).unwrap();
     }

@@ -69,11 +69,11 @@ fn a_part_of_many_packs_is_sealed_pack_by_pack() {
     let mut writer =
         part::PartWriter::begin_sealed(devices, settings, Some(seal), &always, 3 << 20).unwrap();
     super::fixture::feed(&mut writer, &files).unwrap();
-    let written = writer.finish().unwrap();
+    let mut written = writer.finish().unwrap();
     assert!(written.packs.len() >= 3, "{}", written.packs.len());
     assert!(written.packs.iter().all(|pack| pack.length <= 3 << 20));
     let manifest = part::manifest(
-        &written,
+        &mut written,
         super::fixture::header("p"),
         super::fixture::ended(),
     );
@@ -99,9 +99,9 @@ fn nothing_readable_stands_on_the_device() {
     let mut writer =
         part::PartWriter::begin_sealed(devices, plain, Some(seal), &always, 1 << 30).unwrap();
     super::fixture::feed(&mut writer, &files).unwrap();
-    let written = writer.finish().unwrap();
+    let mut written = writer.finish().unwrap();
     let manifest = part::manifest(
-        &written,
+        &mut written,
         super::fixture::header("p"),
         super::fixture::ended(),
     );

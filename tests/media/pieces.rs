@@ -67,7 +67,7 @@ fn files_that_are_read_in_pieces_come_back_among_others() {
         wanted.insert(format!("small-{seed}"), small);
     }
     writer.settle().unwrap();
-    let manifest = part::manifest(&writer.finish().unwrap(), header("p"), ended());
+    let manifest = part::manifest(&mut writer.finish().unwrap(), header("p"), ended());
     for device in &devices {
         part::commit(&manifest, device.as_ref()).unwrap();
         part::verify("p", device.as_ref(), &always).unwrap();

@@ -80,7 +80,7 @@ fn store(device: &Arc<dyn Device>, part: &str, codec: Codec, long: usize) {
         writer.entry(link).unwrap();
         writer.close().unwrap();
     }
-    let manifest = part::manifest(&writer.finish().unwrap(), header(part), ended());
+    let manifest = part::manifest(&mut writer.finish().unwrap(), header(part), ended());
     part::commit(&manifest, device.as_ref()).unwrap();
 }
 

@@ -126,11 +126,11 @@ fn gated() -> (Arc<Gated>, Vec<Arc<dyn Device>>) {
 #[test]
 fn a_device_that_stands_still_holds_up_nobody_and_is_finished_from_a_stored_copy() {
     let (slow, devices) = gated();
-    let written = write(&large(), &devices, narrow(), 4 << 20).unwrap();
+    let mut written = write(&large(), &devices, narrow(), 4 << 20).unwrap();
     assert_eq!(written.devices, ["quick"]);
     assert_eq!(written.behind, ["slow"]);
     assert!(written.lost.is_empty());
-    let manifest = part::manifest(&written, header("p"), ended());
+    let manifest = part::manifest(&mut written, header("p"), ended());
     part::commit(&manifest, devices[1].as_ref()).unwrap();
     part::verify("p", devices[1].as_ref(), &always).unwrap();
     let packs = |device: &dyn Device| device.list("packs/").unwrap().len();

@@ -125,8 +125,14 @@ const WALLS: &[(&str, &[&str])] = &[
     ("miette::", &["src/report/render"]),
     (
         "rayon",
-        &["src/catalog/rebuild.rs", "src/media/", "src/run/"],
+        &[
+            "src/catalog/rebuild.rs",
+            "src/engine/huge.rs",
+            "src/media/",
+            "src/run/",
+        ],
     ),
+    ("libc::", &["src/main.rs"]),
     ("clap", &["src/cli/"]),
 ];
 

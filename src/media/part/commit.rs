@@ -22,9 +22,9 @@ struct Header {
 /// Compression of manifests, whatever the content has.
 const CODEC: Codec = Codec::Zstd(3);
 
-/// Builds the manifest of a written part.
+/// Builds the manifest of a written part, whose files and frames it takes over.
 #[must_use]
-pub fn manifest(written: &WrittenPart, header: PartHeader, ended: EndedBackup) -> Manifest {
+pub fn manifest(written: &mut WrittenPart, header: PartHeader, ended: EndedBackup) -> Manifest {
     Manifest {
         format: FORMAT.to_owned(),
         header,
@@ -33,8 +33,8 @@ pub fn manifest(written: &WrittenPart, header: PartHeader, ended: EndedBackup) -
         bytes: written.bytes,
         stored_bytes: written.packs.iter().map(|pack| pack.length).sum(),
         packs: written.packs.clone(),
-        frames: written.frames.clone(),
-        entries: written.entries.clone(),
+        frames: std::mem::take(&mut written.frames),
+        entries: std::mem::take(&mut written.entries),
         keys: (written.seal.as_ref()).map_or_else(Vec::new, |seal| seal.recipients().to_vec()),
         seal: written.seal.clone(),
         more: std::collections::BTreeMap::new(),

@@ -127,7 +127,7 @@ pub(super) fn copy(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let mut written = super::room::watched(task, service, || transfer(task, &mut bracket))?;
     tell(task, &mut written);
     let done = increment::judge(&mut bracket, StepDone::moved(written.bytes));
-    bracket.written = Some(written);
+    (bracket.written, bracket.manifest) = (Some(written), None);
     task.context.sessions.put_bracket(component, bracket);
     Ok(done)
 }
@@ -227,7 +227,11 @@ pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 
 /// First on the devices that have everything, then on those that are still writing it.
 fn commit_bracket(task: &Task<'_>, bracket: &mut Bracket) -> Result<StepDone, StepFailure> {
-    let manifest = manifest(task, bracket)?;
+    let manifest = match bracket.manifest.take() {
+        Some(told) => told,
+        None => Arc::new(manifest(task, bracket)?),
+    };
+    bracket.manifest = Some(Arc::clone(&manifest));
     covered(task, &manifest)?;
     let Some(written) = &mut bracket.written else {
         return Err(no_session(&manifest.header.component));
@@ -244,7 +248,7 @@ fn commit_bracket(task: &Task<'_>, bracket: &mut Bracket) -> Result<StepDone, St
 /// When none does.
 pub(super) fn publish(
     task: &Task<'_>,
-    manifest: &Manifest,
+    manifest: &Arc<Manifest>,
     written: &mut WrittenPart,
 ) -> Result<Vec<String>, StepFailure> {
     let first = written.devices.clone();
@@ -275,14 +279,14 @@ impl Commits {
     fn add(
         &mut self,
         task: &Task<'_>,
-        manifest: &Manifest,
+        manifest: &Arc<Manifest>,
         devices: &[String],
     ) -> Result<(), StepFailure> {
         for name in devices {
             let device = task.context.device(name)?;
             match part::commit(manifest, device.as_ref()) {
                 Ok(()) => {
-                    task.record(Record::Part(Box::new(manifest.clone()), name.clone()));
+                    task.record(Record::Part(Arc::clone(manifest), name.clone()));
                     self.done.push(name.clone());
                 }
                 Err(error) => {
@@ -361,7 +365,7 @@ pub(super) fn log_holders(task: &Task<'_>, service: &str) -> BTreeSet<String> {
     holders
 }
 
-fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure> {
+fn manifest(task: &Task<'_>, bracket: &mut Bracket) -> Result<Manifest, StepFailure> {
     let StepKind::CommitPart {
         component,
         part,
@@ -371,7 +375,7 @@ fn manifest(task: &Task<'_>, bracket: &Bracket) -> Result<Manifest, StepFailure>
     else {
         return Err(StepFailure::new("not a commit step"));
     };
-    let (Some(written), Some(ended)) = (&bracket.written, &bracket.ended) else {
+    let (Some(written), Some(ended)) = (&mut bracket.written, &bracket.ended) else {
         return Err(no_session(component));
     };
     let service = service_of(component);

@@ -59,7 +59,7 @@ fn copy_to(
             part::copy(object, holders, target, &progress)
         })?;
         let manifest = part::load(target.as_ref(), object)?;
-        task.record(Record::Part(Box::new(manifest), to.to_owned()));
+        task.record(Record::Part(Arc::new(manifest), to.to_owned()));
         copied
     };
     task.healed(object, replaced);

@@ -37,7 +37,7 @@ pub(super) fn merge(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let mut written = transfer(task, &chain)?;
     backup::tell(task, &mut written);
     let newest = chain.last().ok_or_else(|| empty(parts))?;
-    let manifest = manifest(task, &newest.manifest, &written)?;
+    let manifest = Arc::new(manifest(task, &newest.manifest, &mut written)?);
     let committed = backup::publish(task, &manifest, &mut written)?;
     let said = format!("{} of {} parts", committed.join(", "), parts.len());
     Ok(StepDone::moved(written.bytes).says(said))
@@ -149,7 +149,7 @@ fn pulls(task: &Task<'_>, chain: &[Link], pieces: &[Piece]) -> Result<Vec<Pull>,
 fn manifest(
     task: &Task<'_>,
     newest: &Manifest,
-    written: &WrittenPart,
+    written: &mut WrittenPart,
 ) -> Result<Manifest, StepFailure> {
     let StepKind::MergeStored {
         part, job, parts, ..

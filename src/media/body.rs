@@ -1,0 +1,229 @@
+//! Owns how the body of a sealed object is compressed, proven and inflated. Must not know objects.
+//! The layout: see [`super::sealed`].
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io::Read;
+
+use rayon::prelude::*;
+use zstd::stream::read::Decoder;
+use zstd::zstd_safe::{self, CParameter, DCtx};
+
+use super::frame::{self, codec_number};
+use crate::resolve::plan::Codec;
+
+/// Plaintext of one Zstandard frame: all cores compress and compare a long body at the same time.
+const SHARE: usize = 4 << 20;
+
+/// Largest window that Zstandard may ask for, as a power of two: 8 MiB (R30).
+const WINDOW_LOG: u32 = 23;
+
+/// Window of fast levels, which find nothing farther away: a proof in a small window stays in the
+/// processor's cache.
+const FAST_WINDOW_LOG: u32 = 20;
+
+/// Number of Zstandard on media.
+const ZSTD: u8 = 2;
+
+/// Bytes of a usual segment of log.
+const USUAL: usize = 16 << 20;
+
+/// Bytes of a body that is inflated at once.
+pub(super) const SMALL: usize = 64 << 10;
+
+/// Bytes of a body that are compared at a time.
+const PIECE: usize = 128 << 10;
+
+/// Compresses a body; the number of the codec that it is stored with. What does not shrink stays
+/// as it is.
+///
+/// # Errors
+/// When the codec fails.
+pub(super) fn compress(body: &[u8], codec: Codec) -> Result<(u8, Cow<'_, [u8]>), String> {
+    let stored = match codec {
+        Codec::None => return Ok((0, body.into())),
+        Codec::Lz4 => lz4_flex::block::compress(body),
+        Codec::Zstd(level) => compress_zstd(body, level).map_err(|cause| cause.to_string())?,
+    };
+    if stored.len() < body.len() {
+        Ok((codec_number(codec), stored.into()))
+    } else {
+        Ok((0, body.into()))
+    }
+}
+
+fn compress_zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+    if body.len() <= SHARE {
+        return compress_share(body, level);
+    }
+    let shares = body.par_chunks(SHARE);
+    let shares: std::io::Result<Vec<Vec<u8>>> =
+        shares.map(|share| compress_share(share, level)).collect();
+    Ok(shares?.concat())
+}
+
+fn compress_share(share: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+    let mut zstd = frame::compressor(level)?;
+    let most = if level > frame::FAST {
+        WINDOW_LOG
+    } else {
+        FAST_WINDOW_LOG
+    };
+    // no larger than the body, so that small objects stay cheap
+    let window = most.min(share.len().max(1024).ilog2() + 1);
+    zstd.set_parameter(CParameter::WindowLog(window))?;
+    zstd.compress(share)
+}
+
+/// Whether a body that was just compressed is this one; takes little memory with Zstandard.
+///
+/// # Errors
+/// When the codec refuses it.
+pub(super) fn gives_back(codec: u8, stored: &[u8], body: &[u8]) -> Result<bool, String> {
+    if codec != ZSTD {
+        return Ok(inflate(codec, stored, body.len() as u64)? == body);
+    }
+    let refused = |cause: std::io::Error| format!("zstd refuses it: {cause}");
+    if body.len() <= SHARE {
+        return same_as(stored, body).map_err(refused);
+    }
+    let frames = frames(stored).map_err(refused)?;
+    let shares = body.par_chunks(SHARE);
+    if frames.len() != shares.len() {
+        return Ok(false);
+    }
+    let same = shares
+        .zip(frames)
+        .map(|(share, frame)| same_as(frame, share));
+    let same: std::io::Result<Vec<bool>> = same.collect();
+    same.map(|same| same.into_iter().all(|same| same))
+        .map_err(refused)
+}
+
+/// The frames of a stored body.
+fn frames(mut stored: &[u8]) -> std::io::Result<Vec<&[u8]>> {
+    let mut frames = Vec::new();
+    while !stored.is_empty() {
+        let length = zstd_safe::find_frame_compressed_size(stored).map_err(failed)?;
+        let (frame, rest) = stored.split_at(length.min(stored.len()));
+        frames.push(frame);
+        stored = rest;
+    }
+    Ok(frames)
+}
+
+fn same_as(stored: &[u8], body: &[u8]) -> std::io::Result<bool> {
+    let mut decoder = decoder(stored)?;
+    let mut piece = vec![0; PIECE];
+    let mut left = body;
+    loop {
+        let read = decoder.read(&mut piece)?;
+        match left.split_at_checked(read) {
+            Some((now, rest)) if *now == piece[..read] && read > 0 => left = rest,
+            _ => return Ok(read == 0 && left.is_empty()),
+        }
+    }
+}
+
+/// Inflates a body of `plain` bytes.
+///
+/// # Errors
+/// How it shows that it is none.
+pub(super) fn inflate(codec: u8, stored: &[u8], plain: u64) -> Result<Vec<u8>, String> {
+    let body = match codec {
+        0 => stored.to_vec(),
+        1 => {
+            // LZ4 cannot grow more than 255 times
+            if plain / 255 > stored.len() as u64 {
+                return Err("its lengths do not add up".into());
+            }
+            let plain = usize::try_from(plain).map_err(|_| "its body is too long")?;
+            lz4_flex::block::decompress(stored, plain)
+                .map_err(|cause| format!("lz4 refuses its body: {cause}"))?
+        }
+        ZSTD => inflate_zstd(stored, plain).map_err(|cause| format!("zstd refuses it: {cause}"))?,
+        _ => return Err("its codec is unknown".into()),
+    };
+    if body.len() as u64 == plain {
+        Ok(body)
+    } else {
+        Err("its body does not have its length".into())
+    }
+}
+
+/// Grows with what really comes out, and begins with no more than a usual piece of log, whatever a
+/// length field says.
+fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
+    let length = usize::try_from(plain).unwrap_or(usize::MAX);
+    let mut body = Vec::with_capacity(length.min(USUAL) + 1);
+    if length > SMALL {
+        decoder(stored)?.take(plain + 1).read_to_end(&mut body)?;
+        return Ok(body);
+    }
+    // what does not fit is an error
+    let inflated = INFLATER.with_borrow_mut(|inflater| inflater.decompress(&mut body, stored));
+    inflated.map(|_| body).map_err(failed)
+}
+
+thread_local! {
+    /// For small bodies: to make one takes longer than to inflate a usual manifest.
+    static INFLATER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
+fn decoder(stored: &[u8]) -> std::io::Result<Decoder<'static, &[u8]>> {
+    let mut decoder = Decoder::with_buffer(stored)?;
+    decoder.window_log_max(WINDOW_LOG)?;
+    Ok(decoder)
+}
+
+fn failed(code: usize) -> std::io::Error {
+    std::io::Error::other(zstd_safe::get_error_name(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that shrink, and differ from place to place.
+    fn body(length: usize) -> Vec<u8> {
+        let numbers = (0_u32..).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes());
+        numbers.flat_map(|byte| [byte; 3]).take(length).collect()
+    }
+
+    #[test]
+    fn a_long_body_is_a_frame_for_each_share() {
+        for (length, count) in [
+            (SHARE, 1),
+            (SHARE + 1, 2),
+            (2 * SHARE, 2),
+            (2 * SHARE + 7, 3),
+        ] {
+            let body = body(length);
+            let (codec, stored) = compress(&body, Codec::Zstd(1)).expect("compressed");
+            assert_eq!(frames(&stored).expect("frames").len(), count, "{length}");
+            assert!(gives_back(codec, &stored, &body).expect("proven"));
+            let back = inflate(codec, &stored, length as u64).expect("inflated");
+            assert!(back == body, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_lacks_or_gained_a_frame_is_not_given_back() {
+        let body = body(3 * SHARE);
+        let (codec, stored) = compress(&body, Codec::Zstd(1)).expect("compressed");
+        let frames = frames(&stored).expect("frames");
+        let of = |which: &[usize]| -> Vec<u8> {
+            which
+                .iter()
+                .flat_map(|at| frames[*at].iter().copied())
+                .collect()
+        };
+        for wrong in [&[0, 1][..], &[0, 2, 1], &[0, 1, 2, 2], &[0, 1, 1]] {
+            let given = gives_back(codec, &of(wrong), &body);
+            assert_eq!(given, Ok(false), "{wrong:?}");
+        }
+        let mut cut = of(&[0, 1, 2]);
+        cut.truncate(cut.len() - 1);
+        assert!(gives_back(codec, &cut, &body).is_err());
+    }
+}
