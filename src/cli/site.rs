@@ -481,7 +481,6 @@ impl Site {
     }
 }
 
-/// The devices that the steps of a graph name.
 /// Refuses a graph of which it can be seen that it would fail, and calls for the volumes that it
 /// reads. Steps in `done` are behind it.
 fn look_ahead(
@@ -495,6 +494,7 @@ fn look_ahead(
     Ok(())
 }
 
+/// The devices that the steps of a graph name.
 fn devices_of(graph: &StepGraph) -> BTreeSet<&str> {
     let steps = graph.steps.iter();
     steps
