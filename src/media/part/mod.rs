@@ -84,18 +84,19 @@ impl WriteSettings {
     /// is for programs, threads, compressors and lists of files.
     #[must_use]
     pub fn frames_within(memory: u64) -> usize {
-        let half = usize::try_from(memory / 2).unwrap_or(usize::MAX);
-        half.min(Self::MEMORY)
+        usize::try_from(memory / 2).unwrap_or(usize::MAX)
     }
 
     /// Holds itself to so many bytes for frames in flight: as many threads work as have a frame in
-    /// them beside what the reader and a few devices hold.
+    /// them beside what the reader and a few devices hold. What is more than they can use is left.
     #[must_use]
     pub fn held_to(self, frames: usize) -> Self {
-        let spare = (frames / slot::SLOT).saturating_sub(OTHERS);
+        let slots = frames / slot::SLOT;
+        let spare = slots.saturating_sub(OTHERS) / weight(self.codec);
+        let threads = self.threads.min(spare).max(1);
         Self {
-            memory: frames,
-            threads: self.threads.min(spare).max(1),
+            memory: slots.min(threads + OTHERS) * slot::SLOT,
+            threads,
             ..self
         }
     }
@@ -111,6 +112,15 @@ impl WriteSettings {
             grace: Self::GRACE,
             patience: Patience::default(),
         }
+    }
+}
+
+/// Memory of a thread that compresses, in frames in flight: levels that search long keep tables of
+/// up to 18 MiB.
+fn weight(codec: Codec) -> usize {
+    match codec {
+        Codec::Zstd(level) if level > 3 => 9,
+        Codec::None | Codec::Lz4 | Codec::Zstd(_) => 1,
     }
 }
 
@@ -189,4 +199,26 @@ pub struct Replaced {
     pub by: String,
     /// True when the bytes are damaged or gone for sure, not only out of reach for now.
     pub sure: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_memory_means_more_threads_as_long_as_there_are_cores() {
+        let held = |codec, mib: u64| {
+            let all = WriteSettings {
+                threads: 4,
+                ..WriteSettings::new(codec)
+            };
+            let held = all.held_to(WriteSettings::frames_within(mib << 20));
+            assert!(held.memory as u64 <= mib << 19, "{mib}");
+            held.threads
+        };
+        let quick = [16, 32, 64, 256, 4096].map(|mib| held(Codec::Zstd(3), mib));
+        assert_eq!(quick, [1, 1, 4, 4, 4]);
+        let deep = [16, 64, 128, 256, 4096].map(|mib| held(Codec::Zstd(19), mib));
+        assert_eq!(deep, [1, 1, 2, 4, 4]);
+    }
 }
