@@ -3,12 +3,14 @@
 //! the bytes are.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 use memmap2::{Advice, MmapOptions};
 use rayon::prelude::*;
+
+use super::large;
 
 /// Shorter files are not worth a large page.
 const WORTH: usize = 2 << 20;
@@ -33,27 +35,13 @@ pub(crate) fn read(file: &mut File, length: usize) -> io::Result<Bytes> {
     let shares = memory.par_chunks_mut(SHARE).enumerate();
     let at = |number: usize| begin + (number * SHARE) as u64;
     let filled: io::Result<usize> = shares
-        .map(|(number, share)| fill(file, share, at(number)))
+        .map(|(number, share)| large::fill(file, share, at(number)))
         .sum();
     let filled = filled?;
     if filled == length && file.read_at(&mut [0], begin + length as u64)? > 0 {
         return Err(io::Error::other("it grew while it was read"));
     }
     Ok(Bytes::from_owner(memory).slice(..filled))
-}
-
-/// Fills memory with what stands from a place on; how much there was.
-fn fill(file: &File, memory: &mut [u8], from: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < memory.len() {
-        match file.read_at(&mut memory[filled..], from + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -49,17 +49,27 @@ impl LargeFile {
         let direct = self.direct.as_ref().filter(|_| suits(piece, at));
         // where the file system cannot do it, or the file ends, the cache takes over
         let mut filled = direct.map_or(0, |file| file.read_at(piece, at).unwrap_or(0));
-        while filled < piece.len() {
-            match self.file.read_at(&mut piece[filled..], at + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        filled += fill(&self.file, &mut piece[filled..], at + filled as u64)?;
         piece[filled..].fill(0);
         Ok(())
     }
+}
+
+/// Fills memory with what stands in a file from a place on; how much there was.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn fill(file: &File, memory: &mut [u8], from: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < memory.len() {
+        match file.read_at(&mut memory[filled..], from + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Whether a piece of memory and its place in a file are what a device wants.

@@ -29,9 +29,10 @@
 //! for a log object, whose body then begins with the line that is the header otherwise.
 //!
 //! What does not shrink is stored as it is. A Zstandard body is one frame for each 4 MiB of
-//! plaintext, one after the other, with windows of at most 8 MiB. A reader checks, in this order: the last 8 bytes, the length, the hash of all bytes
-//! before it, the first 8 bytes, version and cipher, that header and stored body fill the object,
-//! and after decompression the body's length and hash.
+//! plaintext, one after the other, with windows of at most 8 MiB. A reader checks, in this order:
+//! the last 8 bytes, the length, the hash of all bytes before it, the first 8 bytes, version and
+//! cipher, that header and stored body fill the object, and after decompression the body's length
+//! and hash.
 //!
 //! - *Manifest* `parts/<part>.manifest`: the header is `{"format":…,"part":…}`; the body is JSON,
 //!   field by field in [`super::manifest`].
