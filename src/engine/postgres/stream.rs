@@ -56,23 +56,20 @@ pub(super) fn crossing(records: &Records<'_>, next: &[u8]) -> Option<Record> {
         system_identifier: header.system_identifier,
     };
     let first = header.address.0 / header.segment_size.bytes();
-    let fetch = |segment: Segment| {
-        let bytes = if segment.number == first { bytes } else { next };
-        Some(bytes.to_vec())
-    };
+    let fetch = |segment: Segment| Some(if segment.number == first { bytes } else { next });
     let from = Lsn(header.address.0 + begin as u64);
     Stream::new(course, from, fetch).read().ok()
 }
 
-/// Reads records in order.
-pub struct Stream<F> {
+/// Reads records in order, of segments that are owned or lent.
+pub struct Stream<F, B> {
     course: Course,
     fetch: F,
-    segment: Option<(u64, Vec<u8>)>,
+    segment: Option<(u64, B)>,
     at: u64,
 }
 
-impl<F: FnMut(Segment) -> Option<Vec<u8>>> Stream<F> {
+impl<B: AsRef<[u8]>, F: FnMut(Segment) -> Option<B>> Stream<F, B> {
     /// Begins with the record at `from`; `fetch` gives the bytes of a segment, or none when it is
     /// not there or not readable.
     pub fn new(course: Course, from: Lsn, fetch: F) -> Self {
@@ -152,7 +149,8 @@ impl<F: FnMut(Segment) -> Option<Vec<u8>>> Stream<F> {
         }
         let start = self.offset() / PAGE * PAGE;
         let at = Lsn(self.at);
-        let bytes = self.segment.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+        let segment = self.segment.as_ref();
+        let bytes = segment.map_or(&[][..], |(_, bytes)| bytes.as_ref());
         bytes
             .get(start..start + PAGE)
             .ok_or(Stop::At(at, "no page"))
@@ -160,15 +158,16 @@ impl<F: FnMut(Segment) -> Option<Vec<u8>>> Stream<F> {
 
     /// A whole segment of this cluster. The segment in which a timeline was left lies, complete,
     /// under the name of the next one.
-    fn load(&mut self, number: u64) -> Result<Vec<u8>, Stop> {
+    fn load(&mut self, number: u64) -> Result<B, Stop> {
         let end = Lsn((number + 1).saturating_mul(self.course.size.bytes()) - 1);
         let timeline = self.course.history.timeline_at(end);
         let segment = Segment { timeline, number };
         let name = || segment.name(self.course.size);
         let bytes = (self.fetch)(segment).ok_or_else(|| Stop::Missing(name()))?;
-        let header = SegmentHeader::parse(&bytes).map_err(|_| Stop::Missing(name()))?;
+        let header = SegmentHeader::parse(bytes.as_ref()).map_err(|_| Stop::Missing(name()))?;
         let system = self.course.system_identifier;
-        let right = header.check(segment, system, bytes.len() as u64).is_ok()
+        let length = bytes.as_ref().len() as u64;
+        let right = header.check(segment, system, length).is_ok()
             && header.segment_size == self.course.size;
         right.then_some(bytes).ok_or_else(|| Stop::Missing(name()))
     }
