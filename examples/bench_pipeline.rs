@@ -1,18 +1,20 @@
 //! Measures the frame pipeline and what bounds it on the same bytes, one figure a process, so that
-//! the peak memory is its own: `bench_pipeline read|compress|write|pipeline TREE …`.
+//! the peak memory is its own: `bench_pipeline read|compress|prove|write|pipeline TREE …`.
 //! `tests/bench/pipeline.sh` puts the figures side by side.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use planc::engine::{EngineError, Entry, EntryKind, PartSink};
 use planc::media::Device;
 use planc::media::directory::DirectoryDevice;
+use planc::media::frame::FrameEncoder;
 use planc::media::keyed::KeyedDevice;
+use planc::media::keys::aead::{PackKey, Piece, TAG};
 use planc::media::keys::{Key, Keyring, escrow};
 use planc::media::pack;
 use planc::media::part::{PartWriter, WriteSettings};
@@ -25,10 +27,11 @@ type Failure = Box<dyn std::error::Error>;
 const FRAME: usize = 1 << 20;
 
 /// Frames that are compressed at a time.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 const USAGE: &str = "usage: bench_pipeline read TREE
        bench_pipeline compress TREE CODEC
+       bench_pipeline prove TREE CODEC plain|sealed
        bench_pipeline write FILE BYTES
        bench_pipeline pipeline TREE FOLDER CODEC plain|sealed MEMORY-MIB";
 
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let measured = match words.as_slice() {
         ["read", tree] => read(Path::new(tree)),
         ["compress", tree, codec] => compress(Path::new(tree), codec),
+        ["prove", tree, codec, seal] => prove(Path::new(tree), codec, seal),
         ["write", file, bytes] => write(Path::new(file), bytes),
         ["pipeline", tree, folder, codec, seal, memory] => {
             pipeline(Path::new(tree), Path::new(folder), codec, seal, memory)
@@ -89,48 +93,109 @@ fn read(tree: &Path) -> Result<Measured, Failure> {
     Ok((bytes, bytes, begun.elapsed()))
 }
 
-/// Compresses every file in frames on all cores; only compressing is timed.
+/// Compresses every file in frames on all cores.
 fn compress(tree: &Path, codec: &str) -> Result<Measured, Failure> {
     let codec = parse(codec)?;
+    on_all_cores(tree, &|frame| {
+        Ok(match codec {
+            Codec::None => frame.to_vec().len(),
+            Codec::Lz4 => lz4_flex::block::compress(frame).len(),
+            Codec::Zstd(level) => zstd::bulk::compress(frame, level)
+                .map_err(|cause| cause.to_string())?
+                .len(),
+        })
+    })
+}
+
+/// What is left of the compressor when each frame is hashed, decoded again and compared as the
+/// pipeline does it, and sealed and opened where it is encrypted.
+fn prove(tree: &Path, codec: &str, seal: &str) -> Result<Measured, Failure> {
+    let codec = parse(codec)?;
+    let seal = (seal == "sealed").then(|| keys()?.seal("k", "part", "run").map_err(Failure::from));
+    let seal = seal.transpose()?;
+    let prover = |_| -> Result<_, Failure> {
+        Ok(Mutex::new(Prover {
+            encoder: FrameEncoder::new(codec)?,
+            key: seal.as_ref().map(|seal| seal.pack(0)).transpose()?,
+            buffers: Default::default(),
+        }))
+    };
+    let provers: Result<Vec<_>, Failure> = (0..rayon::current_num_threads()).map(prover).collect();
+    let provers = provers?;
+    on_all_cores(tree, &|frame| {
+        let own = &provers[rayon::current_thread_index().unwrap_or(0)];
+        own.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .frame(frame)
+    })
+}
+
+/// What one core proves with.
+struct Prover {
+    encoder: FrameEncoder,
+    key: Option<PackKey>,
+    /// The stored frame, its ciphertext, and what that gives back.
+    buffers: [Vec<u8>; 3],
+}
+
+impl Prover {
+    fn frame(&mut self, plain: &[u8]) -> Result<usize, String> {
+        let [stored, sealed, opened] = &mut self.buffers;
+        let (_, length) = self.encoder.encode(plain, stored)?;
+        let Some(key) = &self.key else {
+            return Ok(length);
+        };
+        sealed.resize(stored.len() + TAG, 0);
+        opened.resize(stored.len(), 0);
+        let (sealed, opened) = (&mut sealed[..length + TAG], &mut opened[..length]);
+        let sealing = key.seal(Piece::Frame(0), &stored[..length], sealed);
+        let opening = sealing.and_then(|()| key.open(Piece::Frame(0), sealed, opened));
+        opening.map_err(|cause| cause.to_string())?;
+        if *opened == stored[..length] {
+            Ok(length + TAG)
+        } else {
+            Err("a sealed frame does not give back its content".into())
+        }
+    }
+}
+
+/// Hands every file in frames to all cores; only what they do is timed.
+fn on_all_cores(
+    tree: &Path,
+    work: &(dyn Fn(&[u8]) -> Result<usize, String> + Sync),
+) -> Result<Measured, Failure> {
     let (mut plain, mut stored, mut time) = (0, 0, Duration::ZERO);
     let mut frames = Vec::new();
     for path in files(tree)? {
         let mut file = File::open(path)?;
         loop {
             let mut frame = Vec::with_capacity(FRAME);
-            if Read::by_ref(&mut file)
-                .take(FRAME as u64)
-                .read_to_end(&mut frame)?
-                == 0
-            {
+            let piece = Read::by_ref(&mut file).take(FRAME as u64);
+            if { piece }.read_to_end(&mut frame)? == 0 {
                 break;
             }
             plain += frame.len() as u64;
             frames.push(frame);
             if frames.len() == AT_ONCE {
-                stored += squeeze(&mut frames, codec, &mut time)?;
+                stored += squeeze(&mut frames, work, &mut time)?;
             }
         }
     }
-    stored += squeeze(&mut frames, codec, &mut time)?;
+    stored += squeeze(&mut frames, work, &mut time)?;
     Ok((plain, stored, time))
 }
 
-fn squeeze(frames: &mut Vec<Vec<u8>>, codec: Codec, time: &mut Duration) -> Result<u64, Failure> {
+fn squeeze(
+    frames: &mut Vec<Vec<u8>>,
+    work: &(dyn Fn(&[u8]) -> Result<usize, String> + Sync),
+    time: &mut Duration,
+) -> Result<u64, Failure> {
     let begun = Instant::now();
-    let lengths = frames.par_iter().map(|frame| length(frame, codec));
-    let lengths: Result<Vec<usize>, std::io::Error> = lengths.collect();
+    let lengths = frames.par_iter().map(|frame| work(frame));
+    let lengths: Result<Vec<usize>, String> = lengths.collect();
     *time += begun.elapsed();
     frames.clear();
     Ok(lengths?.into_iter().map(|length| length as u64).sum())
-}
-
-fn length(frame: &[u8], codec: Codec) -> std::io::Result<usize> {
-    Ok(match codec {
-        Codec::None => frame.to_vec().len(),
-        Codec::Lz4 => lz4_flex::block::compress(frame).len(),
-        Codec::Zstd(level) => zstd::bulk::compress(frame, level)?.len(),
-    })
 }
 
 /// Writes so many bytes to a file and makes them durable.

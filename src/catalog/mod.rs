@@ -12,6 +12,7 @@ mod store;
 use std::path::Path;
 
 pub use self::rebuild::Owner;
+pub use self::record::PartRecord;
 pub use self::report::Question;
 pub use self::shared::{Connector, SharedSpec};
 use self::store::Store;

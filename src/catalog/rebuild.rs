@@ -10,7 +10,6 @@ use rayon::slice::ParallelSlice;
 
 use super::record::PartRecord;
 use super::{Catalog, CatalogError};
-use crate::media::manifest::Manifest;
 use crate::media::{Device, DeviceError, Listing, log, name, part, patient, tomb};
 
 /// Whose copies a catalog holds. Devices may be shared by several plans and environments.
@@ -25,8 +24,9 @@ pub struct Owner {
 /// Threads that read manifests: a device answers many questions in little more time than one.
 const READERS: usize = 16;
 
-/// Manifests that one thread reads at a time, in one call to the device.
-const AT_ONCE: usize = 64;
+/// Manifests that one thread reads at a time, in one call to the device, which looks for all of
+/// them at the same time when it can.
+const AT_ONCE: usize = 256;
 
 /// Manifests that are written down as one change.
 const ONE_CHANGE: usize = 4096;
@@ -157,7 +157,7 @@ impl Rebuild<'_> {
         if let Err(error) = whole {
             return problem(error).map(Some);
         }
-        match self.catalog.record_known(&record, device.name()) {
+        match self.catalog.record_part(&record, device.name()) {
             Ok(()) => Ok(None),
             Err(error) => conflict(error).map(Some),
         }
@@ -224,6 +224,7 @@ fn read_batch(objects: &[String], device: &dyn Device) -> Result<Batch, DeviceEr
     let read = |chunk: &[String]| {
         let chunk = chunk.to_vec();
         patient::at_once(device, move |device| {
+            device.soon(&chunk);
             let read = |object: String| {
                 let found = read(device, &object);
                 (object, found)
@@ -237,37 +238,9 @@ fn read_batch(objects: &[String], device: &dyn Device) -> Result<Batch, DeviceEr
 
 /// Reads a manifest and looks for its packs.
 fn read(device: &dyn Device, object: &str) -> Result<Found, DeviceError> {
-    let (manifest, opened) = part::read_opened(device, object)?;
-    let content = opened.hash.unwrap_or_else(|| blake3::hash(&opened.body));
-    Ok((PartRecord::of(&manifest, content), whole(&manifest, device)))
-}
-
-/// Fails unless all packs of a manifest are there in full length.
-fn whole(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceError> {
-    for pack in &manifest.packs {
-        // a replacement, which there seldom is, is looked for only when it is missed
-        if device
-            .size(&pack.name)
-            .is_ok_and(|size| size == pack.length)
-        {
-            continue;
-        }
-        let object = part::find(device, &pack.name)?;
-        let size = device.size(&object)?;
-        if size != pack.length {
-            let detail = format!("it has {size} bytes instead of {}", pack.length);
-            return Err(damaged(device, object, detail));
-        }
-    }
-    Ok(())
-}
-
-fn damaged(device: &dyn Device, object: String, detail: String) -> DeviceError {
-    DeviceError::Damaged {
-        device: device.name().to_owned(),
-        object,
-        detail,
-    }
+    let (manifest, content) = part::read_told(device, object)?;
+    let whole = part::whole(&manifest, device);
+    Ok((PartRecord::of(&manifest, content), whole))
 }
 
 /// Damage and absence are told and passed over; a device that fails ends the rebuild, since what

@@ -8,7 +8,6 @@ use super::store::{signed, word};
 use super::{Catalog, CatalogError};
 use crate::facts::holdings::{JobHistory, Position};
 use crate::media::manifest::{LogRecord, Manifest, PartHeader};
-use crate::media::part;
 
 impl Catalog {
     /// Binds a device's name to its UUID at first use; refuses another one later (R11).
@@ -34,18 +33,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When SQLite fails; [`CatalogError::Unusable`] when another part is known by this id.
-    pub fn record_part(&mut self, manifest: &Manifest, device: &str) -> Result<(), CatalogError> {
-        let text = part::body(manifest).map_err(|cause| self.store.unusable(cause))?;
-        let record = PartRecord::of(manifest, blake3::hash(&text));
-        self.record_known(&record, device)
-    }
-
-    /// As [`Catalog::record_part`], of a manifest that was made ready.
-    pub(super) fn record_known(
-        &mut self,
-        record: &PartRecord,
-        device: &str,
-    ) -> Result<(), CatalogError> {
+    pub fn record_part(&mut self, record: &PartRecord, device: &str) -> Result<(), CatalogError> {
         let part = &record.header.part;
         let same = self.store.write(|db| {
             let same = record.insert(db)? || record.is_known(db)?;
@@ -189,8 +177,10 @@ impl Catalog {
 }
 
 /// The row of a part.
-pub(super) struct PartRecord {
-    pub(super) header: PartHeader,
+#[derive(Debug, Clone)]
+pub struct PartRecord {
+    /// What the part is.
+    pub header: PartHeader,
     taken_at: Timestamp,
     from: Option<Position>,
     until: Option<Position>,
@@ -202,7 +192,8 @@ pub(super) struct PartRecord {
 
 impl PartRecord {
     /// What the catalog says of a manifest; `content` is the hash of its text.
-    pub(super) fn of(manifest: &Manifest, content: Hash) -> Self {
+    #[must_use]
+    pub fn of(manifest: &Manifest, content: Hash) -> Self {
         Self {
             header: manifest.header.clone(),
             taken_at: manifest.ended.taken_at,

@@ -7,7 +7,7 @@ use crate::cli::site::{Site, catalog_error, open_error};
 use crate::engine::LogRange;
 use crate::engine::postgres::find::{self, Found, Wanted};
 use crate::facts::holdings::{Holdings, LogHistory, LogHolding, LogPoint, Position};
-use crate::media::log;
+use crate::media::{log, name};
 use crate::resolve::plan::{EngineKind, ResolvedPlan};
 use crate::run::open::{self, Places};
 use crate::run::{KnownLogs, Record, shipped};
@@ -63,18 +63,60 @@ impl Site {
         let logs = holdings.logs.iter().filter(|log| log.service == service);
         let mut logs: Vec<&LogHolding> = logs.collect();
         logs.sort_by_key(|log| std::cmp::Reverse((log.last_at, log.until.value)));
+        // what a record says of its range is not proven: that a point is nowhere is believed only
+        // after all was read
+        match self.search(&logs, wanted, true)? {
+            (None, true) => Ok(self.search(&logs, wanted, false)?.0),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Looks through ranges, and tells whether some were passed over because their records say
+    /// that the point is not in them.
+    fn search(
+        &mut self,
+        logs: &[&LogHolding],
+        wanted: &Wanted,
+        trust: bool,
+    ) -> Result<(Option<LogPoint>, bool), CliError> {
         let mut next: Option<LogRange> = None;
-        for holding in logs {
+        let mut passed = false;
+        for (index, holding) in logs.iter().enumerate() {
+            let told = trust.then(|| self.told(holding, wanted)).flatten();
+            if told == Some(false) {
+                passed = true;
+                continue;
+            }
             let range = self.range(holding)?;
-            let behind = next.filter(|next| next.from == range.until);
+            // a point that the record tells ends in its own range
+            let newer = index.checked_sub(1).map(|newer| logs[newer]);
+            let newer = newer.filter(|newer| told.is_none() && newer.from == range.until);
+            let behind = match (next.take(), newer) {
+                (_, None) => None,
+                (Some(next), Some(_)) if next.from == range.until => Some(next),
+                (_, Some(newer)) => Some(self.range(newer)?),
+            };
             let behind = behind.as_ref().map(|next| next.payload.as_ref());
             let found = find::in_segment(&range.payload, behind, wanted);
             if let Some(found) = found.map_err(CliError::failed)? {
-                return Ok(Some(point(holding, wanted, &found)));
+                return Ok((Some(point(holding, wanted, &found)), passed));
             }
             next = Some(range);
         }
-        Ok(None)
+        Ok((None, passed))
+    }
+
+    /// Whether a restore point is in a range, if the range's record tells.
+    fn told(&mut self, holding: &LogHolding, wanted: &Wanted) -> Option<bool> {
+        let Wanted::RestorePoint(point) = wanted else {
+            return None;
+        };
+        let object = name::log_of_id(&holding.log)?;
+        let record = holding.devices.iter().find_map(|name| {
+            let device = open::device(self.plan.plan(), &self.places, &mut self.catalog, name);
+            log::glance(device.ok()?.as_ref(), &object).ok()?
+        });
+        Some(record?.points?.contains(point))
     }
 
     /// Reads a range from a device that is there.

@@ -272,7 +272,7 @@ impl Site {
     /// written down yet.
     pub(crate) fn ready(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
         let mut context = self.context(graph)?;
-        look_ahead(graph, &mut context, &[])?;
+        look_ahead(graph, &mut context, None)?;
         Ok(context)
     }
 
@@ -347,7 +347,7 @@ impl Site {
         let opened = run::resume(&unfinished.folder).map_err(folder_error)?;
         let (journal, events) = opened;
         let found = run::survey(&graph, &events, &context);
-        look_ahead(&graph, &mut context, &found.done)?;
+        look_ahead(&graph, &mut context, Some(&found.done))?;
         say_volumes(self.show, &context.calls)?;
         for record in &found.records {
             record.apply(&mut self.catalog).map_err(catalog_error)?;
@@ -482,14 +482,14 @@ impl Site {
 }
 
 /// Refuses a graph of which it can be seen that it would fail, and calls for the volumes that it
-/// reads. Steps in `done` are behind it.
+/// reads. Of a run that goes on, the steps in `done` are behind it.
 fn look_ahead(
     graph: &StepGraph,
     context: &mut run::Context,
-    done: &[usize],
+    done: Option<&[usize]>,
 ) -> Result<(), CliError> {
     run::preflight(graph, context, done).map_err(|error| open_error(&error))?;
-    let calls = run::calls(graph, &context.devices, done);
+    let calls = run::calls(graph, &context.devices, done.unwrap_or_default());
     context.calls = calls.map_err(|error| open_error(&error))?;
     Ok(())
 }

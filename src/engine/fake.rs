@@ -272,6 +272,7 @@ impl Engine for FakeEngine {
                 until: inner.position(until),
                 first_at,
                 last_at,
+                points: None,
                 payload: payload.into(),
             })?;
             inner.shipped = until;

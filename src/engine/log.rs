@@ -29,6 +29,8 @@ pub struct LogRange {
     pub first_at: Timestamp,
     /// Time of the last transaction.
     pub last_at: Timestamp,
+    /// Names of all restore points in it; none when nobody looked, or they are too many to tell.
+    pub points: Option<Vec<String>>,
     /// The engine's own encoding.
     pub payload: Bytes,
 }

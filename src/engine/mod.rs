@@ -328,12 +328,27 @@ pub trait Engine: Send + Sync {
         })
     }
 
+    /// Refuses an extraction of which it can be seen that it would fail, while nothing is restored
+    /// yet. Changes nothing.
+    ///
+    /// # Errors
+    /// With the name that is taken, or the right or place that is missing.
+    fn check_extract(&self, _wish: &Extraction) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Takes tables out of a restored copy into a live database; existing tables are never
-    /// touched. What came to be and what could not, in words.
+    /// touched. `scratch` is an empty folder for what is needed on the way. What came to be and
+    /// what could not, in words.
     ///
     /// # Errors
     /// When the engine cannot, or a table is missing or its name is taken.
-    fn extract(&self, _restored: &Path, wish: &Extraction) -> Result<Extracted, EngineError> {
+    fn extract(
+        &self,
+        _restored: &Path,
+        _scratch: &Path,
+        wish: &Extraction,
+    ) -> Result<Extracted, EngineError> {
         Err(EngineError::Unsupported {
             engine: self.kind().word(),
             what: format!("give {} away", wish.tables.join(", ")),
@@ -354,8 +369,6 @@ pub struct Extraction {
     pub database: Option<String>,
     /// Schema or prefix of the new names, or the new name of the database; none for the old ones.
     pub name: Option<String>,
-    /// An empty folder for what is needed on the way.
-    pub scratch: std::path::PathBuf,
 }
 
 /// What an extraction did.

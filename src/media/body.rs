@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::io::Read;
+use std::io::{self, Read};
 
 use rayon::prelude::*;
 use zstd::stream::read::Decoder;
@@ -52,17 +52,17 @@ pub(super) fn compress(body: &[u8], codec: Codec) -> Result<(u8, Cow<'_, [u8]>),
     }
 }
 
-fn compress_zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+fn compress_zstd(body: &[u8], level: i32) -> io::Result<Vec<u8>> {
     if body.len() <= SHARE {
         return compress_share(body, level);
     }
     let shares = body.par_chunks(SHARE);
-    let shares: std::io::Result<Vec<Vec<u8>>> =
+    let shares: io::Result<Vec<Vec<u8>>> =
         shares.map(|share| compress_share(share, level)).collect();
     Ok(shares?.concat())
 }
 
-fn compress_share(share: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+fn compress_share(share: &[u8], level: i32) -> io::Result<Vec<u8>> {
     let mut zstd = frame::compressor(level)?;
     let most = if level > frame::FAST {
         WINDOW_LOG
@@ -83,7 +83,7 @@ pub(super) fn gives_back(codec: u8, stored: &[u8], body: &[u8]) -> Result<bool, 
     if codec != ZSTD {
         return Ok(inflate(codec, stored, body.len() as u64)? == body);
     }
-    let refused = |cause: std::io::Error| format!("zstd refuses it: {cause}");
+    let refused = |cause: io::Error| format!("zstd refuses it: {cause}");
     if body.len() <= SHARE {
         return same_as(stored, body).map_err(refused);
     }
@@ -95,13 +95,13 @@ pub(super) fn gives_back(codec: u8, stored: &[u8], body: &[u8]) -> Result<bool, 
     let same = shares
         .zip(frames)
         .map(|(share, frame)| same_as(frame, share));
-    let same: std::io::Result<Vec<bool>> = same.collect();
+    let same: io::Result<Vec<bool>> = same.collect();
     same.map(|same| same.into_iter().all(|same| same))
         .map_err(refused)
 }
 
 /// The frames of a stored body.
-fn frames(mut stored: &[u8]) -> std::io::Result<Vec<&[u8]>> {
+fn frames(mut stored: &[u8]) -> io::Result<Vec<&[u8]>> {
     let mut frames = Vec::new();
     while !stored.is_empty() {
         let length = zstd_safe::find_frame_compressed_size(stored).map_err(failed)?;
@@ -112,7 +112,7 @@ fn frames(mut stored: &[u8]) -> std::io::Result<Vec<&[u8]>> {
     Ok(frames)
 }
 
-fn same_as(stored: &[u8], body: &[u8]) -> std::io::Result<bool> {
+fn same_as(stored: &[u8], body: &[u8]) -> io::Result<bool> {
     let mut decoder = decoder(stored)?;
     let mut piece = vec![0; PIECE];
     let mut left = body;
@@ -151,10 +151,47 @@ pub(super) fn inflate(codec: u8, stored: &[u8], plain: u64) -> Result<Vec<u8>, S
     }
 }
 
+/// Hands the plaintext of a body to `take`, a long Zstandard body piece by piece: what is written
+/// while the processor still has it needs no memory of its own. The inner error is that of `take`.
+///
+/// # Errors
+/// How it shows that it is no body of `plain` bytes.
+pub(super) fn pour(
+    codec: u8,
+    stored: &[u8],
+    plain: u64,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<io::Result<()>, String> {
+    if codec != ZSTD || plain <= SMALL as u64 {
+        return Ok(take(&inflate(codec, stored, plain)?));
+    }
+    let refused = |cause: io::Error| format!("zstd refuses it: {cause}");
+    let mut decoder = decoder(stored).map_err(refused)?;
+    let mut piece = vec![0; PIECE];
+    let mut left = plain;
+    loop {
+        let read = decoder.read(&mut piece).map_err(refused)?;
+        left = match left.checked_sub(read as u64) {
+            Some(0) if read == 0 => return Ok(Ok(())),
+            Some(left) if read > 0 => left,
+            _ => return Err("its body does not have its length".into()),
+        };
+        if let Err(cause) = take(&piece[..read]) {
+            return Ok(Err(cause));
+        }
+    }
+}
+
 /// Grows with what really comes out, and begins with no more than a usual piece of log, whatever a
 /// length field says.
-fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
+fn inflate_zstd(stored: &[u8], plain: u64) -> io::Result<Vec<u8>> {
     let length = usize::try_from(plain).unwrap_or(usize::MAX);
+    if length > SHARE
+        && let Ok(frames) = frames(stored)
+        && frames.len() == length.div_ceil(SHARE)
+    {
+        return inflate_shares(frames, length);
+    }
     let mut body = Vec::with_capacity(length.min(USUAL) + 1);
     if length > SMALL {
         decoder(stored)?.take(plain + 1).read_to_end(&mut body)?;
@@ -165,19 +202,32 @@ fn inflate_zstd(stored: &[u8], plain: u64) -> std::io::Result<Vec<u8>> {
     inflated.map(|_| body).map_err(failed)
 }
 
+/// Inflates a body that is a frame for each share, on all cores.
+fn inflate_shares(frames: Vec<&[u8]>, length: usize) -> io::Result<Vec<u8>> {
+    let mut body = vec![0; length];
+    let shares = body.par_chunks_mut(SHARE).zip(frames);
+    let lengths = shares.map(|(share, frame)| {
+        let inflated = INFLATER.with_borrow_mut(|inflater| inflater.decompress(share, frame));
+        inflated.map_err(failed)
+    });
+    let inflated: usize = lengths.sum::<io::Result<usize>>()?;
+    body.truncate(inflated);
+    Ok(body)
+}
+
 thread_local! {
     /// For small bodies: to make one takes longer than to inflate a usual manifest.
     static INFLATER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
-fn decoder(stored: &[u8]) -> std::io::Result<Decoder<'static, &[u8]>> {
+fn decoder(stored: &[u8]) -> io::Result<Decoder<'static, &[u8]>> {
     let mut decoder = Decoder::with_buffer(stored)?;
     decoder.window_log_max(WINDOW_LOG)?;
     Ok(decoder)
 }
 
-fn failed(code: usize) -> std::io::Error {
-    std::io::Error::other(zstd_safe::get_error_name(code))
+fn failed(code: usize) -> io::Error {
+    io::Error::other(zstd_safe::get_error_name(code))
 }
 
 #[cfg(test)]
@@ -207,6 +257,46 @@ mod tests {
         }
     }
 
+    /// What is poured of a stored body that is said to hold `plain` bytes.
+    fn poured(codec: u8, stored: &[u8], plain: usize) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let done = pour(codec, stored, plain as u64, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        done.map(|taken| taken.expect("taken")).map(|()| bytes)
+    }
+
+    #[test]
+    fn what_is_poured_is_the_body_and_no_byte_more_or_less() {
+        for codec in [Codec::None, Codec::Lz4, Codec::Zstd(1)] {
+            for length in [0, 1, SMALL, SMALL + 1, SHARE, SHARE + PIECE + 1] {
+                let body = body(length);
+                let (codec, stored) = compress(&body, codec).expect("compressed");
+                let whole = poured(codec, &stored, length).expect("poured");
+                assert!(whole == body, "{codec} {length}");
+                assert!(poured(codec, &stored, length + 1).is_err());
+                assert!(length == 0 || poured(codec, &stored, length - 1).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn pouring_ends_when_nobody_takes() {
+        let body = body(SHARE);
+        let (codec, stored) = compress(&body, Codec::Zstd(1)).expect("compressed");
+        let mut asked = 0;
+        let done = pour(codec, &stored, SHARE as u64, &mut |_| {
+            asked += 1;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(
+            done.expect("a body").expect_err("full").kind(),
+            io::ErrorKind::StorageFull
+        );
+        assert_eq!(asked, 1);
+    }
+
     #[test]
     fn a_body_that_lacks_or_gained_a_frame_is_not_given_back() {
         let body = body(3 * SHARE);
@@ -218,10 +308,18 @@ mod tests {
                 .flat_map(|at| frames[*at].iter().copied())
                 .collect()
         };
+        let length = body.len() as u64;
         for wrong in [&[0, 1][..], &[0, 2, 1], &[0, 1, 2, 2], &[0, 1, 1]] {
             let given = gives_back(codec, &of(wrong), &body);
             assert_eq!(given, Ok(false), "{wrong:?}");
+            let inflated = inflate(codec, &of(wrong), length);
+            assert!(inflated.is_err() || inflated.is_ok_and(|it| it != body));
         }
+        // the last share is short, so the first cannot lie where it lies
+        let (codec, stored) = compress(&body[..2 * SHARE + 7], Codec::Zstd(1)).expect("compressed");
+        let frames = super::frames(&stored).expect("frames");
+        let turned = [frames[2], frames[1], frames[0]].concat();
+        assert!(inflate(codec, &turned, 2 * SHARE as u64 + 7).is_err());
         let mut cut = of(&[0, 1, 2]);
         cut.truncate(cut.len() - 1);
         assert!(gives_back(codec, &cut, &body).is_err());

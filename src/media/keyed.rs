@@ -52,6 +52,10 @@ impl Device for KeyedDevice {
         self.inner.get_short(name, most)
     }
 
+    fn soon(&self, names: &[String]) {
+        self.inner.soon(names);
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.inner.size(name)
     }

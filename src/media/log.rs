@@ -6,6 +6,8 @@
 //! object that is damaged blocks nothing: it stays as it is (R2), and the range is stored beside it
 //! under its name with a number, as packs are.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use blake3::Hash;
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::{Seal, rewrap};
 use super::manifest::LogRecord;
 use super::part::Replaced;
-use super::sealed::{self, Body, Kind, Opened};
+use super::sealed::{self, Body, Kind, Opened, Whole};
 use super::{Device, DeviceError, name, opened, part};
 use crate::engine::LogRange;
 use crate::resolve::plan::{Codec, EngineKind};
@@ -148,8 +150,8 @@ fn sealed_id(bytes: &[u8]) -> Option<String> {
 
 /// What is to be said of a range whose payload has this hash; its stored length is known later.
 fn record(source: &LogSource, range: &LogRange, payload: &Hash) -> LogRecord {
-    LogRecord {
-        log: id(source, range, payload),
+    let record = LogRecord {
+        log: String::new(),
         service: source.service.clone(),
         engine: source.engine,
         job: source.job.clone(),
@@ -158,16 +160,22 @@ fn record(source: &LogSource, range: &LogRange, payload: &Hash) -> LogRecord {
         until: range.until.clone(),
         first_at: range.first_at,
         last_at: range.last_at,
+        points: range.points.clone(),
         bytes: range.payload.len() as u64,
         stored_bytes: 0,
+    };
+    LogRecord {
+        log: id(&record, payload),
+        ..record
     }
 }
 
-fn id(source: &LogSource, range: &LogRange, payload: &Hash) -> String {
+/// The id of a range with this payload, by what else a record says of it.
+fn id(range: &LogRecord, payload: &Hash) -> String {
     let mut hash = blake3::Hasher::new();
     for word in [
-        &source.service,
-        &source.identity,
+        &range.service,
+        &range.identity,
         &range.from.incarnation,
         &range.until.incarnation,
     ] {
@@ -179,8 +187,8 @@ fn id(source: &LogSource, range: &LogRange, payload: &Hash) -> String {
     }
     hash.update(payload.as_bytes());
     let content = hash.finalize().to_hex();
-    let chain = name::chain(&source.identity, &range.from.incarnation);
-    let service = name::escape(&source.service);
+    let chain = name::chain(&range.identity, &range.from.incarnation);
+    let service = name::escape(&range.service);
     format!("{service}.{chain}.{}.{}", range.from.value, &content[..16])
 }
 
@@ -244,30 +252,32 @@ fn understand(
     length: u64,
 ) -> Result<(LogRecord, LogRange), String> {
     let (line, payload, hash) = split(opened)?;
-    let mut record: LogRecord = serde_json::from_slice(&line)
-        .map_err(|cause| format!("its header is no log record: {cause}"))?;
+    let record = proven(&line, &hash, length)?;
     if seal.is_some_and(|seal| !seal.is_of(&record.log, "")) {
         return Err("it is sealed as another range".into());
     }
-    record.stored_bytes = length;
-    let source = LogSource {
-        service: record.service.clone(),
-        engine: record.engine,
-        job: record.job.clone(),
-        identity: record.identity.clone(),
-    };
     let range = LogRange {
         from: record.from.clone(),
         until: record.until.clone(),
         first_at: record.first_at,
         last_at: record.last_at,
+        points: record.points.clone(),
         payload: payload.into(),
     };
-    if id(&source, &range, &hash) == record.log {
-        Ok((record, range))
-    } else {
-        Err("its id is not that of its content".into())
+    Ok((record, range))
+}
+
+/// What an object of this length says of a payload with this hash.
+fn proven(line: &[u8], payload: &Hash, length: u64) -> Result<LogRecord, String> {
+    let record: LogRecord = serde_json::from_slice(line)
+        .map_err(|cause| format!("its header is no log record: {cause}"))?;
+    if id(&record, payload) != record.log {
+        return Err("its id is not that of its content".into());
     }
+    Ok(LogRecord {
+        stored_bytes: length,
+        ..record
+    })
 }
 
 /// Where an object says whether it is encrypted.
@@ -311,19 +321,20 @@ pub(crate) struct ReadLog {
 pub(crate) fn read(device: &dyn Device, object: &str) -> Result<ReadLog, DeviceError> {
     let bytes = device.get_short(object, sealed::LONGEST)?;
     let (record, range) = open(device, object, &bytes)?;
-    if name::is_numbered(object, &object_of(&record)) {
-        Ok(ReadLog {
-            bytes,
-            record,
-            range,
-        })
-    } else {
-        Err(damaged(
-            device,
-            object,
-            "it stands under the name of another range".into(),
-        ))
+    check_name(device, object, &record)?;
+    Ok(ReadLog {
+        bytes,
+        record,
+        range,
+    })
+}
+
+fn check_name(device: &dyn Device, object: &str, record: &LogRecord) -> Result<(), DeviceError> {
+    if name::is_numbered(object, &object_of(record)) {
+        return Ok(());
     }
+    let detail = "it stands under the name of another range";
+    Err(damaged(device, object, detail.into()))
 }
 
 /// Bytes that hold the header of nearly every log object.
@@ -336,21 +347,28 @@ const HEAD: u64 = 2048;
 /// # Errors
 /// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
 pub fn look(device: &dyn Device, object: &str) -> Result<LogRecord, DeviceError> {
+    match glance(device, object)? {
+        Some(record) => Ok(record),
+        None => Ok(read(device, object)?.record),
+    }
+}
+
+/// As [`look`], but none when the head does not tell.
+///
+/// # Errors
+/// As [`look`].
+pub fn glance(device: &dyn Device, object: &str) -> Result<Option<LogRecord>, DeviceError> {
     let length = device.size(object)?;
     let head = device.get(object, Some(0..length.min(HEAD)))?;
     let record = match sealed::peek(Kind::Log, &head) {
         Ok((Some(header), _)) => serde_json::from_slice::<LogRecord>(header).ok(),
         _ => None,
     };
-    match record {
-        Some(record) if name::log(&record.service, &record.identity, &record.from) == object => {
-            Ok(LogRecord {
-                stored_bytes: length,
-                ..record
-            })
-        }
-        _ => Ok(read(device, object)?.record),
-    }
+    let own = record.filter(|record| object_of(record) == object);
+    Ok(own.map(|record| LogRecord {
+        stored_bytes: length,
+        ..record
+    }))
 }
 
 /// Reads the payload of a log object by the object's name and checks all of it.
@@ -361,21 +379,64 @@ pub fn read_payload(device: &dyn Device, object: &str) -> Result<Vec<u8>, Device
     read_intact(device, object, |_| Ok(())).map(|read| read.range.payload.into())
 }
 
-/// The first intact object under a name and its numbers that is wanted. When there is none, what
-/// is wrong with the first.
+/// Writes the payload of a log object to the file that `begin` makes anew for each object that is
+/// tried, and checks all of it; the file is worth nothing before. The inner error is the file's.
+///
+/// # Errors
+/// As [`read_payload`].
+pub fn write_payload(
+    device: &dyn Device,
+    object: &str,
+    begin: impl Fn() -> io::Result<File>,
+) -> Result<io::Result<()>, DeviceError> {
+    first_intact(device, object, |object| {
+        let bytes = device.get_short(object, sealed::LONGEST)?;
+        let failed = |detail| damaged(device, object, detail);
+        let whole = Whole::of(Kind::Log, &bytes).map_err(failed)?;
+        if whole.envelope().is_some() {
+            let (record, range) = open(device, object, &bytes)?;
+            check_name(device, object, &record)?;
+            return Ok(begin().and_then(|mut file| file.write_all(&range.payload)));
+        }
+        let mut file = match begin() {
+            Ok(file) => file,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let poured = whole.pour(&mut |piece| file.write_all(piece));
+        let hash = match poured.map_err(failed)? {
+            Ok(hash) => hash,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let record = proven(whole.header(), &hash, bytes.len() as u64).map_err(failed)?;
+        check_name(device, object, &record).map(Ok)
+    })
+}
+
+/// The first intact object under a name and its numbers that is wanted.
 fn read_intact(
     device: &dyn Device,
     object: &str,
     wanted: impl Fn(&LogRecord) -> Result<(), String>,
 ) -> Result<ReadLog, DeviceError> {
+    first_intact(device, object, |object| {
+        let read = read(device, object)?;
+        let unwanted = |detail| damaged(device, object, detail);
+        wanted(&read.record).map_err(unwanted)?;
+        Ok(read)
+    })
+}
+
+/// What `read` gives of the first object under a name and its numbers that is not damaged. When
+/// there is none, what is wrong with the first.
+fn first_intact<T>(
+    device: &dyn Device,
+    object: &str,
+    read: impl Fn(&str) -> Result<T, DeviceError>,
+) -> Result<T, DeviceError> {
     let mut first = None;
     for number in 0..=name::MOST_NUMBERS {
-        let object = name::numbered(object, number);
-        let error = match read(device, &object) {
-            Ok(read) => match wanted(&read.record) {
-                Ok(()) => return Ok(read),
-                Err(detail) => damaged(device, &object, detail),
-            },
+        let error = match read(&name::numbered(object, number)) {
+            Ok(read) => return Ok(read),
             Err(error @ DeviceError::Damaged { .. }) => error,
             Err(error @ DeviceError::NotFound { .. }) => return Err(first.unwrap_or(error)),
             Err(error) => return Err(error),

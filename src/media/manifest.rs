@@ -59,12 +59,13 @@
 
 use std::collections::BTreeMap;
 
+use blake3::Hash;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::content::{LONGEST, WINDOW};
 use super::keys::Seal;
-use super::{name, pack};
+use super::{digits, name, pack};
 use crate::engine::{EndedBackup, Entry, EntryKind};
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::{Codec, EngineKind};
@@ -125,10 +126,10 @@ pub struct ManifestEntry {
     pub entry: Entry,
     /// Length, holes included; 0 for anything but files, also those over another.
     pub length: u64,
-    /// Hash of the content, holes as zeros, 64 hex digits: the BLAKE3 of a file of up to 1 MiB;
-    /// for a longer one the BLAKE3 of the BLAKE3 hashes of its windows of 1 MiB (precisely:
-    /// [`super::content`]). It depends on the content alone. Empty for anything but files.
-    pub hash: String,
+    /// Hash of the content, holes as zeros: the BLAKE3 of a file of up to 1 MiB; for a longer one
+    /// the BLAKE3 of the BLAKE3 hashes of its windows of 1 MiB (precisely: [`super::content`]). It
+    /// depends on the content alone. None for anything but files.
+    pub hash: Option<Hash>,
     /// Content, by `at`; what is not covered is zeros, or as it is in the part below.
     pub extents: Vec<Extent>,
 }
@@ -145,8 +146,8 @@ pub struct FrameRef {
     pub stored: u32,
     /// Length of its plaintext.
     pub plain: u32,
-    /// BLAKE3 of its plaintext, 64 hex digits.
-    pub hash: String,
+    /// BLAKE3 of its plaintext.
+    pub hash: Hash,
 }
 
 /// A pack that the part's frames lie in.
@@ -215,6 +216,9 @@ pub struct LogRecord {
     pub first_at: Timestamp,
     /// Time of the last transaction.
     pub last_at: Timestamp,
+    /// Names of all restore points in it, if the writer looked and they are few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Vec<String>>,
     /// Bytes of plaintext payload.
     pub bytes: u64,
     /// Bytes of the object; 0 in the object's own header.
@@ -242,7 +246,7 @@ impl From<Extent> for ExtentRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct FrameRow(u32, u64, u32, u32, String);
+struct FrameRow(u32, u64, u32, u32, #[serde(with = "digits")] Hash);
 
 impl From<FrameRow> for FrameRef {
     fn from(FrameRow(pack, offset, stored, plain, hash): FrameRow) -> Self {
@@ -277,13 +281,15 @@ struct EntryRow(
     u32,
     (i64, u32),
     u64,
-    String,
+    #[serde(with = "digits::optional")] Option<Hash>,
     Vec<Extent>,
 );
 
 impl From<EntryRow> for ManifestEntry {
     fn from(row: EntryRow) -> Self {
-        let EntryRow(path, kind, mode, uid, gid, mtime, length, hash, extents) = row;
+        let EntryRow(path, kind, mode, uid, gid, mtime, length, hash, mut extents) = row;
+        // most files have one extent, and a list that grew has room for four
+        extents.shrink_to_fit();
         Self {
             entry: Entry {
                 path,
@@ -327,7 +333,7 @@ impl Manifest {
     pub fn check(&self) -> Result<(), String> {
         let mut frames = self.frames.as_slice();
         for (index, pack) in self.packs.iter().enumerate() {
-            let hash = blake3::Hash::from_hex(&pack.hash).map_err(|_| "a pack has no hash")?;
+            let hash = Hash::from_hex(&pack.hash).map_err(|_| "a pack has no hash")?;
             if name::pack(&hash) != pack.name {
                 return Err(format!(
                     "pack {} does not have the name of its hash",

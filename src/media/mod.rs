@@ -21,6 +21,7 @@ pub mod bucket;
 pub mod certify;
 pub mod content;
 pub mod contract;
+mod digits;
 pub mod directory;
 pub mod fault;
 pub mod frame;
@@ -409,6 +410,10 @@ pub trait Device: Send + Sync {
         check_short(self.name(), name, self.size(name)?, most)?;
         self.get(name, None)
     }
+
+    /// Told which small objects are read next, so that a device that can looks for all of them at
+    /// the same time. Only advice.
+    fn soon(&self, _names: &[String]) {}
 
     /// Length of an object.
     ///

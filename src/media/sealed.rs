@@ -42,10 +42,11 @@
 //! Names are escaped as [`super::name`] says.
 
 use std::borrow::Cow;
+use std::io;
 
 use blake3::Hash;
 
-use super::body::{compress, gives_back, inflate};
+use super::body::{self, compress, gives_back, inflate};
 use super::keys::Seal;
 use super::keys::aead::TAG;
 use super::keys::layout::{LONGEST_ENVELOPE, SALT};
@@ -316,10 +317,44 @@ impl<'a> Whole<'a> {
             return Err("its body does not have its hash".into());
         }
         Ok(Opened {
-            header: bytes[PREFIX..places.envelope].to_vec(),
+            header: self.header().to_vec(),
             body,
             hash,
         })
+    }
+
+    /// The header.
+    pub(crate) fn header(&self) -> &'a [u8] {
+        &self.bytes[PREFIX..self.places.envelope]
+    }
+
+    /// Hands the body of an object that is not encrypted to `take`, piece by piece, and gives its
+    /// hash. Only then is it proven. The inner error is that of `take`.
+    ///
+    /// # Errors
+    /// How the damage shows.
+    pub(crate) fn pour(
+        &self,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<Hash>, String> {
+        let (bytes, places) = (self.bytes, &self.places);
+        if places.sealed {
+            return Err("it is encrypted, and no key is given".into());
+        }
+        let stored = &bytes[places.stored..bytes.len() - TRAILER];
+        let mut hash = blake3::Hasher::new();
+        let poured = body::pour(bytes[10], stored, places.plain, &mut |piece| {
+            hash.update(piece);
+            take(piece)
+        })?;
+        if let Err(cause) = poured {
+            return Ok(Err(cause));
+        }
+        let hash = hash.finalize();
+        if hash.as_bytes() != &bytes[32..64] {
+            return Err("its body does not have its hash".into());
+        }
+        Ok(Ok(hash))
     }
 }
 

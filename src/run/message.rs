@@ -1,12 +1,11 @@
 //! Owns what a worker sends to the coordinator, and how a step ends or fails.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, PartRecord};
 use crate::engine::{EngineError, Retry};
 use crate::media::DeviceError;
-use crate::media::manifest::{LogRecord, Manifest};
+use crate::media::manifest::LogRecord;
 use crate::run::event::EventKind;
 use jiff::Timestamp;
 
@@ -14,7 +13,7 @@ use jiff::Timestamp;
 #[derive(Debug)]
 pub enum Record {
     /// A device holds a part.
-    Part(Arc<Manifest>, String),
+    Part(Box<PartRecord>, String),
     /// A device holds a range of log.
     Log(Box<LogRecord>, String),
     /// A copy was read back whole.
@@ -67,7 +66,7 @@ impl Record {
     /// When the catalog cannot be written.
     pub fn apply(&self, catalog: &mut Catalog) -> Result<(), CatalogError> {
         match self {
-            Self::Part(manifest, device) => catalog.record_part(manifest, device),
+            Self::Part(record, device) => catalog.record_part(record, device),
             Self::Log(record, device) => catalog.record_log(record, device),
             Self::Verified {
                 object,

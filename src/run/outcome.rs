@@ -287,7 +287,7 @@ impl Collector {
 
     pub(super) fn record(&mut self, record: &Record) {
         let (object, device) = match record {
-            Record::Part(manifest, device) => (&manifest.header.part, device),
+            Record::Part(part, device) => (&part.header.part, device),
             Record::Log(log, device) => (&log.log, device),
             Record::Verified { .. } | Record::Tried { .. } | Record::Reprieved { .. } => return,
             // whoever looks for a copy that went must find who sent it: the tombstone is enough

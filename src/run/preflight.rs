@@ -6,14 +6,15 @@ use std::path::Path;
 
 use super::context::{Context, service_of};
 use super::open::OpenError;
+use super::worker::extraction;
 use super::{sealed, space};
 use crate::engine::{EngineError, Retry};
 use crate::facts::holdings::Method;
 use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::resolve::plan::EngineKind;
 
-/// Refuses a graph of which it can be seen beforehand that it would fail. Steps in `done` are
-/// behind it already.
+/// Refuses a graph of which it can be seen beforehand that it would fail. Of a run that goes on,
+/// the steps in `done` are behind it already.
 ///
 /// A restore is refused when anything it needs is missing. Backups, copies and verifications are
 /// refused only when none of them could succeed: one source or device that is gone must not keep
@@ -21,8 +22,15 @@ use crate::resolve::plan::EngineKind;
 ///
 /// # Errors
 /// With what is in the way.
-pub fn check(graph: &StepGraph, context: &Context, done: &[usize]) -> Result<(), OpenError> {
-    let done: BTreeSet<usize> = done.iter().copied().collect();
+pub fn check(
+    graph: &StepGraph,
+    context: &Context,
+    done: Option<&[usize]>,
+) -> Result<(), OpenError> {
+    if done.is_none() {
+        arrivals(graph, context)?;
+    }
+    let done: BTreeSet<usize> = done.into_iter().flatten().copied().collect();
     let steps = graph.steps.iter().enumerate();
     let ahead = steps.filter(|(index, _)| !done.contains(index));
     let steps: Vec<&Step> = ahead.map(|(_, step)| step).collect();
@@ -47,10 +55,7 @@ fn target(kind: &StepKind, context: &Context) -> Result<(), OpenError> {
             free.map_err(OpenError::Target)?;
             writable(Path::new(target)).map_err(OpenError::Target)
         }
-        StepKind::Undo { service, .. } => live(service, context),
-        StepKind::Extract { service, .. } if asks_server(context, service) => {
-            live(service, context)
-        }
+        StepKind::Extract { service, .. } if asks_server(context, service) => Ok(()),
         StepKind::Extract { into, .. } => match context.live_files.get(into) {
             Some(file) if !file.is_file() => Err(OpenError::Engine {
                 service: into.clone(),
@@ -60,6 +65,39 @@ fn target(kind: &StepKind, context: &Context) -> Result<(), OpenError> {
         },
         _ => Ok(()),
     }
+}
+
+/// What is brought into a live server at the end must find it up and ready. A run that goes on may
+/// have brought it already, and is judged by the step itself; so is one that puts back what the
+/// server needs to run.
+fn arrivals(graph: &StepGraph, context: &Context) -> Result<(), OpenError> {
+    let kinds = || graph.steps.iter().map(|step| &step.kind);
+    let in_place = kinds().any(|kind| {
+        matches!(
+            kind,
+            StepKind::PrepareInPlace { .. } | StepKind::PrepareDelta { .. }
+        )
+    });
+    for kind in kinds().filter(|_| !in_place) {
+        let (StepKind::Extract { service, .. } | StepKind::Undo { service, .. }) = kind else {
+            continue;
+        };
+        let Some(engine) = context.engines.get(service) else {
+            continue;
+        };
+        let ready = match kind {
+            StepKind::Undo { .. } => engine.check_source(),
+            _ if asks_server(context, service) => {
+                extraction(kind).and_then(|wish| engine.check_extract(&wish))
+            }
+            _ => Ok(()),
+        };
+        ready.map_err(|cause| OpenError::Engine {
+            service: service.clone(),
+            cause,
+        })?;
+    }
+    Ok(())
 }
 
 /// Whether tables go to a server instead of a file.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::message::Record;
+use crate::catalog::PartRecord;
 use crate::facts::holdings::Holdings;
 use crate::media::{Device, DeviceError, log, name, part};
 
@@ -55,16 +56,8 @@ fn read(device: &dyn Device, object: &str) -> Result<Record, DeviceError> {
         let read = log::read(device, object)?;
         return Ok(Record::Log(Box::new(read.record), holder));
     }
-    let manifest = part::read(device, object)?;
-    for pack in &manifest.packs {
-        let size = device.size(&part::find(device, &pack.name)?)?;
-        if size != pack.length {
-            return Err(DeviceError::Damaged {
-                device: holder,
-                object: pack.name.clone(),
-                detail: format!("it has {size} bytes instead of {}", pack.length),
-            });
-        }
-    }
-    Ok(Record::Part(Arc::new(manifest), holder))
+    let (manifest, content) = part::read_told(device, object)?;
+    part::whole(&manifest, device)?;
+    let record = PartRecord::of(&manifest, content);
+    Ok(Record::Part(Box::new(record), holder))
 }

@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use super::context::Context;
 use super::event::{EventKind, RunEvent};
 use super::message::Record;
 use super::staging;
+use crate::catalog::PartRecord;
 use crate::graph::step::{EdgeKind, StepGraph, StepId, StepKind};
 use crate::media::{Device, log, part};
 use crate::schedule::Outcome;
@@ -119,12 +119,10 @@ fn holds_part(
 ) -> Holds {
     let mut found = 0;
     for name in devices {
-        let manifest = context
-            .devices
-            .get(name)
-            .and_then(|device| intact_part(device.as_ref(), part));
-        if let Some(manifest) = manifest {
-            records.push(Record::Part(Arc::new(manifest), name.clone()));
+        let device = context.devices.get(name);
+        let record = device.and_then(|device| intact_part(device.as_ref(), part));
+        if let Some(record) = record {
+            records.push(Record::Part(Box::new(record), name.clone()));
             found += 1;
         }
     }
@@ -150,7 +148,7 @@ fn still_lost(graph: &StepGraph, events: &[RunEvent], resumed: &Resumed) -> Vec<
     let held = |part: &str, device: &str| {
         let mut records = resumed.records.iter();
         records.any(|record| match record {
-            Record::Part(manifest, holder) => manifest.header.part == part && holder == device,
+            Record::Part(known, holder) => known.header.part == part && holder == device,
             _ => false,
         })
     };
@@ -168,14 +166,10 @@ fn still_lost(graph: &StepGraph, events: &[RunEvent], resumed: &Resumed) -> Vec<
 }
 
 /// The part's manifest, when its packs are there in full length.
-fn intact_part(device: &dyn Device, part: &str) -> Option<crate::media::manifest::Manifest> {
-    let manifest = part::load(device, part).ok()?;
-    let whole = manifest.packs.iter().all(|pack| {
-        let object = part::find(device, &pack.name);
-        let size = object.and_then(|object| device.size(&object));
-        size.is_ok_and(|size| size == pack.length)
-    });
-    whole.then_some(manifest)
+fn intact_part(device: &dyn Device, part: &str) -> Option<PartRecord> {
+    let (manifest, content) = part::load_told(device, part).ok()?;
+    part::whole(&manifest, device).ok()?;
+    Some(PartRecord::of(&manifest, content))
 }
 
 fn holds_copy(context: &Context, object: &str, to: &str, records: &mut Vec<Record>) -> bool {

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::{BackupSession, EndedBackup, RestoreSession};
 use crate::facts::holdings::Method;
-use crate::media::manifest::Manifest;
-use crate::media::part::WrittenPart;
+use crate::media::part::{Ready, WrittenPart};
 
 /// The bracket of one component.
 #[derive(Default)]
@@ -27,8 +26,8 @@ pub struct Bracket {
     pub same_as: Option<String>,
     /// What was written.
     pub written: Option<WrittenPart>,
-    /// What is said of it, once it is to be committed: it took the files and frames over.
-    pub manifest: Option<Arc<Manifest>>,
+    /// Its manifest, once it is to be committed: it took the files and frames over.
+    pub manifest: Option<Ready>,
     /// What was known when it ended.
     pub ended: Option<EndedBackup>,
 }

@@ -155,6 +155,7 @@ mod tests {
             until: at(from + 16),
             first_at: Timestamp::UNIX_EPOCH,
             last_at: Timestamp::UNIX_EPOCH,
+            points: None,
             payload: vec![7; 40_000].into(),
         };
         log::put(device, &source, &range, Codec::Lz4).expect("stored");

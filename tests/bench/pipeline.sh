@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The frame pipeline beside what bounds it, on the same bytes in the same run: the compressor on all
-# cores, the device's durable writes, the source's reads; every codec, plain and sealed, with 256
-# and 64 MiB of memory. tests/bench/pipeline.sh [MIB] [ROUNDS] [release|debug]
+# cores, what hashing and decoding each frame again leaves of it, the device's durable writes, the
+# source's reads; every codec, plain and sealed, with 256 and 64 MiB of memory.
+# tests/bench/pipeline.sh [MIB] [ROUNDS] [release|debug]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mib=${1:-2048} rounds=${2:-3} profile=${3:-release}

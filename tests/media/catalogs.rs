@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use planc::catalog::{Catalog, CatalogError, Owner};
+use planc::catalog::{Catalog, CatalogError, Owner, PartRecord};
 use planc::facts::holdings::JobHistory;
 use planc::media::log::LogSource;
 use planc::media::manifest::PartHeader;
 use planc::media::memory::MemoryDevice;
+use planc::media::part::Ready;
 use planc::media::{Device, log};
 use planc::resolve::plan::Codec;
 
@@ -21,10 +22,11 @@ fn filled(path: &Path, devices: &[Arc<dyn Device>]) -> Catalog {
         catalog.bind_device(device.name(), &identity).unwrap();
     }
     for part in ["p-2", "p-1"] {
-        let manifest = store(&small(), devices, part);
+        let ready = Ready::new(store(&small(), devices, part)).unwrap();
+        let record = PartRecord::of(&ready.manifest, ready.content);
         for device in devices {
-            catalog.record_part(&manifest, device.name()).unwrap();
-            catalog.record_part(&manifest, device.name()).unwrap();
+            catalog.record_part(&record, device.name()).unwrap();
+            catalog.record_part(&record, device.name()).unwrap();
         }
     }
     for from in [20, 0, 10] {

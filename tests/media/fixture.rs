@@ -143,6 +143,7 @@ pub(super) fn log_range(from: u64, until: u64, payload: &[u8]) -> LogRange {
         until: at(until),
         first_at: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
         last_at: "2026-01-02T03:04:06Z".parse().unwrap(),
+        points: None,
         payload: payload.to_vec().into(),
     }
 }

@@ -87,7 +87,7 @@ fn the_hash_of_a_file_depends_on_its_content_alone() {
     ];
     let hash = |files: &Files| {
         let manifest = store(files, &memory(&["a"]), "p");
-        manifest.entries.last().unwrap().hash.clone()
+        manifest.entries.last().unwrap().hash
     };
     assert_eq!(hash(&one), hash(&other));
     let zeros = vec![("x".to_owned(), vec![Piece::Data(vec![0; 2 * MIB + 3])])];

@@ -253,13 +253,19 @@ fn a_hole_damage_and_a_failing_device_are_errors_not_the_end() {
     let to = folder.path().join("x");
     let objects = near.list("logs/").expect("objects");
     let middle = objects[1].0.clone();
-    near.damage(&middle, b"rubbish".to_vec());
     let name = name_of(&paths[1]);
-    let damaged = fetch(&fetching(name, &to, &[&near])).expect_err("damaged");
-    assert!(
-        matches!(damaged, FetchError::Device(DeviceError::Damaged { .. })),
-        "{damaged}"
-    );
+    let other = near.get(&objects[0].0, None).expect("another segment");
+    // the second shows only when all of it was written
+    for damage in [b"rubbish".to_vec(), other] {
+        near.damage(&middle, damage);
+        let damaged = fetch(&fetching(name, &to, &[&near])).expect_err("damaged");
+        assert!(
+            matches!(damaged, FetchError::Device(DeviceError::Damaged { .. })),
+            "{damaged}"
+        );
+        let left = std::fs::read_dir(folder.path()).expect("folder").count();
+        assert_eq!(left, 0, "no half of a file");
+    }
     let found = fetch(&fetching(name, &to, &[&near, &far]));
     assert_eq!(found.expect("the other copy"), Fetched::Found);
     near.lose(&middle);

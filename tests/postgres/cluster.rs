@@ -260,7 +260,7 @@ impl Cluster {
             .client()
             .query_one(&format!("select ({query})::text"), &[]);
         answer
-            .unwrap_or_else(|error| panic!("{query}: {error}"))
+            .unwrap_or_else(|error| panic!("{query}: {error:?}\n{}", self.log()))
             .get(0)
     }
 }

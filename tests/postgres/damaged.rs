@@ -10,14 +10,14 @@ use super::ledger::{self, Commit, Writer};
 use super::site::Site;
 
 /// A service with one full copy, work after it, and the log shipped; stopped in order or crashed.
-struct Damaged {
-    site: Site,
+pub(crate) struct Damaged {
+    pub(crate) site: Site,
     cold: Vec<Commit>,
     hot: Vec<Commit>,
 }
 
 impl Damaged {
-    fn new(version: u32, mode: &str) -> Self {
+    pub(crate) fn new(version: u32, mode: &str) -> Self {
         let site = Site::new(version);
         let cold = Writer::start(&site.cluster, "cold_ledger", "pg_default");
         let hot = Writer::start(&site.cluster, "hot_ledger", "hot");
@@ -36,7 +36,7 @@ impl Damaged {
     }
 
     /// Everything acknowledged is there, every page is sound.
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let cluster = &self.site.cluster;
         cluster.start();
         assert_eq!(ledger::read(cluster, "cold_ledger"), self.cold);

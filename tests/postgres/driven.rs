@@ -4,6 +4,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use super::chains::objects;
 use super::cluster::{Cluster, run_ok, versions};
 use super::ledger::{self, Commit, Writer};
 use super::site::Site;
@@ -271,4 +272,29 @@ fn a_point_whose_record_crosses_into_the_next_segment_is_found() {
         "restore shop --to edge --at point:{name} --dry-run"
     ));
     assert!(told.contains("replay-log"), "{told}");
+}
+
+#[test]
+fn a_restore_point_is_found_without_reading_log_that_says_it_has_none() {
+    let site = Site::new(15);
+    site.good("run");
+    for point in ["noon", "dusk", "night"] {
+        let make = format!("select pg_create_restore_point('{point}'); select pg_switch_wal()");
+        site.cluster.sql(&make);
+    }
+    site.good("run wal");
+    for device in ["near", "far"] {
+        let logs = objects(&site, &format!("{device}/logs"));
+        for newer in &logs[logs.len() - 2..] {
+            let mut bytes = std::fs::read(newer).expect("log");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(newer, bytes).expect("spoiled");
+        }
+    }
+    let told = site.good("restore shop --to new --at point:noon --dry-run");
+    assert!(told.contains("replay-log"), "{told}");
+    // what could not be read may hold it
+    let told = site.ends("restore shop --to new --at point:never --dry-run", 1);
+    assert!(told.contains("is damaged"), "{told}");
 }

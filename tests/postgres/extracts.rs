@@ -123,7 +123,7 @@ fn a_group_a_schema_and_a_database_come_back_as_they_were() {
             number(&site.cluster, "orders", next) > 8,
             "the sequence came too"
         );
-        let told = site.ends(&format!("recover schema_then moment={moment} --yes"), 1);
+        let told = site.ends(&format!("recover schema_then moment={moment} --yes"), 2);
         assert!(told.contains("has a schema of this name"), "{told}");
 
         let told = site.good(&format!("recover database_then moment={moment} --yes"));
@@ -140,7 +140,7 @@ fn a_group_a_schema_and_a_database_come_back_as_they_were() {
             ),
             7
         );
-        let told = site.ends(&format!("recover database_then moment={moment} --yes"), 1);
+        let told = site.ends(&format!("recover database_then moment={moment} --yes"), 2);
         assert!(told.contains("has a database orders_then"), "{told}");
         assert_eq!(site.left_behind(), 0);
     }

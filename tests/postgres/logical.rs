@@ -132,7 +132,7 @@ fn groups_of_one_database_show_one_moment_and_come_back() {
             told.contains("not made for a copy under another name"),
             "{told}"
         );
-        let told = site.ends("recover lost_group g=core --yes", 1);
+        let told = site.ends("recover lost_group g=core --yes", 2);
         assert!(told.contains("has a table of this name"), "{told}");
         orders(&site.cluster)
             .batch_execute("drop table lines cascade")

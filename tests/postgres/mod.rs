@@ -3,12 +3,14 @@
 
 mod ahead;
 mod archive;
+mod arrival;
 mod backup;
 mod bad_input;
 mod campaign;
 mod chains;
 mod cluster;
 mod command;
+mod crash;
 mod damaged;
 mod driven;
 mod extracts;

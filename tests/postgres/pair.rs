@@ -199,10 +199,26 @@ impl Client {
         Self { thread }
     }
 
-    /// All that was acknowledged is there; of the rest at most what was under way when it was cut.
-    pub(crate) fn check(self, cluster: &Cluster) {
+    /// Waits until it is cut off; what was acknowledged.
+    pub(crate) fn ended(self) -> Written {
         let last = self.thread.join().expect("the client");
-        assert!(last > 0);
+        assert!(last > 0, "nothing was written");
+        Written(last)
+    }
+
+    /// All that was acknowledged is there.
+    pub(crate) fn check(self, cluster: &Cluster) {
+        self.ended().is_in(cluster);
+    }
+}
+
+/// What a client has written: so many rows.
+pub(crate) struct Written(i64);
+
+impl Written {
+    /// All of it is there; of the rest at most what was under way when the client was cut off.
+    pub(crate) fn is_in(&self, cluster: &Cluster) {
+        let last = self.0;
         let query = "select format('%s %s', count(*), max(number)) from ledger";
         let found = cluster.ask(query);
         let (one, more) = (format!("{last} {last}"), format!("{0} {0}", last + 1));

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use planc::engine::postgres::glance;
 use planc::engine::postgres::lsn::{SegmentSize, Timeline, WalFile};
-use planc::engine::postgres::records::{self, Records};
+use planc::engine::postgres::records::Records;
 use planc::engine::postgres::replay::Replayed;
 use planc::engine::postgres::restore::ClusterRestore;
 use planc::engine::postgres::target::Target;
@@ -29,14 +30,15 @@ pub(crate) fn log(of: &Cluster) -> Vec<LogRange> {
             continue;
         };
         let payload = std::fs::read(&path).expect("segment");
-        let times = records::times(Records::new(&payload).expect("records"));
+        let glance = glance::at(Records::new(&payload).expect("records"));
         let none = jiff::Timestamp::UNIX_EPOCH;
-        let (first_at, last_at) = times.unwrap_or((none, none));
+        let (first_at, last_at) = glance.times.unwrap_or((none, none));
         ranges.push(LogRange {
             from: segment.timeline.at(segment.start(size)),
             until: segment.timeline.at(segment.end(size).expect("an end")),
             first_at,
             last_at,
+            points: glance.points,
             payload: payload.into(),
         });
     }

@@ -1,8 +1,7 @@
 //! Sealed chains of incremental copies: who has the key restores them, elsewhere and onto a damaged
 //! folder; who has not is told which one is needed.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::chains::{a_second, bulk, is_sound, sum};
@@ -37,26 +36,10 @@ fn new_key(file: &Path) -> String {
     String::from_utf8_lossy(&made.stdout).trim().to_owned()
 }
 
-/// Names of everything in the site's folder, with the lengths of files, but for the state of planc
-/// itself and what the running server writes.
-fn everything(site: &Site) -> BTreeMap<PathBuf, u64> {
-    let own = [site.path("state"), site.path("data"), site.path("log")];
-    let all = walkdir::WalkDir::new(site.cluster.folder.path()).into_iter();
-    let all = all.filter_entry(|entry| !own.iter().any(|own| own == entry.path()));
-    all.flatten()
-        .map(|entry| {
-            (
-                entry.path().to_owned(),
-                entry.metadata().map_or(0, |meta| meta.len()),
-            )
-        })
-        .collect()
-}
-
 /// The command is refused, tells the device, whom the copies are sealed for and what to do; no run
 /// has begun and nothing lies anywhere that was not there.
 fn is_refused_untouched(site: &Site, line: &str, holder: &str, key: &str) {
-    let (before, records) = (everything(site), site.journal_records());
+    let (before, records) = (site.everything(), site.journal_records());
     let told = site.ends(line, 2);
     for word in [
         "on device near, sealed for",
@@ -68,7 +51,7 @@ fn is_refused_untouched(site: &Site, line: &str, holder: &str, key: &str) {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(
-        everything(site) == before && site.journal_records() == records,
+        site.everything() == before && site.journal_records() == records,
         "{told}"
     );
 }

@@ -1,6 +1,7 @@
 //! Owns a PostgreSQL service with a plan, an inventory and two devices, driven by the real binary
 //! as the server's user.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -275,6 +276,22 @@ impl Site {
                 .any(|entry| entry.file_type().is_file())
         };
         entries.filter(|entry| holds(entry.path())).count()
+    }
+
+    /// Names of everything in the folder, with the lengths of files, but for the state of planc
+    /// itself, what the running server writes, and the devices that its log goes to.
+    pub(crate) fn everything(&self) -> BTreeMap<PathBuf, u64> {
+        let own = ["state", "data", "log", "near", "far"].map(|name| self.path(name));
+        let all = walkdir::WalkDir::new(self.cluster.folder.path()).into_iter();
+        let all = all.filter_entry(|entry| !own.iter().any(|own| own == entry.path()));
+        all.flatten()
+            .map(|entry| {
+                (
+                    entry.path().to_owned(),
+                    entry.metadata().map_or(0, |meta| meta.len()),
+                )
+            })
+            .collect()
     }
 
     /// Records of all journals.

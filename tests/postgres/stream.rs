@@ -49,7 +49,7 @@ fn site(cluster: &Cluster) -> tempfile::TempDir {
     folder
 }
 
-/// A running stream; ended kindly when it is dropped.
+/// A running stream; killed when it is dropped.
 struct Streaming(Child);
 
 impl Streaming {
@@ -84,6 +84,14 @@ impl Streaming {
             .expect("it ends")
             .code()
             .expect("an exit code")
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        // one that ended does not mind
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -138,6 +146,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     // what dies goes on where it was, and takes over from what it left behind
     let before = objects(site).len();
     stream.kill();
+    until(site, "its receiver ends with it", || receivers(site) == 0);
     cluster.sql(work);
     let stream = Streaming::start(site);
     until(site, "it goes on", || objects(site).len() > before);
@@ -254,6 +263,32 @@ fn receivers(site: &Path) -> usize {
         line.contains("pg_receivewal") && line.contains(&site)
     });
     receiving.count()
+}
+
+#[test]
+fn a_segment_that_was_not_filled_when_its_receiver_was_killed_is_begun_anew() {
+    let cluster = Cluster::create(15);
+    cluster.start();
+    let site = site(&cluster);
+    let site = site.path();
+    let partial = || {
+        let lying = seen(site).into_iter();
+        let mut partial = lying.filter(|(path, _)| path.to_string_lossy().ends_with(".partial"));
+        partial.next().map(|(path, _)| path)
+    };
+    let stream = Streaming::start(site);
+    until(site, "a segment is begun", || partial().is_some());
+    assert_eq!(stream.end(), 0);
+    let partial = partial().expect("a segment that is not full");
+    let file = std::fs::File::options().write(true).open(&partial);
+    file.and_then(|file| file.set_len(40_960)).expect("cut");
+    let stream = Streaming::start(site);
+    cluster.sql("create table t as select generate_series(1, 1000)");
+    let last = cluster.ask("pg_walfile_name(pg_switch_wal())");
+    until(site, "the segment is stored", || {
+        log_status(site)["archives"][0]["timelines"][0]["stretches"][0]["last"] == *last
+    });
+    assert_eq!(stream.end(), 0);
 }
 
 #[test]

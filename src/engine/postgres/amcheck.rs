@@ -19,15 +19,16 @@ const DAMAGED: i32 = 2;
 /// # Errors
 /// [`EngineError::Damaged`] with the first findings.
 pub fn examine(spec: &PostgresSpec, restored: &Path) -> Result<Examined, EngineError> {
-    let instance = logical::open(spec, restored)?;
+    logical::open(spec, restored)?.using(look)
+}
+
+fn look(instance: &Instance) -> Result<Examined, EngineError> {
     let mut command = instance.tool("pg_amcheck");
     if !Path::new(command.get_program()).is_file() {
-        instance.stop()?;
         let told = "pg_amcheck is not there: tables and indexes were not examined";
         return Ok(Examined::Left(told.to_owned()));
     }
-    if !has_extension(&instance)? {
-        instance.stop()?;
+    if !has_extension(instance)? {
         let told = "the extension amcheck is not installed beside the server (it comes with the \
                     contrib package): tables and indexes were not examined";
         return Ok(Examined::Left(told.to_owned()));
@@ -44,7 +45,6 @@ pub fn examine(spec: &PostgresSpec, restored: &Path) -> Result<Examined, EngineE
     let program = Path::new(command.get_program()).to_owned();
     let output = command.output();
     let output = output.map_err(|error| super::files::cannot("start", &program, error))?;
-    instance.stop()?;
     if output.status.success() {
         return Ok(Examined::Looked("pg_amcheck found nothing".to_owned()));
     }

@@ -214,6 +214,9 @@ fn next_action(code: &SqlState, message: &str) -> Option<&'static str> {
     if authentication.contains(code) {
         return Some("check `connect` in the inventory and the server's pg_hba.conf");
     }
+    if *code == SqlState::INVALID_CATALOG_NAME {
+        return Some("create it, or name another database in the plan or in `connect`");
+    }
     if *code != SqlState::INSUFFICIENT_PRIVILEGE {
         return None;
     }

@@ -13,8 +13,8 @@ use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{
-    PostgresSpec, amcheck, archive, backup, extract, increment, instance, logical, server, switch,
-    undo,
+    PostgresSpec, amcheck, archive, arrival, backup, extract, increment, instance, logical, server,
+    switch, undo,
 };
 use crate::engine::switch::{SwitchWish, Switched};
 use crate::engine::undo::{UndoWish, Undone};
@@ -198,12 +198,10 @@ impl Engine for PostgresEngine {
         database: Option<&str>,
         sql: &str,
     ) -> Result<Rows, EngineError> {
-        let instance = logical::open(&self.spec, restored)?;
-        let mut client = instance.client(database.unwrap_or("postgres"))?;
-        let rows = logical::ask(&mut client, sql)?;
-        drop(client);
-        instance.stop()?;
-        Ok(rows)
+        logical::open(&self.spec, restored)?.using(|instance| {
+            let mut client = instance.client(database.unwrap_or("postgres"))?;
+            logical::ask(&mut client, sql)
+        })
     }
 
     fn query_live(&self, database: Option<&str>, sql: &str) -> Result<Rows, EngineError> {
@@ -223,8 +221,17 @@ impl Engine for PostgresEngine {
         switch::switch(&self.spec, wish)
     }
 
-    fn extract(&self, restored: &Path, wish: &Extraction) -> Result<Extracted, EngineError> {
-        extract::extract(&self.spec, restored, wish)
+    fn check_extract(&self, wish: &Extraction) -> Result<(), EngineError> {
+        arrival::check(&self.spec, wish)
+    }
+
+    fn extract(
+        &self,
+        restored: &Path,
+        scratch: &Path,
+        wish: &Extraction,
+    ) -> Result<Extracted, EngineError> {
+        extract::extract(&self.spec, restored, scratch, wish)
     }
 }
 

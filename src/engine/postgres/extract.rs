@@ -8,6 +8,7 @@ use std::time::Instant;
 use postgres::Client;
 use postgres::error::SqlState;
 
+use super::arrival::{self, has_table, refuse_schema, refuse_table, whole_schema};
 use super::connect::{self, refused};
 use super::instance::Instance;
 use super::logical::{self, run};
@@ -35,34 +36,35 @@ struct Taken {
 pub fn extract(
     spec: &PostgresSpec,
     restored: &Path,
+    scratch: &Path,
     wish: &Extraction,
 ) -> Result<Extracted, EngineError> {
-    let database = wish.database.clone();
-    let database = database.unwrap_or_else(|| {
-        let named = spec.connect.get("database").cloned();
-        named.unwrap_or_else(|| "postgres".to_owned())
-    });
+    let database = arrival::database(spec, wish);
     if wish.tables.is_empty() {
-        return whole::extract(spec, restored, wish, &database);
+        let new = wish.name.as_deref().unwrap_or(&database);
+        let file = scratch.join("database.dump");
+        return whole::extract(spec, restored, &file, &database, new);
     }
     let named = wish.name.as_deref();
     let mut live = connect::open_database(&spec.service, &spec.connect, &database)?;
-    let instance = logical::open(spec, restored)?;
-    let mut old = instance.client(&database)?;
-    let mut taken = Taken::find(&mut old, &database, &wish.tables)?;
-    refuse_taken(&mut live, &taken, named)?;
+    let file = scratch.join("tables.dump");
     let mut extracted = Extracted::default();
-    taken.keep_lacking(&mut live, &mut extracted)?;
-    let mut links = tables::links(&mut old, &taken.tables)?;
-    links.extend(leading_out(restored, &taken.tables)?);
-    extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
-    prepare(&mut old, &taken, &links, named)?;
-    drop(old);
-    let file = wish.scratch.join("tables.dump");
-    let began = Instant::now();
-    dump(&instance, &database, &taken, named, &file)?;
-    extracted.moving = began.elapsed();
-    instance.stop()?;
+    let copy = logical::open(spec, restored)?;
+    let (taken, links) = copy.using(|instance| {
+        let mut old = instance.client(&database)?;
+        let mut taken = Taken::find(&mut old, &database, &wish.tables)?;
+        refuse_taken(&mut live, &taken, named)?;
+        taken.keep_lacking(&mut live, &mut extracted)?;
+        let mut links = tables::links(&mut old, &taken.tables)?;
+        links.extend(leading_out(restored, &taken.tables)?);
+        extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
+        prepare(&mut old, &taken, &links, named)?;
+        drop(old);
+        let began = Instant::now();
+        dump(instance, &database, &taken, named, &file)?;
+        extracted.moving = began.elapsed();
+        Ok((taken, links))
+    })?;
     let began = Instant::now();
     bring(spec, &mut live, &database, new_schema(&taken, named), &file)?;
     for table in moved(&taken.tables, named) {
@@ -81,10 +83,9 @@ impl Taken {
             database,
             words: "the copy",
         };
-        let schema = match names {
-            [name] => schema_of(old, name)?,
-            _ => None,
-        };
+        let schema = whole_schema(names);
+        let schema = schema.map(|schema| in_copy(old, schema)).transpose()?;
+        let schema = schema.flatten();
         let tables = tables::find(old, place, names)?;
         let mut sequences = Vec::new();
         if schema.is_none() {
@@ -108,7 +109,7 @@ impl Taken {
     ) -> Result<(), EngineError> {
         let mut lacking = Vec::new();
         for (sequence, value) in std::mem::take(&mut self.sequences) {
-            if !exists(live, &sequence)? {
+            if !has_table(live, &sequence)? {
                 lacking.push((sequence, value));
                 continue;
             }
@@ -126,11 +127,8 @@ impl Taken {
     }
 }
 
-/// The schema that `NAME.*` means, when the copy has it.
-fn schema_of(old: &mut Client, name: &str) -> Result<Option<String>, EngineError> {
-    let Some(schema) = name.strip_suffix(".*") else {
-        return Ok(None);
-    };
+/// The schema, when the copy has it.
+fn in_copy(old: &mut Client, schema: &str) -> Result<Option<String>, EngineError> {
     let query = "select nspname::text from pg_namespace where nspname = $1";
     let row = old.query_opt(query, &[&schema]);
     let row = row.map_err(|error| refused(format!("find schema {schema} in the copy"), &error))?;
@@ -141,13 +139,6 @@ fn last_value(client: &mut Client, sequence: &Table) -> Result<i64, EngineError>
     let query = format!("select last_value from {}", sequence.sql());
     let row = client.query_one(&query, &[]);
     let row = row.map_err(|error| refused(format!("read {}", sequence.words()), &error))?;
-    Ok(row.get(0))
-}
-
-fn exists(live: &mut Client, relation: &Table) -> Result<bool, EngineError> {
-    let query = "select to_regclass($1) is not null";
-    let row = live.query_one(query, &[&relation.sql()]);
-    let row = row.map_err(|error| refused("look into the live database", &error))?;
     Ok(row.get(0))
 }
 
@@ -190,30 +181,7 @@ fn refuse_taken(live: &mut Client, taken: &Taken, named: Option<&str>) -> Result
             "tables of this name come from several schemas: take them one after the other",
         ));
     }
-    for table in new {
-        if exists(live, &table)? {
-            return Err(EngineError::refused(
-                format!("bring back {}", table.sql()),
-                "the live database has a table of this name: write `as \"NAME\"` for a schema \
-                 beside it, or rename the live one",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn refuse_schema(live: &mut Client, schema: &str) -> Result<(), EngineError> {
-    let query = "select to_regnamespace($1) is not null";
-    let row = live.query_one(query, &[&quoted(schema)]);
-    let row = row.map_err(|error| refused("look into the live database", &error))?;
-    if !row.get::<_, bool>(0) {
-        return Ok(());
-    }
-    Err(EngineError::refused(
-        format!("bring back schema {schema}"),
-        "the live database has a schema of this name: write `as \"NAME\"` for one beside it, or \
-         rename the live one",
-    ))
+    new.iter().try_for_each(|table| refuse_table(live, table))
 }
 
 /// Changes the copy so that a dump holds what is wanted: under the new schema, and without foreign
@@ -311,9 +279,7 @@ pub(super) fn load(
         "--dbname",
     ]);
     command.arg(database);
-    let row = live.query_one("select current_setting('is_superuser') = 'on'", &[]);
-    let row = row.map_err(|error| refused("look into the live database", &error))?;
-    if !row.get::<_, bool>(0) {
+    if !arrival::answer(live, "select current_setting('is_superuser') = 'on'", &[])? {
         command.args(["--no-owner", "--no-privileges"]);
     }
     command.arg(file);

@@ -5,8 +5,7 @@
 //! error, never an end, because the server would open too early (R7).
 
 use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,7 +65,8 @@ pub enum FetchError {
     /// The log has a hole.
     #[error(
         "the log of {service} has a hole: {name} is on no device, but later segments are; \
-         look for another copy, or recover to a point before it"
+         look for another copy, or recover to a point before it (with `recovery_prefetch = off`, \
+         because the server looks ahead of its target)"
     )]
     Hole {
         /// The service.
@@ -120,13 +120,12 @@ pub fn fetch(request: &FetchRequest) -> Result<Fetched, FetchError> {
 fn attempt(request: &FetchRequest) -> Result<Fetched, FetchError> {
     let mut failed = None;
     for device in &request.devices {
-        match read(device.as_ref(), request) {
-            Ok(bytes) => {
-                write(&request.to, &bytes)?;
-                return Ok(Fetched::Found);
-            }
+        match fetch_from(device.as_ref(), request) {
+            Ok(()) => return Ok(Fetched::Found),
             Err(FetchError::Device(DeviceError::NotFound { .. })) => {}
-            Err(error @ FetchError::OtherServer { .. }) => return Err(error),
+            Err(error @ (FetchError::OtherServer { .. } | FetchError::Write { .. })) => {
+                return Err(error);
+            }
             Err(error) => failed = Some(error),
         }
     }
@@ -144,16 +143,33 @@ fn attempt(request: &FetchRequest) -> Result<Fetched, FetchError> {
     Err(FetchError::Unknown { service })
 }
 
-fn read(device: &dyn Device, request: &FetchRequest) -> Result<Vec<u8>, FetchError> {
+/// Writes beside the target and renames: the server never sees half a file. It makes what it keeps
+/// of it durable itself (`KeepFileRestoredFromArchive`), and asks again after a crash.
+fn fetch_from(device: &dyn Device, request: &FetchRequest) -> Result<(), FetchError> {
     let claim = archived::claim(device, &request.service)?;
     check_cluster(device, request, claim)?;
     let file = WalFile::parse(&request.name, claim.segment_size)?;
-    let WalFile::Segment(segment) = file else {
-        let object = archived::file_name(&request.service, &request.name);
-        return Ok(archived::read(device, &object)?);
+    let to = &request.to;
+    let failed = |cause| FetchError::Write {
+        path: to.clone(),
+        cause,
     };
-    let object = segment_object(&request.service, claim, segment);
-    Ok(log::read_payload(device, &object)?)
+    let mut beside = to.as_os_str().to_owned();
+    beside.push(".planc");
+    if let WalFile::Segment(segment) = file {
+        let object = segment_object(&request.service, claim, segment);
+        let written = log::write_payload(device, &object, || File::create(&beside));
+        if !matches!(written, Ok(Ok(()))) {
+            // half of a segment is of no use; it may never have been begun
+            let _ = std::fs::remove_file(&beside);
+        }
+        written?.map_err(failed)?;
+    } else {
+        let object = archived::file_name(&request.service, &request.name);
+        let bytes = archived::read(device, &object)?;
+        std::fs::write(&beside, bytes).map_err(failed)?;
+    }
+    std::fs::rename(&beside, to).map_err(failed)
 }
 
 fn segment_object(service: &str, claim: Claim, segment: Segment) -> String {
@@ -203,18 +219,4 @@ fn refuse_hole(device: &dyn Device, request: &FetchRequest) -> Result<bool, Fetc
         });
     }
     Ok(true)
-}
-
-/// Writes beside the target and renames: the server never sees half a file. It makes what it keeps
-/// of it durable itself (`KeepFileRestoredFromArchive`), and asks again after a crash.
-fn write(to: &Path, bytes: &[u8]) -> Result<(), FetchError> {
-    let failed = |cause| FetchError::Write {
-        path: to.to_owned(),
-        cause,
-    };
-    let mut beside = to.as_os_str().to_owned();
-    beside.push(".planc");
-    let mut file = File::create(&beside).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    std::fs::rename(&beside, to).map_err(failed)
 }

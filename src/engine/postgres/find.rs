@@ -87,13 +87,23 @@ fn moment(record: &Record, wanted: &Wanted) -> Option<Timestamp> {
             (ending == Ending::Commit).then_some(at)
         }
         Wanted::RestorePoint(name) => {
-            let is_point = (record.manager, record.info & 0xF0) == (manager::XLOG, RESTORE_POINT);
-            let named = record.main.get(8..).filter(|_| is_point)?;
-            let text = named.split(|byte| *byte == 0).next()?;
-            let since = i64::from_le_bytes(record.main.get(..8)?.try_into().ok()?);
-            let micros = since.checked_add(EPOCH_MICROSECONDS)?;
-            let at = Timestamp::from_microsecond(micros).ok()?;
+            let (text, at) = restore_point(record)?;
             (text == name.as_bytes()).then_some(at)
         }
     }
+}
+
+/// Whether records of this manager and kind are restore points.
+pub(super) fn is_point(kind: u8, info: u8) -> bool {
+    (kind, info & 0xF0) == (manager::XLOG, RESTORE_POINT)
+}
+
+/// Name and time of a restore point.
+pub(super) fn restore_point(record: &Record) -> Option<(&[u8], Timestamp)> {
+    let is_point = is_point(record.manager, record.info);
+    let named = record.main.get(8..).filter(|_| is_point)?;
+    let text = named.split(|byte| *byte == 0).next()?;
+    let since = i64::from_le_bytes(record.main.get(..8)?.try_into().ok()?);
+    let micros = since.checked_add(EPOCH_MICROSECONDS)?;
+    Some((text, Timestamp::from_microsecond(micros).ok()?))
 }

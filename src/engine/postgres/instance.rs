@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::connect::refused;
 use super::control::{self, ControlFile};
 use super::files::cannot;
-use super::read;
+use super::{ended, read};
 use crate::engine::{EngineError, GoOn};
 use crate::media::keys::withhold;
 
@@ -28,6 +28,8 @@ const LOG: &str = "server.log";
 const SOCKETS: &str = "planc-server-";
 /// The line of `postmaster.pid` that tells the server's state, counted from the one after the first.
 const STATE: usize = 6;
+/// Looks at whether a server has ended of which a session says so.
+const LOOKS: u32 = 25;
 /// How long a server that was asked to stop at once is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -91,9 +93,16 @@ impl Instance {
     /// Waits until it takes writes; a session in the database `postgres`.
     ///
     /// # Errors
-    /// [`EngineError::NotReached`] with the server's words when it ends or does not open in time;
-    /// [`EngineError::Busy`] when it is not to go on.
+    /// As [`Instance::is_open`] when it ends, [`EngineError::NotReached`] when it does not open in
+    /// time; [`EngineError::Busy`] when it is not to go on.
     pub fn wait_open(&mut self, patience: Duration, go_on: &GoOn) -> Result<Client, EngineError> {
+        match self.opened(patience, go_on) {
+            Err(error) if go_on.yes() => Err(self.ended().unwrap_or(error)),
+            opened => opened,
+        }
+    }
+
+    fn opened(&mut self, patience: Duration, go_on: &GoOn) -> Result<Client, EngineError> {
         let deadline = Instant::now() + patience;
         let config = self.config("postgres");
         let mut client = self.first_session(&config, deadline, go_on)?;
@@ -120,7 +129,7 @@ impl Instance {
                 }
             }
             if Instant::now() >= deadline {
-                let told = self.told();
+                let told = ended::told(&self.log);
                 let message = format!("not in time; the server says: {told}");
                 return Err(EngineError::NotReached(message));
             }
@@ -170,13 +179,13 @@ impl Instance {
     /// Every question by a session would make the server start a process.
     ///
     /// # Errors
-    /// [`EngineError::NotReached`] with the server's words when it has ended.
+    /// When it has ended: [`EngineError::NotReached`] with its words, unless it was killed.
     pub fn is_open(&mut self) -> Result<bool, EngineError> {
         let program = self.spec.programs.join("postgres");
         let ended = self.child.try_wait();
         let ended = ended.map_err(|error| cannot("wait for", &program, error))?;
-        if ended.is_some() {
-            return Err(EngineError::NotReached(self.told()));
+        if let Some(status) = ended {
+            return Err(ended::error(status, &self.log));
         }
         let told = std::fs::read_to_string(self.spec.data.join("postmaster.pid"));
         let told = told.unwrap_or_default();
@@ -200,10 +209,38 @@ impl Instance {
         if status.success() {
             return Ok(());
         }
-        Err(EngineError::Refused {
-            what: "stop the recovered server".to_owned(),
-            cause: self.told(),
+        Err(match ended::error(status, &self.log) {
+            EngineError::NotReached(told) => {
+                EngineError::refused("stop the recovered server", told)
+            }
+            killed => killed,
         })
+    }
+
+    /// Does some work with it and stops it. Where the work fails because the server has ended, that
+    /// is the error.
+    ///
+    /// # Errors
+    /// Those of the work, and of [`Instance::stop`].
+    pub fn using<T>(
+        mut self,
+        work: impl FnOnce(&Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        match work(&self) {
+            Ok(done) => self.stop().map(|()| done),
+            Err(error) => Err(self.ended().unwrap_or(error)),
+        }
+    }
+
+    /// Why it has ended. A session may see the end a little before the system tells it.
+    fn ended(&mut self) -> Option<EngineError> {
+        for _ in 0..LOOKS {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(ended::error(status, &self.log));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        None
     }
 
     fn signal(&self, signal: Signal) {
@@ -219,22 +256,6 @@ impl Instance {
     pub fn redo(&self) -> Option<Duration> {
         let text = std::fs::read_to_string(&self.log).ok()?;
         redo(&text)
-    }
-
-    /// The last lines of the server's log that matter.
-    #[must_use]
-    pub fn told(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        // sessions that came too early are no cause
-        let grave = |line: &&str| {
-            (line.contains("FATAL:") || line.contains("PANIC:"))
-                && !line.contains("the database system is")
-        };
-        let grave: Vec<&str> = text.lines().filter(grave).collect();
-        match grave.last() {
-            Some(line) => (*line).to_owned(),
-            None => text.lines().last().unwrap_or("no word").to_owned(),
-        }
     }
 }
 
@@ -451,9 +472,7 @@ pub fn abandon(data: &Path) {
     let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| same) else {
         return;
     };
-    // the number may be another program's by now
-    let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_pid()));
-    if !name.is_ok_and(|name| name.trim() == "postgres") {
+    if !is_server(pid, data) {
         return;
     }
     let _ = rustix::process::kill_process(pid, Signal::QUIT);
@@ -461,6 +480,20 @@ pub fn abandon(data: &Path) {
     while rustix::process::test_kill_process(pid).is_ok() && Instant::now() < deadline {
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Whether a process is the server of a data directory: what a killed one left may name a number
+/// that is another program's by now. One that may not be looked at is taken for it.
+fn is_server(pid: Pid, data: &Path) -> bool {
+    let about = PathBuf::from(format!("/proc/{}", pid.as_raw_pid()));
+    let name = std::fs::read_to_string(about.join("comm"));
+    let place = std::fs::read_link(about.join("cwd"));
+    let place = match place {
+        Ok(place) => data.canonicalize().is_ok_and(|data| data == place),
+        // one that has ended has none, though the system may still know its number
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
+    place && name.is_ok_and(|name| name.trim() == "postgres")
 }
 
 /// A server that runs must be stopped by its operator.
@@ -490,9 +523,7 @@ pub(super) fn running(data: &Path) -> Result<Option<Pid>, EngineError> {
     };
     let pid = text.lines().next();
     let pid = pid.and_then(|line| line.trim().parse().ok());
-    // one that may not be asked is alive
-    let gone = rustix::io::Errno::SRCH;
-    let alive = |pid: &Pid| rustix::process::test_kill_process(*pid) != Err(gone);
+    let alive = |pid: &Pid| is_server(*pid, data);
     Ok(pid.and_then(Pid::from_raw).filter(alive))
 }
 

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::archived::{self, Claim};
+use super::glance::{self, Glance};
 use super::lsn::{Segment, SegmentSize, WalFile};
-use super::records::{self, Records};
+use super::records::Records;
 use super::walfile::SegmentHeader;
 use super::{FormatError, control, read};
 use crate::engine::{LogRange, huge};
@@ -229,15 +230,11 @@ fn offer(path: &Path, cluster: Option<Claim>) -> Result<Offered, PushError> {
         })?
     };
     let file = WalFile::parse(name, claim.segment_size).map_err(refused)?;
-    let times = if is_segment {
-        records::times(Records::new(&bytes).map_err(refused)?)
-    } else {
-        None
-    };
     let content = match file {
         WalFile::Segment(segment) => {
-            let times = times.unwrap_or((modified, modified));
-            Content::Segment(range(segment, claim.segment_size, times, bytes))
+            let glance = glance::at(Records::new(&bytes).map_err(refused)?);
+            let place = (segment, claim.segment_size);
+            Content::Segment(range(place, glance, modified, bytes))
         }
         _ => Content::Other(bytes),
     };
@@ -249,17 +246,19 @@ fn offer(path: &Path, cluster: Option<Claim>) -> Result<Offered, PushError> {
 }
 
 fn range(
-    segment: Segment,
-    size: SegmentSize,
-    (first_at, last_at): (Timestamp, Timestamp),
+    (segment, size): (Segment, SegmentSize),
+    glance: Glance,
+    modified: Timestamp,
     payload: Bytes,
 ) -> LogRange {
     let end = segment.end(size).unwrap_or(super::lsn::Lsn(u64::MAX));
+    let (first_at, last_at) = glance.times.unwrap_or((modified, modified));
     LogRange {
         from: segment.timeline.at(segment.start(size)),
         until: segment.timeline.at(end),
         first_at,
         last_at,
+        points: glance.points,
         payload,
     }
 }

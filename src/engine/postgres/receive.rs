@@ -17,7 +17,7 @@ use postgres::Client;
 
 use super::archived::Claim;
 use super::connect::{self, refused};
-use super::lsn::WalFile;
+use super::lsn::{SegmentSize, WalFile};
 use super::push::{self, PushRequest};
 use super::server::ServerFacts;
 use super::{PostgresSpec, instance, lag};
@@ -72,9 +72,9 @@ pub fn receive(
     let private = fs::set_permissions(&request.folder, fs::Permissions::from_mode(0o700));
     private.map_err(EngineError::io("change", &request.folder))?;
     let _alone = alone(&request.folder)?;
-    end_left_behind(&request.folder);
     let mut lag = Lag::default();
     while !ended() {
+        end_left_behind(&request.folder);
         match Receiver::start(request) {
             Ok(mut receiver) => receiver.watch(request, ended, tell, &mut lag)?,
             Err(error) if error.retry() == Retry::Later => lag.trouble = Some(error.to_string()),
@@ -162,10 +162,11 @@ impl Receiver {
         let mut client = connect::open(&spec.service, &spec.connect)?;
         let facts = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
         make_slot(&mut client, request)?;
+        drop_unfilled(&request.folder, facts.segment_size)?;
         let programs = instance::programs(spec.programs.as_deref(), facts.version.major)?;
         let program = programs.join(PROGRAM);
         let secret = passfile(request)?;
-        let mut command = Command::new(&program);
+        let mut command = ending_with_us(&program);
         withhold(&mut command)
             .args(["--no-loop", "--no-password", "--synchronous", "--slot"])
             .arg(&request.slot)
@@ -260,12 +261,55 @@ impl Receiver {
     }
 }
 
+/// A program that is asked to end when planc dies, where the system has the tool for it; elsewhere
+/// the next stream ends what was left behind.
+fn ending_with_us(program: &Path) -> Command {
+    let with = |program: &Path| {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+        command
+    };
+    let mut tried = with(Path::new("true"));
+    let tried = withhold(&mut tried)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    match tried.stderr(Stdio::null()).status() {
+        Ok(status) if status.success() => with(program),
+        _ => Command::new(program),
+    }
+}
+
+/// Removes a segment that was begun and not yet filled with zeros when its receiver was killed: the
+/// program refuses it for ever, and it holds no log.
+fn drop_unfilled(folder: &Path, size: SegmentSize) -> Result<(), EngineError> {
+    for path in files(folder)? {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let file = name.map(|name| WalFile::parse(name, size));
+        if !matches!(file, Some(Ok(WalFile::Partial(_)))) {
+            continue;
+        }
+        let about = fs::metadata(&path).map_err(EngineError::io("examine", &path))?;
+        if about.len() != size.bytes() {
+            fs::remove_file(&path).map_err(EngineError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let list = || {
+        fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect()
+    };
+    let listed: std::io::Result<_> = list();
+    listed.map_err(EngineError::io("list", folder))
+}
+
 /// Finished files in the order of the log, histories first.
 fn finished(folder: &Path, claim: Claim) -> Result<Vec<PathBuf>, EngineError> {
-    let failed = || EngineError::io("list", folder);
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed())? {
-        let path = entry.map_err(failed())?.path();
+    for path in files(folder)? {
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
@@ -326,10 +370,14 @@ fn diary(folder: &Path) -> Result<fs::File, EngineError> {
     fs::File::create(&path).map_err(EngineError::io("write", path))
 }
 
-/// What the receiver said last.
+/// What the receiver said: the cause, and last that it is disconnected.
 fn last_words(folder: &Path) -> String {
     let text = fs::read_to_string(diary_path(folder)).unwrap_or_default();
-    let line = text.lines().rev().find(|line| !line.trim().is_empty());
-    line.unwrap_or("the receiver ended without a word")
-        .to_owned()
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begin = lines.len().saturating_sub(3);
+    let words = lines[begin..].join("; ");
+    if words.is_empty() {
+        return "the receiver ended without a word".to_owned();
+    }
+    words
 }

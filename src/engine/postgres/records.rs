@@ -13,6 +13,7 @@ pub(super) const PAGE: usize = 8192;
 pub(super) const LONG_PAGE_HEADER: usize = 40;
 pub(super) const PAGE_HEADER: usize = 24;
 pub(super) const RECORD_HEADER: usize = 24;
+const INFO: usize = 16;
 const MANAGER: usize = 17;
 const CRC_OFFSET: usize = 20;
 const CONTINUES: u8 = 0x01;
@@ -195,15 +196,16 @@ impl<'a> Records<'a> {
 
     /// The next one of [`Records::of`].
     pub(super) fn next_of(&mut self, managers: &[u8]) -> Option<Record> {
+        self.next_where(|manager, _| managers.contains(&manager))
+    }
+
+    /// The next record whose manager and kind are wanted; the others are stepped over.
+    pub(super) fn next_where(&mut self, wanted: impl Fn(u8, u8) -> bool) -> Option<Record> {
         loop {
             self.align();
             self.begin = self.at;
-            let (mut header, mut filled) = ([0; RECORD_HEADER], 0);
-            self.walk(RECORD_HEADER, |piece| {
-                header[filled..filled + piece.len()].copy_from_slice(piece);
-                filled += piece.len();
-            })?;
-            if managers.contains(&header[MANAGER]) {
+            let header = self.head()?;
+            if wanted(header[MANAGER], header[INFO]) {
                 self.at = self.begin;
                 return self.read();
             }
@@ -211,6 +213,28 @@ impl<'a> Records<'a> {
             let rest = usize::try_from(length).ok()?.checked_sub(RECORD_HEADER)?;
             self.walk(rest, |_| {})?;
         }
+    }
+
+    /// Whether the record at which reading ended may be wanted: one begins there, and it goes on
+    /// behind the end of the segment, or is none.
+    pub(super) fn may_cross(mut self, wanted: impl Fn(u8, u8) -> bool) -> bool {
+        self.at = self.begin;
+        let rest = self.bytes.get(self.begin..).unwrap_or_default();
+        if rest.iter().take(RECORD_HEADER).all(|byte| *byte == 0) {
+            return false;
+        }
+        self.head()
+            .is_none_or(|header| wanted(header[MANAGER], header[INFO]))
+    }
+
+    /// The header of the record that begins here.
+    fn head(&mut self) -> Option<[u8; RECORD_HEADER]> {
+        let (mut header, mut filled) = ([0; RECORD_HEADER], 0);
+        self.walk(RECORD_HEADER, |piece| {
+            header[filled..filled + piece.len()].copy_from_slice(piece);
+            filled += piece.len();
+        })?;
+        Some(header)
     }
 
     fn read(&mut self) -> Option<Record> {
@@ -338,23 +362,13 @@ fn block(cursor: &mut Cursor<'_>, before: Option<&BlockRef>) -> Option<(BlockRef
     Some((block, usize::try_from(data).ok()?))
 }
 
-/// Times of the first and last transaction that ended in a segment; none when none did.
-#[must_use]
-pub fn times(records: Records<'_>) -> Option<(Timestamp, Timestamp)> {
-    let transactions = records.of(&[manager::TRANSACTION]);
-    let ended = transactions.filter_map(|record| record.ending().map(|(_, at)| at));
-    ended.fold(None, |times, at| match times {
-        None => Some((at, at)),
-        Some((first, last)) => Some((at.min(first), at.max(last))),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::engine::postgres::facts::VERSIONS;
+    use crate::engine::postgres::glance;
 
     /// A segment of two pages (shorter than real ones) with these record bodies.
     fn segment(bodies: &[Vec<u8>]) -> Vec<u8> {
@@ -421,10 +435,9 @@ mod tests {
             assert_eq!(record.ending(), Some((Ending::Commit, at)));
             assert_eq!(record.xid, 77);
         }
-        assert_eq!(
-            times(Records::new(&bytes).expect("a segment")),
-            Some((at, at))
-        );
+        let glance = glance::at(Records::new(&bytes).expect("a segment"));
+        assert_eq!(glance.times, Some((at, at)));
+        assert_eq!(glance.points, Some(Vec::new()));
     }
 
     #[test]

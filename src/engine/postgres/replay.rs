@@ -85,8 +85,7 @@ impl Replay {
     ) -> Result<Replayed, EngineError> {
         drop(instance.wait_open(self.patience, &self.go_on)?);
         let replayed = self.judge(instance.redo())?;
-        while_open(&instance)?;
-        instance.stop()?;
+        instance.using(while_open)?;
         Ok(replayed)
     }
 

@@ -7,12 +7,13 @@ use std::time::Instant;
 use postgres::Client;
 
 use super::PostgresSpec;
+use super::arrival::{answer, may_make_databases};
 use super::connect::{self, refused};
 use super::extract::load;
 use super::instance::Instance;
 use super::logical::{self, run};
 use super::tables::quoted;
-use crate::engine::{EngineError, Extracted, Extraction};
+use crate::engine::{EngineError, Extracted};
 
 /// What marks a database that is being loaded.
 const MARK: &str = "planc is loading this database";
@@ -33,20 +34,12 @@ struct Manner {
     bytes: u64,
 }
 
-/// Takes the database under its old or a new name.
+/// Refuses a name that is taken, and a role that may not make databases.
 ///
 /// # Errors
-/// When the copy has none, the live server has one of that name, or the tools fail; the live
-/// server is as before then.
-pub(super) fn extract(
-    spec: &PostgresSpec,
-    restored: &Path,
-    wish: &Extraction,
-    database: &str,
-) -> Result<Extracted, EngineError> {
-    let new = wish.name.as_deref().unwrap_or(database);
-    let mut live = connect::open(&spec.service, &spec.connect)?;
-    if exists(&mut live, new)? {
+/// With the next action.
+pub(super) fn check(live: &mut Client, database: &str, new: &str) -> Result<(), EngineError> {
+    if exists(live, new)? {
         return Err(EngineError::refused(
             format!("bring back database {database}"),
             format!(
@@ -55,17 +48,40 @@ pub(super) fn extract(
             ),
         ));
     }
-    let instance = logical::open(spec, restored)?;
-    let manner = manner(&instance, database)?;
-    let file = wish.scratch.join("database.dump");
+    left_over(live, &loading(new))?;
+    may_make_databases(live)
+}
+
+/// The name that a database has while it is loaded.
+fn loading(new: &str) -> String {
+    format!("{new}.loading")
+}
+
+/// Takes the database under its old or a new name.
+///
+/// # Errors
+/// When the copy has none, the live server has one of that name, or the tools fail; the live
+/// server is as before then.
+pub(super) fn extract(
+    spec: &PostgresSpec,
+    restored: &Path,
+    file: &Path,
+    database: &str,
+    new: &str,
+) -> Result<Extracted, EngineError> {
+    let mut live = connect::open(&spec.service, &spec.connect)?;
+    check(&mut live, database, new)?;
+    let copy = logical::open(spec, restored)?;
+    let (manner, out) = copy.using(|instance| {
+        let manner = manner(instance, database)?;
+        let began = Instant::now();
+        let mut command = instance.tool("pg_dump");
+        command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
+        run("pg_dump", command.arg(file).arg("--dbname").arg(database))?;
+        Ok((manner, began.elapsed()))
+    })?;
     let began = Instant::now();
-    let mut command = instance.tool("pg_dump");
-    command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
-    run("pg_dump", command.arg(&file).arg("--dbname").arg(database))?;
-    let out = began.elapsed();
-    instance.stop()?;
-    let began = Instant::now();
-    bring(spec, &mut live, &manner, new, &file)?;
+    bring(spec, &mut live, &manner, new, file)?;
     let mut extracted = Extracted {
         bytes: manner.bytes,
         moving: out + began.elapsed(),
@@ -82,9 +98,7 @@ pub(super) fn extract(
 
 fn exists(live: &mut Client, name: &str) -> Result<bool, EngineError> {
     let query = "select exists (select from pg_database where datname = $1)";
-    let row = live.query_one(query, &[&name]);
-    let row = row.map_err(|error| refused("list the live databases", &error))?;
-    Ok(row.get(0))
+    answer(live, query, &[&name])
 }
 
 fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
@@ -124,7 +138,7 @@ fn bring(
     new: &str,
     file: &Path,
 ) -> Result<(), EngineError> {
-    let loading = format!("{new}.loading");
+    let loading = loading(new);
     clear(live, &loading)?;
     let what = || format!("create database {loading}");
     let made = live.batch_execute(&manner.create(&loading));
@@ -150,21 +164,27 @@ fn bring(
 
 /// Removes what an earlier try left.
 fn clear(live: &mut Client, loading: &str) -> Result<(), EngineError> {
-    if !exists(live, loading)? {
+    if !left_over(live, loading)? {
         return Ok(());
-    }
-    let query = "select coalesce(shobj_description(oid, 'pg_database') = $2, false) \
-                 from pg_database where datname = $1";
-    let row = live.query_one(query, &[&loading, &MARK]);
-    let row = row.map_err(|error| refused(format!("look at database {loading}"), &error))?;
-    if !row.get::<_, bool>(0) {
-        return Err(EngineError::refused(
-            format!("load into database {loading}"),
-            "there is one of this name that planc did not make: rename or drop it",
-        ));
     }
     let dropped = live.batch_execute(&format!("drop database {}", quoted(loading)));
     dropped.map_err(|error| refused(format!("drop database {loading}"), &error))
+}
+
+/// Whether an earlier try left a half database; one that planc did not make is refused.
+fn left_over(live: &mut Client, loading: &str) -> Result<bool, EngineError> {
+    if !exists(live, loading)? {
+        return Ok(false);
+    }
+    let query = "select coalesce(shobj_description(oid, 'pg_database') = $2, false) \
+                 from pg_database where datname = $1";
+    if answer(live, query, &[&loading, &MARK])? {
+        return Ok(true);
+    }
+    Err(EngineError::refused(
+        format!("load into database {loading}"),
+        "there is one of this name that planc did not make: rename or drop it",
+    ))
 }
 
 impl Manner {

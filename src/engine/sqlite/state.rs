@@ -252,6 +252,7 @@ impl LogState {
             until: self.position(queued.until),
             first_at: queued.first_at,
             last_at: queued.last_at,
+            points: None,
             payload: payload.into(),
         })
     }

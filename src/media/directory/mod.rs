@@ -168,6 +168,13 @@ impl Device for DirectoryDevice {
         Ok(bytes)
     }
 
+    fn soon(&self, names: &[String]) {
+        let valid = names
+            .iter()
+            .filter(|name| self.tree.check_name(name).is_ok());
+        valid.for_each(|name| self.tree.read_ahead(name));
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.object(name).map(|(_, size)| size)
     }

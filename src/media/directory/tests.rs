@@ -155,3 +155,23 @@ fn a_listing_in_pieces_names_what_the_whole_one_does() {
     }
     assert_eq!(device.list("parts/").unwrap().len(), 2);
 }
+
+#[test]
+fn advice_on_what_cannot_be_read_is_passed_over() {
+    let folder = folder();
+    let device = DirectoryDevice::init("a", folder.path()).unwrap();
+    device.put_if_absent("parts/x", b"bytes").unwrap();
+    std::os::unix::fs::symlink("x", folder.path().join("parts/link")).unwrap();
+    let names = [
+        "parts/y",
+        "parts",
+        "parts/link",
+        "../x",
+        "",
+        "tmp/x",
+        "parts/x",
+    ];
+    device.soon(&names.map(str::to_owned));
+    assert_eq!(device.get("parts/x", None).unwrap(), b"bytes");
+    assert_eq!(device.list("").unwrap().len(), 1);
+}

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::identity;
@@ -16,6 +17,9 @@ use crate::media::{DeviceError, Space, name};
 
 /// Folder of objects that are being written.
 pub(super) const TMP: &str = "tmp";
+
+/// Bytes of a file that are read ahead at most.
+const AHEAD: u64 = 1 << 20;
 
 /// The folder of a device, held open.
 pub(super) struct Tree {
@@ -118,6 +122,14 @@ impl Tree {
             return Err(self.damaged(object, "it is not a regular file".into()));
         }
         Ok((File::from(file), u64::try_from(stat.st_size).unwrap_or(0)))
+    }
+
+    /// Asks the kernel to read the beginning of a file ahead. Whatever is wrong with the file is
+    /// seen by those who read it.
+    pub(super) fn read_ahead(&self, object: &str) {
+        if let Ok(file) = self.beneath(object, OFlags::RDONLY | OFlags::NOFOLLOW) {
+            let _ = rustix::fs::fadvise(&file, 0, NonZeroU64::new(AHEAD), Advice::WillNeed);
+        }
     }
 
     /// Opens a folder below the root; the root itself for an empty name.

@@ -170,7 +170,7 @@ impl Assembler {
             offset,
             stored: u32::try_from(frame.stored).unwrap_or(u32::MAX),
             plain,
-            hash: frame.hash.to_hex().to_string(),
+            hash: frame.hash,
         });
         self.result.windows.extend(frame.windows);
         self.make_room();

@@ -1,5 +1,7 @@
-//! Owns the commit of a part: its manifest, written last, put if absent, read again and compared.
+//! Owns the commit of a part: its manifest, made ready once for all devices, written last, put if
+//! absent, read again and compared.
 
+use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::WrittenPart;
@@ -41,20 +43,61 @@ pub fn manifest(written: &mut WrittenPart, header: PartHeader, ended: EndedBacku
     }
 }
 
-/// Commits a part on one device: manifest by put-if-absent, read again and compared.
+/// A manifest and its object: written out, compressed and proven.
+#[derive(Debug)]
+pub struct Ready {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The hash of its text.
+    pub content: Hash,
+    bytes: Vec<u8>,
+}
+
+impl Ready {
+    /// Makes a manifest ready for all devices; equal manifests have equal bytes.
+    ///
+    /// # Errors
+    /// When the object does not give back what went in, or the manifest is longer than a reader
+    /// takes.
+    pub fn new(manifest: Manifest) -> Result<Self, String> {
+        let text = text(&manifest)?;
+        Ok(Self {
+            content: blake3::hash(&text),
+            bytes: seal(&manifest, &text)?,
+            manifest,
+        })
+    }
+
+    /// Commits the part on one device: manifest by put-if-absent, read again and compared.
+    ///
+    /// # Errors
+    /// When the device fails or holds another manifest under the name.
+    pub fn commit(&self, device: &dyn Device) -> Result<(), DeviceError> {
+        put(&self.manifest, &self.bytes, device)
+    }
+}
+
+/// Commits a part on one device only; the length of its manifest's object.
 ///
 /// # Errors
-/// When the device fails or holds another manifest under the name.
-pub fn commit(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceError> {
+/// As [`Ready::new`] and [`Ready::commit`].
+pub fn commit(manifest: &Manifest, device: &dyn Device) -> Result<u64, DeviceError> {
+    let bytes = text(manifest).and_then(|text| seal(manifest, &text));
+    let object = || name::manifest(&manifest.header.part);
+    let bytes = bytes.map_err(|detail| unusable(device, &object(), detail))?;
+    put(manifest, &bytes, device)?;
+    Ok(bytes.len() as u64)
+}
+
+fn put(manifest: &Manifest, bytes: &[u8], device: &dyn Device) -> Result<(), DeviceError> {
     let object = name::manifest(&manifest.header.part);
-    let bytes = seal(manifest).map_err(|detail| unusable(device, &object, detail))?;
     device.identity()?;
     let damaged = |object: &str| match read(device, object) {
         Err(DeviceError::Damaged { .. }) => Ok(true),
         Ok(_) | Err(DeviceError::NotFound { .. } | DeviceError::Sealed { .. }) => Ok(false),
         Err(error) => Err(error),
     };
-    let object = super::put(device, &object, &bytes, &damaged)?;
+    let object = super::put(device, &object, bytes, &damaged)?;
     if device.get(&object, None)? != bytes {
         let detail = "it reads back with other bytes than were written".to_owned();
         return Err(unusable(device, &object, detail));
@@ -85,11 +128,19 @@ fn still_there(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceErr
 /// # Errors
 /// [`DeviceError::NotFound`], [`DeviceError::Damaged`].
 pub fn load(device: &dyn Device, part: &str) -> Result<Manifest, DeviceError> {
+    load_told(device, part).map(|(manifest, _)| manifest)
+}
+
+/// As [`load`], with the hash of the manifest's text.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_told(device: &dyn Device, part: &str) -> Result<(Manifest, Hash), DeviceError> {
     let plain = name::manifest(part);
-    match read(device, &plain) {
+    match read_told(device, &plain) {
         Err(damaged @ DeviceError::Damaged { .. }) => match super::find(device, &plain)? {
             other if other == plain => Err(damaged),
-            replacement => read(device, &replacement),
+            replacement => read_told(device, &replacement),
         },
         answer => answer,
     }
@@ -100,29 +151,29 @@ pub fn load(device: &dyn Device, part: &str) -> Result<Manifest, DeviceError> {
 /// # Errors
 /// As [`load`].
 pub(crate) fn read(device: &dyn Device, object: &str) -> Result<Manifest, DeviceError> {
-    read_opened(device, object).map(|(manifest, _)| manifest)
+    read_told(device, object).map(|(manifest, _)| manifest)
 }
 
-/// As [`read`], with the object that says it.
+/// As [`read`], with the hash of the manifest's text.
 ///
 /// # Errors
 /// As [`load`].
-pub(crate) fn read_opened(
+pub(crate) fn read_told(
     device: &dyn Device,
     object: &str,
-) -> Result<(Manifest, Opened), DeviceError> {
+) -> Result<(Manifest, Hash), DeviceError> {
     let bytes = device.get_short(object, sealed::LONGEST)?;
     let (manifest, opened) = open(device, object, &bytes)?;
     if name::manifest(&manifest.header.part) == name::plain(object) {
-        Ok((manifest, opened))
+        let content = opened.hash.unwrap_or_else(|| blake3::hash(&opened.body));
+        Ok((manifest, content))
     } else {
         let detail = format!("it belongs to part {}", manifest.header.part);
         Err(unusable(device, object, detail))
     }
 }
 
-/// The bytes of a manifest's object; equal manifests have equal bytes.
-pub(crate) fn seal(manifest: &Manifest) -> Result<Vec<u8>, String> {
+fn seal(manifest: &Manifest, text: &[u8]) -> Result<Vec<u8>, String> {
     if manifest.keys.is_empty() != manifest.seal.is_none() {
         return Err("its keys are not those of its seal".into());
     }
@@ -132,18 +183,11 @@ pub(crate) fn seal(manifest: &Manifest) -> Result<Vec<u8>, String> {
         keys: manifest.keys.clone(),
     };
     let header = serde_json::to_vec(&header).map_err(|cause| cause.to_string())?;
-    let body = body(manifest)?;
-    sealed::seal_with(
-        Kind::Manifest,
-        &header,
-        &body,
-        CODEC,
-        manifest.seal.as_ref(),
-    )
+    sealed::seal_with(Kind::Manifest, &header, text, CODEC, manifest.seal.as_ref())
 }
 
-/// The body of a manifest's object: its text.
-pub(crate) fn body(manifest: &Manifest) -> Result<Vec<u8>, String> {
+/// The text of a manifest: the body of its object.
+fn text(manifest: &Manifest) -> Result<Vec<u8>, String> {
     serde_json::to_vec(manifest).map_err(|cause| cause.to_string())
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::commit::{commit, seal};
+use super::commit::commit;
 use super::decode::FrameSource;
 use super::fetch::Fetch;
 use super::lane::write_error;
@@ -41,8 +41,7 @@ pub fn copy(
         done = copier.done;
         written += manifest.packs[number].length;
     }
-    commit(&manifest, to)?;
-    written += seal(&manifest).map_or(0, |bytes| bytes.len() as u64);
+    written += commit(&manifest, to)?;
     replaced.sort_by(|a, b| (&a.device, &a.object).cmp(&(&b.device, &b.object)));
     replaced.dedup();
     Ok((written, replaced))
@@ -109,8 +108,7 @@ impl PackCopy<'_> {
                 return Err(DeviceError::Cancelled);
             }
             let place = &frames[frame.number];
-            let hash = blake3::Hash::from_hex(&place.hash).map_err(|_| self.wrong(holders))?;
-            layout.add(&frame.stored, place.plain, &hash);
+            layout.add(&frame.stored, place.plain, &place.hash);
             self.write(&mut writer, &frame.stored)?;
             self.done += frame.plain.len() as u64;
         }

@@ -120,8 +120,7 @@ impl Decoders {
 }
 
 fn same(header: &FrameHeader, frame: &FrameRef) -> bool {
-    let hash = blake3::Hash::from_bytes(header.hash).to_hex();
-    header.plain == frame.plain as usize && hash.as_str() == frame.hash
+    header.plain == frame.plain as usize && frame.hash == header.hash
 }
 
 /// Consecutive frames of one pack: from the first to before the end.

@@ -1,11 +1,11 @@
 //! Owns the workers of the write pipeline: a rayon pool of its own that hashes, compresses and
-//! proves frames in whatever order they come.
+//! proves frames in whatever order they come. No more of them compute than there are cores: others
+//! would only push what they work with out of the caches.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::cores;
 use super::reads::Later;
 use super::sealer::{PartSeal, Sealer};
 use super::slot::Slot;
@@ -46,7 +46,8 @@ pub(super) struct Encoded {
 /// The workers.
 pub(super) struct Encoders {
     pool: ThreadPool,
-    contexts: Arc<Vec<Mutex<Context>>>,
+    idle: Receiver<Context>,
+    home: Sender<Context>,
     done: Sender<Result<Encoded, String>>,
 }
 
@@ -59,9 +60,11 @@ impl Encoders {
         done: Sender<Result<Encoded, String>>,
     ) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let contexts: std::io::Result<Vec<_>> = (0..threads)
-            .map(|_| Ok(Mutex::new(Context::new(codec, seal)?)))
-            .collect();
+        let (home, idle) = crossbeam_channel::unbounded();
+        for _ in 0..threads.min(cores()) {
+            // the receiver is at hand
+            let _ = home.send(Context::new(codec, seal)?);
+        }
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("encode-{index}"))
@@ -69,26 +72,41 @@ impl Encoders {
             .map_err(std::io::Error::other)?;
         Ok(Self {
             pool,
-            contexts: Arc::new(contexts?),
+            idle,
+            home,
             done,
         })
     }
 
     /// Gives a frame to the workers; never waits.
     pub(super) fn spawn(&self, frame: Filled) {
-        let (contexts, done) = (Arc::clone(&self.contexts), self.done.clone());
+        let (idle, home) = (self.idle.clone(), self.home.clone());
+        let done = self.done.clone();
         self.pool.spawn(move || {
-            let index = rayon::current_thread_index().unwrap_or(0) % contexts.len();
-            let mut context = contexts[index]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
             // when nobody listens, the pipeline has failed and says so elsewhere
-            let _ = done.send(encode(&mut context, frame));
+            let _ = done.send(work(frame, &idle, &home));
         });
     }
 }
 
-/// What one thread works with.
+/// Reads what is still to be read while others compute, then computes.
+fn work(
+    mut frame: Filled,
+    idle: &Receiver<Context>,
+    home: &Sender<Context>,
+) -> Result<Encoded, String> {
+    let plain = &mut frame.slot.buffers.plain[..frame.length];
+    if frame.later.take().is_some_and(|later| !later.read(plain)) {
+        return Err("its content could not be read".into());
+    }
+    let mut context = idle.recv().map_err(|cause| cause.to_string())?;
+    let encoded = encode(&mut context, frame);
+    // the receiver is at hand
+    let _ = home.send(context);
+    encoded
+}
+
+/// What a thread computes with.
 struct Context {
     frames: FrameEncoder,
     sealer: Option<Sealer>,
@@ -105,11 +123,7 @@ impl Context {
 
 fn encode(context: &mut Context, mut frame: Filled) -> Result<Encoded, String> {
     let buffers = &mut frame.slot.buffers;
-    let plain = &mut buffers.plain[..frame.length];
-    if frame.later.is_some_and(|later| !later.read(plain)) {
-        return Err("its content could not be read".into());
-    }
-    let plain = &*plain;
+    let plain = &buffers.plain[..frame.length];
     let (hash, mut stored) = context.frames.encode(plain, &mut buffers.stored)?;
     if let Some(sealer) = &mut context.sealer {
         stored = sealer.seal(frame.number, &mut buffers.stored, stored)?;

@@ -30,15 +30,15 @@ mod trailing;
 mod verify;
 mod window;
 
-pub(crate) use commit::{body, read, read_opened};
-pub use commit::{commit, load, manifest};
+pub use commit::{Ready, commit, load, manifest};
+pub(crate) use commit::{load_told, read, read_told};
 pub use copy::copy;
 pub use need::{Windows, windows};
 pub(crate) use object::{find, newest, put};
 pub use pull::Pull;
 pub use restore::{load_any, restore};
 pub use stream::PartWriter;
-pub use verify::{exists, verify};
+pub use verify::{exists, verify, whole};
 
 use std::time::Duration;
 

@@ -121,7 +121,7 @@ impl<'a, S: FrameSource> Files<'a, S> {
             hash.window(index, sum);
         }
         let is_file = matches!(file.entry.kind, EntryKind::File);
-        if is_file && hash.end(file.length).to_hex().as_str() != file.hash {
+        if is_file && file.hash != Some(hash.end(file.length)) {
             return Err(EngineError::Damaged {
                 what: file.entry.path.clone(),
                 detail: "its content does not have the hash of the manifest".into(),
@@ -182,10 +182,7 @@ impl<'a, S: FrameSource> Files<'a, S> {
         }
         if pieces.len() == 1 && pieces[0].1.len() == plain.len() && length == plain.len() as u64 {
             // the window is the frame, whose hash was just compared with the manifest's
-            let known = blake3::Hash::from_hex(&self.manifest.frames[number as usize].hash);
-            if let Ok(hash) = known {
-                return Ok((index, hash));
-            }
+            return Ok((index, self.manifest.frames[number as usize].hash));
         }
         Ok((index, hash_of_window(length, pieces)))
     }

@@ -211,7 +211,7 @@ impl<'a> PartWriter<'a> {
             }
             // of a file over another one the part does not have all content
             if matches!(entry.entry.kind, EntryKind::File) {
-                entry.hash = hash.end(entry.length).to_hex().to_string();
+                entry.hash = Some(hash.end(entry.length));
             }
         }
     }
@@ -351,7 +351,13 @@ impl<'a> PartWriter<'a> {
         if let Some(entry) = self.entries.last_mut() {
             // a part of 2^32 frames is 4 PiB
             let number = u32::try_from(self.submitted).unwrap_or(u32::MAX);
-            entry.extents.extend(window.extents(number));
+            let extents = window.extents(number);
+            if entry.extents.is_empty() {
+                // most files have no more, and a list that grows makes room for four
+                entry.extents = extents;
+            } else {
+                entry.extents.extend(extents);
+            }
         }
         frame.windows.push(window);
     }
@@ -505,7 +511,7 @@ impl PartSink for PartWriter<'_> {
         self.entries.push(ManifestEntry {
             entry,
             length: 0,
-            hash: String::new(),
+            hash: None,
             extents: Vec::new(),
         });
         Ok(())

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::Task;
 use super::increment;
+use crate::catalog::PartRecord;
 use crate::engine::Retry;
 use crate::facts::capability;
 use crate::facts::holdings::Method;
 use crate::graph::step::{BuildsOn, StepKind};
 use crate::media::keys::Seal;
 use crate::media::manifest::{Manifest, PartHeader};
-use crate::media::part::{self, PartWriter, WrittenPart};
+use crate::media::part::{self, PartWriter, Ready, WrittenPart};
 use crate::media::{Device, pack};
 use crate::run::budget;
 use crate::run::changes::Known;
@@ -227,18 +228,23 @@ pub(super) fn commit(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 
 /// First on the devices that have everything, then on those that are still writing it.
 fn commit_bracket(task: &Task<'_>, bracket: &mut Bracket) -> Result<StepDone, StepFailure> {
-    let manifest = match bracket.manifest.take() {
-        Some(told) => told,
-        None => Arc::new(manifest(task, bracket)?),
+    if bracket.manifest.is_none() {
+        let manifest = manifest(task, bracket)?;
+        bracket.manifest = Some(ready(manifest)?);
+    }
+    let (Some(ready), Some(written)) = (&bracket.manifest, &mut bracket.written) else {
+        return Err(StepFailure::new("nothing was written"));
     };
-    bracket.manifest = Some(Arc::clone(&manifest));
-    covered(task, &manifest)?;
-    let Some(written) = &mut bracket.written else {
-        return Err(no_session(&manifest.header.component));
-    };
-    let done = publish(task, &manifest, written)?;
-    remember(task, bracket, &manifest.header);
-    Ok(StepDone::moved(manifest.stored_bytes).says(done.join(", ")))
+    covered(task, &ready.manifest)?;
+    let done = publish(task, ready, written)?;
+    remember(task, bracket.state.as_ref(), &ready.manifest.header);
+    Ok(StepDone::moved(ready.manifest.stored_bytes).says(done.join(", ")))
+}
+
+/// Makes a manifest ready for all devices.
+pub(super) fn ready(manifest: Manifest) -> Result<Ready, StepFailure> {
+    Ready::new(manifest)
+        .map_err(|cause| StepFailure::new(format!("the manifest cannot be made: {cause}")))
 }
 
 /// Writes a manifest on the devices that hold all packs, first on those that are done, then on
@@ -248,17 +254,17 @@ fn commit_bracket(task: &Task<'_>, bracket: &mut Bracket) -> Result<StepDone, St
 /// When none does.
 pub(super) fn publish(
     task: &Task<'_>,
-    manifest: &Arc<Manifest>,
+    ready: &Ready,
     written: &mut WrittenPart,
 ) -> Result<Vec<String>, StepFailure> {
     let first = written.devices.clone();
     let mut commits = Commits::default();
-    commits.add(task, manifest, &first)?;
+    commits.add(task, ready, &first)?;
     written.settle(&|_| !task.stop.asked())?;
     tell(task, written);
     let late = written.devices.iter().filter(|name| !first.contains(name));
     let late: Vec<String> = late.cloned().collect();
-    commits.add(task, manifest, &late)?;
+    commits.add(task, ready, &late)?;
     if commits.done.is_empty() {
         let none = || StepFailure::new("no device holds the part");
         return Err(commits.failure.unwrap_or_else(none));
@@ -279,14 +285,15 @@ impl Commits {
     fn add(
         &mut self,
         task: &Task<'_>,
-        manifest: &Arc<Manifest>,
+        ready: &Ready,
         devices: &[String],
     ) -> Result<(), StepFailure> {
+        let record = PartRecord::of(&ready.manifest, ready.content);
         for name in devices {
             let device = task.context.device(name)?;
-            match part::commit(manifest, device.as_ref()) {
+            match ready.commit(device.as_ref()) {
                 Ok(()) => {
-                    task.record(Record::Part(Arc::clone(manifest), name.clone()));
+                    task.record(Record::Part(Box::new(record.clone()), name.clone()));
                     self.done.push(name.clone());
                 }
                 Err(error) => {
@@ -300,8 +307,8 @@ impl Commits {
 }
 
 /// Writes down which state the new part shows, for `when changed`.
-fn remember(task: &Task<'_>, bracket: &Bracket, part: &PartHeader) {
-    let Some(state) = bracket.state.clone() else {
+fn remember(task: &Task<'_>, state: Option<&String>, part: &PartHeader) {
+    let Some(state) = state.cloned() else {
         return;
     };
     let copy = Known {

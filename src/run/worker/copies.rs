@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Task;
+use crate::catalog::PartRecord;
 use crate::graph::step::Depth;
 use crate::media::{Device, DeviceError, log, part, patient};
 use crate::run::message::{Record, StepDone, StepFailure};
@@ -58,8 +59,9 @@ fn copy_to(
         let copied = patient::watched(target.as_ref(), |target| {
             part::copy(object, holders, target, &progress)
         })?;
-        let manifest = part::load(target.as_ref(), object)?;
-        task.record(Record::Part(Arc::new(manifest), to.to_owned()));
+        let (manifest, content) = part::load_told(target.as_ref(), object)?;
+        let record = PartRecord::of(&manifest, content);
+        task.record(Record::Part(Box::new(record), to.to_owned()));
         copied
     };
     task.healed(object, replaced);

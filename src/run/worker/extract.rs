@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Task, probe, schema};
-use crate::engine::Extraction;
+use crate::engine::{EngineError, Extraction};
 use crate::graph::step::StepKind;
 use crate::resolve::plan::EngineKind;
 use crate::run::message::{StepDone, StepFailure};
@@ -29,7 +29,7 @@ pub(super) fn extract(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         return Err(StepFailure::new("not an extracting step"));
     };
     if task.context.engine(service)?.kind() != EngineKind::Sqlite {
-        return by_engine(task);
+        return by_engine(task, service, target);
     }
     let live = task.context.live_files.get(into);
     let live = live.ok_or_else(|| {
@@ -50,33 +50,45 @@ pub(super) fn extract(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     Ok(StepDone::default().says(copied.tables.join(", ")))
 }
 
-/// Lets the engine move the tables.
-fn by_engine(task: &Task<'_>) -> Result<StepDone, StepFailure> {
+/// What a step wants of the engine that moves the tables.
+///
+/// # Errors
+/// When they would go to another service.
+pub(in crate::run) fn extraction(kind: &StepKind) -> Result<Extraction, EngineError> {
     let StepKind::Extract {
         service,
-        target,
         tables,
         into,
         database,
         name,
-    } = &task.step.kind
+        ..
+    } = kind
     else {
-        return Err(StepFailure::new("not an extracting step"));
+        return Err(EngineError::refused(
+            "take tables",
+            "not an extracting step",
+        ));
     };
     if service != into {
-        let cause = format!("tables of {service} cannot be taken into the service {into}");
-        return Err(StepFailure::new(cause).help("take them into the service they come from"));
+        return Err(EngineError::refused(
+            format!("take tables of {service} into the service {into}"),
+            "take them into the service they come from",
+        ));
     }
-    let scratch = tempfile::tempdir()
-        .map_err(|error| StepFailure::new(format!("cannot make a scratch folder: {error}")))?;
-    let wish = Extraction {
+    Ok(Extraction {
         tables: tables.clone(),
         database: database.clone(),
         name: name.clone(),
-        scratch: scratch.path().to_owned(),
-    };
+    })
+}
+
+/// Lets the engine move the tables.
+fn by_engine(task: &Task<'_>, service: &str, target: &str) -> Result<StepDone, StepFailure> {
+    let wish = extraction(&task.step.kind)?;
+    let scratch = tempfile::tempdir()
+        .map_err(|error| StepFailure::new(format!("cannot make a scratch folder: {error}")))?;
     let engine = task.context.engine(service)?;
-    let extracted = engine.extract(&probe::restored(task, target), &wish)?;
+    let extracted = engine.extract(&probe::restored(task, target), scratch.path(), &wish)?;
     for lost in extracted.lost {
         task.warn(lost);
     }

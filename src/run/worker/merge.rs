@@ -37,8 +37,8 @@ pub(super) fn merge(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     let mut written = transfer(task, &chain)?;
     backup::tell(task, &mut written);
     let newest = chain.last().ok_or_else(|| empty(parts))?;
-    let manifest = Arc::new(manifest(task, &newest.manifest, &mut written)?);
-    let committed = backup::publish(task, &manifest, &mut written)?;
+    let ready = backup::ready(manifest(task, &newest.manifest, &mut written)?)?;
+    let committed = backup::publish(task, &ready, &mut written)?;
     let said = format!("{} of {} parts", committed.join(", "), parts.len());
     Ok(StepDone::moved(written.bytes).says(said))
 }

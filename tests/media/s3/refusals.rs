@@ -250,7 +250,7 @@ fn hard_link(target: &str) -> ManifestEntry {
             mtime: (0, 0),
         },
         length: 0,
-        hash: String::new(),
+        hash: None,
         extents: Vec::new(),
     }
 }

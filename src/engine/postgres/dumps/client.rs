@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::engine::EngineError;
 use crate::engine::postgres::files::cannot;
 use crate::facts::capability::POSTGRESQL_VERSIONS;
+use crate::media::keys::withhold;
 
 /// A folder of client programs and their version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,8 @@ fn usual(least: u32) -> Vec<PathBuf> {
 /// The major version that a program says it is of.
 fn version(program: &Path) -> Result<u32, EngineError> {
     let mut command = Command::new(program);
-    let output = command.arg("--version").stdin(Stdio::null()).output();
+    let asked = withhold(&mut command).arg("--version");
+    let output = asked.stdin(Stdio::null()).output();
     let output = output.map_err(|error| cannot("start", program, error))?;
     let text = String::from_utf8_lossy(&output.stdout);
     major(&text).ok_or_else(|| {

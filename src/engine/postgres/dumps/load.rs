@@ -97,11 +97,12 @@ impl DumpRestore {
         self.init(&server, &bootstrap)?;
         let mut instance = self.start(server, &bootstrap)?;
         drop(instance.wait_open(PATIENCE, &GoOn::default())?);
-        self.roles(&instance, &bootstrap)?;
-        self.fill(&instance, &client)?;
-        self.link(&instance)?;
-        sound::check(&instance, &self.data_directory(), &[])?;
-        instance.stop()?;
+        instance.using(|instance| {
+            self.roles(instance, &bootstrap)?;
+            self.fill(instance, &client)?;
+            self.link(instance)?;
+            sound::check(instance, &self.data_directory(), &[])
+        })?;
         let parts = self.root.join("parts");
         std::fs::remove_dir_all(&parts).map_err(|error| cannot("remove", &parts, error))?;
         self.loaded = true;

@@ -117,12 +117,12 @@ fn compare(pair: &Pair<'_>, last: &ControlFile, found: Lsn) -> Result<(), Engine
 /// Promotes the standby, after a last look at both sides.
 pub(super) fn promote(pair: &Pair<'_>) -> Result<Switched, EngineError> {
     let what = format!("promote {}", pair.standby.service);
-    let last = fenced_or_following(pair)?;
     let (mut client, facts) = pair.standby()?;
+    // then it does not matter any more how the old primary fares behind its fence
     if !facts.in_recovery {
         return opened(pair, facts.timeline.number());
     }
-    let last = last.ok_or_else(|| {
+    let last = fenced_or_following(pair)?.ok_or_else(|| {
         pair.refuse_old(
             "pass over",
             "it runs again although nothing was promoted: stop it",

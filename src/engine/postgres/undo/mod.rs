@@ -28,9 +28,9 @@ const FORM: &str = "set datestyle = 'ISO, YMD'; set timezone = 'UTC'; \
      set row_security = off";
 
 /// Two recovered copies: just before the transaction, and with it.
-struct Copies {
-    before: Instance,
-    after: Instance,
+struct Copies<'a> {
+    before: &'a Instance,
+    after: &'a Instance,
 }
 
 /// One database in its three states.
@@ -51,10 +51,15 @@ pub(super) fn undo(
     after: &Path,
     wish: &UndoWish,
 ) -> Result<Undone, EngineError> {
-    let copies = Copies {
-        before: logical::open(spec, before)?,
-        after: logical::open(spec, after)?,
-    };
+    let (before, after) = (logical::open(spec, before)?, logical::open(spec, after)?);
+    before.using(|before| after.using(|after| merged(spec, &Copies { before, after }, wish)))
+}
+
+fn merged(
+    spec: &PostgresSpec,
+    copies: &Copies<'_>,
+    wish: &UndoWish,
+) -> Result<Undone, EngineError> {
     let mut undone = Undone::default();
     let databases: BTreeSet<u32> = wish.pages.iter().map(|one| one.database).collect();
     for oid in databases {
@@ -63,8 +68,8 @@ pub(super) fn undo(
             undone.notes.push(told.to_owned());
             continue;
         }
-        let name = database(&copies.before, oid)?;
-        let mut three = Three::open(spec, &copies, &name)?;
+        let name = database(copies.before, oid)?;
+        let mut three = Three::open(spec, copies, &name)?;
         let own: Vec<_> = wish
             .pages
             .iter()
@@ -73,8 +78,6 @@ pub(super) fn undo(
         let suspects = pages::suspects(&mut three, &own, &mut undone)?;
         one_database(&mut three, &suspects, wish.apply, &mut undone)?;
     }
-    copies.before.stop()?;
-    copies.after.stop()?;
     Ok(undone)
 }
 
@@ -91,7 +94,7 @@ fn database(instance: &Instance, oid: u32) -> Result<String, EngineError> {
 }
 
 impl Three {
-    fn open(spec: &PostgresSpec, copies: &Copies, database: &str) -> Result<Self, EngineError> {
+    fn open(spec: &PostgresSpec, copies: &Copies<'_>, database: &str) -> Result<Self, EngineError> {
         let mut three = Self {
             before: copies.before.client(database)?,
             after: copies.after.client(database)?,
