@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 use zstd::stream::read::Decoder;
@@ -113,14 +114,31 @@ fn frames(mut stored: &[u8]) -> io::Result<Vec<&[u8]>> {
 }
 
 fn same_as(stored: &[u8], body: &[u8]) -> io::Result<bool> {
+    let mut left = body;
+    let went = in_pieces(stored, |piece| match left.split_at_checked(piece.len()) {
+        Some((now, rest)) if now == piece => {
+            left = rest;
+            ControlFlow::Continue(())
+        }
+        _ => ControlFlow::Break(()),
+    })?;
+    Ok(went.is_continue() && left.is_empty())
+}
+
+/// Inflates a Zstandard body piece by piece, until it ends or `take` breaks.
+fn in_pieces<B>(
+    stored: &[u8],
+    mut take: impl FnMut(&[u8]) -> ControlFlow<B>,
+) -> io::Result<ControlFlow<B>> {
     let mut decoder = decoder(stored)?;
     let mut piece = vec![0; PIECE];
-    let mut left = body;
     loop {
         let read = decoder.read(&mut piece)?;
-        match left.split_at_checked(read) {
-            Some((now, rest)) if *now == piece[..read] && read > 0 => left = rest,
-            _ => return Ok(read == 0 && left.is_empty()),
+        if read == 0 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if let ControlFlow::Break(why) = take(&piece[..read]) {
+            return Ok(ControlFlow::Break(why));
         }
     }
 }
@@ -165,20 +183,21 @@ pub(super) fn pour(
     if codec != ZSTD || plain <= SMALL as u64 {
         return Ok(take(&inflate(codec, stored, plain)?));
     }
-    let refused = |cause: io::Error| format!("zstd refuses it: {cause}");
-    let mut decoder = decoder(stored).map_err(refused)?;
-    let mut piece = vec![0; PIECE];
     let mut left = plain;
-    loop {
-        let read = decoder.read(&mut piece).map_err(refused)?;
-        left = match left.checked_sub(read as u64) {
-            Some(0) if read == 0 => return Ok(Ok(())),
-            Some(left) if read > 0 => left,
-            _ => return Err("its body does not have its length".into()),
+    let went = in_pieces(stored, |piece| {
+        left = match left.checked_sub(piece.len() as u64) {
+            Some(left) => left,
+            None => return ControlFlow::Break(None),
         };
-        if let Err(cause) = take(&piece[..read]) {
-            return Ok(Err(cause));
+        match take(piece) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(cause) => ControlFlow::Break(Some(cause)),
         }
+    });
+    match went.map_err(|cause| format!("zstd refuses it: {cause}"))? {
+        ControlFlow::Continue(()) if left == 0 => Ok(Ok(())),
+        ControlFlow::Break(Some(cause)) => Ok(Err(cause)),
+        _ => Err("its body does not have its length".into()),
     }
 }
 
@@ -216,7 +235,7 @@ fn inflate_shares(frames: Vec<&[u8]>, length: usize) -> io::Result<Vec<u8>> {
 }
 
 thread_local! {
-    /// For small bodies: to make one takes longer than to inflate a usual manifest.
+    /// For small bodies and shares: to make one takes longer than to inflate a usual manifest.
     static INFLATER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 

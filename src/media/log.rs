@@ -280,35 +280,6 @@ fn proven(line: &[u8], payload: &Hash, length: u64) -> Result<LogRecord, String>
     })
 }
 
-/// Where an object says whether it is encrypted.
-const CIPHER: usize = 11;
-
-/// Bytes from the beginning of a log object within which its header usually lies.
-const FIRST: u64 = 4096;
-
-/// What a log object says of itself, without reading its content: nothing of it is proven, so it
-/// is for reports only.
-///
-/// # Errors
-/// [`DeviceError::NotFound`], [`DeviceError::Damaged`] when it has no readable header.
-pub fn describe(device: &dyn Device, object: &str) -> Result<LogRecord, DeviceError> {
-    let size = device.size(object)?;
-    let begin = device.get(object, Some(0..size.min(FIRST)))?;
-    let header = match sealed::header(Kind::Log, &begin) {
-        Some(header) if begin.get(CIPHER) == Some(&0) => header.to_vec(),
-        _ => return read(device, object).map(|read| read.record),
-    };
-    let mut record: LogRecord = serde_json::from_slice(&header).map_err(|cause| {
-        damaged(
-            device,
-            object,
-            format!("its header is no log record: {cause}"),
-        )
-    })?;
-    record.stored_bytes = size;
-    Ok(record)
-}
-
 /// A log object that was read and checked.
 pub(crate) struct ReadLog {
     bytes: Vec<u8>,

@@ -230,18 +230,6 @@ fn prove(
     }
 }
 
-/// The header of an object whose first bytes these are; none when it is not all there. Nothing is
-/// proven.
-#[must_use]
-pub fn header(kind: Kind, bytes: &[u8]) -> Option<&[u8]> {
-    let version = u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?);
-    if !bytes.starts_with(kind.magic()) || version != VERSION {
-        return None;
-    }
-    let length = usize::try_from(number(bytes.get(..PREFIX)?, 12, 4)).ok()?;
-    bytes.get(PREFIX..PREFIX + length)
-}
-
 /// Adds what follows the first 32 bytes of an encrypted object, up to its trailer.
 fn encrypt(
     bytes: &mut Vec<u8>,
@@ -313,8 +301,8 @@ impl<'a> Whole<'a> {
             (true, None) => return Err("it is encrypted, and no key is given".into()),
         };
         let hash = (!places.sealed).then(|| blake3::hash(&body));
-        if hash.is_some_and(|hash| hash.as_bytes() != &bytes[32..64]) {
-            return Err("its body does not have its hash".into());
+        if let Some(hash) = &hash {
+            self.check(hash)?;
         }
         Ok(Opened {
             header: self.header().to_vec(),
@@ -351,10 +339,17 @@ impl<'a> Whole<'a> {
             return Ok(Err(cause));
         }
         let hash = hash.finalize();
-        if hash.as_bytes() != &bytes[32..64] {
-            return Err("its body does not have its hash".into());
-        }
+        self.check(&hash)?;
         Ok(Ok(hash))
+    }
+
+    /// Compares the hash of the body with what the object says of it.
+    fn check(&self, hash: &Hash) -> Result<(), String> {
+        if hash.as_bytes() == &self.bytes[32..64] {
+            Ok(())
+        } else {
+            Err("its body does not have its hash".into())
+        }
     }
 }
 

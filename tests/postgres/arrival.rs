@@ -2,18 +2,10 @@
 //! places that are missing are told before anything is restored.
 
 use super::cluster::Cluster;
-use super::scenarios::blamed;
+use super::scenarios::{SCHEMA_THEN, blamed};
 use super::site::Site;
 
 const MORE: &str = r#"
-recovery schema_then {
-  for human error
-  given bad: transaction
-  restore service shop to scratch from nearest
-  replay log until before $bad
-  extract table "sales.*" into database orders as "sales_then"
-}
-
 recovery database_then {
   for human error
   given bad: transaction
@@ -141,7 +133,7 @@ fn refused(site: &Site, line: &str, words: &[&str]) {
 
 #[test]
 fn what_an_import_lacks_is_told_before_anything_is_restored() {
-    let site = Site::with(15, |plan| plan.to_owned() + MORE);
+    let site = Site::with(15, |plan| plan.to_owned() + SCHEMA_THEN + MORE);
     each(
         &site.cluster,
         "alter role keeper superuser; create schema sales; create table sales.visits ()",

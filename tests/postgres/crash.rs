@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::cluster::{Cluster, own};
+use super::cluster::{Cluster, command_lines, own};
 use super::damaged::Damaged;
 use super::pair::{Client, Pair, Watch, Written};
-use super::scenarios::blamed;
+use super::scenarios::{SCHEMA_THEN, blamed, orders};
 use super::site::Site;
 
 /// A process and all that it started.
@@ -33,15 +33,20 @@ fn signal(name: &str, processes: &[String]) {
     sent.status().expect("kill starts");
 }
 
+/// The process that a data directory says it is served by.
+fn server(data: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
 /// Kills the server of a data directory with all its processes at once; false when none runs.
 fn kill_server(data: &Path) -> bool {
-    let text = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-    let Some(id) = text.lines().next().filter(|id| lives(id)) else {
+    let Some(id) = server(data).filter(|id| lives(id)) else {
         return false;
     };
     // it starts no other process while its family is counted
-    signal("-STOP", &[id.to_owned()]);
-    let all = family(id);
+    signal("-STOP", std::slice::from_ref(&id));
+    let all = family(&id);
     signal("-9", &all);
     while all.iter().any(|id| lives(id)) {
         std::thread::sleep(Duration::from_millis(2));
@@ -51,9 +56,8 @@ fn kill_server(data: &Path) -> bool {
 
 /// Starts a server that was killed, when the system has forgotten it.
 fn up_again(cluster: &Cluster) {
-    let text = std::fs::read_to_string(cluster.data.join("postmaster.pid")).unwrap_or_default();
-    if let Some(id) = text.lines().next() {
-        while Path::new("/proc").join(id).exists() {
+    if let Some(id) = server(&cluster.data) {
+        while Path::new("/proc").join(&id).exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -156,14 +160,9 @@ impl Struck {
 fn at_work(site: &Site) -> Vec<String> {
     let folder = site.cluster.folder.path().display().to_string();
     let own = site.cluster.data.display().to_string();
-    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    let lines = processes.filter_map(|process| {
-        let line = std::fs::read(process.path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let pushes = line.contains("log push");
-        (line.contains(&folder) && !line.contains(&own) && !pushes).then_some(line)
-    });
-    lines.collect()
+    let mut lines = command_lines(&folder);
+    lines.retain(|line| !line.contains(&own) && !line.contains("log push"));
+    lines
 }
 
 /// A moment within a command: so many records of its journal, and milliseconds after them.
@@ -288,21 +287,6 @@ fn drills(steps: impl IntoIterator<Item = u64>) -> usize {
     hits
 }
 
-const SCHEMA: &str = r#"
-recovery schema_then {
-  for human error
-  given bad: transaction
-  restore service shop to scratch from nearest
-  replay log until before $bad
-  extract table "sales.*" into database orders as "sales_then"
-}
-"#;
-
-fn orders(cluster: &Cluster, statements: &str) {
-    let mut client = cluster.client_of("postgres", "orders");
-    client.batch_execute(statements).expect(statements);
-}
-
 /// After a crash the schema comes at the next call, when it has not come before.
 fn comes_out(site: &Site, struck: Option<Struck>) -> usize {
     let hit = usize::from(struck.is_some());
@@ -324,7 +308,7 @@ fn comes_out(site: &Site, struck: Option<Struck>) -> usize {
 /// Kills the copy's server, then the live one, so many times 60 ms within the recovery and behind
 /// the beginning of the import.
 fn extracts(copy: impl IntoIterator<Item = u64>, live: impl IntoIterator<Item = u64>) -> usize {
-    let site = Site::with(15, |plan| plan.to_owned() + SCHEMA);
+    let site = Site::with(15, |plan| plan.to_owned() + SCHEMA_THEN);
     site.cluster.sql("alter role keeper superuser");
     orders(
         &site.cluster,
@@ -440,19 +424,14 @@ fn goes_over(pair: &Pair) {
 
 /// Whether a server runs.
 fn runs(cluster: &Cluster) -> bool {
-    let text = std::fs::read_to_string(cluster.data.join("postmaster.pid")).unwrap_or_default();
-    text.lines().next().is_some_and(lives)
+    server(&cluster.data).is_some_and(|id| lives(&id))
 }
 
 /// Whether a segment is being pushed.
 fn pushes(site: &Site) -> bool {
     let plan = site.path("shop.plan").display().to_string();
-    let mut processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    processes.any(|process| {
-        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        line.contains("log push") && line.contains(&plan)
-    })
+    let lines = command_lines(&plan);
+    lines.iter().any(|line| line.contains("log push"))
 }
 
 /// Kills the server with its archiver and what that started, a while into a push.

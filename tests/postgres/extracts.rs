@@ -4,8 +4,9 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::cluster::{Cluster, versions};
+use super::cluster::{Cluster, command_lines, versions};
 use super::driven::kill_after;
+use super::scenarios::orders;
 use super::site::Site;
 
 const MORE: &str = r#"
@@ -36,11 +37,6 @@ recovery database_then {
 
 fn site(version: u32) -> Site {
     Site::with(version, |plan| plan.to_owned() + MORE)
-}
-
-fn orders(cluster: &Cluster, statements: &str) {
-    let mut client = cluster.client_of("postgres", "orders");
-    client.batch_execute(statements).expect(statements);
 }
 
 fn number(cluster: &Cluster, database: &str, query: &str) -> i64 {
@@ -189,12 +185,7 @@ fn rows_that_violate_a_key_and_sequences_that_lag_are_told() {
 /// Servers that run below a folder.
 fn servers_below(folder: &std::path::Path) -> usize {
     let folder = folder.display().to_string();
-    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    let below = processes.filter(|process| {
-        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&folder)
-    });
-    below.count()
+    command_lines(&folder).len()
 }
 
 #[test]

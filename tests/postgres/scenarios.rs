@@ -7,7 +7,18 @@ use super::cluster::{Cluster, own, run_ok, versions};
 use super::ledger::{self, Writer};
 use super::site::Site;
 
-fn orders(cluster: &Cluster, statements: &str) {
+/// A schema as it was before a transaction, under another name.
+pub(crate) const SCHEMA_THEN: &str = r#"
+recovery schema_then {
+  for human error
+  given bad: transaction
+  restore service shop to scratch from nearest
+  replay log until before $bad
+  extract table "sales.*" into database orders as "sales_then"
+}
+"#;
+
+pub(crate) fn orders(cluster: &Cluster, statements: &str) {
     let mut client = cluster.client_of("postgres", "orders");
     client.batch_execute(statements).expect(statements);
 }

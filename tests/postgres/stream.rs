@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use planc::media::directory::DirectoryDevice;
 
-use super::cluster::{Cluster, own, tools};
+use super::cluster::{Cluster, command_lines, own, tools};
 
 const PLAN: &str = r#"planc 1
 plan shop
@@ -256,13 +256,8 @@ fn sweep(version: u32, changes: impl Iterator<Item = usize>) -> usize {
 /// Receivers that work below a folder.
 fn receivers(site: &Path) -> usize {
     let site = site.display().to_string();
-    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    let receiving = processes.filter(|process| {
-        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).into_owned();
-        line.contains("pg_receivewal") && line.contains(&site)
-    });
-    receiving.count()
+    let lines = command_lines(&site).into_iter();
+    lines.filter(|line| line.contains("pg_receivewal")).count()
 }
 
 #[test]

@@ -185,7 +185,7 @@ impl Archive {
         };
         let object = self.object(self.at(number));
         for device in &self.devices {
-            match log::describe(device.as_ref(), &object) {
+            match log::look(device.as_ref(), &object) {
                 Ok(record) => return Ok(record.last_at < since),
                 Err(DeviceError::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -455,7 +455,7 @@ impl Exposure<'_> {
                 Err(error) => return Err(error),
             }
             if said.is_none() {
-                said = Some(log::describe(device.as_ref(), &object)?);
+                said = Some(log::look(device.as_ref(), &object)?);
             }
         }
         let (Some(record), Some(stored)) = (said, stored) else {
