@@ -354,6 +354,15 @@ pub trait Engine: Send + Sync {
             what: format!("give {} away", wish.tables.join(", ")),
         })
     }
+
+    /// Takes away the marks by which an extraction is known as one that was begun. Called when it
+    /// is written down that it is done; may be repeated.
+    ///
+    /// # Errors
+    /// When the live database cannot be reached or refuses.
+    fn settle_extract(&self, _wish: &Extraction) -> Result<(), EngineError> {
+        Ok(())
+    }
 }
 
 /// Rows as text, `None` for NULL.
@@ -369,6 +378,9 @@ pub struct Extraction {
     pub database: Option<String>,
     /// Schema or prefix of the new names, or the new name of the database; none for the old ones.
     pub name: Option<String>,
+    /// Tells it from others: equal when the same is taken of the same state to the same names. Hex
+    /// digits.
+    pub id: String,
 }
 
 /// What an extraction did.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::context::{Context, service_of};
 use super::event::{EventKind, RunEvent};
+use super::extraction::extraction;
 use super::journal::JournalError;
 use super::lanes::{Job, Lanes};
 use super::mailbox::Heard;
@@ -77,6 +78,7 @@ impl<'a> Coordinator<'a> {
             self.listen();
         }
         self.clean_up();
+        self.settle();
         self.end_run()
     }
 
@@ -141,6 +143,29 @@ impl<'a> Coordinator<'a> {
             // a folder that cannot be removed is named; the result does not depend on it
             if let Err(error) = staging::remove(&folder) {
                 let text = format!("cannot remove {}: {error}", folder.display());
+                self.collector.warn(text);
+            }
+        }
+    }
+
+    /// What was brought into live servers loses its marks, once it is written down as done.
+    fn settle(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
+        for step in self.collector.done() {
+            let kind = &self.graph.steps[step].kind;
+            let StepKind::Extract { service, .. } = kind else {
+                continue;
+            };
+            let Some(engine) = self.context.engines.get(service) else {
+                continue;
+            };
+            let wish = extraction(&self.graph, kind);
+            if let Err(error) = wish.and_then(|wish| engine.settle_extract(&wish)) {
+                let text = format!(
+                    "what was brought into {service} keeps marks of planc in its comments: {error}"
+                );
                 self.collector.warn(text);
             }
         }

@@ -12,6 +12,7 @@ mod coordinator;
 pub mod devices;
 mod dropped;
 pub mod event;
+mod extraction;
 mod family;
 mod folder;
 mod journal;

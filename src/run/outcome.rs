@@ -326,6 +326,13 @@ impl Collector {
         self.report.steps[step].outcome.is_some()
     }
 
+    /// The steps that are done, also by an earlier process, by index.
+    pub(super) fn done(&self) -> Vec<usize> {
+        let steps = self.report.steps.iter().enumerate();
+        let done = steps.filter(|(_, step)| step.outcome == Some(Outcome::Done));
+        done.map(|(index, _)| index).collect()
+    }
+
     /// A step was skipped; `left` when a later run makes up for what it waited for.
     pub(super) fn skipped(&mut self, step: usize, left: bool) {
         self.report.steps[step].left = left;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::context::{Context, service_of};
+use super::extraction::extraction;
 use super::open::OpenError;
-use super::worker::extraction;
 use super::{sealed, space};
 use crate::engine::{EngineError, Retry};
 use crate::facts::holdings::Method;
@@ -27,14 +27,12 @@ pub fn check(
     context: &Context,
     done: Option<&[usize]>,
 ) -> Result<(), OpenError> {
-    if done.is_none() {
-        arrivals(graph, context)?;
-    }
     let done: BTreeSet<usize> = done.into_iter().flatten().copied().collect();
     let steps = graph.steps.iter().enumerate();
     let ahead = steps.filter(|(index, _)| !done.contains(index));
     let steps: Vec<&Step> = ahead.map(|(_, step)| step).collect();
     let kinds: Vec<&StepKind> = steps.iter().map(|step| &step.kind).collect();
+    arrivals(graph, &kinds, context)?;
     for kind in &kinds {
         target(kind, context)?;
         parts(kind, context)?;
@@ -67,18 +65,17 @@ fn target(kind: &StepKind, context: &Context) -> Result<(), OpenError> {
     }
 }
 
-/// What is brought into a live server at the end must find it up and ready. A run that goes on may
-/// have brought it already, and is judged by the step itself; so is one that puts back what the
-/// server needs to run.
-fn arrivals(graph: &StepGraph, context: &Context) -> Result<(), OpenError> {
-    let kinds = || graph.steps.iter().map(|step| &step.kind);
-    let in_place = kinds().any(|kind| {
+/// What is brought into a live server at the end must find it up and ready; what an earlier process
+/// brought and could not write down is known to the engine. A graph that puts back what the server
+/// needs to run is not judged before that.
+fn arrivals(graph: &StepGraph, kinds: &[&StepKind], context: &Context) -> Result<(), OpenError> {
+    let in_place = graph.steps.iter().any(|step| {
         matches!(
-            kind,
+            step.kind,
             StepKind::PrepareInPlace { .. } | StepKind::PrepareDelta { .. }
         )
     });
-    for kind in kinds().filter(|_| !in_place) {
+    for kind in kinds.iter().filter(|_| !in_place) {
         let (StepKind::Extract { service, .. } | StepKind::Undo { service, .. }) = kind else {
             continue;
         };
@@ -88,7 +85,7 @@ fn arrivals(graph: &StepGraph, context: &Context) -> Result<(), OpenError> {
         let ready = match kind {
             StepKind::Undo { .. } => engine.check_source(),
             _ if asks_server(context, service) => {
-                extraction(kind).and_then(|wish| engine.check_extract(&wish))
+                extraction(graph, kind).and_then(|wish| engine.check_extract(&wish))
             }
             _ => Ok(()),
         };

@@ -5,7 +5,7 @@ use super::cluster::Cluster;
 use super::scenarios::{SCHEMA_THEN, blamed};
 use super::site::Site;
 
-const MORE: &str = r#"
+pub(crate) const DATABASE_THEN: &str = r#"
 recovery database_then {
   for human error
   given bad: transaction
@@ -133,7 +133,7 @@ fn refused(site: &Site, line: &str, words: &[&str]) {
 
 #[test]
 fn what_an_import_lacks_is_told_before_anything_is_restored() {
-    let site = Site::with(15, |plan| plan.to_owned() + SCHEMA_THEN + MORE);
+    let site = Site::with(15, |plan| plan.to_owned() + SCHEMA_THEN + DATABASE_THEN);
     each(
         &site.cluster,
         "alter role keeper superuser; create schema sales; create table sales.visits ()",

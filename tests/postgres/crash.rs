@@ -287,14 +287,11 @@ fn drills(steps: impl IntoIterator<Item = u64>) -> usize {
     hits
 }
 
-/// After a crash the schema comes at the next call, when it has not come before.
+/// After a crash the schema comes at the next call, or is known as what came before.
 fn comes_out(site: &Site, struck: Option<Struck>) -> usize {
     let hit = usize::from(struck.is_some());
     if struck.is_some_and(|struck| struck.failed()) {
-        let again = site.planc("recover --resume");
-        let told = String::from_utf8_lossy(&again.stdout).into_owned();
-        let came = told.contains("has a schema of this name");
-        assert!(again.status.success() || came, "{told}");
+        site.good("recover --resume");
     }
     let mut client = site.cluster.client_of("postgres", "orders");
     let rows = client.query_one("select count(*) from sales_then.visits", &[]);

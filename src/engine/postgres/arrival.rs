@@ -4,6 +4,7 @@
 use postgres::Client;
 use postgres::types::ToSql;
 
+use super::brought::{Thing, came};
 use super::connect::{self, refused};
 use super::tables::{Table, quoted};
 use super::{PostgresSpec, whole};
@@ -31,19 +32,21 @@ pub(super) fn check(spec: &PostgresSpec, wish: &Extraction) -> Result<(), Engine
         let mut live = connect::open(&spec.service, &spec.connect)?;
         writes(&mut live, &spec.service)?;
         let new = wish.name.as_deref().unwrap_or(&database);
-        return whole::check(&mut live, &database, new);
+        return whole::check(&mut live, new, &wish.id).map(drop);
     }
     let mut live = connect::open_database(&spec.service, &spec.connect, &database)?;
     writes(&mut live, &spec.service)?;
     connect::tool(spec, &database, "pg_restore")?;
-    let (named, names) = (wish.name.as_deref(), wish.tables.as_slice());
-    if let Some(schema) = whole_schema(names) {
-        refuse_schema(&mut live, named.unwrap_or(schema))?;
+    let named = wish.name.as_deref();
+    if let Some(schema) = whole_schema(&wish.tables) {
+        if refuse_schema(&mut live, named.unwrap_or(schema), &wish.id)? {
+            return Ok(());
+        }
         return may_make_schemas(&mut live, &database);
     }
     match named {
-        Some(schema) => beside(&mut live, &database, names, schema),
-        None => under_old_names(&mut live, &database, names),
+        Some(schema) => beside(&mut live, &database, wish, schema),
+        None => under_old_names(&mut live, &database, wish),
     }
 }
 
@@ -81,30 +84,32 @@ fn writes(live: &mut Client, service: &str) -> Result<(), EngineError> {
 fn beside(
     live: &mut Client,
     database: &str,
-    names: &[String],
+    wish: &Extraction,
     schema: &str,
 ) -> Result<(), EngineError> {
     if !has_schema(live, schema)? {
         return may_make_schemas(live, database);
     }
     may_create_in(live, schema)?;
-    for name in names.iter().filter(|name| !sizes::is_pattern(name)) {
+    for name in single(wish) {
         let bare = name.rsplit('.').next().unwrap_or(name);
-        refuse_table(
-            live,
-            &Table {
-                schema: schema.to_owned(),
-                name: bare.to_owned(),
-            },
-        )?;
+        let table = Table {
+            schema: schema.to_owned(),
+            name: bare.to_owned(),
+        };
+        refuse_table(live, &table, &wish.id)?;
     }
     Ok(())
 }
 
 /// Into the schemas that the tables were in. One that is named without a schema is looked for where
 /// tables are made unless something else is said.
-fn under_old_names(live: &mut Client, database: &str, names: &[String]) -> Result<(), EngineError> {
-    for name in names.iter().filter(|name| !sizes::is_pattern(name)) {
+fn under_old_names(
+    live: &mut Client,
+    database: &str,
+    wish: &Extraction,
+) -> Result<(), EngineError> {
+    for name in single(wish) {
         let bare = name.strip_prefix(&format!("{database}."));
         let name = bare.unwrap_or(name);
         let (schema, table) = name.split_once('.').unwrap_or(("public", name));
@@ -112,12 +117,18 @@ fn under_old_names(live: &mut Client, database: &str, names: &[String]) -> Resul
             schema: schema.to_owned(),
             name: table.to_owned(),
         };
-        refuse_table(live, &table)?;
+        refuse_table(live, &table, &wish.id)?;
         if name.contains('.') {
             takes_tables(live, database, schema)?;
         }
     }
     Ok(())
+}
+
+/// The tables that are named, not meant by a pattern.
+fn single(wish: &Extraction) -> impl Iterator<Item = &String> {
+    let names = wish.tables.iter();
+    names.filter(|name| !sizes::is_pattern(name))
 }
 
 /// A schema that is there, and in which the role may make tables.
@@ -143,34 +154,33 @@ fn has_schema(live: &mut Client, schema: &str) -> Result<bool, EngineError> {
     yes(live, query, &quoted(schema))
 }
 
-/// Refuses a table of which the live database has one already.
+/// Refuses a table of which the live database has one already that this extraction did not bring;
+/// true when it did.
 ///
 /// # Errors
 /// With the next action.
-pub(super) fn refuse_table(live: &mut Client, table: &Table) -> Result<(), EngineError> {
-    if !has_table(live, table)? {
-        return Ok(());
-    }
-    Err(EngineError::refused(
-        format!("bring back {}", table.sql()),
-        "the live database has a table of this name: write `as \"NAME\"` for a schema beside it, \
-         rename the live one, or name the schema of the table that is meant",
-    ))
+pub(super) fn refuse_table(
+    live: &mut Client,
+    table: &Table,
+    id: &str,
+) -> Result<bool, EngineError> {
+    let taken = "the live database has a table of this name: write `as \"NAME\"` for a schema beside \
+                 it, rename the live one, or name the schema of the table that is meant";
+    came(live, Thing::Table(table), id, taken)
 }
 
 /// As [`refuse_table`], a schema.
 ///
 /// # Errors
 /// With the next action.
-pub(super) fn refuse_schema(live: &mut Client, schema: &str) -> Result<(), EngineError> {
-    if !has_schema(live, schema)? {
-        return Ok(());
-    }
-    Err(EngineError::refused(
-        format!("bring back schema {schema}"),
-        "the live database has a schema of this name: write `as \"NAME\"` for one beside it, or \
-         rename the live one",
-    ))
+pub(super) fn refuse_schema(
+    live: &mut Client,
+    schema: &str,
+    id: &str,
+) -> Result<bool, EngineError> {
+    let taken = "the live database has a schema of this name: write `as \"NAME\"` for one beside it, \
+                 or rename the live one";
+    came(live, Thing::Schema(schema), id, taken)
 }
 
 fn may_make_schemas(live: &mut Client, database: &str) -> Result<(), EngineError> {

@@ -13,8 +13,8 @@ use super::inplace::InPlaceRestore;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{
-    PostgresSpec, amcheck, archive, arrival, backup, extract, increment, instance, logical, server,
-    switch, undo,
+    PostgresSpec, amcheck, archive, arrival, backup, brought, extract, increment, instance,
+    logical, server, switch, undo,
 };
 use crate::engine::switch::{SwitchWish, Switched};
 use crate::engine::undo::{UndoWish, Undone};
@@ -232,6 +232,10 @@ impl Engine for PostgresEngine {
         wish: &Extraction,
     ) -> Result<Extracted, EngineError> {
         extract::extract(&self.spec, restored, scratch, wish)
+    }
+
+    fn settle_extract(&self, wish: &Extraction) -> Result<(), EngineError> {
+        brought::settle(&self.spec, wish)
     }
 }
 

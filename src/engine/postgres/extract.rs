@@ -9,12 +9,16 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use super::arrival::{self, has_table, refuse_schema, refuse_table, whole_schema};
+use super::brought::{Thing, mark};
 use super::connect::{self, refused};
 use super::instance::Instance;
 use super::logical::{self, run};
 use super::tables::{self, Link, Place, Table, quoted};
 use super::{PostgresSpec, dumps, whole};
 use crate::engine::{EngineError, Extracted, Extraction};
+
+/// Said behind what an earlier try brought.
+pub(super) const EARLIER: &str = "brought by an earlier try";
 
 /// What is taken of one database.
 #[derive(Debug, Default)]
@@ -26,9 +30,12 @@ struct Taken {
     sequences: Vec<(Table, i64)>,
     /// A schema that is taken with all that is in it.
     schema: Option<String>,
+    /// Did an earlier try bring all of it?
+    came: bool,
 }
 
-/// Takes tables, a schema or a database out of a restored copy.
+/// Takes tables, a schema or a database out of a restored copy. What an earlier try of the same
+/// extraction brought is found, not brought twice.
 ///
 /// # Errors
 /// When something is missing in the copy, a name is taken in the live database, or the tools fail;
@@ -43,7 +50,7 @@ pub fn extract(
     if wish.tables.is_empty() {
         let new = wish.name.as_deref().unwrap_or(&database);
         let file = scratch.join("database.dump");
-        return whole::extract(spec, restored, &file, &database, new);
+        return whole::extract(spec, restored, &file, (&database, new), &wish.id);
     }
     let named = wish.name.as_deref();
     let mut live = connect::open_database(&spec.service, &spec.connect, &database)?;
@@ -52,25 +59,32 @@ pub fn extract(
     let copy = logical::open(spec, restored)?;
     let (taken, links) = copy.using(|instance| {
         let mut old = instance.client(&database)?;
-        let mut taken = Taken::find(&mut old, &database, &wish.tables)?;
-        refuse_taken(&mut live, &taken, named)?;
+        let mut taken = Taken::find(&mut old, &database, wish)?;
+        taken.came = came(&mut live, &taken, wish)?;
         taken.keep_lacking(&mut live, &mut extracted)?;
         let mut links = tables::links(&mut old, &taken.tables)?;
         links.extend(leading_out(restored, &taken.tables)?);
-        extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
-        prepare(&mut old, &taken, &links, named)?;
-        drop(old);
-        let began = Instant::now();
-        dump(instance, &database, &taken, named, &file)?;
-        extracted.moving = began.elapsed();
+        if !taken.came {
+            extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
+            prepare(&mut old, &taken, &links, wish)?;
+            drop(old);
+            let began = Instant::now();
+            dump(instance, &database, &taken, named, &file)?;
+            extracted.moving = began.elapsed();
+        }
         Ok((taken, links))
     })?;
-    let began = Instant::now();
-    bring(spec, &mut live, &database, new_schema(&taken, named), &file)?;
+    if !taken.came {
+        let began = Instant::now();
+        bring(spec, &mut live, &database, new_schema(&taken, named), &file)?;
+        extracted.moving += began.elapsed();
+    }
     for table in moved(&taken.tables, named) {
         extracted.tables.push(count(&mut live, &table)?);
     }
-    extracted.moving += began.elapsed();
+    if taken.came {
+        extracted.tables.push(EARLIER.to_owned());
+    }
     for link in &links {
         extracted.lost.extend(again(&mut live, link, named));
     }
@@ -78,7 +92,8 @@ pub fn extract(
 }
 
 impl Taken {
-    fn find(old: &mut Client, database: &str, names: &[String]) -> Result<Self, EngineError> {
+    fn find(old: &mut Client, database: &str, wish: &Extraction) -> Result<Self, EngineError> {
+        let names = &wish.tables;
         let place = Place {
             database,
             words: "the copy",
@@ -98,6 +113,7 @@ impl Taken {
             tables,
             sequences,
             schema,
+            came: false,
         })
     }
 
@@ -168,10 +184,12 @@ fn new_schema<'a>(taken: &Taken, named: Option<&'a str>) -> Option<&'a str> {
     named.filter(|_| taken.schema.is_none())
 }
 
-/// No name that the live database has is taken.
-fn refuse_taken(live: &mut Client, taken: &Taken, named: Option<&str>) -> Result<(), EngineError> {
+/// No name that the live database has is taken, but for what an earlier try of this extraction
+/// brought; true when it brought all.
+fn came(live: &mut Client, taken: &Taken, wish: &Extraction) -> Result<bool, EngineError> {
+    let named = wish.name.as_deref();
     if let Some(schema) = &taken.schema {
-        return refuse_schema(live, named.unwrap_or(schema));
+        return refuse_schema(live, named.unwrap_or(schema), &wish.id);
     }
     let mut new = moved(&taken.tables, named);
     new.sort();
@@ -181,17 +199,34 @@ fn refuse_taken(live: &mut Client, taken: &Taken, named: Option<&str>) -> Result
             "tables of this name come from several schemas: take them one after the other",
         ));
     }
-    new.iter().try_for_each(|table| refuse_table(live, table))
+    let (mut there, mut gone) = (None, None);
+    for table in &new {
+        let came = refuse_table(live, table, &wish.id)?;
+        let seen = if came { &mut there } else { &mut gone };
+        *seen = Some(table);
+    }
+    let (Some(there), Some(gone)) = (there, gone) else {
+        return Ok(there.is_some());
+    };
+    Err(EngineError::refused(
+        format!("bring back {}", gone.sql()),
+        format!(
+            "an earlier try brought it, and it is gone since; {} is still there: drop that too, \
+             and all comes again",
+            there.sql()
+        ),
+    ))
 }
 
-/// Changes the copy so that a dump holds what is wanted: under the new schema, and without foreign
-/// keys to what stays behind.
+/// Changes the copy so that a dump holds what is wanted: under the new schema, without foreign keys
+/// to what stays behind, and with the marks of this extraction.
 fn prepare(
     old: &mut Client,
     taken: &Taken,
     links: &[Link],
-    named: Option<&str>,
+    wish: &Extraction,
 ) -> Result<(), EngineError> {
+    let named = wish.name.as_deref();
     let mut statements = vec!["set default_transaction_read_only = off".to_owned()];
     for link in links {
         let (table, name) = (link.from.sql(), quoted(&link.name));
@@ -218,7 +253,12 @@ fn prepare(
         (None, _) => {}
     }
     let done = old.batch_execute(&statements.join("; "));
-    done.map_err(|error| refused("prepare the tables in the copy", &error))
+    done.map_err(|error| refused("prepare the tables in the copy", &error))?;
+    if let Some(schema) = &taken.schema {
+        return mark(old, Thing::Schema(named.unwrap_or(schema)), &wish.id);
+    }
+    let mut tables = moved(&taken.tables, named).into_iter();
+    tables.try_for_each(|table| mark(old, Thing::Table(&table), &wish.id))
 }
 
 fn dump(
@@ -304,7 +344,11 @@ fn again(live: &mut Client, link: &Link, named: Option<&str>) -> Option<String> 
             .then(|| format!("{words}: not made for a copy under another name"));
     }
     let make = link.sql();
-    let made = live.batch_execute(&format!("{make} not valid"));
+    let made = match is_there(live, link) {
+        // an earlier try made it, and may not have come to check it
+        Ok(true) => Ok(()),
+        _ => live.batch_execute(&format!("{make} not valid")),
+    };
     if let Err(error) = made {
         // of a partitioned table it is checked at once or not made at all
         let partitioned = error.code() == Some(&SqlState::WRONG_OBJECT_TYPE);
@@ -322,6 +366,12 @@ fn again(live: &mut Client, link: &Link, named: Option<&str>) -> Option<String> 
         "{words}: it holds for new rows only, {}",
         refused("check the old ones", &error)
     ))
+}
+
+fn is_there(live: &mut Client, link: &Link) -> Result<bool, EngineError> {
+    let query = "select exists (select from pg_constraint \
+                 where conrelid = to_regclass($1) and conname = $2 and contype = 'f')";
+    arrival::answer(live, query, &[&link.from.sql(), &link.name])
 }
 
 #[cfg(test)]

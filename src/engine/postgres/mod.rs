@@ -30,6 +30,7 @@ mod arrival;
 pub mod assemble;
 pub mod backup;
 pub mod base;
+mod brought;
 pub mod component;
 pub mod connect;
 pub mod dumps;

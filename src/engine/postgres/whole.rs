@@ -8,8 +8,9 @@ use postgres::Client;
 
 use super::PostgresSpec;
 use super::arrival::{answer, may_make_databases};
+use super::brought::{Thing, came, mark_database};
 use super::connect::{self, refused};
-use super::extract::load;
+use super::extract::{EARLIER, load};
 use super::instance::Instance;
 use super::logical::{self, run};
 use super::tables::quoted;
@@ -34,22 +35,22 @@ struct Manner {
     bytes: u64,
 }
 
-/// Refuses a name that is taken, and a role that may not make databases.
+/// Refuses a name that is taken, and a role that may not make databases; true when an earlier try of
+/// the same extraction brought the database.
 ///
 /// # Errors
 /// With the next action.
-pub(super) fn check(live: &mut Client, database: &str, new: &str) -> Result<(), EngineError> {
-    if exists(live, new)? {
-        return Err(EngineError::refused(
-            format!("bring back database {database}"),
-            format!(
-                "the live server has a database {new}: write `as \"NAME\"` for another name, or \
-                 rename the live one"
-            ),
-        ));
+pub(super) fn check(live: &mut Client, new: &str, id: &str) -> Result<bool, EngineError> {
+    let taken = format!(
+        "the live server has a database {new}: write `as \"NAME\"` for another name, or rename the \
+         live one"
+    );
+    if came(live, Thing::Database(new), id, &taken)? {
+        return Ok(true);
     }
     left_over(live, &loading(new))?;
-    may_make_databases(live)
+    may_make_databases(live)?;
+    Ok(false)
 }
 
 /// The name that a database has while it is loaded.
@@ -60,35 +61,49 @@ fn loading(new: &str) -> String {
 /// Takes the database under its old or a new name.
 ///
 /// # Errors
-/// When the copy has none, the live server has one of that name, or the tools fail; the live
-/// server is as before then.
+/// When the copy has none, the live server has one of that name that this extraction did not bring,
+/// or the tools fail; the live server is as before then.
 pub(super) fn extract(
     spec: &PostgresSpec,
     restored: &Path,
     file: &Path,
-    database: &str,
-    new: &str,
+    (database, new): (&str, &str),
+    id: &str,
 ) -> Result<Extracted, EngineError> {
     let mut live = connect::open(&spec.service, &spec.connect)?;
-    check(&mut live, database, new)?;
+    let came = check(&mut live, new, id)?;
+    let mut extracted = Extracted::default();
     let copy = logical::open(spec, restored)?;
-    let (manner, out) = copy.using(|instance| {
+    let manner = copy.using(|instance| {
         let manner = manner(instance, database)?;
+        if came {
+            return Ok(manner);
+        }
         let began = Instant::now();
         let mut command = instance.tool("pg_dump");
         command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
         run("pg_dump", command.arg(file).arg("--dbname").arg(database))?;
-        Ok((manner, began.elapsed()))
+        extracted.moving = began.elapsed();
+        Ok(manner)
     })?;
-    let began = Instant::now();
-    bring(spec, &mut live, &manner, new, file)?;
-    let mut extracted = Extracted {
-        bytes: manner.bytes,
-        moving: out + began.elapsed(),
-        ..Extracted::default()
-    };
+    if !came {
+        let began = Instant::now();
+        bring(spec, &mut live, &manner, (new, id), file)?;
+        extracted.moving += began.elapsed();
+        extracted.bytes = manner.bytes;
+    }
+    // a role that is no superuser keeps what it made
+    let give = format!(
+        "alter database {} owner to {}",
+        quoted(new),
+        quoted(&manner.owner)
+    );
+    let _ = live.batch_execute(&give);
     let told = format!("database {new} ({} tables)", manner.tables);
     extracted.tables.push(told);
+    if came {
+        extracted.tables.push(EARLIER.to_owned());
+    }
     if manner.settings {
         let told = format!("grants and settings of the database {database} itself were not taken");
         extracted.lost.push(told);
@@ -135,7 +150,7 @@ fn bring(
     spec: &PostgresSpec,
     live: &mut Client,
     manner: &Manner,
-    new: &str,
+    (new, id): (&str, &str),
     file: &Path,
 ) -> Result<(), EngineError> {
     let loading = loading(new);
@@ -150,16 +165,22 @@ fn bring(
         clear(live, &loading)?;
         return Err(error);
     }
-    let (from, to) = (quoted(&loading), quoted(new));
-    let named = live.batch_execute(&format!("comment on database {from} is null"));
-    named.map_err(|error| refused(what(), &error))?;
-    let rename = format!("alter database {from} rename to {to}");
-    let renamed = live.batch_execute(&rename);
-    renamed.map_err(|error| refused(format!("name the new database {new}"), &error))?;
-    // a role that is no superuser keeps what it made
-    let give = format!("alter database {to} owner to {}", quoted(&manner.owner));
-    let _ = live.batch_execute(&give);
-    Ok(())
+    name(live, &loading, new, id)
+}
+
+/// Gives a loaded database its name. The mark of one that is being loaded becomes the mark of one
+/// that was brought.
+fn name(live: &mut Client, loading: &str, new: &str, id: &str) -> Result<(), EngineError> {
+    let failed = |error| refused(format!("name the new database {new}"), &error);
+    let mut work = live.transaction().map_err(failed)?;
+    let rename = format!(
+        "alter database {} rename to {}",
+        quoted(loading),
+        quoted(new)
+    );
+    work.batch_execute(&rename).map_err(failed)?;
+    mark_database(&mut work, new, id)?;
+    work.commit().map_err(failed)
 }
 
 /// Removes what an earlier try left.

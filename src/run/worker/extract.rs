@@ -7,9 +7,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Task, probe, schema};
-use crate::engine::{EngineError, Extraction};
 use crate::graph::step::StepKind;
 use crate::resolve::plan::EngineKind;
+use crate::run::extraction::extraction;
 use crate::run::message::{StepDone, StepFailure};
 
 /// How long a writer of the live database is waited for.
@@ -50,41 +50,9 @@ pub(super) fn extract(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     Ok(StepDone::default().says(copied.tables.join(", ")))
 }
 
-/// What a step wants of the engine that moves the tables.
-///
-/// # Errors
-/// When they would go to another service.
-pub(in crate::run) fn extraction(kind: &StepKind) -> Result<Extraction, EngineError> {
-    let StepKind::Extract {
-        service,
-        tables,
-        into,
-        database,
-        name,
-        ..
-    } = kind
-    else {
-        return Err(EngineError::refused(
-            "take tables",
-            "not an extracting step",
-        ));
-    };
-    if service != into {
-        return Err(EngineError::refused(
-            format!("take tables of {service} into the service {into}"),
-            "take them into the service they come from",
-        ));
-    }
-    Ok(Extraction {
-        tables: tables.clone(),
-        database: database.clone(),
-        name: name.clone(),
-    })
-}
-
 /// Lets the engine move the tables.
 fn by_engine(task: &Task<'_>, service: &str, target: &str) -> Result<StepDone, StepFailure> {
-    let wish = extraction(&task.step.kind)?;
+    let wish = extraction(task.graph, &task.step.kind)?;
     let scratch = tempfile::tempdir()
         .map_err(|error| StepFailure::new(format!("cannot make a scratch folder: {error}")))?;
     let engine = task.context.engine(service)?;

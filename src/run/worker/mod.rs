@@ -31,8 +31,6 @@ use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::media::part::Replaced;
 use crate::media::{Device, DeviceError};
 
-pub(super) use extract::extraction;
-
 /// Milliseconds between two reports of progress of one step.
 const PROGRESS_EVERY_MS: u64 = 100;
 
