@@ -1,5 +1,6 @@
 //! What a live server must offer to what is brought into it: names that are taken, rights and
-//! places that are missing are told before anything is restored.
+//! places that are missing are told before anything is restored; types, extensions, roles and
+//! tablespaces that only the copy can tell of, before anything is brought.
 
 use super::cluster::Cluster;
 use super::scenarios::{SCHEMA_THEN, blamed};
@@ -160,4 +161,89 @@ fn what_an_import_lacks_is_told_before_anything_is_restored() {
         let told = site.ends(&line, 0);
         assert!(told.contains("rows)") || told.contains("tables)"), "{told}");
     }
+}
+
+/// What is used and lacking: what takes it away, what brings it back, and the words for it.
+struct Used {
+    wrong: &'static str,
+    mend: &'static str,
+    words: &'static str,
+}
+
+const USED: [Used; 6] = [
+    Used {
+        wrong: "drop extension citext",
+        mend: "create extension citext",
+        words: "extension citext (`create extension \"citext\"`)",
+    },
+    Used {
+        wrong: "drop type mood",
+        mend: "create type mood as enum ('good', 'bad')",
+        words: "type public.mood (create it as it was)",
+    },
+    Used {
+        wrong: "drop function price",
+        mend: "create function price() returns int language sql as 'select 7'",
+        words: "function public.price() (create it as it was)",
+    },
+    Used {
+        wrong: "drop collation german",
+        mend: "create collation german (provider = icu, locale = 'de')",
+        words: "collation public.german (create it as it was)",
+    },
+    Used {
+        wrong: "alter role clerk rename to clark",
+        mend: "alter role clark rename to clerk",
+        words: "role clerk (`create role \"clerk\"`)",
+    },
+    Used {
+        wrong: "alter tablespace hot rename to warm",
+        mend: "alter tablespace warm rename to hot",
+        words: "tablespace hot (`create tablespace \"hot\"`)",
+    },
+];
+
+const USING: &str = "create table using_all (price int default price(), mood mood, kind citext[], \
+     name text collate german) tablespace hot; create schema sales; \
+     create table sales.visits as select 1 as i; create policy own on using_all to clerk using (true)";
+
+#[test]
+fn what_an_import_uses_and_the_server_lacks_is_told_before_anything_is_brought() {
+    let site = Site::with(15, |plan| plan.to_owned() + SCHEMA_THEN + DATABASE_THEN);
+    each(
+        &site.cluster,
+        "alter role keeper superuser; create role clerk",
+    );
+    USED[..4]
+        .iter()
+        .for_each(|used| each(&site.cluster, used.mend));
+    each(&site.cluster, USING);
+    site.good("run");
+    let bad = blamed(&site.cluster, "drop table using_all");
+    site.good("run wal");
+    let line = |name: &str| format!("recover {name} bad={bad} --yes");
+    let tables = line("dropped_for_good victim=using_all");
+    USED.iter().for_each(|used| each(&site.cluster, used.wrong));
+    let told = site.ends(&tables, 1);
+    for used in USED {
+        assert!(told.contains(used.words), "{} is not in {told}", used.words);
+    }
+    let names = "(select count(*) from pg_class where relname = 'using_all')::text";
+    assert_eq!(site.cluster.ask(names), "0");
+    let told = site.ends(&line("database_then"), 1);
+    for used in &USED[4..] {
+        assert!(told.contains(used.words), "{} is not in {told}", used.words);
+    }
+    let databases = "(select count(*) from pg_database where datname like 'orders\\_%')::text";
+    assert_eq!(site.cluster.ask(databases), "0");
+    USED.iter().for_each(|used| each(&site.cluster, used.mend));
+    // what uses nothing lacks nothing
+    for name in [
+        "dropped_for_good victim=using_all",
+        "database_then",
+        "schema_then",
+    ] {
+        site.good(&line(name));
+    }
+    assert_eq!(site.left_behind(), 0);
 }

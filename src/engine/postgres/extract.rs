@@ -13,6 +13,7 @@ use super::brought::{Thing, mark};
 use super::connect::{self, refused};
 use super::instance::Instance;
 use super::logical::{self, run};
+use super::needs::{self, Brought};
 use super::tables::{self, Link, Place, Table, quoted};
 use super::{PostgresSpec, dumps, whole};
 use crate::engine::{EngineError, Extracted, Extraction};
@@ -67,9 +68,11 @@ pub fn extract(
         if !taken.came {
             extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
             prepare(&mut old, &taken, &links, wish)?;
+            let brought = taken.brought(named);
+            needs::check(&mut old, &mut live, &brought, &database)?;
             drop(old);
             let began = Instant::now();
-            dump(instance, &database, &taken, named, &file)?;
+            dump(instance, &database, &brought, &file)?;
             extracted.moving = began.elapsed();
         }
         Ok((taken, links))
@@ -140,6 +143,23 @@ impl Taken {
         }
         self.sequences = lacking;
         Ok(())
+    }
+}
+
+impl Taken {
+    /// All of it under the names it gets.
+    fn brought(&self, named: Option<&str>) -> Brought {
+        if let Some(schema) = &self.schema {
+            let schema = named.unwrap_or(schema).to_owned();
+            return Brought::Schema(schema);
+        }
+        let sequences: Vec<Table> = self.sequences.iter().map(|(one, _)| one.clone()).collect();
+        let all = moved(&self.tables, named).into_iter();
+        let all = all.chain(moved(&sequences, named));
+        Brought::Tables {
+            names: all.map(|table| table.sql()).collect(),
+            into: named.map(str::to_owned),
+        }
     }
 }
 
@@ -264,22 +284,20 @@ fn prepare(
 fn dump(
     instance: &Instance,
     database: &str,
-    taken: &Taken,
-    named: Option<&str>,
+    brought: &Brought,
     file: &Path,
 ) -> Result<(), EngineError> {
     let mut command = instance.tool("pg_dump");
     command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
     command.arg(file).arg("--dbname").arg(database);
-    if let Some(schema) = &taken.schema {
-        command.arg("--schema").arg(quoted(named.unwrap_or(schema)));
-    } else {
-        let sequences: Vec<Table> = taken.sequences.iter().map(|(one, _)| one.clone()).collect();
-        for one in moved(&taken.tables, named)
-            .iter()
-            .chain(&moved(&sequences, named))
-        {
-            command.arg("--table").arg(one.sql());
+    match brought {
+        Brought::Schema(schema) => {
+            command.arg("--schema").arg(quoted(schema));
+        }
+        Brought::Tables { names, .. } => {
+            for name in names {
+                command.arg("--table").arg(name);
+            }
         }
     }
     run("pg_dump", &mut command)

@@ -52,6 +52,7 @@ mod layers;
 pub mod logical;
 pub mod merge;
 pub mod names;
+mod needs;
 pub mod notes;
 mod opening;
 mod over;

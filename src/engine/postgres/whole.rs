@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use postgres::Client;
 
-use super::PostgresSpec;
 use super::arrival::{answer, may_make_databases};
 use super::brought::{Thing, came, mark_database};
 use super::connect::{self, refused};
@@ -14,6 +13,7 @@ use super::extract::{EARLIER, load};
 use super::instance::Instance;
 use super::logical::{self, run};
 use super::tables::quoted;
+use super::{PostgresSpec, needs};
 use crate::engine::{EngineError, Extracted};
 
 /// What marks a database that is being loaded.
@@ -79,6 +79,7 @@ pub(super) fn extract(
         if came {
             return Ok(manner);
         }
+        needs::check_database(&mut instance.client(database)?, &mut live, new)?;
         let began = Instant::now();
         let mut command = instance.tool("pg_dump");
         command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
