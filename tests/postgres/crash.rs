@@ -40,7 +40,7 @@ fn server(data: &Path) -> Option<String> {
 }
 
 /// Kills the server of a data directory with all its processes at once; false when none runs.
-fn kill_server(data: &Path) -> bool {
+pub(crate) fn kill_server(data: &Path) -> bool {
     let Some(id) = server(data).filter(|id| lives(id)) else {
         return false;
     };
@@ -55,7 +55,7 @@ fn kill_server(data: &Path) -> bool {
 }
 
 /// Starts a server that was killed, when the system has forgotten it.
-fn up_again(cluster: &Cluster) {
+pub(crate) fn up_again(cluster: &Cluster) {
     if let Some(id) = server(&cluster.data) {
         while Path::new("/proc").join(&id).exists() {
             std::thread::sleep(Duration::from_millis(5));
@@ -82,14 +82,14 @@ fn kill_scratch(site: &Site) -> bool {
 }
 
 /// How a command ended whose server was killed.
-struct Struck {
-    code: Option<i32>,
-    told: String,
+pub(crate) struct Struck {
+    pub(crate) code: Option<i32>,
+    pub(crate) told: String,
 }
 
 /// Runs a command and kills a server a while after something has come about; none when the command
 /// had ended before.
-fn strike(
+pub(crate) fn strike(
     site: &Site,
     line: &str,
     come: impl Fn() -> bool,
@@ -122,7 +122,7 @@ fn strike(
 }
 
 /// What a server that is gone makes planc say, one of them at least.
-const CAUSES: [&str; 7] = [
+pub(crate) const CAUSES: [&str; 7] = [
     "is the server up",
     "killed by signal",
     "was terminated by signal",
@@ -151,13 +151,13 @@ impl Struck {
         );
     }
 
-    fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         self.code != Some(0)
     }
 }
 
 /// Command lines of processes that work below the site's folder, but for its own server.
-fn at_work(site: &Site) -> Vec<String> {
+pub(crate) fn at_work(site: &Site) -> Vec<String> {
     let folder = site.cluster.folder.path().display().to_string();
     let own = site.cluster.data.display().to_string();
     let mut lines = command_lines(&folder);
@@ -166,10 +166,15 @@ fn at_work(site: &Site) -> Vec<String> {
 }
 
 /// A moment within a command: so many records of its journal, and milliseconds after them.
-type Moment = (usize, u64);
+pub(crate) type Moment = (usize, u64);
 
 /// Runs a command whose live server is killed at a moment; it is up again afterwards.
-fn live_struck(site: &Site, line: &str, (records, after): Moment, at_once: bool) -> Option<Struck> {
+pub(crate) fn live_struck(
+    site: &Site,
+    line: &str,
+    (records, after): Moment,
+    at_once: bool,
+) -> Option<Struck> {
     let known = site.journal_records();
     let come = || site.journal_records() >= known + records;
     let kill = || {

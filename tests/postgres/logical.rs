@@ -67,7 +67,7 @@ fn number(cluster: &Cluster, query: &str) -> i64 {
 }
 
 /// A site with two tables that always have as many rows.
-fn site(version: u32) -> Site {
+pub(crate) fn site(version: u32) -> Site {
     let site = Site::with(version, plan);
     orders(&site.cluster)
         .batch_execute(
@@ -85,33 +85,43 @@ fn site(version: u32) -> Site {
     site
 }
 
-/// Writes both tables in one transaction after the other until it is told to stop.
-fn pairs(site: &Site) -> (Arc<AtomicBool>, std::thread::JoinHandle<i64>) {
-    let mut client = orders(&site.cluster);
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
-    let writer = std::thread::spawn(move || {
-        for id in 0.. {
-            if stopped.load(Ordering::Relaxed) {
-                return id;
-            }
-            let mut both = client.transaction().expect("a transaction");
-            both.execute("insert into a values ($1)", &[&id])
-                .expect("a");
-            both.execute("insert into b values ($1)", &[&id])
-                .expect("b");
-            both.commit().expect("a commit");
-        }
-        0
-    });
-    (stop, writer)
+/// A client that writes both tables in one transaction after the other.
+pub(crate) struct Pairs {
+    stop: Arc<AtomicBool>,
+    writer: std::thread::JoinHandle<()>,
+}
+
+impl Pairs {
+    pub(crate) fn start(site: &Site) -> Self {
+        let mut client = orders(&site.cluster);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let writer = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) && pair(&mut client).is_ok() {}
+        });
+        Self { stop, writer }
+    }
+
+    /// Waits until it is cut off, or ends it.
+    pub(crate) fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.writer.join().expect("the writer");
+    }
+}
+
+fn pair(client: &mut postgres::Client) -> Result<(), postgres::Error> {
+    let mut both = client.transaction()?;
+    let next = "insert into a select coalesce(max(id) + 1, 0) from a returning id";
+    let id: i64 = both.query_one(next, &[])?.get(0);
+    both.execute("insert into b values ($1)", &[&id])?;
+    both.commit()
 }
 
 #[test]
 fn groups_of_one_database_show_one_moment_and_come_back() {
     for version in versions() {
         let site = site(version);
-        let (stop, writer) = pairs(&site);
+        let pairs = Pairs::start(&site);
         let dry = site.good("run lookups --dry-run");
         assert!(dry.contains("all copies of orders have begun"), "{dry}");
         std::thread::sleep(Duration::from_millis(100));
@@ -120,8 +130,7 @@ fn groups_of_one_database_show_one_moment_and_come_back() {
         for words in ["shop/database/stock", "shop/database/orders"] {
             assert!(list.contains(words), "a service is its databases: {list}");
         }
-        stop.store(true, Ordering::Relaxed);
-        writer.join().expect("the writer");
+        pairs.end();
         let told = site.good("drill one_moment --yes");
         assert!(told.contains("probe"), "{told}");
 

@@ -11,6 +11,7 @@ mod chains;
 mod cluster;
 mod command;
 mod crash;
+mod crash_reads;
 mod cut_off;
 mod damaged;
 mod driven;

@@ -30,7 +30,7 @@ archive wal of shop {
 }
 "#;
 
-fn site(cluster: &Cluster) -> tempfile::TempDir {
+pub(crate) fn site(cluster: &Cluster) -> tempfile::TempDir {
     let folder = super::cluster::folder();
     let path = folder.path();
     std::fs::create_dir(path.join("near")).expect("a folder");
@@ -50,10 +50,10 @@ fn site(cluster: &Cluster) -> tempfile::TempDir {
 }
 
 /// A running stream; killed when it is dropped.
-struct Streaming(Child);
+pub(crate) struct Streaming(Child);
 
 impl Streaming {
-    fn start(site: &Path) -> Self {
+    pub(crate) fn start(site: &Path) -> Self {
         let told = std::fs::File::create(site.join("told")).expect("a file");
         let child = Self::command(site).stderr(told).spawn();
         Self(child.expect("planc starts"))
@@ -75,7 +75,7 @@ impl Streaming {
         self.0.wait().expect("it ends");
     }
 
-    fn end(mut self) -> i32 {
+    pub(crate) fn end(mut self) -> i32 {
         let id = self.0.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status();
         assert!(asked.expect("kill").success());
@@ -95,7 +95,7 @@ impl Drop for Streaming {
     }
 }
 
-fn objects(site: &Path) -> Vec<PathBuf> {
+pub(crate) fn objects(site: &Path) -> Vec<PathBuf> {
     let logs = walkdir::WalkDir::new(site.join("near/logs"))
         .into_iter()
         .flatten();
@@ -103,7 +103,7 @@ fn objects(site: &Path) -> Vec<PathBuf> {
     files.map(walkdir::DirEntry::into_path).collect()
 }
 
-fn until(site: &Path, what: &str, done: impl Fn() -> bool) {
+pub(crate) fn until(site: &Path, what: &str, done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {
         let told = std::fs::read_to_string(site.join("told")).unwrap_or_default();
@@ -112,13 +112,29 @@ fn until(site: &Path, what: &str, done: impl Fn() -> bool) {
     }
 }
 
-fn log_status(site: &Path) -> serde_json::Value {
+pub(crate) fn log_status(site: &Path) -> serde_json::Value {
     let output = Command::new(env!("CARGO_BIN_EXE_planc"))
         .args(["log", "status", "--format", "json", "--plan"])
         .arg(site.join("shop.plan"))
         .output()
         .expect("planc starts");
     serde_json::from_slice(&output.stdout).expect("an object")
+}
+
+/// A stored segment.
+pub(crate) fn fetched(site: &Path, name: &str) -> Vec<u8> {
+    let to = site.join("fetched");
+    let done = Command::new(env!("CARGO_BIN_EXE_planc"))
+        .args(["log", "fetch", "--service", "shop", "--plan"])
+        .arg(site.join("shop.plan"))
+        .arg(name)
+        .arg(&to)
+        .output()
+        .expect("planc starts");
+    assert!(done.status.success(), "{name}: {done:?}");
+    let bytes = std::fs::read(&to).expect("a segment");
+    std::fs::remove_file(&to).expect("removed");
+    bytes
 }
 
 #[test]
