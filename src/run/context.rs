@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::changes::Changes;
 use super::clock::Clock;
 use super::dropped::Dropped;
@@ -150,6 +152,8 @@ pub struct KnownLogs {
     ids: Mutex<BTreeSet<String>>,
     // ids by the device that holds them
     held: Mutex<BTreeSet<(String, String)>>,
+    // times of the first and last transaction by id
+    spans: BTreeMap<String, (Timestamp, Timestamp)>,
 }
 
 impl KnownLogs {
@@ -173,7 +177,10 @@ impl KnownLogs {
             let devices = log.devices.iter();
             devices.map(move |device| (device.clone(), name.clone()))
         });
+        let spans = holdings.logs.iter();
+        let spans = spans.map(|log| (log.log.clone(), (log.first_at, log.last_at)));
         Self {
+            spans: spans.collect(),
             held: Mutex::new(held.collect()),
             heads: Mutex::new(heads.collect()),
             ids: Mutex::new(ids.collect()),
@@ -184,6 +191,13 @@ impl KnownLogs {
     #[must_use]
     pub fn head(&self, service: &str) -> Option<Position> {
         lock(&self.heads).get(service).cloned()
+    }
+
+    /// When the first and the last transaction of a range were, where the catalog knew it when the
+    /// run began.
+    #[must_use]
+    pub fn span(&self, id: &str) -> Option<(Timestamp, Timestamp)> {
+        self.spans.get(id).copied()
     }
 
     /// A range was stored.

@@ -214,16 +214,18 @@ fn what_an_import_uses_and_the_server_lacks_is_told_before_anything_is_brought()
         &site.cluster,
         "alter role keeper superuser; create role clerk",
     );
-    USED[..4]
-        .iter()
-        .for_each(|used| each(&site.cluster, used.mend));
+    for used in &USED[..4] {
+        each(&site.cluster, used.mend);
+    }
     each(&site.cluster, USING);
     site.good("run");
     let bad = blamed(&site.cluster, "drop table using_all");
     site.good("run wal");
     let line = |name: &str| format!("recover {name} bad={bad} --yes");
     let tables = line("dropped_for_good victim=using_all");
-    USED.iter().for_each(|used| each(&site.cluster, used.wrong));
+    for used in USED {
+        each(&site.cluster, used.wrong);
+    }
     let told = site.ends(&tables, 1);
     for used in USED {
         assert!(told.contains(used.words), "{} is not in {told}", used.words);
@@ -236,7 +238,9 @@ fn what_an_import_uses_and_the_server_lacks_is_told_before_anything_is_brought()
     }
     let databases = "(select count(*) from pg_database where datname like 'orders\\_%')::text";
     assert_eq!(site.cluster.ask(databases), "0");
-    USED.iter().for_each(|used| each(&site.cluster, used.mend));
+    for used in USED {
+        each(&site.cluster, used.mend);
+    }
     // what uses nothing lacks nothing
     for name in [
         "dropped_for_good victim=using_all",

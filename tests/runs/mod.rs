@@ -9,6 +9,7 @@ mod execution;
 mod expire;
 mod faults;
 mod hung;
+mod key_changes;
 mod leftovers;
 mod lost;
 mod make;

@@ -25,17 +25,18 @@ const OWN: &str = "with recursive own(classid, objid) as ( \
              and e.objid = d.objid and e.deptype = 'e'))";
 
 /// What these use besides each other, by the address that another database knows it by, with the
-/// extension that it belongs to. An array stands for its elements; a publication is not brought.
-const USED: &str = ", used(class, id, column_number) as ( \
+/// extension that it belongs to. An array stands for its elements, a column for its table; a
+/// publication is not brought.
+const USED: &str = ", used(class, id) as ( \
        select distinct d.refclassid, case when d.refclassid = 'pg_type'::regclass \
          then coalesce((select typelem from pg_type where oid = d.refobjid \
-           and typcategory = 'A' and typelem <> 0), d.refobjid) else d.refobjid end, d.refobjsubid \
+           and typcategory = 'A' and typelem <> 0), d.refobjid) else d.refobjid end \
        from own join pg_depend d on d.classid = own.classid and d.objid = own.objid \
        where d.deptype in ('n', 'a') and d.refclassid <> 'pg_publication'::regclass) \
      select x.extname::text, a.type, a.object_names, a.object_args, \
        format('%s %s', a.type, i.identity) \
-     from used cross join lateral pg_identify_object_as_address(class, id, column_number) a \
-     cross join lateral pg_identify_object(class, id, column_number) i \
+     from used cross join lateral pg_identify_object_as_address(class, id, 0) a \
+     cross join lateral pg_identify_object(class, id, 0) i \
      left join pg_depend e on e.classid = class and e.objid = id and e.deptype = 'e' \
      left join pg_extension x on x.oid = e.refobjid \
      where not exists (select from own where classid = class and objid = id) order by 1, 5";
@@ -203,6 +204,8 @@ impl Used {
             Err(error) if is_absence(&error) => {
                 Ok(Some(format!("{} (create it as it was)", self.words)))
             }
+            // of some kinds the server tells no address; the import itself will tell
+            Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => Ok(None),
             Err(error) => Err(refused(format!("look for {}", self.words), &error)),
         }
     }
@@ -213,7 +216,6 @@ fn is_absence(error: &postgres::Error) -> bool {
     let absent = [
         SqlState::UNDEFINED_OBJECT,
         SqlState::UNDEFINED_TABLE,
-        SqlState::UNDEFINED_COLUMN,
         SqlState::UNDEFINED_FUNCTION,
         SqlState::INVALID_SCHEMA_NAME,
         SqlState::WRONG_OBJECT_TYPE,

@@ -52,6 +52,14 @@ pub fn open(device: &dyn Device, object: &str, envelope: &[u8]) -> Result<Seal, 
     known.ok_or_else(|| error(device, object, cause))
 }
 
+/// Whether any secret was rewrapped on a device, for whomever.
+///
+/// # Errors
+/// When the device fails.
+pub fn has_any(device: &dyn Device) -> Result<bool, DeviceError> {
+    Ok(!device.list(FOLDER)?.is_empty())
+}
+
 /// Reads every rewrapped secret on a device that a key at hand opens.
 fn learn(device: &dyn Device) -> Result<(), DeviceError> {
     let ring = device.keys();

@@ -84,9 +84,16 @@ impl Device for Remembered<'_> {
     }
 
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {
-        match (self.set.remembered(name), &range) {
-            (Some(bytes), None) => Ok(bytes),
-            _ => self.outer.get(name, range),
+        let Some(bytes) = self.set.remembered(name) else {
+            return self.outer.get(name, range);
+        };
+        let Some(wanted) = &range else {
+            return Ok(bytes);
+        };
+        let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
+        match bytes.get(at(wanted.start)..at(wanted.end)) {
+            Some(piece) => Ok(piece.to_vec()),
+            None => self.outer.get(name, range),
         }
     }
 
