@@ -45,6 +45,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
     let loaded = load::loaded_without_facts(&args.plan, NowArgs::default())?;
     let push = wal::streamed(&args.service, &loaded)?;
+    let (plan, service) = (args.plan.clone(), args.service.clone());
+    let anew = move || {
+        let loaded = load::loaded_without_facts(&plan, NowArgs::default()).ok()?;
+        wal::streamed(&service, &loaded).ok()
+    };
     let state = site::places(&loaded)?.state;
     let bound = bound(loaded.plan.plan(), &args.service);
     let site = Site::of(loaded, NowArgs::default())?;
@@ -55,6 +60,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let request = ReceiveRequest {
         spec,
         push,
+        anew: Box::new(anew),
         folder: args.folder.clone().unwrap_or(folder),
         slot,
     };

@@ -52,8 +52,13 @@ impl Waiting {
 
     /// Runs `planc log VERB` in the data directory, as a server does.
     fn call(&self, verb: &str, words: &[&str]) -> (i32, String) {
+        self.call_idle("1", verb, words)
+    }
+
+    /// As [`Waiting::call`], with a worker that ends after so many seconds without a file.
+    fn call_idle(&self, idle: &str, verb: &str, words: &[&str]) -> (i32, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_planc"))
-            .args(["log", verb, "--service", "shop", "--idle", "1", "--spool"])
+            .args(["log", verb, "--service", "shop", "--idle", idle, "--spool"])
             .arg(self.site.join("spool"))
             .arg("--plan")
             .arg(self.site.join("shop.plan"))
@@ -124,6 +129,30 @@ fn what_the_worker_stored_needs_no_device_and_another_plan_asks_again() {
     source.away("far", false);
     let (code, told) = source.call("push", &[&in_wal(last)]);
     assert_eq!(code, 0, "{told}");
+}
+
+#[test]
+fn a_device_that_comes_back_as_another_folder_is_opened_anew() {
+    let source = waiting(15);
+    let spool = source.spool();
+    let segments = source.segments();
+    let (code, told) = source.call_idle("60", "push", &[&in_wal(&segments[0])]);
+    assert_eq!(code, 0, "{told}");
+    until("the worker goes ahead", || {
+        let mut files = segments.iter().map(|name| source.wal().join(name));
+        files.all(|file| spool.is_acknowledged(&file))
+    });
+    // as a file system that was mounted again
+    source.away("far", true);
+    let (from, to) = (source.site.join("gone"), source.site.join("far"));
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.expect("cp starts").success());
+    source.cluster.start();
+    source.cluster.sql("select pg_switch_wal()");
+    source.cluster.stop("fast");
+    let last = source.segments().pop().expect("a segment");
+    let mut calls = (0..3).map(|_| source.call_idle("60", "push", &[&in_wal(&last)]));
+    assert!(calls.any(|(code, _)| code == 0), "it stays away");
 }
 
 #[test]

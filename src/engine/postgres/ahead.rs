@@ -44,7 +44,9 @@ pub fn offered(wal: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Works until the server offered nothing for a while or the plan is another; files stored.
+/// Works until the server offered nothing for a while, the plan is another, or a round of files
+/// stored none: a device that was away may come back as another folder, which the worker of the
+/// next call opens. Files stored.
 ///
 /// # Errors
 /// When the server's folder or the spool cannot be used. What happens to single files is in the
@@ -75,6 +77,9 @@ pub fn work(request: &AheadRequest, spool: &Spool) -> io::Result<u64> {
         }
         let done = round(request, spool, waiting);
         stored += done.stored;
+        if done.stored == 0 {
+            return Ok(stored);
+        }
         let now = Instant::now();
         failed.extend(done.failed.into_iter().map(|name| (now, name)));
         last = now;

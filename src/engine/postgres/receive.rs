@@ -37,6 +37,9 @@ pub struct ReceiveRequest {
     pub spec: PostgresSpec,
     /// Everything of a push but the file.
     pub push: PushRequest,
+    /// The same with devices that are opened anew: one that was away may have come back as another
+    /// folder. None while one of them cannot be opened.
+    pub anew: Box<dyn Fn() -> Option<PushRequest>>,
     /// The folder for what is not on the devices yet.
     pub folder: PathBuf,
     /// The slot on the server; made when it is not there.
@@ -142,6 +145,7 @@ struct Receiver {
     child: Child,
     client: Client,
     claim: Claim,
+    push: PushRequest,
     // read by the child; gone with this value
     _secret: Option<tempfile::NamedTempFile>,
 }
@@ -190,6 +194,7 @@ impl Receiver {
                 system_identifier: facts.system_identifier,
                 segment_size: facts.segment_size,
             },
+            push: request.push.clone(),
             _secret: secret,
         })
     }
@@ -235,12 +240,12 @@ impl Receiver {
     }
 
     /// Stores what is finished and lets go of it. A device that fails keeps it here.
-    fn store(&self, request: &ReceiveRequest, lag: &mut Lag) -> Result<(), EngineError> {
+    fn store(&mut self, request: &ReceiveRequest, lag: &mut Lag) -> Result<(), EngineError> {
         for path in finished(&request.folder, self.claim)? {
             let push = PushRequest {
                 file: path.clone(),
                 cluster: Some(self.claim),
-                ..request.push.clone()
+                ..self.push.clone()
             };
             match push::push(&push) {
                 Ok(_) => {
@@ -253,6 +258,9 @@ impl Receiver {
                 }
                 Err(error) => {
                     lag.trouble = Some(error.to_string());
+                    if let Some(anew) = (request.anew)() {
+                        self.push = anew;
+                    }
                     return Ok(());
                 }
             }
