@@ -67,7 +67,7 @@ pub struct WriteSettings {
 }
 
 /// Threads that may wait for the source while the others compute.
-const READING: usize = 2;
+const READING: usize = 4;
 
 /// Frames that a reader and two devices hold, and two in their queues.
 const OTHERS: usize = 6;
