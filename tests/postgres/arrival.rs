@@ -218,6 +218,7 @@ fn what_an_import_uses_and_the_server_lacks_is_told_before_anything_is_brought()
         each(&site.cluster, used.mend);
     }
     each(&site.cluster, USING);
+    each(&site.cluster, "create extension amcheck");
     site.good("run");
     let bad = blamed(&site.cluster, "drop table using_all");
     site.good("run wal");
@@ -241,7 +242,13 @@ fn what_an_import_uses_and_the_server_lacks_is_told_before_anything_is_brought()
     for used in USED {
         each(&site.cluster, used.mend);
     }
-    // what uses nothing lacks nothing
+    each(&site.cluster, "alter role keeper nosuperuser createdb");
+    let told = site.ends(&line("database_then"), 1);
+    let words = "the right to make extension amcheck (name a superuser in `connect`";
+    assert!(told.contains(words) && !told.contains("citext"), "{told}");
+    assert_eq!(site.cluster.ask(databases), "0");
+    each(&site.cluster, "alter role keeper superuser");
+    // where all is there, nothing is lacking
     for name in [
         "dropped_for_good victim=using_all",
         "database_then",

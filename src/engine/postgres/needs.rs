@@ -100,7 +100,8 @@ pub(super) fn check(
     told(database, &lacking)
 }
 
-/// As [`check`], for all of a database: its extensions need only be installed.
+/// As [`check`], for all of a database: its extensions are made with it, but for those that every
+/// new database has.
 ///
 /// # Errors
 /// As [`check`].
@@ -110,13 +111,14 @@ pub(super) fn check_database(
     database: &str,
 ) -> Result<(), EngineError> {
     let mut lacking = Vec::new();
-    for extension in names(
-        old,
-        "select extname::text from pg_extension order by 1",
-        &[],
-    )? {
+    let extensions = "select extname::text from pg_extension where oid >= 16384 order by 1";
+    for extension in names(old, extensions, &[])? {
         if !is_installed(live, &extension)? {
             lacking.push(format!("extension {extension} ({INSTALL})"));
+        } else if !may_make(live, &extension)? {
+            lacking.push(format!(
+                "the right to make extension {extension} ({SUPERUSER})"
+            ));
         }
     }
     let roles = names(old, &roles(EVERYTHING, live)?, &[])?;
@@ -145,6 +147,7 @@ fn told(database: &str, lacking: &[String]) -> Result<(), EngineError> {
 }
 
 const INSTALL: &str = "install its files on the live server";
+const SUPERUSER: &str = "name a superuser in `connect` of the inventory";
 
 /// Something that is used.
 struct Used {
@@ -225,6 +228,13 @@ fn is_absence(error: &postgres::Error) -> bool {
 
 fn is_installed(live: &mut Client, extension: &String) -> Result<bool, EngineError> {
     let query = "select exists (select from pg_available_extensions where name = $1)";
+    answer(live, query, &[extension])
+}
+
+/// Whether the role may make an extension in a database of its own.
+fn may_make(live: &mut Client, extension: &String) -> Result<bool, EngineError> {
+    let query = "select exists (select from pg_available_extension_versions where name = $1 \
+                 and (not superuser or trusted or current_setting('is_superuser') = 'on'))";
     answer(live, query, &[extension])
 }
 

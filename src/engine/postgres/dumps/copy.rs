@@ -79,6 +79,39 @@ impl Dumping {
         }
         Ok(command)
     }
+
+    /// All files of the part.
+    fn files(&self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
+        file(sink, GLOBALS, &mut self.globals("--globals-only")?)?;
+        file(sink, ROLES, &mut self.globals("--roles-only")?)?;
+        let mut dump = self.dump()?;
+        if self.tables.is_empty() {
+            return file(sink, DATABASE, dump.arg("--create"));
+        }
+        let mut schema = self.dump()?;
+        schema.args(["--section=pre-data", "--create"]);
+        file(sink, SCHEMA, &mut schema)?;
+        for table in &self.tables {
+            dump.arg("--table").arg(table.sql());
+        }
+        file(sink, DATA, &mut dump)
+    }
+
+    /// Adds what the snapshot's own session says when it is lost: a program that cannot connect does
+    /// not always tell why.
+    fn with_cause(&self, error: EngineError) -> EngineError {
+        let EngineError::Refused { what, cause } = error else {
+            return error;
+        };
+        let cause = match self.snapshot.client().batch_execute("select 1") {
+            Ok(()) => cause,
+            Err(lost) => {
+                let lost = refused(format!("hold the snapshot of {}", self.database), &lost);
+                format!("{cause}; {lost}")
+            }
+        };
+        EngineError::Refused { what, cause }
+    }
 }
 
 fn file(sink: &mut dyn PartSink, name: &str, command: &mut Command) -> Result<(), EngineError> {
@@ -96,19 +129,7 @@ fn file(sink: &mut dyn PartSink, name: &str, command: &mut Command) -> Result<()
 
 impl BackupSession for Dumping {
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
-        file(sink, GLOBALS, &mut self.globals("--globals-only")?)?;
-        file(sink, ROLES, &mut self.globals("--roles-only")?)?;
-        let mut dump = self.dump()?;
-        if self.tables.is_empty() {
-            return file(sink, DATABASE, dump.arg("--create"));
-        }
-        let mut schema = self.dump()?;
-        schema.args(["--section=pre-data", "--create"]);
-        file(sink, SCHEMA, &mut schema)?;
-        for table in &self.tables {
-            dump.arg("--table").arg(table.sql());
-        }
-        file(sink, DATA, &mut dump)
+        self.files(sink).map_err(|error| self.with_cause(error))
     }
 
     fn end(self: Box<Self>) -> Result<EndedBackup, EngineError> {
