@@ -1,9 +1,10 @@
 //! Owns one frame: up to 1 MiB of content, compressed by itself and sealed by the hash of its
 //! plaintext. Must not know packs or devices. Layout: see [`super::pack`].
 
-use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::{self, CParameter};
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe;
 
+use super::squeeze::Squeezer;
 use crate::resolve::plan::Codec;
 
 /// Most plaintext a frame holds. Windows of files (see [`super::content`]) have the same length.
@@ -93,29 +94,10 @@ fn hash(header: &[u8; HEADER]) -> [u8; 32] {
     bytes
 }
 
-/// Levels of Zstandard up to this one only look for long matches unless they are told otherwise.
-pub(super) const FAST: i32 = 2;
-
-/// Bytes of the shortest match that fast levels look for: pages and log of databases repeat less
-/// than 7 bytes at a time, and are stored 2 to 10 % shorter at the same cost of time.
-const SHORT_MATCH: u32 = 5;
-
-/// What compresses with a level of Zstandard.
-///
-/// # Errors
-/// When the library refuses the level.
-pub(super) fn compressor(level: i32) -> std::io::Result<Compressor<'static>> {
-    let mut zstd = Compressor::new(level)?;
-    if (1..=FAST).contains(&level) {
-        zstd.set_parameter(CParameter::MinMatch(SHORT_MATCH))?;
-    }
-    Ok(zstd)
-}
-
 /// Encodes frames; one value a thread, so that contexts are made once.
 pub struct FrameEncoder {
     codec: Codec,
-    zstd: Option<Compressor<'static>>,
+    zstd: Option<Squeezer>,
     decoder: FrameDecoder,
     proof: Vec<u8>,
 }
@@ -127,7 +109,7 @@ impl FrameEncoder {
     /// When the library refuses the level.
     pub fn new(codec: Codec) -> std::io::Result<Self> {
         let zstd = match codec {
-            Codec::Zstd(level) => Some(compressor(level)?),
+            Codec::Zstd(level) => Some(Squeezer::new(level)?),
             Codec::None | Codec::Lz4 => None,
         };
         Ok(Self {
@@ -173,7 +155,7 @@ impl FrameEncoder {
             (Codec::Lz4, _) => lz4_flex::block::compress_into(plain, body)
                 .map_err(|cause| format!("lz4 failed: {cause}"))?,
             (Codec::Zstd(_), Some(zstd)) => zstd
-                .compress_to_buffer(plain, body)
+                .squeeze(plain, body)
                 .map_err(|cause| format!("zstd failed: {cause}"))?,
             _ => plain.len(),
         };

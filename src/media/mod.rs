@@ -38,6 +38,7 @@ pub mod patience;
 pub mod patient;
 pub mod run_log;
 pub mod sealed;
+mod squeeze;
 pub mod tomb;
 pub mod volumes;
 

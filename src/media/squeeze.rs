@@ -1,0 +1,160 @@
+//! Owns how Zstandard is asked to compress: which matches its fast levels look for. Must not know
+//! frames or objects. Any setting is read by every reader; it costs time and bytes only.
+
+use std::io;
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
+
+/// Levels of Zstandard up to this one only look for long matches unless they are told otherwise.
+pub(super) const FAST: i32 = 2;
+
+/// Bytes of the shortest match that fast levels look for: pages, log and programs repeat few bytes
+/// at a time, and are stored 5 to 15 % shorter with the first; text is stored 3 to 10 % shorter, and
+/// faster, with the second. In doubt the first: a sample that tells nothing may have few
+/// repetitions only because it is short.
+const MATCHES: [u32; 2] = [5, 7];
+
+/// Bytes from the middle of a piece that tell which matches it has. Neighbours tell more than
+/// places far apart, where each sample first has to learn what repeats.
+const SAMPLE: usize = 16 << 10;
+
+/// Compresses with one level of Zstandard, piece by piece.
+pub(super) struct Squeezer {
+    zstd: Compressor<'static>,
+    fast: bool,
+}
+
+impl Squeezer {
+    /// Prepares a level.
+    ///
+    /// # Errors
+    /// When the library refuses it.
+    pub(super) fn new(level: i32) -> io::Result<Self> {
+        Ok(Self {
+            zstd: Compressor::new(level)?,
+            fast: (1..=FAST).contains(&level),
+        })
+    }
+
+    /// Sets the farthest match, as a power of two.
+    ///
+    /// # Errors
+    /// When the library refuses it.
+    pub(super) fn window(&mut self, log: u32) -> io::Result<()> {
+        self.zstd.set_parameter(CParameter::WindowLog(log))
+    }
+
+    /// Compresses `plain` to the beginning of `stored`, which has room for the longest answer; the
+    /// length of it. Depends on `plain` alone.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub(super) fn squeeze(&mut self, plain: &[u8], stored: &mut [u8]) -> io::Result<usize> {
+        if self.fast {
+            self.choose(middle(plain), stored)?;
+        }
+        self.zstd.compress_to_buffer(plain, stored)
+    }
+
+    /// Sets the matches that make `sample` shortest.
+    fn choose(&mut self, sample: &[u8], scratch: &mut [u8]) -> io::Result<()> {
+        let mut best = (usize::MAX, MATCHES[0]);
+        for shortest in MATCHES {
+            self.zstd.set_parameter(CParameter::MinMatch(shortest))?;
+            let length = self.zstd.compress_to_buffer(sample, scratch)?;
+            if length < best.0 {
+                best = (length, shortest);
+            }
+        }
+        self.zstd.set_parameter(CParameter::MinMatch(best.1))
+    }
+}
+
+fn middle(plain: &[u8]) -> &[u8] {
+    let begin = plain.len().saturating_sub(SAMPLE) / 2;
+    &plain[begin..plain.len().min(begin + SAMPLE)]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// Length of `plain` with the given shortest match, or with the one that is chosen.
+    fn length(plain: &[u8], shortest: Option<u32>) -> usize {
+        let mut stored = vec![0; zstd::zstd_safe::compress_bound(plain.len())];
+        let mut squeezer = Squeezer::new(1).unwrap();
+        match shortest {
+            None => squeezer.squeeze(plain, &mut stored).unwrap(),
+            Some(shortest) => {
+                let shortest = CParameter::MinMatch(shortest);
+                squeezer.zstd.set_parameter(shortest).unwrap();
+                let zstd = &mut squeezer.zstd;
+                zstd.compress_to_buffer(plain, &mut stored).unwrap()
+            }
+        }
+    }
+
+    /// 32-bit numbers that are equal in a random way.
+    fn dice() -> impl Iterator<Item = u32> {
+        (0..).map(|turn: u32| {
+            let noise = blake3::hash(&turn.to_le_bytes());
+            u32::from_le_bytes(*noise.as_bytes().first_chunk().unwrap())
+        })
+    }
+
+    /// Words in a random order, as prose has them.
+    fn text() -> Vec<u8> {
+        let words = [
+            "recovers ",
+            "a ",
+            "table ",
+            "in ",
+            "time ",
+            "once ",
+            "stored ",
+        ];
+        let words = dice().map(|dice| words[dice as usize % words.len()]);
+        words.take(60_000).flat_map(str::bytes).collect()
+    }
+
+    /// Rows of a page: numbers that count up between a few equal bytes.
+    fn pages() -> Vec<u8> {
+        let rows = dice().take(20_000).zip(0_u32..);
+        rows.flat_map(|(dice, row)| [row.to_be_bytes(), [9, 0, 24, 0], dice.to_be_bytes()])
+            .flatten()
+            .collect()
+    }
+
+    #[test]
+    fn what_is_chosen_is_the_shorter_one() {
+        let [short, long] = MATCHES.map(Some);
+        assert!(length(&text(), long) < length(&text(), short));
+        assert_eq!(length(&text(), None), length(&text(), long));
+        assert!(length(&pages(), short) < length(&pages(), long));
+        assert_eq!(length(&pages(), None), length(&pages(), short));
+    }
+
+    #[test]
+    fn a_sample_is_the_middle_and_never_more_than_there_is() {
+        for length in [0, 1, SAMPLE - 1, SAMPLE, SAMPLE + 1, 5 * SAMPLE] {
+            let plain = vec![0; length];
+            assert_eq!(middle(&plain).len(), length.min(SAMPLE));
+        }
+        let mut plain = vec![0; 3 * SAMPLE];
+        plain[SAMPLE..2 * SAMPLE].fill(1);
+        assert!(middle(&plain).iter().all(|byte| *byte == 1));
+    }
+
+    #[test]
+    fn what_came_before_makes_no_difference() {
+        let mut squeezer = Squeezer::new(1).unwrap();
+        let mut stored = vec![0; 1 << 21];
+        let fresh = squeezer.squeeze(&text(), &mut stored).unwrap();
+        let fresh = stored[..fresh].to_vec();
+        squeezer.squeeze(&pages(), &mut stored).unwrap();
+        let again = squeezer.squeeze(&text(), &mut stored).unwrap();
+        assert_eq!(stored[..again], fresh);
+    }
+}
