@@ -10,7 +10,7 @@ use crate::check::rule;
 use crate::cli::args::{CodePrefix, Format, NowArgs, OutputFile};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::files::Files;
-use crate::cli::{fix, load, output};
+use crate::cli::{find, fix, load, output};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::report::findings::{self, Baseline, Judged};
 use crate::report::render::Style;
@@ -22,7 +22,8 @@ const CANNOT_PROVE: Code = Code(611);
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 pub(crate) struct Args {
-    /// Plans; `-` is standard input. Without any: every `*.plan` below the current folder.
+    /// Plans; `-` is standard input. Without any: every `*.plan` below the current folder, but for
+    /// hidden folders, `target` and devices.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Judge this environment only; `all` (the default) judges every one.
@@ -94,7 +95,7 @@ impl FailOn {
 
 /// Judges the plans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let files = files(&args.files)?;
+    let files = find::named_or_all(&args.files)?;
     if args.fix {
         repair(args, &files)?;
     }
@@ -176,18 +177,6 @@ impl Args {
     fn environment(&self) -> Option<&str> {
         self.env.as_deref().filter(|name| *name != "all")
     }
-}
-
-fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
-    if !named.is_empty() {
-        return Ok(named.to_vec());
-    }
-    let found = load::plans_below(Path::new("."))?;
-    if found.is_empty() {
-        return Err(CliError::refused("no *.plan file below the current folder")
-            .help("name a plan, or `-` to read one from standard input"));
-    }
-    Ok(found)
 }
 
 fn judge(args: &Args, files: &[PathBuf]) -> Result<Vec<Judged>, CliError> {

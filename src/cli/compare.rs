@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::cli::args::NowArgs;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::files::Files;
+use crate::cli::find;
 use crate::cli::load::{self, Compiled};
 use crate::outlook::diff::{self, Change, Effect, Side};
 use crate::report::diff::{self as shown, Compared};
@@ -122,7 +123,7 @@ fn place(args: &Args, side: &str) -> Result<(Files, PathBuf), CliError> {
     let path = match (&args.plan, other) {
         (Some(path), _) => path.clone(),
         (None, Some(other)) => PathBuf::from(other),
-        (None, None) => load::only_plan()?,
+        (None, None) => find::only_plan()?,
     };
     Ok((files, path))
 }

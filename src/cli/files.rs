@@ -7,6 +7,22 @@ use std::process::Command;
 
 use crate::cli::exit::CliError;
 
+/// Variables by which git finds its programs, its settings and the repository, also in hooks. It
+/// gets no others: which of them hold secrets is said by the plan that it is asked for (R29).
+const FOR_GIT: [&str; 11] = [
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "SUDO_UID",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_DIR",
+    "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CEILING_DIRECTORIES",
+];
+
 /// Where files are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Files {
@@ -102,7 +118,11 @@ fn git(folder: &Path, words: &[&str]) -> Result<String, Error> {
     if !folder.as_os_str().is_empty() {
         command.current_dir(folder);
     }
+    let known = FOR_GIT.iter();
+    let known = known.filter_map(|name| Some((name, std::env::var_os(name)?)));
     let output = command
+        .env_clear()
+        .envs(known)
         .args(["--no-pager", "--literal-pathspecs"])
         .args(words)
         .output()

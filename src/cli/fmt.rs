@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::read_stdin;
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::{diff, fix, load};
+use crate::cli::{diff, find, fix, load};
 use crate::syntax;
 
 /// Arguments of `planc fmt`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Plans; `-` reads standard input and writes standard output. Without any: every `*.plan`
-    /// below the current folder.
+    /// below the current folder, but for hidden folders, `target` and devices.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Change nothing; name the files that are not in the one style, and end with 1 for any.
@@ -25,11 +25,7 @@ pub(crate) struct Args {
 
 /// Formats the plans.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let files = if args.files.is_empty() {
-        load::plans_below(Path::new("."))?
-    } else {
-        args.files.clone()
-    };
+    let files = find::named_or_all(&args.files)?;
     let mut different = false;
     for path in &files {
         different |= format(args, path)?;

@@ -12,12 +12,11 @@ use crate::check::{self, CheckedPlan, is_error};
 use crate::cli::args::{NowArgs, PlanArgs, read_stdin};
 use crate::cli::exit::CliError;
 use crate::cli::files::Files;
-use crate::cli::output;
+use crate::cli::{find, output};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::facts::facts_file::{self, MeasuredFacts};
 use crate::facts::inventory::{self, Inventory};
 use crate::graph::rehearse;
-use crate::media::directory::IDENTITY;
 use crate::report::findings::{self, Judged};
 use crate::resolve;
 use crate::resolve::plan::ResolvedPlan;
@@ -226,7 +225,7 @@ pub fn judged(which: &PlanArgs, now: NowArgs) -> Result<Compiled, CliError> {
 fn path_of(which: &PlanArgs) -> Result<PathBuf, CliError> {
     match &which.plan {
         Some(path) => Ok(path.clone()),
-        None => only_plan(),
+        None => find::only_plan(),
     }
 }
 
@@ -330,76 +329,6 @@ fn inventory_of(plan: &ResolvedPlan, sources: &SourceMap) -> Option<PathBuf> {
     let services = plan.services.iter().map(|service| service.inventory_span);
     let span = devices.chain(services).flatten().next()?;
     Some(PathBuf::from(sources.file(span.file).path()))
-}
-
-/// All `*.plan` files below a folder, in order; hidden folders, `target` and the folders of claimed
-/// devices are left out.
-///
-/// # Errors
-/// When a folder cannot be listed.
-pub fn plans_below(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    plans_within(folder, usize::MAX)
-}
-
-/// As [`plans_below`], so many folders deep and no deeper.
-fn plans_within(folder: &Path, deepest: usize) -> Result<Vec<PathBuf>, CliError> {
-    let skipped = |entry: &walkdir::DirEntry| {
-        let name = entry.file_name().to_string_lossy();
-        let ours = || name.starts_with('.') || name == "target" || is_device(entry.path());
-        entry.depth() > 0 && entry.file_type().is_dir() && (entry.depth() == deepest || ours())
-    };
-    let walk = walkdir::WalkDir::new(folder).max_depth(deepest);
-    let walk = walk.sort_by_file_name();
-    let mut plans = Vec::new();
-    for entry in walk.into_iter().filter_entry(|entry| !skipped(entry)) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // a run that goes on meanwhile makes folders and removes them
-            Err(error) if is_gone(&error) => continue,
-            Err(error) => return Err(CliError::refused(format!("cannot list {error}"))),
-        };
-        let is_plan = entry
-            .path()
-            .extension()
-            .is_some_and(|ending| ending == "plan");
-        if is_plan && !entry.file_type().is_dir() {
-            let path = entry.path();
-            plans.push(path.strip_prefix("./").unwrap_or(path).to_path_buf());
-        }
-    }
-    Ok(plans)
-}
-
-fn is_device(folder: &Path) -> bool {
-    folder.join(IDENTITY).exists()
-}
-
-fn is_gone(error: &walkdir::Error) -> bool {
-    let cause = error.io_error().map(std::io::Error::kind);
-    cause == Some(std::io::ErrorKind::NotFound) && error.depth() > 0
-}
-
-/// The only plan in the current folder, or else below it: where one stands beside what it is about,
-/// nothing below is looked at, which may be large or a device that gives no answer.
-pub(crate) fn only_plan() -> Result<PathBuf, CliError> {
-    let here = Path::new(".");
-    let mut plans = plans_within(here, 1)?;
-    if plans.len() != 1 {
-        plans = plans_below(here)?;
-    }
-    match (plans.pop(), plans.len()) {
-        (Some(plan), 0) => Ok(plan),
-        (None, _) => Err(CliError::refused("no *.plan file below the current folder")
-            .help("name one with `--plan FILE`")),
-        (Some(last), others) => {
-            let message = format!("{} plans below the current folder", others + 1);
-            let help = format!(
-                "name one with `--plan FILE`, for example {}",
-                last.display()
-            );
-            Err(CliError::refused(message).help(help))
-        }
-    }
 }
 
 /// The name that findings use, and the text of a plan; `-` is standard input.

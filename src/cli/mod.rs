@@ -22,6 +22,7 @@ pub mod exit;
 mod expire;
 mod explain;
 pub mod files;
+pub mod find;
 mod fix;
 mod fmt;
 mod init;

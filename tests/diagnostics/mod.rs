@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 mod fixes;
 mod formats;
+mod found;
 
 const FENCE: &str = "```";
 

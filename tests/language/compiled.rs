@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use planc::check::is_error;
-use planc::cli::load;
+use planc::cli::{find, load};
 use planc::diagnostic::Diagnostic;
 
 /// Open findings of each plan below a folder, imported files left out.
@@ -23,7 +23,7 @@ fn findings(folder: &str, counts: fn(&Diagnostic) -> bool) -> Vec<String> {
 
 fn plans(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut plans = load::plans_below(&folder).expect("a folder");
+    let mut plans = find::plans_below(&folder).expect("a folder");
     plans.retain(|path| !path.components().any(|part| part.as_os_str() == "lib"));
     assert!(plans.len() >= 3, "{}", folder.display());
     plans

@@ -182,6 +182,39 @@ fn revisions_are_read_with_all_their_files() {
 }
 
 #[test]
+fn git_is_told_where_the_repository_is_and_nothing_else() {
+    let folder = Folder::new();
+    folder.git(&["init", "--quiet", "--initial-branch=main"]);
+    folder.git(&["add", "."]);
+    folder.git(&["commit", "--quiet", "-m", "first"]);
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let (programs, told) = (elsewhere.path(), elsewhere.path().join("told"));
+    let path = std::env::var("PATH").expect("a search path");
+    let spy = format!(
+        "#!/bin/sh\nenv >> '{}'\nPATH='{path}'\nexec git \"$@\"\n",
+        told.display()
+    );
+    std::fs::write(programs.join("git"), spy).expect("written");
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(programs.join("git"), runs).expect("made a program");
+    std::fs::rename(folder.0.path().join(".git"), programs.join("kept")).expect("moved");
+    let output = Command::new(cargo_bin("planc"))
+        .current_dir(folder.0.path())
+        .args(["diff", "main", "notes.plan"])
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("GIT_DIR", programs.join("kept"))
+        .env("PLANC_CANARY", "canary-of-a-key")
+        .output()
+        .expect("planc starts");
+    assert!(output.status.success(), "{output:?}");
+    let told = std::fs::read_to_string(told).expect("git was started");
+    assert!(
+        told.contains("GIT_DIR=") && !told.contains("canary"),
+        "{told}"
+    );
+}
+
+#[test]
 fn neither_a_file_nor_a_revision_is_a_refusal() {
     let folder = Folder::new();
     folder.git(&["init", "--quiet"]);
