@@ -10,6 +10,7 @@ use planc::engine::postgres::spool::Spool;
 
 use super::cluster::Cluster;
 use super::command::site;
+use super::template;
 
 /// A stopped cluster whose finished segments wait to be archived, with a site for them.
 struct Waiting {
@@ -144,9 +145,7 @@ fn a_device_that_comes_back_as_another_folder_is_opened_anew() {
     });
     // as a file system that was mounted again
     source.away("far", true);
-    let (from, to) = (source.site.join("gone"), source.site.join("far"));
-    let copied = Command::new("cp").arg("-a").args([from, to]).status();
-    assert!(copied.expect("cp starts").success());
+    template::cp(&source.site.join("gone"), &source.site.join("far"));
     source.cluster.start();
     source.cluster.sql("select pg_switch_wal()");
     source.cluster.stop("fast");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use planc::media::directory::DirectoryDevice;
 
 use super::cluster::{Cluster, command_lines, own, tools};
+use super::template;
 
 const PLAN: &str = r#"planc 1
 plan shop
@@ -179,9 +180,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
         told().contains("trouble: device near")
     });
     // as a file system that was mounted again
-    let back = [site.join("gone"), site.join("near")];
-    let copied = Command::new("cp").arg("-a").args(back).status();
-    assert!(copied.expect("cp starts").success());
+    template::cp(&site.join("gone"), &site.join("near"));
     until(site, "what waited is stored", || {
         objects(site).len() >= before + 3
     });

@@ -34,7 +34,8 @@ pub(crate) fn copy(version: u32, data: &Path) {
     rename(data);
 }
 
-fn cp(from: &Path, to: &Path) {
+/// Copies a folder with all that is told of its files.
+pub(super) fn cp(from: &Path, to: &Path) {
     let done = Command::new("cp").arg("-a").arg(from).arg(to).status();
     assert!(done.expect("cp starts").success(), "{}", to.display());
 }
