@@ -1,13 +1,15 @@
-//! Owns the threads that do the work of steps: one rayon pool a lane group, never the global one.
-//! Must not decide what runs when; the schedule does. A panic fails its step, never the process.
+//! Owns the threads that do the work of steps: a group of its own for each kind of lane. They wait
+//! most of the time and so are no threads of rayon, whose pools are for computing: what a step
+//! splits is taken by all cores, not by its own thread alone. Must not decide what runs when; the
+//! schedule does. A panic fails its step, never the process.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::context::Context;
 use super::mailbox::{Inbox, Outbox, mailbox};
@@ -29,21 +31,15 @@ pub(super) struct Job {
     pub stop: StopToken,
 }
 
-struct Group {
-    // keeps the threads alive
-    _pool: ThreadPool,
-    jobs: Sender<Job>,
-}
-
-/// The pools of a run.
+/// The threads of a run; they end when it is dropped and their step is done.
 pub(super) struct Lanes {
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<String, Sender<Job>>,
     inbox: Inbox,
     capacity: usize,
 }
 
 impl Lanes {
-    /// Starts the pools that the steps of a graph need.
+    /// Starts the threads that the steps of a graph need.
     ///
     /// # Errors
     /// When the system gives no threads or no pipe.
@@ -53,16 +49,19 @@ impl Lanes {
         let mut capacity = 0;
         for (name, threads) in sizes(graph) {
             capacity += threads;
-            let pool = pool(&name, threads)?;
             let (jobs, queue) = unbounded();
-            let crew = Crew {
+            let worker = Worker {
                 graph: graph.clone(),
                 context: context.clone(),
                 outbox: outbox.clone(),
                 queue,
             };
-            pool.spawn_broadcast(move |_| crew.work());
-            groups.insert(name, Group { _pool: pool, jobs });
+            for index in 0..threads {
+                let worker = worker.clone();
+                let thread = thread::Builder::new().name(format!("{name}-{index}"));
+                thread.spawn(move || worker.work())?;
+            }
+            groups.insert(name, jobs);
         }
         Ok(Self {
             groups,
@@ -77,11 +76,11 @@ impl Lanes {
         self.capacity.max(1)
     }
 
-    /// Hands a step to its pool. False when there is none, which is a fault of this module.
+    /// Hands a step to its group. False when there is none, which is a fault of this module.
     pub(super) fn send(&self, graph: &StepGraph, job: Job) -> bool {
         let group = graph.steps.get(job.step).map(|step| group_of(graph, step));
         let group = group.and_then(|name| self.groups.get(name));
-        group.is_some_and(|group| group.jobs.send(job).is_ok())
+        group.is_some_and(|jobs| jobs.send(job).is_ok())
     }
 
     /// What the workers tell.
@@ -122,26 +121,16 @@ fn sizes(graph: &StepGraph) -> BTreeMap<String, usize> {
     sized.collect()
 }
 
-fn pool(name: &str, threads: usize) -> io::Result<ThreadPool> {
-    let name = name.to_owned();
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(move |index| format!("{name}-{index}"))
-        // a worker catches panics itself; this is for faults of the loop around it
-        .panic_handler(|_| {})
-        .build()
-        .map_err(io::Error::other)
-}
-
-/// One group's workers.
-struct Crew {
+/// One of a group's threads.
+#[derive(Clone)]
+struct Worker {
     graph: Arc<StepGraph>,
     context: Arc<Context>,
     outbox: Outbox,
     queue: Receiver<Job>,
 }
 
-impl Crew {
+impl Worker {
     /// Takes jobs until the run is over.
     fn work(&self) {
         for job in &self.queue {

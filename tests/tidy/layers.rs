@@ -125,12 +125,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("miette::", &["src/report/render"]),
     (
         "rayon",
-        &[
-            "src/catalog/rebuild.rs",
-            "src/engine/huge.rs",
-            "src/media/",
-            "src/run/",
-        ],
+        &["src/catalog/rebuild.rs", "src/engine/huge.rs", "src/media/"],
     ),
     ("libc::", &["src/main.rs"]),
     ("clap", &["src/cli/"]),

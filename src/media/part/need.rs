@@ -6,17 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::ops::Range;
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-use super::Progress;
+use super::{Progress, READING, cores};
 use crate::engine::large::{Aligned, LARGE, LargeFile};
 use crate::engine::{EngineError, EntryKind, RestoreSession, Wanted};
 use crate::media::DeviceError;
 use crate::media::content::{ContentHash, WINDOW, hash_of_window};
 use crate::media::manifest::{Extent, Manifest, ManifestEntry};
 
-/// Windows of a large file that one core takes in a row.
+/// Windows of a large file that one thread takes in a row.
 const RUN: usize = 16;
+
+/// Files that are open at the same time.
+const AT_ONCE: usize = 64;
 
 /// What of one file is read.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,28 +55,51 @@ pub(super) fn needs(
     progress: Progress<'_>,
 ) -> Result<Vec<Need>, EngineError> {
     let mut needs = Vec::with_capacity(manifest.entries.len());
-    let mut memory = Aligned::default();
-    for file in &manifest.entries {
-        if !progress(0) {
-            return Err(DeviceError::Cancelled.into());
-        }
-        needs.push(match session.wanted(&file.entry)? {
-            Wanted::Whole => Need::All,
-            Wanted::Name => Need::Windows(BTreeSet::new()),
-            Wanted::Ranges(ranges) => Need::Windows(overlapped(&ranges, file.length)),
-            Wanted::Beside(_) if !matches!(file.entry.kind, EntryKind::File) => Need::All,
-            Wanted::Beside(there) => {
-                let io = |cause| EngineError::Io {
-                    action: "read",
-                    path: file.entry.path.clone().into(),
-                    cause,
-                };
-                let found = found(file.length, there, &mut memory).map_err(io)?;
-                Need::Windows(differing(manifest, file, &found))
-            }
+    let readers = ThreadPoolBuilder::new().num_threads(cores() + READING);
+    let readers = readers.build().map_err(std::io::Error::other);
+    let readers = readers.map_err(EngineError::io("start", "threads that read"))?;
+    for files in manifest.entries.chunks(AT_ONCE) {
+        let asked = files.iter().map(|file| session.wanted(&file.entry));
+        let asked: Vec<Wanted> = asked.collect::<Result<_, _>>()?;
+        let found: Result<Vec<Need>, EngineError> = readers.install(|| {
+            let files = files.par_iter().zip(asked);
+            let need = |memory: &mut Aligned, (file, wanted)| {
+                need(manifest, file, wanted, memory, progress)
+            };
+            files.map_init(Aligned::default, need).collect()
         });
+        needs.append(&mut found?);
     }
     Ok(needs)
+}
+
+/// What of a file is read, by what the session wants of it.
+fn need(
+    manifest: &Manifest,
+    file: &ManifestEntry,
+    wanted: Wanted,
+    memory: &mut Aligned,
+    progress: Progress<'_>,
+) -> Result<Need, EngineError> {
+    go_on(progress)?;
+    Ok(match wanted {
+        Wanted::Whole => Need::All,
+        Wanted::Name => Need::Windows(BTreeSet::new()),
+        Wanted::Ranges(ranges) => Need::Windows(overlapped(&ranges, file.length)),
+        Wanted::Beside(_) if !matches!(file.entry.kind, EntryKind::File) => Need::All,
+        Wanted::Beside(there) => {
+            let found = found(file, there, memory, progress)?;
+            Need::Windows(differing(manifest, file, &found))
+        }
+    })
+}
+
+fn go_on(progress: Progress<'_>) -> Result<(), DeviceError> {
+    if progress(0) {
+        Ok(())
+    } else {
+        Err(DeviceError::Cancelled)
+    }
 }
 
 /// Windows that ranges of a file touch.
@@ -83,29 +110,32 @@ fn overlapped(ranges: &[Range<u64>], length: u64) -> BTreeSet<u64> {
     windows.flatten().collect()
 }
 
-/// The hash of each window of `length` bytes that a file holds whole. Large files are read by all
-/// cores and past the page cache.
+/// The hash of each window of a stored file that the file at its place holds whole. Large files are
+/// read by all threads of the pool and past the page cache.
 fn found(
-    length: u64,
+    file: &ManifestEntry,
     there: File,
     memory: &mut Aligned,
-) -> std::io::Result<Vec<Option<blake3::Hash>>> {
-    let held = there.metadata()?.len();
+    progress: Progress<'_>,
+) -> Result<Vec<Option<blake3::Hash>>, EngineError> {
+    let failed = |cause| EngineError::io("read", &file.entry.path)(cause);
+    let held = there.metadata().map_err(failed)?.len();
     let there = LargeFile::new(there, held);
     let hash = |memory: &mut Aligned, index: u64| {
+        go_on(progress)?;
         let begin = index * WINDOW;
-        let window = WINDOW.min(length - begin);
+        let window = WINDOW.min(file.length - begin);
         if held < begin + window {
             return Ok(None);
         }
         memory.ready();
         // at most WINDOW
         let piece = &mut memory[..usize::try_from(window).unwrap_or(0)];
-        there.fill(piece, begin)?;
+        there.fill(piece, begin).map_err(failed)?;
         Ok(Some(hash_of_window(window, [(0, &*piece)])))
     };
-    let windows = 0..length.div_ceil(WINDOW);
-    if length < LARGE {
+    let windows = 0..file.length.div_ceil(WINDOW);
+    if file.length < LARGE {
         return windows.map(|index| hash(memory, index)).collect();
     }
     // a range of longer numbers cannot be cut evenly
