@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 use zstd::stream::read::Decoder;
-use zstd::zstd_safe::{self, DCtx};
+use zstd::zstd_safe::{self, CParameter, DCtx};
 
 use super::frame::codec_number;
-use super::squeeze::{self, Squeezer};
+use super::squeeze;
 use crate::resolve::plan::Codec;
 
 /// Plaintext of one Zstandard frame: all cores compress and compare a long body at the same time.
@@ -65,7 +65,7 @@ fn compress_zstd(body: &[u8], level: i32) -> io::Result<Vec<u8>> {
 }
 
 fn compress_share(share: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    let mut zstd = Squeezer::new(level)?;
+    let mut zstd = squeeze::compressor(level)?;
     let most = if level > squeeze::FAST {
         WINDOW_LOG
     } else {
@@ -73,11 +73,8 @@ fn compress_share(share: &[u8], level: i32) -> io::Result<Vec<u8>> {
     };
     // no larger than the body, so that small objects stay cheap
     let window = most.min(share.len().max(1024).ilog2() + 1);
-    zstd.window(window)?;
-    let mut stored = vec![0; zstd_safe::compress_bound(share.len())];
-    let length = zstd.squeeze(share, &mut stored)?;
-    stored.truncate(length);
-    Ok(stored)
+    zstd.set_parameter(CParameter::WindowLog(window))?;
+    zstd.compress(share)
 }
 
 /// Whether a body that was just compressed is this one; takes little memory with Zstandard.

@@ -19,7 +19,24 @@ const MATCHES: [u32; 2] = [5, 7];
 /// places far apart, where each sample first has to learn what repeats.
 const SAMPLE: usize = 16 << 10;
 
-/// Compresses with one level of Zstandard, piece by piece.
+/// What compresses with a level; fast ones look for the first of [`MATCHES`], which is right for log
+/// and lists.
+///
+/// # Errors
+/// When the library refuses the level.
+pub(super) fn compressor(level: i32) -> io::Result<Compressor<'static>> {
+    let mut zstd = Compressor::new(level)?;
+    if is_fast(level) {
+        zstd.set_parameter(CParameter::MinMatch(MATCHES[0]))?;
+    }
+    Ok(zstd)
+}
+
+fn is_fast(level: i32) -> bool {
+    (1..=FAST).contains(&level)
+}
+
+/// Compresses with one level of Zstandard, piece by piece, each as it is shortest.
 pub(super) struct Squeezer {
     zstd: Compressor<'static>,
     fast: bool,
@@ -32,17 +49,9 @@ impl Squeezer {
     /// When the library refuses it.
     pub(super) fn new(level: i32) -> io::Result<Self> {
         Ok(Self {
-            zstd: Compressor::new(level)?,
-            fast: (1..=FAST).contains(&level),
+            zstd: compressor(level)?,
+            fast: is_fast(level),
         })
-    }
-
-    /// Sets the farthest match, as a power of two.
-    ///
-    /// # Errors
-    /// When the library refuses it.
-    pub(super) fn window(&mut self, log: u32) -> io::Result<()> {
-        self.zstd.set_parameter(CParameter::WindowLog(log))
     }
 
     /// Compresses `plain` to the beginning of `stored`, which has room for the longest answer; the
