@@ -85,6 +85,36 @@ fn a_lost_tablespace_comes_back_in_place_or_on_another_disk() {
 }
 
 #[test]
+fn log_that_was_not_archived_outlives_a_recovery_in_place() {
+    for version in versions() {
+        let site = Site::new(version);
+        site.good("run");
+        let (there, away) = (site.path("far"), site.path("away"));
+        std::fs::rename(&there, &away).expect("a device is away");
+        for number in 0..6 {
+            let fill = format!(
+                "create table fill{number} as select repeat('f', 900) \
+                                from generate_series(1, 2000)"
+            );
+            site.cluster.sql(&fill);
+        }
+        site.cluster.stop("immediate");
+        std::fs::rename(&away, &there).expect("it is back");
+        std::fs::remove_dir_all(site.path("hot")).expect("lost");
+        std::fs::create_dir(site.path("hot")).expect("a new disk");
+        own(&site.path("hot"));
+        site.good("recover lost_tablespace ts=hot --yes");
+        site.cluster.start();
+        site.cluster.sql("create table after_it as select 7 n");
+        site.good("run wal");
+        let told = site.good("restore shop --to later --relocate hot=later-hot --yes");
+        assert!(!told.contains("has a gap"), "{told}");
+        let later = site.restored("later");
+        assert_eq!(later.ask("select n from after_it"), "7");
+    }
+}
+
+#[test]
 fn a_dropped_table_comes_back_beside_the_live_ones_or_under_its_old_name() {
     for version in versions() {
         let site = Site::new(version);

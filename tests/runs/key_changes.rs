@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::site::{NOW, Site, rows};
+use super::volumes::INVENTORY;
 
 const PLAN: &str = r#"planc 1
 plan shop "A shop"
@@ -34,20 +35,6 @@ backup papers of service docs {
   encrypt with k
 }
 "#;
-
-const INVENTORY: &str = r"inventory: 1
-sites: {fra: {}, dub: {}}
-hosts:
-  till: {site: fra}
-  bk1: {site: fra}
-services:
-  shop: {engine: sqlite, host: till, path: data/shop.db}
-  docs: {engine: files, host: till, path: docs}
-devices:
-  disk: {host: bk1, path: devices/disk}
-  tapes: {host: bk1, volumes: 2, volume_size: 1 MiB, drives: 1, library: {folder: vault}}
-state: state
-";
 
 /// Ranges of log that are sealed for each of two keys.
 const RANGES: usize = 13;

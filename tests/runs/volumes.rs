@@ -42,7 +42,8 @@ backup papers of service docs {
 }
 "#;
 
-const INVENTORY: &str = r"inventory: 1
+/// A host with a device and a set of volumes.
+pub(super) const INVENTORY: &str = r"inventory: 1
 sites: {fra: {}, dub: {}}
 hosts:
   till: {site: fra}

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::files::cannot;
 use super::instance::{Instance, InstanceSpec};
-use super::lsn::{Lsn, Timeline};
+use super::lsn::{Lsn, Timeline, WalFile};
 use super::target::Target;
+use super::{ahead, control, read};
 use crate::engine::{EngineError, GoOn};
 
 /// A recovery to be run.
@@ -71,7 +72,7 @@ impl Replay {
     /// # Errors
     /// When it cannot be started.
     pub fn start(&self) -> Result<Instance, EngineError> {
-        Instance::start(self.instance())
+        Instance::start(self.instance()?)
     }
 
     /// Waits until the server has opened, checks the target, asks `while_open`, stops it.
@@ -89,7 +90,7 @@ impl Replay {
         Ok(replayed)
     }
 
-    fn instance(&self) -> InstanceSpec {
+    fn instance(&self) -> Result<InstanceSpec, EngineError> {
         let mut settings = vec![("restore_command", self.restore_command.clone())];
         settings.extend(self.target.settings());
         let followed = self.timeline.map_or_else(
@@ -101,18 +102,44 @@ impl Replay {
             // with no command, finished segments and the new history wait for the server's own
             let kept = [("archive_mode", "on"), ("archive_command", "")];
             settings.extend(kept.map(|(name, value)| (name, value.to_owned())));
+            // one that recovers from an archive removes them all the same, but for so many
+            settings.push(("wal_keep_size", format!("{}MB", self.unarchived()?)));
         }
         if self.passing {
             let unsynced = ["fsync", "full_page_writes"];
             settings.extend(unsynced.map(|name| (name, "off".to_owned())));
         }
-        InstanceSpec {
+        Ok(InstanceSpec {
             programs: self.programs.clone(),
             data: self.data.clone(),
             user: self.user.clone(),
             log: Some(self.scratch.join("server.log")),
             settings,
+        })
+    }
+
+    /// Megabytes of log from the oldest segment that is not archived to the newest that lies there.
+    fn unarchived(&self) -> Result<u64, EngineError> {
+        let size = read::control_file(&self.data.join(control::PATH))?.wal_segment_size;
+        let folder = self.data.join("pg_wal");
+        let listed = |error| cannot("list", &folder, error);
+        let number = |name: &String| match WalFile::parse(name, size) {
+            Ok(WalFile::Segment(segment)) => Some(segment.number),
+            _ => None,
+        };
+        let offered = ahead::offered(&folder).map_err(listed)?;
+        let Some(oldest) = offered.iter().filter_map(number).min() else {
+            return Ok(0);
+        };
+        let mut newest = oldest;
+        for entry in std::fs::read_dir(&folder).map_err(listed)? {
+            let name = entry.map_err(listed)?.file_name();
+            let found = name.to_str().map(str::to_owned);
+            newest = newest.max(found.as_ref().and_then(number).unwrap_or(0));
         }
+        // the one that is being written counts, and so does the first of the new timeline
+        let segments = newest - oldest + 2;
+        Ok((segments * size.bytes()).div_ceil(1 << 20))
     }
 
     /// Reads how the recovery ended from the history of the new timeline.
