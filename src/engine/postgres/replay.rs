@@ -8,7 +8,7 @@ use super::files::cannot;
 use super::instance::{Instance, InstanceSpec};
 use super::lsn::{Lsn, Timeline, WalFile};
 use super::target::Target;
-use super::{ahead, control, read};
+use super::{control, read};
 use crate::engine::{EngineError, GoOn};
 
 /// A recovery to be run.
@@ -118,27 +118,26 @@ impl Replay {
         })
     }
 
-    /// Megabytes of log from the oldest segment that is not archived to the newest that lies there.
+    /// Megabytes of log from the oldest segment that is not known to be archived to the newest that
+    /// lies there.
     fn unarchived(&self) -> Result<u64, EngineError> {
         let size = read::control_file(&self.data.join(control::PATH))?.wal_segment_size;
         let folder = self.data.join("pg_wal");
         let listed = |error| cannot("list", &folder, error);
-        let number = |name: &String| match WalFile::parse(name, size) {
-            Ok(WalFile::Segment(segment)) => Some(segment.number),
-            _ => None,
-        };
-        let offered = ahead::offered(&folder).map_err(listed)?;
-        let Some(oldest) = offered.iter().filter_map(number).min() else {
-            return Ok(0);
-        };
-        let mut newest = oldest;
+        let (mut oldest, mut newest) = (u64::MAX, 0);
         for entry in std::fs::read_dir(&folder).map_err(listed)? {
             let name = entry.map_err(listed)?.file_name();
-            let found = name.to_str().map(str::to_owned);
-            newest = newest.max(found.as_ref().and_then(number).unwrap_or(0));
+            let name = name.to_string_lossy();
+            let Ok(WalFile::Segment(segment)) = WalFile::parse(&name, size) else {
+                continue;
+            };
+            newest = newest.max(segment.number);
+            if !folder.join(format!("archive_status/{name}.done")).exists() {
+                oldest = oldest.min(segment.number);
+            }
         }
-        // the one that is being written counts, and so does the first of the new timeline
-        let segments = newest - oldest + 2;
+        // the newest counts itself, and so does the first of the new timeline
+        let segments = newest.checked_sub(oldest).map_or(0, |between| between + 2);
         Ok((segments * size.bytes()).div_ceil(1 << 20))
     }
 
