@@ -162,6 +162,26 @@ fn what_was_pushed_is_fetched_and_repeating_is_harmless() {
 }
 
 #[test]
+fn the_first_segment_that_is_missing_is_no_end_of_the_log() {
+    let cluster = with_log(15);
+    let device = MemoryDevice::new("near");
+    let paths = segments(&cluster);
+    for path in &paths[1..] {
+        push(&request(path, &[&device])).expect("stored");
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let asked = fetching(
+        name_of(&paths[0]),
+        &folder.path().join("RECOVERYXLOG"),
+        &[&device],
+    );
+    let hole = fetch(&asked).expect_err("the server would open too early");
+    assert!(matches!(hole, FetchError::Hole { .. }), "{hole}");
+    std::fs::copy(&paths[0], folder.path().join(name_of(&paths[0]))).expect("the server's own");
+    assert_eq!(fetch(&asked).expect("an answer"), Fetched::Absent);
+}
+
+#[test]
 fn a_file_that_is_not_what_it_says_is_refused() {
     let cluster = with_log(15);
     let device = MemoryDevice::new("near");

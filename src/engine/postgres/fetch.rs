@@ -195,7 +195,9 @@ fn check_cluster(
     }
 }
 
-/// A segment between two that exist is missing, not absent. True when the device knows the service.
+/// A segment before one that exists is missing, not absent, unless the server has it itself: it looks
+/// into its own folder when it learns that the archive has none. True when the device knows the
+/// service.
 fn refuse_hole(device: &dyn Device, request: &FetchRequest) -> Result<bool, FetchError> {
     let claim = match archived::claim(device, &request.service) {
         Err(DeviceError::NotFound { .. }) => return Ok(false),
@@ -207,12 +209,8 @@ fn refuse_hole(device: &dyn Device, request: &FetchRequest) -> Result<bool, Fetc
     let object = segment_object(&request.service, claim, segment);
     let folder = object.rsplit_once('/').map_or("", |(folder, _)| folder);
     let there = device.list(&format!("{folder}/"))?;
-    let (mut earlier, mut later) = (false, false);
-    for (name, _) in there {
-        earlier |= name < object;
-        later |= name > object;
-    }
-    if earlier && later {
+    let later = there.iter().any(|(name, _)| *name > object);
+    if later && !request.to.with_file_name(&request.name).exists() {
         return Err(FetchError::Hole {
             service: request.service.clone(),
             name: request.name.clone(),
