@@ -63,6 +63,13 @@ impl Folder {
         std::fs::write(&path, text.replace(from, to)).expect("written");
     }
 
+    /// A first revision of all there is.
+    fn commit_all(&self) {
+        self.git(&["init", "--quiet", "--initial-branch=main"]);
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "-m", "first"]);
+    }
+
     fn git(&self, words: &[&str]) {
         let output = Command::new("git")
             .current_dir(self.0.path())
@@ -152,9 +159,7 @@ fn what_is_kept_for_a_shorter_time_is_worse_and_fails_only_when_asked() {
 #[test]
 fn revisions_are_read_with_all_their_files() {
     let folder = Folder::new();
-    folder.git(&["init", "--quiet", "--initial-branch=main"]);
-    folder.git(&["add", "."]);
-    folder.git(&["commit", "--quiet", "-m", "first"]);
+    folder.commit_all();
     // the plan stays as it is: only a fact changes, so that the last shipment takes longer
     folder.change("inventory.yaml", "200 MiB/s", "2 MiB/s");
     folder.change("facts.yaml", "log_peak: 1 MiB/s", "log_peak: 0.9 MiB/s");
@@ -184,9 +189,7 @@ fn revisions_are_read_with_all_their_files() {
 #[test]
 fn git_is_told_where_the_repository_is_and_nothing_else() {
     let folder = Folder::new();
-    folder.git(&["init", "--quiet", "--initial-branch=main"]);
-    folder.git(&["add", "."]);
-    folder.git(&["commit", "--quiet", "-m", "first"]);
+    folder.commit_all();
     let elsewhere = tempfile::tempdir().expect("a temporary folder");
     let (programs, told) = (elsewhere.path(), elsewhere.path().join("told"));
     let path = std::env::var("PATH").expect("a search path");

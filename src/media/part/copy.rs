@@ -8,7 +8,7 @@ use super::fetch::Fetch;
 use super::lane::write_error;
 use super::object;
 use super::restore::load_any;
-use super::{Progress, Replaced};
+use super::{Progress, Replaced, go_on};
 use crate::media::keys::{KeyError, rewrap};
 use crate::media::manifest::{Manifest, PackRef};
 use crate::media::pack::PackLayout;
@@ -104,9 +104,7 @@ impl PackCopy<'_> {
         let mut writer = self.to.create()?;
         self.write(&mut writer, layout.head())?;
         while let Some(frame) = fetch.next_frame()? {
-            if !(self.progress)(self.done) {
-                return Err(DeviceError::Cancelled);
-            }
+            go_on(self.progress, self.done)?;
             let place = &frames[frame.number];
             layout.add(&frame.stored, place.plain, &place.hash);
             self.write(&mut writer, &frame.stored)?;

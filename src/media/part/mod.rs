@@ -132,6 +132,15 @@ pub(crate) fn cores() -> usize {
 /// Told the bytes of content done so far in this call; must be cheap. Returns false to cancel.
 pub type Progress<'a> = &'a (dyn Fn(u64) -> bool + Sync);
 
+/// Tells how many bytes are done; an error when that is to be the end.
+fn go_on(progress: Progress<'_>, done: u64) -> Result<(), DeviceError> {
+    if progress(done) {
+        Ok(())
+    } else {
+        Err(DeviceError::Cancelled)
+    }
+}
+
 /// A part whose packs are durable but which no manifest names yet.
 #[derive(Debug)]
 pub struct WrittenPart {
@@ -168,11 +177,7 @@ impl WrittenPart {
         let mut ends = trailing::Ends::default();
         self.trailing.settle(&mut ends, &|| progress(self.bytes));
         self.ended(ends);
-        if progress(self.bytes) {
-            Ok(())
-        } else {
-            Err(DeviceError::Cancelled)
-        }
+        go_on(progress, self.bytes)
     }
 
     fn ended(&mut self, ends: trailing::Ends) {

@@ -9,10 +9,9 @@ use std::ops::Range;
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-use super::{Progress, READING, cores};
+use super::{Progress, READING, cores, go_on};
 use crate::engine::large::{Aligned, LARGE, LargeFile};
 use crate::engine::{EngineError, EntryKind, RestoreSession, Wanted};
-use crate::media::DeviceError;
 use crate::media::content::{ContentHash, WINDOW, hash_of_window};
 use crate::media::manifest::{Extent, Manifest, ManifestEntry};
 
@@ -81,7 +80,7 @@ fn need(
     memory: &mut Aligned,
     progress: Progress<'_>,
 ) -> Result<Need, EngineError> {
-    go_on(progress)?;
+    go_on(progress, 0)?;
     Ok(match wanted {
         Wanted::Whole => Need::All,
         Wanted::Name => Need::Windows(BTreeSet::new()),
@@ -92,14 +91,6 @@ fn need(
             Need::Windows(differing(manifest, file, &found))
         }
     })
-}
-
-fn go_on(progress: Progress<'_>) -> Result<(), DeviceError> {
-    if progress(0) {
-        Ok(())
-    } else {
-        Err(DeviceError::Cancelled)
-    }
 }
 
 /// Windows that ranges of a file touch.
@@ -122,7 +113,7 @@ fn found(
     let held = there.metadata().map_err(failed)?.len();
     let there = LargeFile::new(there, held);
     let hash = |memory: &mut Aligned, index: u64| {
-        go_on(progress)?;
+        go_on(progress, 0)?;
         let begin = index * WINDOW;
         let window = WINDOW.min(file.length - begin);
         if held < begin + window {

@@ -8,7 +8,7 @@ use super::commit::load;
 use super::decode::{Frame, FrameSource};
 use super::fetch::Fetch;
 use super::need::{Need, needs};
-use super::{Progress, Replaced};
+use super::{Progress, Replaced, go_on};
 use crate::engine::{EngineError, EntryKind, RestoreSession};
 use crate::media::content::{ContentHash, WINDOW, hash_of_window};
 use crate::media::manifest::{Extent, Manifest, ManifestEntry};
@@ -112,9 +112,7 @@ impl<'a, S: FrameSource> Files<'a, S> {
 
     /// Hands the content of the next file to `take` and compares the file's hash.
     pub(super) fn read(&mut self, file: &ManifestEntry, take: Take<'_>) -> Result<(), EngineError> {
-        if !(self.progress)(self.done) {
-            return Err(DeviceError::Cancelled.into());
-        }
+        go_on(self.progress, self.done)?;
         let mut hash = ContentHash::default();
         for window in file.extents.chunk_by(|a, b| a.at / WINDOW == b.at / WINDOW) {
             let (index, sum) = self.window(file, window, take)?;
@@ -194,9 +192,7 @@ impl<'a, S: FrameSource> Files<'a, S> {
             .as_ref()
             .is_none_or(|frame| frame.number < number)
         {
-            if !(self.progress)(self.done) {
-                return Err(DeviceError::Cancelled.into());
-            }
+            go_on(self.progress, self.done)?;
             match self.source.next_frame()? {
                 Some(frame) => self.frame = Some(frame),
                 None => return Err(out_of_order()),

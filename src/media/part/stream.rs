@@ -23,7 +23,7 @@ use super::sealer::PartSeal;
 use super::slot::{Slot, Slots};
 use super::throttle::Throttle;
 use super::window::Window;
-use super::{Progress, WriteSettings, WrittenPart};
+use super::{Progress, WriteSettings, WrittenPart, go_on};
 use crate::engine::piece::{InOrder, PieceSource};
 use crate::engine::{EngineError, Entry, EntryKind, PartSink};
 use crate::media::content::{self, ContentHash, WINDOW};
@@ -159,9 +159,7 @@ impl<'a> PartWriter<'a> {
         self.submit();
         self.encoders = None;
         while let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(PATIENCE) {
-            if !(self.progress)(self.bytes) {
-                return Err(DeviceError::Cancelled);
-            }
+            go_on(self.progress, self.bytes)?;
         }
         let assembled = self.collect()?;
         self.close_hashes(&assembled.windows);
@@ -270,9 +268,7 @@ impl<'a> PartWriter<'a> {
 
     /// Whether the pipeline still lives and is wanted.
     fn check(&mut self) -> Result<(), EngineError> {
-        if !(self.progress)(self.bytes) {
-            return Err(DeviceError::Cancelled.into());
-        }
+        go_on(self.progress, self.bytes)?;
         if self.signals.failed.load(Ordering::Acquire) {
             if let Some(error) = self.reads.failed() {
                 return Err(error);
