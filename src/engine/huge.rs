@@ -4,10 +4,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use memmap2::{Advice, MmapOptions};
+use memmap2::{Advice, MmapMut, MmapOptions};
 use rayon::prelude::*;
 
 use super::large;
@@ -16,7 +18,7 @@ use super::large;
 const WORTH: usize = 2 << 20;
 
 /// Bytes that one core reads: to be handed a large page takes longer than to fill it.
-const SHARE: usize = 4 << 20;
+const SHARE: usize = 2 << 20;
 
 /// Reads what is left of a file that is known to hold `length` bytes.
 ///
@@ -29,9 +31,7 @@ pub(crate) fn read(file: &mut File, length: usize) -> io::Result<Bytes> {
         return Ok(bytes.into());
     }
     let begin = file.stream_position()?;
-    let mut memory = MmapOptions::new().len(length).map_anon()?;
-    // ordinary pages do as well
-    let _ = memory.advise(Advice::HugePage);
+    let mut memory = Lent::new(length)?;
     let shares = memory.par_chunks_mut(SHARE).enumerate();
     let at = |number: usize| begin + (number * SHARE) as u64;
     let filled: io::Result<usize> = shares
@@ -42,6 +42,61 @@ pub(crate) fn read(file: &mut File, length: usize) -> io::Result<Bytes> {
         return Err(io::Error::other("it grew while it was read"));
     }
     Ok(Bytes::from_owner(memory).slice(..filled))
+}
+
+/// Memory for one file; where it was in use before, the system does not have to clear it again.
+struct Lent(Option<MmapMut>);
+
+/// What a file that is done with leaves to the next one of its length.
+static SPARE: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());
+
+/// Files whose memory is kept: those that are read at the same time.
+const SPARES: usize = 4;
+
+fn spare() -> MutexGuard<'static, Vec<MmapMut>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lent {
+    fn new(length: usize) -> io::Result<Self> {
+        let used = spare().pop();
+        if let Some(used) = used.filter(|used| used.len() == length) {
+            return Ok(Self(Some(used)));
+        }
+        let memory = MmapOptions::new().len(length).map_anon()?;
+        // ordinary pages do as well
+        let _ = memory.advise(Advice::HugePage);
+        Ok(Self(Some(memory)))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut spare = spare();
+        if spare.len() < SPARES {
+            spare.extend(self.0.take());
+        }
+    }
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.0.as_deref_mut().unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +123,9 @@ mod tests {
         for known in [WORTH + 5, 2 * SHARE + WORTH] {
             read_of(WORTH, known).expect("a file that shrank");
         }
+        // memory that was in use shows nothing of what it held
+        read_of(2 * SHARE, 2 * SHARE).expect("read");
+        read_of(WORTH, 2 * SHARE).expect("a file that shrank");
         let grown = read_of(WORTH + 5, WORTH).expect_err("a file that grew");
         assert!(grown.to_string().contains("grew"), "{grown}");
     }

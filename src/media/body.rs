@@ -2,11 +2,12 @@
 //! The layout: see [`super::sealed`].
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
+use zstd::bulk::Compressor;
 use zstd::stream::read::Decoder;
 use zstd::zstd_safe::{self, CParameter, DCtx};
 
@@ -14,8 +15,12 @@ use super::frame::codec_number;
 use super::squeeze;
 use crate::resolve::plan::Codec;
 
+/// Size of the table in which fast levels look for matches, as a power of two: half of the usual
+/// one stays in the nearest cache, and log is stored as short with it in a twentieth less time.
+const FAST_TABLE_LOG: u32 = 13;
+
 /// Plaintext of one Zstandard frame: all cores compress and compare a long body at the same time.
-const SHARE: usize = 4 << 20;
+const SHARE: usize = 2 << 20;
 
 /// Largest window that Zstandard may ask for, as a power of two: 8 MiB (R30).
 const WINDOW_LOG: u32 = 23;
@@ -65,16 +70,49 @@ fn compress_zstd(body: &[u8], level: i32) -> io::Result<Vec<u8>> {
 }
 
 fn compress_share(share: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    let mut zstd = squeeze::compressor(level)?;
-    let most = if level > squeeze::FAST {
-        WINDOW_LOG
-    } else {
-        FAST_WINDOW_LOG
-    };
-    // no larger than the body, so that small objects stay cheap
-    let window = most.min(share.len().max(1024).ilog2() + 1);
-    zstd.set_parameter(CParameter::WindowLog(window))?;
-    zstd.compress(share)
+    if level > squeeze::FAST {
+        return Packer::new(level)?.pack(share, WINDOW_LOG);
+    }
+    let kept = PACKER.take().filter(|packer| packer.level == level);
+    let mut packer = kept.map_or_else(|| Packer::fast(level), Ok)?;
+    let packed = packer.pack(share, FAST_WINDOW_LOG);
+    PACKER.set(Some(packer));
+    packed
+}
+
+/// Compresses shares with one level, one after the other in the same memory.
+struct Packer {
+    level: i32,
+    zstd: Compressor<'static>,
+    room: Vec<u8>,
+}
+
+impl Packer {
+    fn new(level: i32) -> io::Result<Self> {
+        Ok(Self {
+            level,
+            zstd: squeeze::compressor(level)?,
+            room: Vec::new(),
+        })
+    }
+
+    fn fast(level: i32) -> io::Result<Self> {
+        let mut packer = Self::new(level)?;
+        let table = CParameter::HashLog(FAST_TABLE_LOG);
+        packer.zstd.set_parameter(table)?;
+        Ok(packer)
+    }
+
+    /// In a window of at most `most`, and no larger than the share, so that small objects stay
+    /// cheap.
+    fn pack(&mut self, share: &[u8], most: u32) -> io::Result<Vec<u8>> {
+        let window = most.min(share.len().max(1024).ilog2() + 1);
+        self.zstd.set_parameter(CParameter::WindowLog(window))?;
+        self.room.clear();
+        self.room.reserve(zstd_safe::compress_bound(share.len()));
+        self.zstd.compress_to_buffer(share, &mut self.room)?;
+        Ok(self.room.as_slice().to_vec())
+    }
 }
 
 /// Whether a body that was just compressed is this one; takes little memory with Zstandard.
@@ -114,16 +152,18 @@ fn frames(mut stored: &[u8]) -> io::Result<Vec<&[u8]>> {
     Ok(frames)
 }
 
-fn same_as(stored: &[u8], body: &[u8]) -> io::Result<bool> {
-    let mut left = body;
-    let went = in_pieces(stored, |piece| match left.split_at_checked(piece.len()) {
-        Some((now, rest)) if now == piece => {
-            left = rest;
-            ControlFlow::Continue(())
-        }
-        _ => ControlFlow::Break(()),
-    })?;
-    Ok(went.is_continue() && left.is_empty())
+fn same_as(frame: &[u8], share: &[u8]) -> io::Result<bool> {
+    let mut proof = PROOF.take();
+    if proof.len() < share.len() {
+        proof.resize(share.len(), 0);
+    }
+    // what does not fit is an error
+    let room = &mut proof[..share.len()];
+    let inflated = INFLATER.with_borrow_mut(|inflater| inflater.decompress(room, frame));
+    let inflated = inflated.map_err(failed)?;
+    let same = proof[..inflated] == *share;
+    PROOF.set(proof);
+    Ok(same)
 }
 
 /// Inflates a Zstandard body piece by piece, until it ends or `take` breaks.
@@ -238,6 +278,11 @@ fn inflate_shares(frames: Vec<&[u8]>, length: usize) -> io::Result<Vec<u8>> {
 thread_local! {
     /// For small bodies and shares: to make one takes longer than to inflate a usual manifest.
     static INFLATER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+
+    /// What fast levels compress with, and the room that a share is inflated to when it is proven:
+    /// memory that is in use already costs less than new one.
+    static PACKER: Cell<Option<Packer>> = const { Cell::new(None) };
+    static PROOF: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 fn decoder(stored: &[u8]) -> io::Result<Decoder<'static, &[u8]>> {

@@ -67,7 +67,7 @@ pub fn put_sealed(
     codec: Codec,
     key: &str,
 ) -> Result<LogRecord, DeviceError> {
-    let record = record(source, range, &blake3::hash(&range.payload));
+    let record = record(source, range, &sealed::hash_of(&range.payload));
     let object = object_of(&record);
     let fresh = device.keys().seal(key, &record.log, "");
     let fresh = fresh.map_err(|cause| rewrap::error(device, &object, cause))?;

@@ -28,7 +28,7 @@
 //! `{"format":…,"part":…,"keys":[…]}` for a manifest, `{"format":"planc-log/1","log":…,"keys":[…]}`
 //! for a log object, whose body then begins with the line that is the header otherwise.
 //!
-//! What does not shrink is stored as it is. A Zstandard body is one frame for each 4 MiB of
+//! What does not shrink is stored as it is. A Zstandard body is one frame for each 2 MiB of
 //! plaintext, one after the other, with windows of at most 8 MiB. A reader checks, in this order:
 //! the last 8 bytes, the length, the hash of all bytes before it, the first 8 bytes, version and
 //! cipher, that header and stored body fill the object, and after decompression the body's length
@@ -148,7 +148,7 @@ impl<'a> Body<'a> {
         let (hash, compressed) = if plain.len() < WORTH_SHARING {
             (blake3::hash(plain), compress(plain, codec))
         } else {
-            rayon::join(|| blake3::hash(plain), || compress(plain, codec))
+            rayon::join(|| hash_of(plain), || compress(plain, codec))
         };
         let (number, stored) = compressed?;
         Ok(Self {
@@ -179,6 +179,11 @@ impl<'a> Body<'a> {
         prove(kind, &bytes, None, (header, self.plain))?;
         Ok(bytes)
     }
+}
+
+/// BLAKE3 of bytes, by all cores where they are many.
+pub(super) fn hash_of(bytes: &[u8]) -> Hash {
+    blake3::Hasher::new().update_rayon(bytes).finalize()
 }
 
 /// The first 32 bytes of an object, of these codec and cipher, these lengths of header, body and
