@@ -338,8 +338,16 @@ mod tests {
     }
 
     #[test]
-    fn names_with_what_yaml_takes_for_a_line_break_survive() {
-        let names = ["a\u{2028}b", "a\u{2029}", "\u{feff}a", "a\u{85}b", "a\nb"];
+    fn names_that_yaml_takes_for_something_else_survive() {
+        let names = [
+            "a\u{2028}b",
+            "a\u{2029}",
+            "\u{feff}a",
+            "a\u{85}b",
+            "a\nb",
+            "<<",
+            "~",
+        ];
         let facts = facts(&names.map(str::to_owned));
         assert_eq!(read_back(&text(&facts)), facts);
     }

@@ -108,7 +108,8 @@ impl Walk<'_, '_> {
         self.properties();
         let start = self.key(&entry.key, flow);
         entry.key_span = self.span(start);
-        if entry.key == "<<" {
+        // in quotes it is a name like others
+        if entry.key == "<<" && self.text.as_bytes().get(start) == Some(&b'<') {
             self.refuse(entry.key_span, "merge keys");
         }
         self.blanks();
@@ -497,6 +498,7 @@ mod tests {
         );
         assert_eq!(findings("a: !!str 1\n"), [(1101, "!!str".into())]);
         assert_eq!(findings("<<: {a: 1}\n"), [(1101, "<<".into())]);
+        assert_eq!(findings("\"<<\": {a: 1}\n"), []);
         assert_eq!(findings("a: !x 1\n").len(), 1);
     }
 
