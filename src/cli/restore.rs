@@ -43,6 +43,10 @@ pub(crate) struct Args {
     /// Put a tablespace elsewhere than below the restored folder; may be repeated.
     #[arg(long, value_name = "TABLESPACE=PATH", value_parser = crate::cli::recover::pair)]
     relocate: Vec<(String, String)>,
+    /// Restore the content of this database only, beside `postgres` and the templates; may be
+    /// repeated. The others keep their names without content, to be dropped. Of PostgreSQL.
+    #[arg(long, value_name = "NAME")]
+    database: Vec<String>,
     /// Follow this history of the log, where more than one goes on: a timeline of PostgreSQL.
     #[arg(long, value_name = "N")]
     timeline: Option<u32>,
@@ -53,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Go on with the newest restore, when it did not end.
-    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "relocate", "dry_run", "delta"])]
+    #[arg(long, conflicts_with_all = ["service", "to", "at", "from", "relocate", "database", "dry_run", "delta"])]
     resume: bool,
     #[command(flatten)]
     site: SiteArgs,
@@ -80,6 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         until: state(&mut site, service, &args.at)?,
         from: args.from.clone(),
         relocate: relocations(&args.relocate)?,
+        only: args.database.clone(),
         incarnation: args.timeline.map(|number| format!("{number:08X}")),
         delta: args.delta,
     });

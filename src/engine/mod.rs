@@ -136,6 +136,14 @@ pub trait Engine: Send + Sync {
         self.check_source()
     }
 
+    /// Judges that a part tells of databases of these names.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with those that it has.
+    fn check_databases(&self, _wanted: &[String], _part: &EndedBackup) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Size of a component in bytes, for estimates and space checks.
     ///
     /// # Errors

@@ -77,13 +77,18 @@ pub trait RestoreSession: Send {
         ))
     }
 
-    /// Wants the content of these databases only; everything else is restored as far as the
-    /// engine needs it to work. Empty for all.
-    fn only(&mut self, _databases: &[String]) {}
-
     /// Something is taken out of the copy, which is then dropped: it need not outlive a crash of the
     /// host.
     fn will_be_dropped(&mut self) {}
+
+    /// Wants the content of these databases only; everything else is restored as far as the
+    /// engine needs it to work. `newest` is the newest part that comes: it tells what there is.
+    ///
+    /// # Errors
+    /// When the part does not tell.
+    fn only(&mut self, _databases: &[String], _newest: &EndedBackup) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// The part whose entries come next, as its manifest describes it.
     ///

@@ -8,6 +8,7 @@ mod backup;
 mod base;
 mod build;
 mod chain;
+mod choice;
 mod draft;
 pub mod due;
 mod dumped;

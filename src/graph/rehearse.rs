@@ -85,6 +85,7 @@ impl<'a> Rehearsal<'a> {
             until: RecoveryTarget::Latest,
             from: None,
             relocate: BTreeMap::new(),
+            only: Vec::new(),
             incarnation: None,
             delta: false,
         });

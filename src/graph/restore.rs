@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain::{Chain, Search};
+use super::choice;
 use super::draft::{Draft, NewStep};
 use super::dumped;
 use super::error::GraphError;
@@ -43,7 +44,7 @@ pub(super) fn build(world: &World<'_>, intent: &RestoreIntent) -> Result<StepGra
         delta: intent.delta,
         logical: Vec::new(),
     };
-    let job = job.or_dumped(world);
+    let job = choice::take(world, job.or_dumped(world), &intent.only)?;
     let mut draft = Draft::new(world);
     let mut line = Line::default();
     job.stage(world, &mut draft, &mut line)?;

@@ -187,6 +187,9 @@ pub struct RestoreIntent {
     /// New places of components that lie outside the target, by name: tablespaces.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub relocate: BTreeMap<String, String>,
+    /// Databases that are wanted with their content; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
     /// The history to follow, where more than one goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<String>,

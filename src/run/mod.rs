@@ -6,6 +6,7 @@
 
 mod budget;
 mod changes;
+mod chosen;
 mod clock;
 mod context;
 mod coordinator;

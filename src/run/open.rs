@@ -81,6 +81,9 @@ pub enum OpenError {
     /// A restored copy cannot come to be there.
     #[error(transparent)]
     Target(EngineError),
+    /// No copy has what is wanted of it.
+    #[error(transparent)]
+    Choice(EngineError),
     /// The inventory gives no bucket.
     #[error("device {0} has no `s3`, `azure` or `gcs` in the inventory")]
     NoStore(String),
@@ -122,6 +125,9 @@ impl OpenError {
             Self::Target(EngineError::Refused { .. } | EngineError::NotASource { .. }) => {
                 "name another place with `--to PATH`; nothing was changed".to_owned()
             }
+            Self::Choice(_) => "name databases that the copy has; one that was made later comes \
+                                whole with the log, beside any other"
+                .to_owned(),
             Self::Engine { cause, .. } | Self::Target(cause) => cause.help().to_owned(),
             Self::NoStore(device) => {
                 format!(

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::context::{Context, service_of};
 use super::extraction::extraction;
 use super::open::OpenError;
-use super::{sealed, space};
+use super::{chosen, sealed, space};
 use crate::engine::{EngineError, Retry};
 use crate::facts::holdings::Method;
 use crate::graph::step::{Step, StepGraph, StepKind};
@@ -38,6 +38,7 @@ pub fn check(
         parts(kind, context)?;
     }
     sealed::check(&kinds, context)?;
+    chosen::check(&kinds, context)?;
     some_work(&kinds, context)?;
     space::check(&steps, context)
 }

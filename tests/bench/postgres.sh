@@ -2,13 +2,13 @@
 # Full and incremental backup, restore, log archive and one table of a PostgreSQL cluster beside its peers, in the
 # same rounds of an outside harness that makes the cluster and measures each side (wall, CPU of command and server,
 # peak memory of the process tree, bytes written and stored). The harness takes planc's commands from the environment:
-# PLANC_FULL, PLANC_INCR, PLANC_RESTORE, PLANC_DELTA, PLANC_PUSH, PLANC_GET, PLANC_PITR, PLANC_MANY.
+# PLANC_FULL, PLANC_INCR, PLANC_RESTORE, PLANC_DELTA, PLANC_ONEDB, PLANC_PUSH, PLANC_GET, PLANC_PITR, PLANC_MANY.
 #
 # Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|incr|restore|wal|startup|table|many [CASES]
 #   full     a full copy (targets F)
 #   incr     changes only; planc's full is taken before the first round, unmeasured, as those of the peers are; from then
 #            on the log goes to planc (I)
-#   restore  the whole; then over a folder in which PERCENT=1 (0: nothing) of the files are damaged (R)
+#   restore  the whole; over a folder in which PERCENT=1 (0: nothing) of the files are damaged; one database (R)
 #   wal      a backlog through the server's archiver and replay; SPOOL=1 lets planc work ahead of the server (W)
 #   startup  a push with nothing to do, many times (W3)
 #   table    one table back at a moment: planc's own copy and log of the same cluster are made first, with as much work
@@ -207,6 +207,7 @@ export PLANC_INCR="$PLANC_FULL" PLANC_INCR_SETUP="bash $main/base.sh"
 rest=$top/rest/new
 export PLANC_RESTORE="$(run main restore bench --at backup --to "$rest/planc" --relocate fast="$rest/ts/fast" --relocate slow="$rest/ts/slow" --yes --quiet)"
 export PLANC_RESTORE_SETUP="rm -rf '$rest'; install -d -o postgres '$rest' '$rest/ts'"
+export PLANC_ONEDB="${PLANC_RESTORE/ --to / --database mixed --to }" PLANC_ONEDB_SETUP="$PLANC_RESTORE_SETUP"
 # over the folder that a restore left, which is a service of its own place here
 site delta "$rest/planc/data" $((PGPORT + 2)) "$top/sock" "$main/near" parts "$main/state"
 export PLANC_DELTA="$(run delta restore bench --delta --at backup --yes --quiet)"

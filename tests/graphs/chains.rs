@@ -157,6 +157,7 @@ fn restore(until: RecoveryTarget, from: Option<&str>) -> Intent {
         until,
         from: from.map(str::to_owned),
         relocate: std::collections::BTreeMap::new(),
+        only: Vec::new(),
         incarnation: None,
         delta: false,
     })

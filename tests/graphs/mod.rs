@@ -1,6 +1,7 @@
 //! Tests of graphs and schedules.
 
 mod chains;
+mod choice;
 mod compile;
 mod due;
 mod laws;

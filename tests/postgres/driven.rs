@@ -27,7 +27,7 @@ fn transact(cluster: &Cluster, statements: &str) -> i64 {
     xid
 }
 
-fn check_pages(cluster: &Cluster) {
+pub(crate) fn check_pages(cluster: &Cluster) {
     let data = cluster.data.display().to_string();
     cluster.stop("fast");
     run_ok(cluster.version, "pg_checksums", &["--check", "-D", &data]);

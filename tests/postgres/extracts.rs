@@ -45,7 +45,7 @@ fn number(cluster: &Cluster, database: &str, query: &str) -> i64 {
 }
 
 /// Bytes that were restored, and that the cluster has, as the command tells them.
-fn bytes(told: &str) -> (u64, u64) {
+pub(crate) fn bytes(told: &str) -> (u64, u64) {
     let line = told
         .lines()
         .find(|line| line.contains("bytes were restored of"));

@@ -22,9 +22,15 @@ pub(crate) struct Writer {
 impl Writer {
     /// Creates the ledger table `name` in tablespace `place` and begins to write.
     pub(crate) fn start(cluster: &Cluster, name: &str, place: &str) -> Self {
+        Self::start_in(cluster, "postgres", name, place)
+    }
+
+    /// As [`Writer::start`], in a database.
+    pub(crate) fn start_in(cluster: &Cluster, database: &str, name: &str, place: &str) -> Self {
+        let mut client = cluster.client_of("postgres", database);
         let table = format!("create table {name} (number int8 primary key, text text) ");
-        cluster.sql(&format!("{table} tablespace {place}"));
-        let mut client = cluster.client();
+        let made = client.batch_execute(&format!("{table} tablespace {place}"));
+        made.expect("a ledger");
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, name) = (Arc::clone(&stop), name.to_owned());
         let thread = std::thread::spawn(move || {
@@ -64,8 +70,14 @@ impl Writer {
 
 /// What a cluster holds of a ledger.
 pub(crate) fn read(cluster: &Cluster, name: &str) -> Vec<Commit> {
+    read_in(cluster, "postgres", name)
+}
+
+/// As [`read`], of a database.
+pub(crate) fn read_in(cluster: &Cluster, database: &str, name: &str) -> Vec<Commit> {
     let query = format!("select number, text from {name} order by number");
-    let rows = cluster.client().query(&query, &[]).expect("the ledger");
+    let mut client = cluster.client_of("postgres", database);
+    let rows = client.query(&query, &[]).expect("the ledger");
     let commit = |row: postgres::Row| Commit {
         number: row.get(0),
         text: row.get(1),

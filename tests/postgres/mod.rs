@@ -25,6 +25,7 @@ mod ledger;
 mod logical;
 mod missing;
 mod once;
+mod one_database;
 mod pace;
 mod pair;
 mod parts;

@@ -127,6 +127,7 @@ fn intent(args: &Args, holdings: &Holdings) -> Result<Intent, CliError> {
             until: restore::target(holdings, service, &args.at)?,
             from: None,
             relocate: std::collections::BTreeMap::new(),
+            only: Vec::new(),
             incarnation: None,
             delta: false,
         }));

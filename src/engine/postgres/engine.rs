@@ -10,6 +10,7 @@ use super::connect;
 use super::dumps::{self, DumpRestore, Dumping, Snapshots};
 use super::increment::Tracked;
 use super::inplace::InPlaceRestore;
+use super::notes::PartNotes;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{
@@ -19,8 +20,9 @@ use super::{
 use crate::engine::switch::{SwitchWish, Switched};
 use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{
-    Archived, BackupSession, BaseCopy, Engine, EngineError, Examined, Extracted, Extraction,
-    LogHeld, LogRange, LogSink, Lost, RestoreSession, Rows, StoredLog, Survey, TransactionSummary,
+    Archived, BackupSession, BaseCopy, EndedBackup, Engine, EngineError, Examined, Extracted,
+    Extraction, LogHeld, LogRange, LogSink, Lost, RestoreSession, Rows, StoredLog, Survey,
+    TransactionSummary,
 };
 use crate::facts::holdings::{Method, Position};
 use crate::resolve::plan::EngineKind;
@@ -153,6 +155,10 @@ impl Engine for PostgresEngine {
 
     fn check_target(&self, target: &Path) -> Result<(), EngineError> {
         super::files::check_empty(target)
+    }
+
+    fn check_databases(&self, wanted: &[String], part: &EndedBackup) -> Result<(), EngineError> {
+        PartNotes::parse(part)?.names.check_databases(wanted)
     }
 
     fn put_back(

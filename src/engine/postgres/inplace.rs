@@ -6,6 +6,7 @@
 //! Unlogged tables of the whole cluster are emptied, as after a crash. The cluster goes on with a
 //! new timeline.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -221,7 +222,7 @@ impl InPlaceRestore {
             keeps_log: true,
             passing: false,
         };
-        replay.run(|instance| sound::check(instance, &self.data, &[]))
+        replay.run(|instance| sound::check(instance, &self.data, &BTreeMap::new()))
     }
 
     /// The control file to go on with, and the timeline that the other files are on.

@@ -44,6 +44,7 @@ pub mod find;
 pub mod glance;
 mod ground;
 mod handover;
+mod hollow;
 pub mod increment;
 pub mod inplace;
 pub mod instance;

@@ -50,6 +50,26 @@ pub struct PartNotes {
     pub names: Names,
 }
 
+impl Names {
+    /// Judges that there are databases of these names.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with those that there are.
+    pub fn check_databases(&self, wanted: &[String]) -> Result<(), EngineError> {
+        let known: Vec<&str> = self.databases.values().map(String::as_str).collect();
+        let Some(unknown) = wanted.iter().find(|one| !known.contains(&one.as_str())) else {
+            return Ok(());
+        };
+        let what = format!("restore only database {unknown}");
+        let cause = if known.is_empty() {
+            "the copy does not tell what its databases are called".to_owned()
+        } else {
+            format!("the copy has no such database; it has {}", known.join(", "))
+        };
+        Err(EngineError::refused(what, cause))
+    }
+}
+
 impl PartNotes {
     /// The notes for a manifest.
     #[must_use]

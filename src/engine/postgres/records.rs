@@ -106,6 +106,16 @@ impl Record {
         let path = self.main.get(4..)?.split(|byte| *byte == 0).next()?;
         Some((oid, String::from_utf8_lossy(path).into_owned()))
     }
+
+    /// Object ids of a database whose files this record copies, and of the one they come from.
+    #[must_use]
+    pub fn copied_database(&self) -> Option<(u32, u32)> {
+        if (self.manager, self.info & 0xF0) != (manager::DATABASE, 0) {
+            return None;
+        }
+        let number = |at| bytes_at(&self.main, at).ok().map(u32::from_le_bytes);
+        Some((number(0)?, number(8)?))
+    }
 }
 
 /// Reads the records that begin and end in one segment, in order.

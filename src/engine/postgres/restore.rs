@@ -20,6 +20,7 @@ use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::ground::Ground;
 use super::handover::{self, Handover};
+use super::hollow::Hollow;
 use super::instance::Instance;
 use super::lsn::{Lsn, Segment, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
@@ -51,6 +52,8 @@ pub struct ClusterRestore {
     writer: Writer,
     parts: Vec<(PartNotes, EndedBackup)>,
     scope: Scope,
+    /// What lacks its content.
+    hollow: Hollow,
     until: RecoveryTarget,
     /// A record behind the target was seen.
     beyond: bool,
@@ -125,6 +128,7 @@ impl ClusterRestore {
             writer: Writer::new(),
             parts: Vec::new(),
             scope: Scope::default(),
+            hollow: Hollow::default(),
             until: RecoveryTarget::Latest,
             beyond: false,
             covered: false,
@@ -402,7 +406,7 @@ impl ClusterRestore {
     /// target is there.
     fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         let mut beyond = false;
-        let known = self.tablespaces()?;
+        let assembly = Assembly::of(&self.parts)?;
         for record in looked_into(range, until).map_err(|error| error.of("a log segment"))? {
             match until {
                 RecoveryTarget::Before(position) => {
@@ -420,13 +424,18 @@ impl ClusterRestore {
                 }
                 _ => {}
             }
+            // what was made before the replay begins came with the parts
+            let copied = record.copied_database();
+            if let Some((made, from)) = copied.filter(|_| record.lsn >= assembly.start) {
+                self.scope.copies(made, from);
+            }
             if let Some((oid, path)) = record.new_tablespace() {
                 return Err(EngineError::Refused {
                     what: "replay the log in another place".to_owned(),
                     cause: format!(
                         "it creates tablespace {oid} in {path}, which may be in use here \
                          ({} are known to the parts): take a newer part of base, or end before {}",
-                        known.len(),
+                        assembly.tablespaces.len(),
                         record.lsn
                     ),
                 });
@@ -442,30 +451,35 @@ impl ClusterRestore {
     }
 
     /// What the copy lacks, when the content of some databases only was wanted.
-    fn told_of_scope(&self) -> Option<String> {
-        let wanted = self.scope.whole();
+    fn told_of_scope(&self) -> Vec<String> {
+        let wanted = self.scope.wanted();
         if wanted.is_empty() {
-            return None;
+            return Vec::new();
         }
-        let told = format!(
+        let mut told = format!(
             "{} bytes were restored of {} that the cluster has: only the content of {} was wanted",
             self.writer.bytes(),
             self.writer.whole(),
             wanted.join(", ")
         );
-        let left_out = self.scope.left_out();
-        if left_out.is_empty() {
-            return Some(told);
+        let names = self.hollow.left_out();
+        if !names.is_empty() {
+            told = format!("{told}; left out, and unusable in the copy: {names}");
         }
-        let names = left_out.join(", ");
-        Some(format!(
-            "{told}; left out, and unusable in the copy: {names}"
-        ))
+        let mut all = vec![told];
+        if !self.passing {
+            all.extend(self.hollow.to_do());
+        }
+        all
     }
 
-    fn tablespaces(&self) -> Result<Vec<u32>, EngineError> {
-        let assembly = Assembly::of(&self.parts)?;
-        Ok(assembly.tablespaces.iter().map(|one| one.oid).collect())
+    /// Judges the recovered cluster while its server is open.
+    fn judge(&mut self, instance: &Instance) -> Result<(), EngineError> {
+        self.hollow = Hollow::find(instance, &self.scope)?;
+        if !self.passing {
+            self.hollow.close(instance)?;
+        }
+        sound::check(instance, &self.data_directory(), &self.hollow.databases)
     }
 }
 
@@ -478,12 +492,13 @@ impl RestoreSession for ClusterRestore {
         self.scope.relocate(places)
     }
 
-    fn only(&mut self, databases: &[String]) {
-        self.scope.only(databases);
-    }
-
     fn will_be_dropped(&mut self) {
         self.passing = true;
+    }
+
+    fn only(&mut self, databases: &[String], newest: &EndedBackup) -> Result<(), EngineError> {
+        self.scope.only(databases, &PartNotes::parse(newest)?.names);
+        Ok(())
     }
 
     fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
@@ -558,9 +573,7 @@ impl RestoreSession for ClusterRestore {
         }
         let replay = self.replay(&Assembly::of(&self.parts)?)?;
         if let Some((instance, _)) = self.running.take() {
-            let data = self.data_directory();
-            let sound = |instance: &Instance| sound::check(instance, &data, self.scope.whole());
-            self.replayed = Some(replay.finish(instance, sound)?);
+            self.replayed = Some(replay.finish(instance, |instance| self.judge(instance))?);
         }
         // the server's own history tells that it is
         Ok(true)
@@ -572,7 +585,7 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.told_of_scope().into_iter().collect();
+        let mut warnings = self.told_of_scope();
         warnings.extend(self.told_of_ground());
         warnings
     }
@@ -672,7 +685,8 @@ impl ClusterRestore {
     }
 }
 
-/// The records of a segment that may tell whether it goes beyond the target, or make a tablespace.
+/// The records of a segment that may tell whether it goes beyond the target, or make a tablespace or
+/// a database.
 fn looked_into<'r>(
     range: &'r LogRange,
     until: &RecoveryTarget,
@@ -685,8 +699,8 @@ fn looked_into<'r>(
             Box::new(records)
         }
         RecoveryTarget::Instant(_) => {
-            Box::new(records.of(&[manager::TABLESPACE, manager::TRANSACTION]))
+            Box::new(records.of(&[manager::DATABASE, manager::TABLESPACE, manager::TRANSACTION]))
         }
-        _ => Box::new(records.of(&[manager::TABLESPACE])),
+        _ => Box::new(records.of(&[manager::DATABASE, manager::TABLESPACE])),
     })
 }

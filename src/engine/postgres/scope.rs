@@ -2,12 +2,12 @@
 //! is left out. A file that is left out keeps its name and length, without content, so that the
 //! log can be replayed over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::component::Place;
 use super::files::{self, cannot};
-use super::notes::PartNotes;
+use super::notes::{Names, PartNotes};
 use crate::engine::EngineError;
 use crate::facts::sizes::NEEDED;
 
@@ -20,11 +20,11 @@ pub struct Scope {
     relocate: BTreeMap<String, PathBuf>,
     only: Vec<String>,
     /// Databases whose content is left out, by object id.
-    left_out: BTreeMap<u32, String>,
-    /// What tablespaces are called, by object id.
-    names: BTreeMap<u32, String>,
-    /// Tablespaces that hold files, and whether any of them was wanted.
-    used: BTreeMap<u32, bool>,
+    left_out: BTreeSet<u32>,
+    /// Databases that the log made by copying files of another, which follows; by object id.
+    copied: BTreeMap<u32, u32>,
+    /// Tablespaces, and the databases that have files there.
+    used: BTreeMap<u32, BTreeSet<u32>>,
     /// New places by object id.
     moved: BTreeMap<u32, PathBuf>,
 }
@@ -47,15 +47,45 @@ impl Scope {
         Ok(())
     }
 
-    /// Wants the content of these databases only.
-    pub fn only(&mut self, databases: &[String]) {
+    /// Wants the content of these databases only, of those that the newest part knows.
+    pub fn only(&mut self, databases: &[String], known: &Names) {
+        let wanted = |name: &String| NEEDED.contains(&name.as_str()) || databases.contains(name);
+        let others = known.databases.iter().filter(|(_, name)| !wanted(name));
+        self.left_out = others.map(|(oid, _)| *oid).collect();
         self.only = databases.to_vec();
     }
 
-    /// The databases that are whole; empty for all.
+    /// The databases that are wanted; empty for all.
     #[must_use]
-    pub fn whole(&self) -> &[String] {
+    pub fn wanted(&self) -> &[String] {
         &self.only
+    }
+
+    /// The log makes a database by copying the files of another one.
+    pub fn copies(&mut self, made: u32, from: u32) {
+        self.copied.insert(made, from);
+    }
+
+    /// Databases that lack their content: those that are left out, and what the log made of them.
+    #[must_use]
+    pub fn lacking(&self) -> BTreeSet<u32> {
+        let mut lacking: BTreeSet<u32> = self.left_out.clone();
+        loop {
+            let of_them = |(_, from): &(&u32, &u32)| lacking.contains(from);
+            let made = self.copied.iter().filter(of_them);
+            let made: Vec<u32> = made.map(|(made, _)| *made).collect();
+            let known = lacking.len();
+            lacking.extend(made);
+            if lacking.len() == known {
+                return lacking;
+            }
+        }
+    }
+
+    /// Whether the content of a database is left out.
+    #[must_use]
+    pub fn leaves_out(&self, database: u32) -> bool {
+        self.left_out.contains(&database)
     }
 
     /// Learns from a part what its folders are; tells which ones have new places.
@@ -63,15 +93,6 @@ impl Scope {
     /// # Errors
     /// When a tablespace that is to move does not exist.
     pub fn learn(&mut self, notes: &PartNotes) -> Result<Vec<(u32, PathBuf)>, EngineError> {
-        if !self.only.is_empty() {
-            let wanted = |name: &str| {
-                NEEDED.contains(&name) || self.only.iter().any(|wanted| wanted == name)
-            };
-            let databases = notes.names.databases.iter();
-            let others = databases.filter(|(_, name)| !wanted(name));
-            let others = others.map(|(oid, name)| (*oid, name.clone()));
-            self.left_out.extend(others);
-        }
         let mut known: BTreeMap<u32, (String, String)> = BTreeMap::new();
         for one in notes.map()? {
             let name = notes.names.tablespaces.get(&one.oid).cloned();
@@ -82,7 +103,6 @@ impl Scope {
         }
         let mut found = Vec::new();
         for (oid, (name, path)) in &known {
-            self.names.insert(*oid, name.clone());
             let place = self.relocate.get(name).or_else(|| self.relocate.get(path));
             if let Some(place) = place {
                 self.moved.insert(*oid, place.clone());
@@ -125,32 +145,40 @@ impl Scope {
     /// Whether the content of an entry is wanted.
     #[must_use]
     pub fn wants(&self, path: &str) -> bool {
-        database_of(path).is_none_or(|oid| !self.left_out.contains_key(&oid))
+        database_of(path).is_none_or(|oid| !self.leaves_out(oid))
     }
 
     /// As [`Scope::wants`], of an entry that is about to come.
     pub fn judge(&mut self, path: &str) -> bool {
-        let wants = self.wants(path);
         // folders above those of databases are everybody's
-        let space = database_of(path).and_then(|_| tablespace_of(path));
-        if let Some(oid) = space {
-            *self.used.entry(oid).or_default() |= wants;
+        if let Some((space, database)) = tablespace_of(path).zip(database_of(path)) {
+            self.used.entry(space).or_default().insert(database);
         }
-        wants
+        self.wants(path)
     }
 
-    /// Databases whose content is left out, and tablespaces of which nothing was wanted.
+    /// Tablespaces of which nothing was wanted.
     #[must_use]
-    pub fn left_out(&self) -> Vec<String> {
-        let databases = self
-            .left_out
-            .values()
-            .map(|name| format!("database {name}"));
-        let unused = self.used.iter().filter(|(_, used)| !**used);
-        let names = unused.filter_map(|(oid, _)| self.names.get(oid));
-        databases
-            .chain(names.map(|name| format!("tablespace {name}")))
-            .collect()
+    pub fn unused(&self) -> Vec<u32> {
+        let spaces = self
+            .used
+            .iter()
+            .filter(|(_, users)| self.is_unwanted(users));
+        spaces.map(|(oid, _)| *oid).collect()
+    }
+
+    /// Tablespaces in which a database lies beside others that are wanted.
+    #[must_use]
+    pub fn shared_by(&self, database: u32) -> Vec<u32> {
+        let shared = |(_, users): &(&u32, &BTreeSet<u32>)| {
+            users.contains(&database) && !self.is_unwanted(users)
+        };
+        let spaces = self.used.iter().filter(shared);
+        spaces.map(|(oid, _)| *oid).collect()
+    }
+
+    fn is_unwanted(&self, users: &BTreeSet<u32>) -> bool {
+        users.is_subset(&self.left_out)
     }
 
     /// The restore has ended well: the new places are the cluster's own.
@@ -260,27 +288,6 @@ mod tests {
         ] {
             assert_eq!(database_of(path), None, "{path}");
         }
-    }
-
-    #[test]
-    fn what_is_left_out_is_named() {
-        let name = |oid, name: &str| (oid, name.to_owned());
-        let mut scope = Scope {
-            left_out: BTreeMap::from([name(5, "other")]),
-            names: BTreeMap::from([name(8, "idle"), name(9, "cold"), name(10, "hot")]),
-            ..Scope::default()
-        };
-        for (path, wanted) in [
-            ("base/5/1259", false),
-            ("base/6/1259", true),
-            ("pg_tblspc/9/PG_15_1", true),
-            ("pg_tblspc/9/PG_15_1/5/2", false),
-            ("pg_tblspc/10/PG_15_1/5/2", false),
-            ("pg_tblspc/10/PG_15_1/6/2", true),
-        ] {
-            assert_eq!(scope.judge(path), wanted, "{path}");
-        }
-        assert_eq!(scope.left_out(), ["database other", "tablespace cold"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! catalogs name has its file. Reads catalogs and looks at names; pages were judged when they were
 //! copied.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::connect::refused;
@@ -11,19 +12,24 @@ use crate::engine::EngineError;
 /// Missing files that are named at most.
 const SHOWN: usize = 5;
 
-/// Checks the databases of a cluster; `only` names those that are whole, empty for all.
+/// Checks the databases of a cluster, but for those whose content was left out.
 ///
 /// # Errors
 /// [`EngineError::Damaged`] with the first files that are missing.
-pub fn check(instance: &Instance, data: &Path, only: &[String]) -> Result<(), EngineError> {
+pub fn check(
+    instance: &Instance,
+    data: &Path,
+    left_out: &BTreeMap<u32, String>,
+) -> Result<(), EngineError> {
     let mut client = instance.client("postgres")?;
-    let query = "select datname::text from pg_database where datallowconn order by oid";
+    let query = "select oid, datname::text from pg_database where datallowconn order by oid";
     let rows = client.query(query, &[]);
     let rows = rows.map_err(|error| refused("list the recovered databases", &error))?;
-    let databases: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    let wanted = |name: &&String| only.is_empty() || only.contains(name);
-    for database in databases.iter().filter(wanted) {
-        check_database(instance, data, database)?;
+    for row in rows {
+        let (oid, database): (u32, String) = (row.get(0), row.get(1));
+        if !left_out.contains_key(&oid) {
+            check_database(instance, data, &database)?;
+        }
     }
     Ok(())
 }

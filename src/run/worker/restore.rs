@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Task;
 use crate::engine::restore::WHOLE;
-use crate::engine::{Engine, EngineError, Lost};
+use crate::engine::{Engine, EngineError, Lost, RestoreSession};
 use crate::graph::step::{Step, StepKind};
 use crate::media::part;
+use crate::run::chosen;
 use crate::run::context::Context;
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::sessions::Building;
@@ -37,16 +38,18 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     } else {
         engine.restore(&folder)?
     };
+    if is_to_take(&task.graph.steps, target) {
+        session.will_be_dropped();
+    }
+    if !only.is_empty() && !logical {
+        choose(task, session.as_mut(), target, only)?;
+    }
     let places = relocate
         .iter()
         .map(|(name, place)| (name.clone(), PathBuf::from(place)));
     session
         .relocate(&places.collect())
         .map_err(|error| refused(error.into()))?;
-    session.only(only);
-    if is_to_take(&task.graph.steps, target) {
-        session.will_be_dropped();
-    }
     let building = Building {
         staging: folder,
         session,
@@ -63,6 +66,21 @@ fn is_to_take(steps: &[Step], copy: &str) -> bool {
         } => *to_take && target == copy,
         _ => false,
     })
+}
+
+/// Wants the content of some databases only, of those that the newest part tells of.
+fn choose(
+    task: &Task<'_>,
+    session: &mut dyn RestoreSession,
+    copy: &str,
+    databases: &[String],
+) -> Result<(), StepFailure> {
+    let kinds = task.graph.steps.iter().map(|step| &step.kind);
+    if let Some((manifest, replaced)) = chosen::newest(kinds, copy, task.context)? {
+        task.healed(&manifest.header.part, replaced);
+        session.only(databases, &manifest.ended)?;
+    }
+    Ok(())
 }
 
 /// What a step puts back.

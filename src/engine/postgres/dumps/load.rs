@@ -101,7 +101,7 @@ impl DumpRestore {
             self.roles(instance, &bootstrap)?;
             self.fill(instance, &client)?;
             self.link(instance)?;
-            sound::check(instance, &self.data_directory(), &[])
+            sound::check(instance, &self.data_directory(), &BTreeMap::new())
         })?;
         let parts = self.root.join("parts");
         std::fs::remove_dir_all(&parts).map_err(|error| cannot("remove", &parts, error))?;
