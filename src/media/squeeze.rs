@@ -11,9 +11,13 @@ pub(super) const FAST: i32 = 2;
 
 /// Bytes of the shortest match that fast levels look for: pages, log and programs repeat few bytes
 /// at a time, and are stored 5 to 15 % shorter with the first; text is stored 3 to 10 % shorter, and
-/// faster, with the second. In doubt the first: a sample that tells nothing may have few
-/// repetitions only because it is short.
+/// faster, with the second.
 const MATCHES: [u32; 2] = [5, 7];
+
+/// The share of a sample, one part of so many, that short matches must save to be looked for: they
+/// take longer to find and to read. A sample that is equally long with both tells nothing, perhaps
+/// only because it is short; then they are looked for too.
+const WORTH: usize = 64;
 
 /// Bytes from the middle of a piece that tell which matches it has. Neighbours tell more than
 /// places far apart, where each sample first has to learn what repeats.
@@ -66,17 +70,17 @@ impl Squeezer {
         self.zstd.compress_to_buffer(plain, stored)
     }
 
-    /// Sets the matches that make `sample` shortest.
+    /// Sets the matches that suit `sample`.
     fn choose(&mut self, sample: &[u8], scratch: &mut [u8]) -> io::Result<()> {
-        let mut best = (usize::MAX, MATCHES[0]);
-        for shortest in MATCHES {
+        let mut lengths = [0; MATCHES.len()];
+        for (shortest, length) in MATCHES.into_iter().zip(&mut lengths) {
             self.zstd.set_parameter(CParameter::MinMatch(shortest))?;
-            let length = self.zstd.compress_to_buffer(sample, scratch)?;
-            if length < best.0 {
-                best = (length, shortest);
-            }
+            *length = self.zstd.compress_to_buffer(sample, scratch)?;
         }
-        self.zstd.set_parameter(CParameter::MinMatch(best.1))
+        let [short, long] = lengths;
+        let is_short = short == long || short + long / WORTH < long;
+        let shortest = MATCHES[usize::from(!is_short)];
+        self.zstd.set_parameter(CParameter::MinMatch(shortest))
     }
 }
 
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_chosen_is_the_shorter_one() {
+    fn what_makes_content_shorter_is_chosen() {
         let [short, long] = MATCHES.map(Some);
         assert!(length(&text(), long) < length(&text(), short));
         assert_eq!(length(&text(), None), length(&text(), long));
