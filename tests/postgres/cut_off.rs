@@ -11,8 +11,8 @@ use super::cluster::{own, tools};
 use super::scenarios::{SCHEMA_THEN, blamed, orders};
 use super::site::Site;
 
-/// Cuts planc off, which waits for its program.
-const KILL: &str = "kill -9 $PPID";
+/// Cuts planc off, which waits for its program. What has not begun by then does not begin.
+const KILL: &str = "kill -9 $PPID; exit 1";
 
 /// A site whose `pg_restore` does what the files `before` and `after` say, once each.
 fn site() -> Site {
