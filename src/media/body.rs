@@ -38,7 +38,7 @@ const USUAL: usize = 16 << 20;
 /// Bytes of a body that is inflated at once.
 pub(super) const SMALL: usize = 64 << 10;
 
-/// Bytes of a body that are compared at a time.
+/// Bytes of a body that are handed on at a time.
 const PIECE: usize = 128 << 10;
 
 /// Compresses a body; the number of the codec that it is stored with. What does not shrink stays
@@ -115,7 +115,8 @@ impl Packer {
     }
 }
 
-/// Whether a body that was just compressed is this one; takes little memory with Zstandard.
+/// Whether a body that was just compressed is this one; with Zstandard it takes the memory of a share
+/// for each core.
 ///
 /// # Errors
 /// When the codec refuses it.
