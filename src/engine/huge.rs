@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +30,7 @@ pub(crate) fn read(file: &mut File, length: usize) -> io::Result<Bytes> {
         return Ok(bytes.into());
     }
     let begin = file.stream_position()?;
-    let mut memory = Lent::new(length)?;
+    let mut memory = memory_of(length)?;
     let shares = memory.par_chunks_mut(SHARE).enumerate();
     let at = |number: usize| begin + (number * SHARE) as u64;
     let filled: io::Result<usize> = shares
@@ -41,11 +40,8 @@ pub(crate) fn read(file: &mut File, length: usize) -> io::Result<Bytes> {
     if filled == length && file.read_at(&mut [0], begin + length as u64)? > 0 {
         return Err(io::Error::other("it grew while it was read"));
     }
-    Ok(Bytes::from_owner(memory).slice(..filled))
+    Ok(Bytes::from_owner(Lent(Some(memory))).slice(..filled))
 }
-
-/// Memory for one file; where it was in use before, the system does not have to clear it again.
-struct Lent(Option<MmapMut>);
 
 /// What a file that is done with leaves to the next one of its length.
 static SPARE: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());
@@ -57,16 +53,24 @@ fn spare() -> MutexGuard<'static, Vec<MmapMut>> {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Lent {
-    fn new(length: usize) -> io::Result<Self> {
-        let used = spare().pop();
-        if let Some(used) = used.filter(|used| used.len() == length) {
-            return Ok(Self(Some(used)));
-        }
-        let memory = MmapOptions::new().len(length).map_anon()?;
-        // ordinary pages do as well
-        let _ = memory.advise(Advice::HugePage);
-        Ok(Self(Some(memory)))
+/// Memory for one file; where it was in use before, the system does not have to clear it again.
+fn memory_of(length: usize) -> io::Result<MmapMut> {
+    let used = spare().pop();
+    if let Some(used) = used.filter(|used| used.len() == length) {
+        return Ok(used);
+    }
+    let memory = MmapOptions::new().len(length).map_anon()?;
+    // ordinary pages do as well
+    let _ = memory.advise(Advice::HugePage);
+    Ok(memory)
+}
+
+/// Memory that is kept for the next file when nobody needs it any more.
+struct Lent(Option<MmapMut>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
@@ -76,26 +80,6 @@ impl Drop for Lent {
         if spare.len() < SPARES {
             spare.extend(self.0.take());
         }
-    }
-}
-
-impl Deref for Lent {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        self.0.as_deref_mut().unwrap_or_default()
-    }
-}
-
-impl AsRef<[u8]> for Lent {
-    fn as_ref(&self) -> &[u8] {
-        self
     }
 }
 

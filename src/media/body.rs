@@ -111,7 +111,7 @@ impl Packer {
         self.room.clear();
         self.room.reserve(zstd_safe::compress_bound(share.len()));
         self.zstd.compress_to_buffer(share, &mut self.room)?;
-        Ok(self.room.as_slice().to_vec())
+        Ok(self.room.clone())
     }
 }
 
