@@ -1,12 +1,12 @@
 //! Chains of parts in graphs: what an incremental builds on, which chain a restore takes, what
 //! retention keeps of it, and what is merged. PostgreSQL's positions, without a server.
 
-use jiff::Timestamp;
 use planc::check::CheckedPlan;
-use planc::cli::load;
 use planc::facts::holdings::{Holdings, JobHistory, LogHolding, Method, PartHolding, Position};
 use planc::graph::step::{BuildsOn, Intent, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use planc::graph::{self, GraphError, order, support};
+
+use super::{checked, stamp};
 
 const PLAN: &str = r#"planc 1
 plan shop
@@ -41,22 +41,8 @@ devices:
 
 const BASE: &str = "shop/base/base";
 
-fn stamp(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
-}
-
 fn plan(text: &str) -> CheckedPlan {
-    let folder = tempfile::tempdir().expect("folder");
-    std::fs::write(folder.path().join("shop.yaml"), INVENTORY).expect("written");
-    let name = folder.path().join("shop.plan");
-    let name = name.to_str().expect("UTF-8");
-    let now = stamp("2026-01-01T00:00:00Z");
-    let mut compiled = load::compile_text(name, text.to_owned(), None, now).expect("read");
-    let findings = compiled.judged.findings.iter();
-    let told: Vec<_> = findings
-        .map(|one| format!("{} {}", one.code, one.message))
-        .collect();
-    compiled.plans.pop().unwrap_or_else(|| panic!("{told:#?}"))
+    checked(text, ("shop.yaml", INVENTORY))
 }
 
 fn at(value: u64) -> Position {

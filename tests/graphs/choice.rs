@@ -1,11 +1,11 @@
 //! Which databases a restore takes: what is fetched, what is said of the rest, and what is refused
 //! because there is nothing to choose from. PostgreSQL's parts, without a server.
 
-use jiff::Timestamp;
-use planc::cli::load;
 use planc::facts::holdings::{Holdings, LogHolding, Method, PartHolding, Position};
 use planc::graph::step::{Intent, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use planc::graph::{self, GraphError};
+
+use super::{checked, stamp};
 
 const PLAN: &str = r#"planc 1
 plan shop
@@ -45,10 +45,6 @@ services:
 devices:
   disk: {site: home, path: backup/disk}
 "#;
-
-fn stamp(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
-}
 
 fn at(value: u64) -> Position {
     Position {
@@ -98,15 +94,8 @@ fn holdings() -> Holdings {
 }
 
 fn build(service: &str, databases: &[&str], delta: bool) -> Result<StepGraph, GraphError> {
-    let folder = tempfile::tempdir().expect("folder");
-    std::fs::write(folder.path().join("shop.yaml"), INVENTORY).expect("written");
-    let name = folder.path().join("shop.plan");
-    let name = name.to_str().expect("UTF-8");
+    let plan = checked(PLAN, ("shop.yaml", INVENTORY));
     let now = stamp("2026-01-05T00:00:00Z");
-    let mut compiled = load::compile_text(name, PLAN.to_owned(), None, now).expect("read");
-    let findings = &compiled.judged.findings;
-    let told: Vec<_> = findings.iter().map(|one| one.message.clone()).collect();
-    let plan = compiled.plans.pop().unwrap_or_else(|| panic!("{told:#?}"));
     let intent = Intent::Restore(RestoreIntent {
         service: service.into(),
         to: "/restored".into(),

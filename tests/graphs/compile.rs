@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::Timestamp;
 use planc::check::CheckedPlan;
-use planc::cli::load;
 use planc::facts::holdings::{Holdings, JobHistory, LogHolding, Method, PartHolding, Position};
 use planc::facts::known::Known;
 use planc::graph::render::{dot, mermaid, svg, text};
 use planc::graph::step::{EdgeKind, Intent, RecoveryTarget, RestoreIntent, StepGraph, StepKind};
 use planc::graph::{self, GraphError, file, order};
+
+use super::{checked, stamp};
 
 const PLAN: &str = r#"planc 1
 plan notes
@@ -59,28 +59,12 @@ devices:
 contacts: {ops: {pager: ops}}
 ";
 
-fn stamp(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
-}
-
 fn plan() -> CheckedPlan {
     plan_of(PLAN)
 }
 
 fn plan_of(text: &str) -> CheckedPlan {
-    let folder = tempfile::tempdir().expect("folder");
-    std::fs::write(folder.path().join("notes.yaml"), INVENTORY).expect("written");
-    let name = folder.path().join("notes.plan");
-    let name = name.to_str().expect("UTF-8");
-    let now = stamp("2026-01-01T00:00:00Z");
-    let mut compiled = load::compile_text(name, text.to_owned(), None, now).expect("read");
-    let errors: Vec<_> = (compiled.judged.findings.iter())
-        .map(|finding| format!("{} {}", finding.code, finding.message))
-        .collect();
-    compiled
-        .plans
-        .pop()
-        .unwrap_or_else(|| panic!("{errors:#?}"))
+    checked(text, ("notes.yaml", INVENTORY))
 }
 
 fn at(value: u64) -> Position {

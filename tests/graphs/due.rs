@@ -10,6 +10,8 @@ use planc::resolve::plan::{At, Days, Every, Schedule, Window, WindowId};
 use planc::source::{FileId, Span};
 use proptest::prelude::*;
 
+use super::stamp;
+
 const ZONES: [&str; 4] = [
     "Europe/Berlin",
     "America/New_York",
@@ -59,10 +61,6 @@ fn days(names: &[usize]) -> Days {
         week[*day] = true;
     }
     Days::Week(week)
-}
-
-fn stamp(text: &str) -> Timestamp {
-    text.parse().expect("an instant")
 }
 
 /// Looks every `step` minutes whether the work is due and does it at once; the moments of doing.
