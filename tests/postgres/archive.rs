@@ -341,7 +341,7 @@ fn a_device_that_hangs_does_not_hang_the_server() {
     let near = MemoryDevice::new("near");
     let mut request = request(&segments(&cluster)[0], &[&near]);
     request.devices.push(Arc::new(Hanging));
-    request.deadline = Duration::from_millis(500);
+    request.deadline = Duration::from_secs(3);
     let began = std::time::Instant::now();
     let late = push(&request).expect_err("late");
     assert!(
