@@ -100,10 +100,14 @@ pub fn replaying(service: &str) -> String {
 }
 
 /// As [`replaying`], onto a copy that is only made to take something out of it: the server that
-/// replays there syncs nothing, so it is faster.
+/// replays there syncs nothing, so it is faster. Where the content of some databases only is wanted,
+/// it steps over the log of others, so that is another pace still.
 #[must_use]
-pub fn replaying_to_take(service: &str) -> String {
-    format!("replay of {service} to take from")
+pub fn replaying_to_take(service: &str, databases: &[String]) -> String {
+    match databases.join(", ") {
+        all if all.is_empty() => format!("replay of {service} to take from"),
+        some => format!("replay of {service} to take {some} from"),
+    }
 }
 
 /// Under what name it is remembered how fast something is taken out of a copy of a service.

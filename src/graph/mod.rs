@@ -38,7 +38,7 @@ mod select;
 pub mod step;
 pub mod support;
 mod switchover;
-mod taking;
+pub mod taking;
 mod undo;
 mod verify;
 mod whole;

@@ -1,7 +1,7 @@
 //! Owns which restored copies are only made so that something is taken out of them, and what that
 //! means for the replay of their log. Must not know how a server is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::step::{Step, StepKind};
 use super::world::World;
@@ -10,9 +10,12 @@ use crate::resolve::plan::EngineKind;
 
 /// Marks the replays onto such copies, of engines that replay by a server which can leave syncing
 /// out. How long one takes follows from earlier ones of its kind; while there was none, it takes at
-/// most as long as one that syncs.
+/// most as long as one of all databases, and that as long as one that syncs.
 pub(super) fn mark(world: &World<'_>, steps: &mut [Step]) {
     let copies = only_to_take(steps.iter().map(|step| &step.kind));
+    let chosen: BTreeMap<String, Vec<String>> = (copies.iter())
+        .map(|copy| (copy.clone(), chosen(steps, copy).to_vec()))
+        .collect();
     for step in steps {
         let StepKind::ReplayLog {
             service,
@@ -25,14 +28,28 @@ pub(super) fn mark(world: &World<'_>, steps: &mut [Step]) {
         };
         let id = world.plan.find_service(service);
         let engine = id.map(|id| world.plan.service(id).engine);
-        if engine != Some(EngineKind::Postgresql) || !copies.contains(target) {
+        let Some(databases) = chosen.get(target) else {
+            continue;
+        };
+        if engine != Some(EngineKind::Postgresql) {
             continue;
         }
         *to_take = true;
         let bytes = step.estimate.bytes.unwrap_or(0);
-        let shown = world.paced(&replaying_to_take(service), bytes);
+        let shown = |databases| world.paced(&replaying_to_take(service, databases), bytes);
+        let shown = shown(databases).or_else(|| shown(&[]));
         step.estimate.seconds = shown.or(step.estimate.seconds);
     }
+}
+
+/// The databases whose content a copy gets; empty for all.
+#[must_use]
+pub fn chosen<'s>(steps: &'s [Step], copy: &str) -> &'s [String] {
+    let only = steps.iter().find_map(|step| match &step.kind {
+        StepKind::PrepareTarget { target, only, .. } if target == copy => Some(only.as_slice()),
+        _ => None,
+    });
+    only.unwrap_or_default()
 }
 
 /// The targets that something is taken out of and that are never published.

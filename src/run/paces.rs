@@ -9,6 +9,7 @@ use crate::facts::holdings::{
     JobHistory, beside, checking, examining, extracting, replaying, replaying_to_take,
 };
 use crate::graph::step::{Step, StepGraph, StepKind};
+use crate::graph::taking::chosen;
 use crate::schedule::Outcome;
 
 /// Is what was damaged written over, so that less is done than for a copy of its own?
@@ -39,7 +40,7 @@ pub(super) fn of(graph: &StepGraph, reports: &[StepReport]) -> Vec<JobHistory> {
     let mut works: BTreeMap<String, Seen> = BTreeMap::new();
     for (step, report) in graph.steps.iter().zip(reports) {
         let done = report.outcome == Some(Outcome::Done) && !report.earlier;
-        let Some((work, bytes)) = work(step, report).filter(|_| done) else {
+        let Some((work, bytes)) = work(graph, step, report).filter(|_| done) else {
             continue;
         };
         let paced = report.paced.unwrap_or(report.elapsed).min(report.elapsed);
@@ -55,18 +56,21 @@ pub(super) fn of(graph: &StepGraph, reports: &[StepReport]) -> Vec<JobHistory> {
 }
 
 /// The kind of work, and its bytes.
-fn work(step: &Step, report: &StepReport) -> Option<(String, u64)> {
+fn work(graph: &StepGraph, step: &Step, report: &StepReport) -> Option<(String, u64)> {
     match &step.kind {
         // counted as the estimate counts it: it is what the rate is for
         StepKind::ReplayLog {
-            service, to_take, ..
+            service,
+            target,
+            to_take,
+            ..
         } => {
             let named = if *to_take {
-                replaying_to_take
+                replaying_to_take(service, chosen(&graph.steps, target))
             } else {
-                replaying
+                replaying(service)
             };
-            Some((named(service), step.estimate.bytes?))
+            Some((named, step.estimate.bytes?))
         }
         StepKind::Extract { service, .. } => Some((extracting(service), report.bytes)),
         StepKind::CheckRestored { service, .. } => Some((checking(service), 0)),

@@ -30,6 +30,7 @@ mod arrival;
 pub mod assemble;
 pub mod backup;
 pub mod base;
+mod blank;
 mod brought;
 pub mod component;
 pub mod connect;

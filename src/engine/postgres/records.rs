@@ -4,6 +4,8 @@
 //!
 //! Source of the layout: `access/xlogrecord.h` and `access/xact.h`, equal in 15 to 18.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 
 use super::lsn::Lsn;
@@ -13,10 +15,13 @@ pub(super) const PAGE: usize = 8192;
 pub(super) const LONG_PAGE_HEADER: usize = 40;
 pub(super) const PAGE_HEADER: usize = 24;
 pub(super) const RECORD_HEADER: usize = 24;
-const INFO: usize = 16;
-const MANAGER: usize = 17;
-const CRC_OFFSET: usize = 20;
-const CONTINUES: u8 = 0x01;
+pub(super) const INFO: usize = 16;
+pub(super) const MANAGER: usize = 17;
+pub(super) const CRC_OFFSET: usize = 20;
+pub(super) const CONTINUES: u8 = 0x01;
+/// Set on a page that begins anew after a record that was never finished
+/// (`XLP_FIRST_IS_OVERWRITE_CONTRECORD`).
+pub(super) const OVERWRITES: u8 = 0x08;
 
 /// Microseconds from 1970 to the server's own beginning of time, 2000-01-01.
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
@@ -33,6 +38,8 @@ pub mod manager {
     pub const DATABASE: u8 = 4;
     /// Tablespaces.
     pub const TABLESPACE: u8 = 5;
+    /// Rows of tables and their indexes, sequences, pages of extensions: 9 to 17 and 20.
+    pub const CONTENT: [u8; 10] = [9, 10, 11, 12, 13, 14, 15, 16, 17, 20];
     /// The last one that comes with the server; numbers above belong to extensions.
     pub const LAST: u8 = 21;
 }
@@ -125,6 +132,17 @@ pub struct Records<'a> {
     at: usize,
     /// Where the record begins that was read last, or could not be read to its end.
     begin: usize,
+    /// The page at which a record was given up: the server crashed while it wrote it, and began anew
+    /// there.
+    resume: Option<usize>,
+}
+
+/// Where the bytes of a record lie.
+enum Place {
+    /// In one piece of the segment.
+    Piece(Range<usize>),
+    /// In memory for what pages end in.
+    Room,
 }
 
 impl<'a> Records<'a> {
@@ -139,11 +157,12 @@ impl<'a> Records<'a> {
             header,
             at: LONG_PAGE_HEADER,
             begin: LONG_PAGE_HEADER,
+            resume: None,
         };
         if bytes[2] & CONTINUES != 0 {
             let rest = u32::from_le_bytes(bytes_at(bytes, 16)?);
-            let skipped = records.gather(usize::try_from(rest).unwrap_or(usize::MAX));
-            if skipped.is_none() {
+            let skipped = records.walk(usize::try_from(rest).unwrap_or(usize::MAX), |_| {});
+            if skipped.is_none() && !records.goes_on() {
                 records.at = bytes.len();
             }
             records.align();
@@ -155,10 +174,16 @@ impl<'a> Records<'a> {
         self.at = self.at.saturating_add(7) & !7;
     }
 
-    /// Steps over the header of a page that begins here; false when it is none.
+    /// Steps over the header of a page that begins here; false when it is none, or when the record
+    /// that is read was given up before it.
     fn enter_page(&mut self) -> bool {
         if !self.at.is_multiple_of(PAGE) {
             return true;
+        }
+        let info = self.bytes.get(self.at + 2).copied().unwrap_or(0);
+        if info & OVERWRITES != 0 && self.at != self.begin {
+            self.resume = Some(self.at);
+            return false;
         }
         let magic = bytes_at(self.bytes, self.at).map(u16::from_le_bytes);
         let address = bytes_at(self.bytes, self.at + 8).map(u64::from_le_bytes);
@@ -182,16 +207,6 @@ impl<'a> Records<'a> {
         Some(())
     }
 
-    /// Takes bytes of a record.
-    fn gather(&mut self, length: usize) -> Option<Vec<u8>> {
-        if length > self.bytes.len() {
-            return None;
-        }
-        let mut taken = Vec::with_capacity(length);
-        self.walk(length, |piece| taken.extend_from_slice(piece))?;
-        Some(taken)
-    }
-
     /// The segment's bytes, its header, and where in it the last record begins that was read or
     /// could not be read to its end.
     pub(super) fn rest(&self) -> (&'a [u8], &SegmentHeader, usize) {
@@ -212,17 +227,29 @@ impl<'a> Records<'a> {
     /// The next record whose manager and kind are wanted; the others are stepped over.
     pub(super) fn next_where(&mut self, wanted: impl Fn(u8, u8) -> bool) -> Option<Record> {
         loop {
-            self.align();
-            self.begin = self.at;
-            let header = self.head()?;
-            if wanted(header[MANAGER], header[INFO]) {
-                self.at = self.begin;
-                return self.read();
+            match self.step_to(&wanted) {
+                Some(true) => match self.read_here() {
+                    None if self.goes_on() => {}
+                    read => return read,
+                },
+                None if !self.goes_on() => return None,
+                _ => {}
             }
-            let length = u32::from_le_bytes(bytes_at(&header, 0).ok()?);
-            let rest = usize::try_from(length).ok()?.checked_sub(RECORD_HEADER)?;
-            self.walk(rest, |_| {})?;
         }
+    }
+
+    /// Goes to the next record when it is wanted, else behind it.
+    fn step_to(&mut self, wanted: impl Fn(u8, u8) -> bool) -> Option<bool> {
+        self.align();
+        self.begin = self.at;
+        let header = self.head()?;
+        if wanted(header[MANAGER], header[INFO]) {
+            self.at = self.begin;
+            return Some(true);
+        }
+        let length = u32::from_le_bytes(bytes_at(&header, 0).ok()?);
+        let rest = usize::try_from(length).ok()?.checked_sub(RECORD_HEADER)?;
+        self.walk(rest, |_| {}).map(|()| false)
     }
 
     /// Whether the record at which reading ended may be wanted: one begins there, and it goes on
@@ -237,6 +264,51 @@ impl<'a> Records<'a> {
             .is_none_or(|header| wanted(header[MANAGER], header[INFO]))
     }
 
+    /// The bytes of the next record, page headers taken out, unproven, and where it begins; `room`
+    /// is memory for what does not lie in one piece.
+    pub(super) fn next_bytes<'r>(&mut self, room: &'r mut Vec<u8>) -> Option<(usize, &'r [u8])>
+    where
+        'a: 'r,
+    {
+        loop {
+            match self.place(room) {
+                None if self.goes_on() => {}
+                None => return None,
+                Some(Place::Room) => return Some((self.begin, room)),
+                Some(Place::Piece(place)) => return Some((self.begin, self.bytes.get(place)?)),
+            }
+        }
+    }
+
+    /// Where the next record lies.
+    fn place(&mut self, room: &mut Vec<u8>) -> Option<Place> {
+        self.align();
+        self.begin = self.at;
+        if self.at >= self.bytes.len() || !self.enter_page() {
+            return None;
+        }
+        let length = u32::from_le_bytes(bytes_at(self.bytes, self.at).ok()?);
+        let length = usize::try_from(length).ok()?;
+        if !(RECORD_HEADER..=self.bytes.len()).contains(&length) {
+            return None;
+        }
+        if self.at % PAGE + length <= PAGE {
+            let start = self.at;
+            self.at += length;
+            return Some(Place::Piece(start..self.at));
+        }
+        room.clear();
+        self.walk(length, |piece| room.extend_from_slice(piece))?;
+        Some(Place::Room)
+    }
+
+    /// Whether reading goes on behind a record that the server gave up.
+    fn goes_on(&mut self) -> bool {
+        let next = self.resume.take();
+        self.at = next.unwrap_or(self.at);
+        next.is_some()
+    }
+
     /// The header of the record that begins here.
     fn head(&mut self) -> Option<[u8; RECORD_HEADER]> {
         let (mut header, mut filled) = ([0; RECORD_HEADER], 0);
@@ -248,16 +320,26 @@ impl<'a> Records<'a> {
     }
 
     fn read(&mut self) -> Option<Record> {
-        self.align();
-        if self.at >= self.bytes.len() || !self.enter_page() {
-            return None;
+        loop {
+            match self.read_here() {
+                None if self.goes_on() => {}
+                read => return read,
+            }
         }
-        let lsn = Lsn(self.header.address.0 + self.at as u64);
-        let length = u32::from_le_bytes(bytes_at(self.bytes, self.at).ok()?);
-        let bytes = self.gather(usize::try_from(length).ok()?)?;
+    }
+
+    /// The record that begins here, unless it is given up.
+    fn read_here(&mut self) -> Option<Record> {
+        let mut room = Vec::new();
+        let bytes = match self.place(&mut room)? {
+            Place::Piece(place) => self.bytes.get(place)?,
+            Place::Room => &room,
+        };
+        let header = usize::from(self.begin.is_multiple_of(PAGE)) * PAGE_HEADER;
+        let lsn = Lsn(self.header.address.0 + (self.begin + header) as u64);
         self.align();
         let end = Lsn(self.header.address.0 + self.at as u64);
-        parse(lsn, end, &bytes)
+        parse(lsn, end, bytes)
     }
 }
 
@@ -291,7 +373,8 @@ impl Iterator for Records<'_> {
     }
 }
 
-fn is_summed(record: &[u8]) -> bool {
+/// Whether the bytes of a whole record are as their sum says.
+pub(super) fn is_summed(record: &[u8]) -> bool {
     let sum = crc32c::crc32c(&record[RECORD_HEADER..]);
     let sum = crc32c::crc32c_append(sum, &record[..CRC_OFFSET]);
     bytes_at(record, CRC_OFFSET).map(u32::from_le_bytes) == Ok(sum)
@@ -314,11 +397,19 @@ impl Cursor<'_> {
 
 /// The pages a record touches, and its own data, which is its last `main` bytes.
 fn body(record: &[u8]) -> Option<(Vec<BlockRef>, Vec<u8>)> {
+    let mut blocks = Vec::new();
+    let main = each_block(record, |block| blocks.push(block))?;
+    let main = record.get(record.len().checked_sub(main)?..)?;
+    Some((blocks, main.to_vec()))
+}
+
+/// Tells of each page a record touches; how long its own data is, unless it is no record.
+pub(super) fn each_block(record: &[u8], mut tell: impl FnMut(BlockRef)) -> Option<usize> {
     let mut cursor = Cursor {
         bytes: record,
         at: RECORD_HEADER,
     };
-    let mut blocks: Vec<BlockRef> = Vec::new();
+    let mut before = None;
     // data of pages, which lies between the headers and the record's own data
     let mut between = 0;
     let mut main = 0;
@@ -329,15 +420,15 @@ fn body(record: &[u8]) -> Option<(Vec<BlockRef>, Vec<u8>)> {
             253 => cursor.at += 2,
             252 => cursor.at += 4,
             0..=32 => {
-                let (block, data) = block(&mut cursor, blocks.last())?;
-                blocks.push(block);
+                let (block, data) = block(&mut cursor, before.as_ref())?;
+                tell(block);
+                before = Some(block);
                 between += data;
             }
             _ => return None,
         }
     }
-    let main = record.get(record.len().checked_sub(main)?..)?;
-    Some((blocks, main.to_vec()))
+    Some(main)
 }
 
 /// The header of one page reference, and how many bytes of data and image belong to it.
@@ -457,6 +548,24 @@ mod tests {
         let mut bytes = segment(&[commit(0), commit(5), commit(6)]);
         bytes[100] ^= 1;
         assert_eq!(Records::new(&bytes).expect("a segment").count(), 1);
+    }
+
+    #[test]
+    fn reading_goes_on_where_the_server_began_anew() {
+        let anew = segment(&[commit(5)]);
+        let mut bytes = segment(&[commit(0), commit(9000)]);
+        bytes[PAGE + 2] = OVERWRITES;
+        let page = &mut bytes[PAGE + PAGE_HEADER..];
+        page[..100].copy_from_slice(&anew[LONG_PAGE_HEADER..LONG_PAGE_HEADER + 100]);
+        let lengths = |found: Vec<Record>| {
+            let main = found.iter().map(|record| record.main.len());
+            main.collect::<Vec<_>>()
+        };
+        let records = || Records::new(&bytes).expect("a segment");
+        assert_eq!(lengths(records().collect()), [8, 13]);
+        let of = records().of(&[manager::TRANSACTION]);
+        assert_eq!(lengths(of.collect()), [8, 13]);
+        assert_eq!(records().of(&[manager::XLOG]).count(), 0);
     }
 
     proptest! {

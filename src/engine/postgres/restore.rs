@@ -15,7 +15,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::assemble::Assembly;
+use super::blank::Blank;
+use super::connect::refused;
 use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::ground::Ground;
@@ -62,6 +66,8 @@ pub struct ClusterRestore {
     before: Option<(Lsn, Lsn)>,
     newest: Option<Segment>,
     handover: Handover,
+    /// Log on its way to the server of a copy that lacks databases and is dropped soon.
+    blank: Blank,
     /// Where the log ends and what the server is told to end at, when that is known beforehand.
     goal: Option<(Target, Timeline)>,
     /// The server that replays, and since when.
@@ -134,6 +140,7 @@ impl ClusterRestore {
             covered: false,
             before: None,
             newest: None,
+            blank: Blank::default(),
             goal: None,
             running: None,
             alongside: Duration::ZERO,
@@ -368,6 +375,18 @@ impl ClusterRestore {
         })
     }
 
+    /// Hands a segment to the server. In a copy that is dropped nobody asks for what is left out, and
+    /// none of its log goes anywhere: what changes nothing else is passed over.
+    fn hand_over(&mut self, of: (Segment, &str), payload: &[u8]) -> Result<(), EngineError> {
+        let (scope, handover, writer) = (&self.scope, &mut self.handover, &self.writer);
+        let mut give = |name: &str, bytes: &[u8]| handover.give(name, bytes, writer);
+        if !self.passing || scope.wanted().is_empty() {
+            return give(of.1, payload);
+        }
+        let is_left_out = |database| scope.leaves_out(database);
+        self.blank.pass(of, payload, is_left_out, give)
+    }
+
     /// Waits until the server needs more log; true when it needs none, because it has opened.
     fn wait_for_room(&mut self) -> Result<bool, EngineError> {
         let Some((instance, _)) = &mut self.running else {
@@ -466,6 +485,11 @@ impl ClusterRestore {
         if !names.is_empty() {
             told = format!("{told}; left out, and unusable in the copy: {names}");
         }
+        let passed = self.blank.passed();
+        if passed > 0 {
+            told =
+                format!("{told}; {passed} bytes of log that change nothing else were passed over");
+        }
         let mut all = vec![told];
         if !self.passing {
             all.extend(self.hollow.to_do());
@@ -475,6 +499,9 @@ impl ClusterRestore {
 
     /// Judges the recovered cluster while its server is open.
     fn judge(&mut self, instance: &Instance) -> Result<(), EngineError> {
+        if let RecoveryTarget::Instant(at) = self.until {
+            not_behind(instance, at)?;
+        }
         self.hollow = Hollow::find(instance, &self.scope)?;
         if !self.passing {
             self.hollow.close(instance)?;
@@ -566,6 +593,8 @@ impl RestoreSession for ClusterRestore {
 
     fn reach(&mut self, until: &RecoveryTarget, _reached: bool) -> Result<bool, EngineError> {
         self.until = until.clone();
+        let give = |name: &str, bytes: &[u8]| self.handover.give(name, bytes, &self.writer);
+        self.blank.end(give)?;
         self.handover.end()?;
         match &self.running {
             Some((_, begun)) => self.alongside = begun.elapsed(),
@@ -573,7 +602,15 @@ impl RestoreSession for ClusterRestore {
         }
         let replay = self.replay(&Assembly::of(&self.parts)?)?;
         if let Some((instance, _)) = self.running.take() {
-            self.replayed = Some(replay.finish(instance, |instance| self.judge(instance))?);
+            let replayed = replay.finish(instance, |instance| self.judge(instance))?;
+            if let RecoveryTarget::Transaction(at) = until
+                && replayed.ended.0 > at.value
+            {
+                let (wanted, ended) = (Lsn(at.value), replayed.ended);
+                let told = format!("position {wanted}: replay went on to {ended}");
+                return Err(EngineError::NotReached(told));
+            }
+            self.replayed = Some(replayed);
         }
         // the server's own history tells that it is
         Ok(true)
@@ -632,8 +669,7 @@ impl RestoreSession for ClusterRestore {
             self.begin_replay()?;
         }
         self.newest = Some(segment);
-        let name = segment.name(size);
-        self.handover.give(&name, &range.payload, &self.writer)?;
+        self.hand_over((segment, &segment.name(size)), &range.payload)?;
         Ok(self.is_enough(range, until, beyond) || self.wait_for_room()?)
     }
 
@@ -683,6 +719,22 @@ impl ClusterRestore {
                 | RecoveryTarget::Before(_) => beyond,
             }
     }
+}
+
+/// Whatever the server was told to end at, by what was seen of the log: nothing that ended later
+/// than the target may be in the cluster. The server counts microseconds.
+fn not_behind(instance: &Instance, at: Timestamp) -> Result<(), EngineError> {
+    let query = "select (extract(epoch from pg_last_xact_replay_timestamp()) * 1000000)::int8";
+    let row = instance.client("postgres")?.query_one(query, &[]);
+    let row = row.map_err(|error| refused("ask how far it replayed", &error))?;
+    let last = row
+        .get::<_, Option<i64>>(0)
+        .filter(|last| *last > at.as_microsecond() + 1)
+        .and_then(|last| Timestamp::from_microsecond(last).ok());
+    last.map_or(Ok(()), |last| {
+        let told = format!("{at}: replay went on to a transaction of {last}");
+        Err(EngineError::NotReached(told))
+    })
 }
 
 /// The records of a segment that may tell whether it goes beyond the target, or make a tablespace or

@@ -7,7 +7,9 @@ use std::fmt;
 use super::bytes_at;
 use super::history::History;
 use super::lsn::{Lsn, Segment, SegmentSize};
-use super::records::{self, LONG_PAGE_HEADER, PAGE, PAGE_HEADER, RECORD_HEADER, Record, Records};
+use super::records::{
+    self, LONG_PAGE_HEADER, OVERWRITES, PAGE, PAGE_HEADER, RECORD_HEADER, Record, Records,
+};
 use super::walfile::SegmentHeader;
 
 /// Longest record that is believed: the server's own limit.
@@ -67,6 +69,9 @@ pub struct Stream<F, B> {
     fetch: F,
     segment: Option<(u64, B)>,
     at: u64,
+    /// The page at which a record was given up: the server crashed while it wrote it, and began anew
+    /// there.
+    resume: Option<u64>,
 }
 
 impl<B: AsRef<[u8]>, F: FnMut(Segment) -> Option<B>> Stream<F, B> {
@@ -78,6 +83,7 @@ impl<B: AsRef<[u8]>, F: FnMut(Segment) -> Option<B>> Stream<F, B> {
             fetch,
             segment: None,
             at: from.0,
+            resume: None,
         }
     }
 
@@ -98,7 +104,10 @@ impl<B: AsRef<[u8]>, F: FnMut(Segment) -> Option<B>> Stream<F, B> {
             if rest > LONGEST {
                 return Err(Stop::At(start, "no rest of a record"));
             }
-            stream.gather(rest)?;
+            match stream.gather(rest) {
+                Err(_) if stream.goes_on() => {}
+                skipped => drop(skipped?),
+            }
         }
         Ok(stream)
     }
@@ -108,6 +117,22 @@ impl<B: AsRef<[u8]>, F: FnMut(Segment) -> Option<B>> Stream<F, B> {
     /// # Errors
     /// Why there is none.
     pub fn read(&mut self) -> Result<Record, Stop> {
+        loop {
+            match self.read_here() {
+                Err(_) if self.goes_on() => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Whether reading goes on behind a record that the server gave up.
+    fn goes_on(&mut self) -> bool {
+        let next = self.resume.take();
+        self.at = next.unwrap_or(self.at);
+        next.is_some()
+    }
+
+    fn read_here(&mut self) -> Result<Record, Stop> {
         self.at = self.at.next_multiple_of(8);
         self.enter(false)?;
         let lsn = Lsn(self.at);
@@ -188,6 +213,10 @@ impl<B: AsRef<[u8]>, F: FnMut(Segment) -> Option<B>> Stream<F, B> {
         let address = bytes_at(page, 8).map(u64::from_le_bytes);
         if version.is_none() || address != Ok(at) || (info & LONG_HEADER != 0) != first {
             return Err(Stop::At(Lsn(at), "no page of the log"));
+        }
+        if continues && info & u16::from(OVERWRITES) != 0 {
+            self.resume = Some(at);
+            return Err(Stop::At(Lsn(at), "the end of a record that was given up"));
         }
         if (info & CONTINUES != 0) != continues {
             return Err(Stop::At(
