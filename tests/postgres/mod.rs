@@ -43,6 +43,7 @@ mod shared_catalog;
 mod site;
 mod standby;
 mod stream;
+mod subscribed;
 mod survey;
 mod switchover;
 mod template;

@@ -395,7 +395,8 @@ fn settings(
 /// What `ALTER SYSTEM` may have left in the copy and must not do its work here: commands of the
 /// live server, targets of an older recovery, limits of sessions, switches that hide damage, memory
 /// that this host may not have.
-const TAMED: [(&str, &str); 26] = [
+const TAMED: [(&str, &str); 27] = [
+    // its words are read
     // its words are read
     ("lc_messages", "C"),
     ("recovery_end_command", ""),
@@ -422,6 +423,8 @@ const TAMED: [(&str, &str); 26] = [
     ("ignore_system_indexes", "off"),
     ("huge_pages", "try"),
     ("restore_command", ""),
+    // subscriptions would take changes that their publisher then keeps no longer
+    ("max_logical_replication_workers", "0"),
     // what was restored is durable before the server starts: to open each file for that takes long
     ("recovery_init_sync_method", "syncfs"),
 ];

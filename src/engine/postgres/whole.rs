@@ -33,6 +33,7 @@ struct Manner {
     settings: bool,
     tables: i64,
     bytes: u64,
+    subscriptions: Vec<String>,
 }
 
 /// Refuses a name that is taken, and a role that may not make databases; true when an earlier try of
@@ -82,7 +83,9 @@ pub(super) fn extract(
         needs::check_database(&mut instance.client(database)?, &mut live, new)?;
         let began = Instant::now();
         let mut command = instance.tool("pg_dump");
-        command.args(["--format=custom", "--compress=0", "--no-password", "--file"]);
+        command.args(["--format=custom", "--compress=0", "--no-password"]);
+        // they would share a slot with those of the live database, which could not be dropped alone
+        command.args(["--no-subscriptions", "--file"]);
         run("pg_dump", command.arg(file).arg("--dbname").arg(database))?;
         extracted.moving = began.elapsed();
         Ok(manner)
@@ -105,6 +108,10 @@ pub(super) fn extract(
     if came {
         extracted.tables.push(EARLIER.to_owned());
     }
+    let not_made = |name| format!("subscription {name}: not made, the live database may have it");
+    extracted
+        .lost
+        .extend(manner.subscriptions.iter().map(not_made));
     if manner.settings {
         let told = format!("grants and settings of the database {database} itself were not taken");
         extracted.lost.push(told);
@@ -129,7 +136,8 @@ fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
                  (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
                  where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' \
                  and n.nspname <> 'information_schema'), \
-                 pg_database_size(d.oid) \
+                 pg_database_size(d.oid), \
+                 array(select subname::text from pg_subscription where subdbid = d.oid order by 1) \
                  from pg_database d where datname = current_database()";
     let row = client.query_one(query, &[]);
     let row = row.map_err(|error| refused(what(), &error))?;
@@ -143,6 +151,7 @@ fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
         settings: row.get(6),
         tables: row.get(7),
         bytes: u64::try_from(row.get::<_, i64>(8)).unwrap_or(0),
+        subscriptions: row.get(9),
     })
 }
 
@@ -244,6 +253,7 @@ mod tests {
             settings: false,
             tables: 0,
             bytes: 0,
+            subscriptions: Vec::new(),
         };
         let plain = manner.create("a \"b\"");
         assert_eq!(
