@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Keyring;
+use super::sealed::Unproven;
 use super::volumes::VolumeDevice;
 use super::{Capabilities, Device, DeviceError, Listing, ObjectWriter, Put, Space, Speed};
 
@@ -42,6 +43,10 @@ impl Device for KeyedDevice {
 
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
         self.inner.put_if_absent(name, bytes)
+    }
+
+    fn put_unproven(&self, name: &str, object: &Arc<Unproven>) -> Result<Put, DeviceError> {
+        self.inner.put_unproven(name, object)
     }
 
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::keys::{Seal, rewrap};
 use super::manifest::LogRecord;
 use super::part::Replaced;
-use super::sealed::{self, Body, Kind, Opened, Whole};
-use super::{Device, DeviceError, name, opened, part};
+use super::sealed::{self, Kind, Opened, Unproven, Whole};
+use super::{Device, DeviceError, Put, name, opened, part};
 use crate::engine::LogRange;
 use crate::resolve::plan::{Codec, EngineKind};
 
@@ -47,13 +47,47 @@ pub fn put(
     range: &LogRange,
     codec: Codec,
 ) -> Result<LogRecord, DeviceError> {
-    let object = name::log(&source.service, &source.identity, &range.from);
-    let failed = |detail| damaged(device, &object, detail);
-    let body = Body::new(&range.payload, codec).map_err(failed)?;
-    let record = record(source, range, body.hash());
-    let line = line(&record).map_err(failed)?;
-    let bytes = body.seal(Kind::Log, &line).map_err(failed)?;
-    store(device, record, &bytes)
+    let packed = Packed::new(source, range, codec);
+    let packed = packed.map_err(|detail| {
+        let object = name::log(&source.service, &source.identity, &range.from);
+        damaged(device, &object, detail)
+    })?;
+    packed.put(device)
+}
+
+/// A range that is ready for any device that stores it as it is.
+pub struct Packed {
+    record: LogRecord,
+    object: Arc<Unproven>,
+}
+
+impl Packed {
+    /// Compresses a range.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub fn new(source: &LogSource, range: &LogRange, codec: Codec) -> Result<Self, String> {
+        let mut told = None;
+        let object = Unproven::new(Kind::Log, range.payload.clone(), codec, |hash| {
+            line(told.insert(record(source, range, hash)))
+        })?;
+        let record = told.ok_or("nobody asked what it is")?;
+        Ok(Self {
+            record,
+            object: Arc::new(object),
+        })
+    }
+
+    /// As [`put`].
+    ///
+    /// # Errors
+    /// As [`put`]; also when it does not give back the range.
+    pub fn put(&self, device: &dyn Device) -> Result<LogRecord, DeviceError> {
+        let length = self.object.bytes().len();
+        store_by(device, self.record.clone(), length, &|name| {
+            device.put_unproven(name, &self.object)
+        })
+    }
 }
 
 /// As [`put`], sealed with a key of the device's host.
@@ -80,17 +114,29 @@ fn object_of(record: &LogRecord) -> String {
     name::log(&record.service, &record.identity, &record.from)
 }
 
-/// Puts the bytes of a log object under its name, or under the next number when what stands there
-/// is damaged.
+/// Puts the bytes of a log object under its name; see [`store_by`].
 fn store(device: &dyn Device, record: LogRecord, bytes: &[u8]) -> Result<LogRecord, DeviceError> {
+    store_by(device, record, bytes.len(), &|name| {
+        device.put_if_absent(name, bytes)
+    })
+}
+
+/// Puts a log object of this length under its name, or under the next number when what stands there
+/// is damaged.
+fn store_by(
+    device: &dyn Device,
+    record: LogRecord,
+    length: usize,
+    put: &dyn Fn(&str) -> Result<Put, DeviceError>,
+) -> Result<LogRecord, DeviceError> {
     let own = object_of(&record);
     let mut refused = None;
     for number in 0..=name::MOST_NUMBERS {
         let object = name::numbered(&own, number);
-        match device.put_if_absent(&object, bytes) {
+        match put(&object) {
             Ok(_) => {
                 return Ok(LogRecord {
-                    stored_bytes: bytes.len() as u64,
+                    stored_bytes: length as u64,
                     ..record
                 });
             }

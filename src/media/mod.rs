@@ -45,11 +45,13 @@ pub mod volumes;
 use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use self::keys::{KeyError, Keyring};
 use self::patient::PatientDevice;
+use self::sealed::Unproven;
 use self::volumes::VolumeDevice;
 use crate::engine::Retry;
 
@@ -396,6 +398,20 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// [`DeviceError::Different`] when other bytes have the name.
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError>;
+
+    /// As [`Device::put_if_absent`], of an object that gets its name only once it is proven; a device
+    /// may write it meanwhile.
+    ///
+    /// # Errors
+    /// Also [`DeviceError::Damaged`] when it does not give back its content.
+    fn put_unproven(&self, name: &str, object: &Arc<Unproven>) -> Result<Put, DeviceError> {
+        object.prove().map_err(|detail| DeviceError::Damaged {
+            device: self.name().to_owned(),
+            object: name.to_owned(),
+            detail,
+        })?;
+        self.put_if_absent(name, object.bytes())
+    }
 
     /// Reads an object or a range of it, whole.
     ///

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::keys::Keyring;
 use super::patience::{Askers, Patience, hung};
+use super::sealed::Unproven;
 use super::volumes::VolumeDevice;
 use super::{Capabilities, Device, DeviceError, Listing, ObjectWriter, Put, Space, Speed};
 
@@ -175,6 +176,11 @@ impl Device for PatientDevice {
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
         let bytes = bytes.to_vec();
         self.ask_about(name, move |inner, name| inner.put_if_absent(name, &bytes))
+    }
+
+    fn put_unproven(&self, name: &str, object: &Arc<Unproven>) -> Result<Put, DeviceError> {
+        let object = Arc::clone(object);
+        self.ask_about(name, move |inner, name| inner.put_unproven(name, &object))
     }
 
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {

@@ -43,8 +43,10 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::OnceLock;
 
 use blake3::Hash;
+use bytes::Bytes;
 
 use super::body::{self, compress, gives_back, inflate};
 use super::keys::Seal;
@@ -120,7 +122,9 @@ pub fn seal_with(
     seal: Option<&Seal>,
 ) -> Result<Vec<u8>, String> {
     let Some(seal) = seal else {
-        return Body::new(body, codec)?.seal(kind, header);
+        let bytes = Body::new(body, codec)?.assemble(kind, header)?;
+        prove(kind, &bytes, None, (header, body))?;
+        return Ok(bytes);
     };
     let (number, stored) = compress(body, codec)?;
     let lengths = (header.len(), body.len(), stored.len() + TAG);
@@ -131,8 +135,58 @@ pub fn seal_with(
     Ok(bytes)
 }
 
+/// An object that is whole and not encrypted; it may go nowhere until it is proven.
+pub struct Unproven {
+    kind: Kind,
+    header: Vec<u8>,
+    body: Bytes,
+    bytes: Bytes,
+    proven: OnceLock<Result<(), String>>,
+}
+
+impl Unproven {
+    /// Makes an object of a body; `header` tells its header by the hash of the body.
+    ///
+    /// # Errors
+    /// When the codec fails, or `header` does.
+    pub fn new(
+        kind: Kind,
+        body: Bytes,
+        codec: Codec,
+        header: impl FnOnce(&Hash) -> Result<Vec<u8>, String>,
+    ) -> Result<Self, String> {
+        let made = Body::new(&body, codec)?;
+        let header = header(&made.hash)?;
+        let bytes = made.assemble(kind, &header)?.into();
+        drop(made);
+        Ok(Self {
+            kind,
+            header,
+            body,
+            bytes,
+            proven: OnceLock::new(),
+        })
+    }
+
+    /// The object.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Opens it and compares it with what went in, once.
+    ///
+    /// # Errors
+    /// How it shows that it does not give back its content.
+    pub fn prove(&self) -> Result<(), String> {
+        let content = (&self.header[..], &self.body[..]);
+        let proven = || prove(self.kind, &self.bytes, None, content);
+        self.proven.get_or_init(proven).clone()
+    }
+}
+
 /// A body that is not encrypted: compressed and hashed, so that its header can tell the hash.
-pub struct Body<'a> {
+struct Body<'a> {
     plain: &'a [u8],
     number: u8,
     stored: Cow<'a, [u8]>,
@@ -144,7 +198,7 @@ impl<'a> Body<'a> {
     ///
     /// # Errors
     /// When the codec fails.
-    pub fn new(plain: &'a [u8], codec: Codec) -> Result<Self, String> {
+    fn new(plain: &'a [u8], codec: Codec) -> Result<Self, String> {
         let (hash, compressed) = if plain.len() < WORTH_SHARING {
             (blake3::hash(plain), compress(plain, codec))
         } else {
@@ -159,24 +213,14 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// Its BLAKE3.
-    #[must_use]
-    pub fn hash(&self) -> &Hash {
-        &self.hash
-    }
-
     /// Makes the object; equal input gives equal bytes.
-    ///
-    /// # Errors
-    /// As [`seal`].
-    pub fn seal(&self, kind: Kind, header: &[u8]) -> Result<Vec<u8>, String> {
+    fn assemble(&self, kind: Kind, header: &[u8]) -> Result<Vec<u8>, String> {
         let lengths = (header.len(), self.plain.len(), self.stored.len());
         let mut bytes = begin(kind, [self.number, 0], lengths, 0)?;
         bytes.extend_from_slice(self.hash.as_bytes());
         bytes.extend_from_slice(header);
         bytes.extend_from_slice(&self.stored);
         end(&mut bytes);
-        prove(kind, &bytes, None, (header, self.plain))?;
         Ok(bytes)
     }
 }

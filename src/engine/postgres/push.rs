@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -128,6 +128,8 @@ struct Offered {
     name: String,
     claim: Claim,
     content: Content,
+    /// A segment, once a device wants it: the same for all that store it as it is.
+    packed: OnceLock<Result<log::Packed, String>>,
 }
 
 enum Content {
@@ -242,6 +244,7 @@ fn offer(path: &Path, cluster: Option<Claim>) -> Result<Offered, PushError> {
         name: name.to_owned(),
         claim,
         content,
+        packed: OnceLock::new(),
     })
 }
 
@@ -303,7 +306,7 @@ pub(super) fn cluster_of(path: &Path) -> Result<Claim, String> {
 fn store(device: &dyn Device, request: &PushRequest, offered: &Offered) -> Result<Put, PushError> {
     claim(device, &request.service, offered.claim)?;
     let stored = match &offered.content {
-        Content::Segment(range) => store_segment(device, request, offered.claim, range),
+        Content::Segment(range) => store_segment(device, request, offered, range),
         Content::Other(bytes) => {
             let object = archived::file_name(&request.service, &offered.name);
             archived::put(device, &object, bytes, request.key.as_deref())
@@ -343,14 +346,14 @@ fn claim(device: &dyn Device, service: &str, claim: Claim) -> Result<(), PushErr
 fn store_segment(
     device: &dyn Device,
     request: &PushRequest,
-    claim: Claim,
+    offered: &Offered,
     range: &LogRange,
 ) -> Result<Put, DeviceError> {
     let source = LogSource {
         service: request.service.clone(),
         engine: EngineKind::Postgresql,
         job: request.job.clone(),
-        identity: claim.system_identifier.to_string(),
+        identity: offered.claim.system_identifier.to_string(),
     };
     let object = crate::media::name::log(&source.service, &source.identity, &range.from);
     let was_there = match device.size(&object) {
@@ -359,7 +362,16 @@ fn store_segment(
         Err(error) => return Err(error),
     };
     match &request.key {
-        None => log::put(device, &source, range, request.codec)?,
+        None => {
+            let packed = || log::Packed::new(&source, range, request.codec);
+            let packed = offered.packed.get_or_init(packed);
+            let failed = |detail: &String| DeviceError::Damaged {
+                device: device.name().to_owned(),
+                object,
+                detail: detail.clone(),
+            };
+            packed.as_ref().map_err(failed)?.put(device)?
+        }
         Some(key) => log::put_sealed(device, &source, range, request.codec, key)?,
     };
     Ok(if was_there { Put::Same } else { Put::Created })

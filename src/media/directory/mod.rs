@@ -26,6 +26,7 @@ pub(crate) use self::identity::new_uuid;
 use self::listing::FolderListing;
 use self::temp::TempObject;
 use self::tree::Tree;
+use super::sealed::Unproven;
 use super::{
     Capabilities, Device, DeviceError, Listing, ObjectWriter, Put, Space, Speed, check_short,
 };
@@ -136,6 +137,21 @@ impl Device for DirectoryDevice {
         let mut object = TempObject::create(Arc::clone(&self.tree))?;
         object.append(bytes)?;
         object.publish_as(name)
+    }
+
+    fn put_unproven(&self, name: &str, object: &Arc<Unproven>) -> Result<Put, DeviceError> {
+        self.tree.check_name(name)?;
+        let mut written = TempObject::create(Arc::clone(&self.tree))?;
+        written.append(object.bytes())?;
+        // the processor proves while the disk writes
+        std::thread::scope(|scope| {
+            let durable = scope.spawn(|| written.make_durable(name));
+            let proven = object.prove();
+            let durable = durable.join();
+            durable.unwrap_or_else(|cause| std::panic::resume_unwind(cause))?;
+            proven.map_err(|detail| self.tree.damaged(name, detail))
+        })?;
+        written.show_as(name)
     }
 
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::temp::TempObject;
-use super::tree::Tree;
+use super::tree::{TMP, Tree};
 use crate::media::{DeviceError, Speed};
 
 const CHUNK: usize = 1 << 20;
@@ -20,7 +20,7 @@ pub(super) fn measure(tree: &Arc<Tree>, bytes: u64) -> Result<Speed, DeviceError
         chunk[..8].copy_from_slice(&count.to_le_bytes());
         object.append(&chunk)?;
     }
-    object.make_durable()?;
+    object.make_durable(TMP)?;
     let write = begin.elapsed();
     let begin = Instant::now();
     let read = object.read_through(&mut chunk)?;

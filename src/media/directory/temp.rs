@@ -83,7 +83,17 @@ impl TempObject {
 
     /// Makes the bytes durable, then visible, then the name durable.
     pub(super) fn publish_as(&mut self, name: &str) -> Result<Put, DeviceError> {
-        self.tree.sync(&self.file, name)?;
+        self.make_durable(name)?;
+        self.show_as(name)
+    }
+
+    /// Makes the bytes of what is to have a name durable.
+    pub(super) fn make_durable(&self, name: &str) -> Result<(), DeviceError> {
+        self.tree.sync(&self.file, name)
+    }
+
+    /// Makes bytes visible that are durable, then the name durable.
+    pub(super) fn show_as(&mut self, name: &str) -> Result<Put, DeviceError> {
         let folder = name.rfind('/').map_or("", |end| &name[..end]);
         let file = name.rsplit('/').next().unwrap_or(name);
         let target = self.tree.make_folder(folder)?;
@@ -103,11 +113,6 @@ impl TempObject {
         let read = self.file.read_at(&mut [0], 0);
         read.map(drop)
             .map_err(|cause| self.tree.write_failed("make durable", name, cause))
-    }
-
-    /// Makes the bytes durable without giving them a name.
-    pub(super) fn make_durable(&self) -> Result<(), DeviceError> {
-        self.tree.sync(&self.file, TMP)
     }
 
     /// Asks the kernel to forget the bytes, then reads them all in steps of `buffer`; how many.
