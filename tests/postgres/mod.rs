@@ -27,6 +27,7 @@ mod logical;
 mod missing;
 mod once;
 mod one_database;
+mod own_disk;
 mod pace;
 mod pair;
 mod parts;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::component::Place;
@@ -188,9 +189,8 @@ impl Ground {
     /// # Errors
     /// When it lies on another file system.
     pub(super) fn set_log_aside(&mut self) -> Result<(), EngineError> {
-        let name = self.data.file_name().unwrap_or_default().to_string_lossy();
-        let aside = self.data.with_file_name(format!(".{name}.planc-log-aside"));
         let log = self.data.join("pg_wal");
+        let aside = self.place_aside(&log)?;
         std::fs::create_dir_all(&aside).map_err(|error| cannot("create", &aside, error))?;
         let entries = std::fs::read_dir(&log).map_err(|error| cannot("list", &log, error))?;
         for entry in entries {
@@ -202,6 +202,22 @@ impl Ground {
         }
         self.aside = Some(aside);
         Ok(())
+    }
+
+    /// Beside the data directory; within the log's own folder when that lies on another disk, where
+    /// the server minds no folder that it does not know.
+    fn place_aside(&self, log: &Path) -> Result<PathBuf, EngineError> {
+        let name = self.data.file_name().unwrap_or_default().to_string_lossy();
+        let beside = self.data.with_file_name(format!(".{name}.planc-log-aside"));
+        let disk = |path: &Path| {
+            let about = std::fs::metadata(path);
+            about.map_err(|error| cannot("look at", path, error))
+        };
+        let above = beside.parent().unwrap_or(&self.data);
+        if disk(log)?.dev() == disk(above)?.dev() {
+            return Ok(beside);
+        }
+        Ok(log.join("planc-log-aside"))
     }
 
     /// The restore has ended well.
