@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renameat_with, statx};
 
 /// The file of a staging folder that says which file is about to be published.
 const NOTE: &str = ".publishing";
@@ -16,6 +16,14 @@ const NOTE: &str = ".publishing";
 pub fn path(target: &Path, run: &str) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.planc-staging-{run}"))
+}
+
+/// Whether a file system is mounted at a path: nothing can be renamed to it, and what lies beside it
+/// is on another one.
+#[must_use]
+pub fn is_mounted(path: &Path) -> bool {
+    let about = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
+    about.is_ok_and(|about| about.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Makes the empty staging folder; what an earlier try of the same run left in it is removed.
@@ -87,6 +95,14 @@ fn is_empty_folder(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_file_system_is_mounted_is_known() {
+        let folder = tempfile::tempdir().expect("folder");
+        assert!(is_mounted(Path::new("/proc")));
+        assert!(!is_mounted(folder.path()));
+        assert!(!is_mounted(&folder.path().join("new")));
+    }
 
     #[test]
     fn a_taken_name_is_never_replaced() {

@@ -28,6 +28,13 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         return Err(StepFailure::new("not a preparing step"));
     };
     let engine = task.context.engine(service)?;
+    if staging::is_mounted(Path::new(target)) {
+        let cause = "a file system is mounted there: a copy is built beside its target, on the same \
+                     file system, and then renamed";
+        let error = EngineError::refused(format!("restore to {target}"), cause);
+        let help = format!("name a folder in it that does not exist yet, like {target}/{service}");
+        return Err(StepFailure::from(error).help(help));
+    }
     let refused = |failure: StepFailure| failure.help("name a path that does not exist yet");
     engine
         .check_target(Path::new(target))
