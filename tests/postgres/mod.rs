@@ -22,6 +22,7 @@ mod given_up;
 mod increment;
 mod inplace;
 mod large;
+mod large_objects;
 mod ledger;
 mod logical;
 mod missing;

@@ -65,6 +65,9 @@ pub fn extract(
         taken.keep_lacking(&mut live, &mut extracted)?;
         let mut links = tables::links(&mut old, &taken.tables)?;
         links.extend(leading_out(restored, &taken.tables)?);
+        extracted
+            .lost
+            .extend(tables::apart(&mut old, &taken.tables)?);
         if !taken.came {
             extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
             prepare(&mut old, &taken, &links, wish)?;

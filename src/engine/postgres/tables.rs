@@ -139,6 +139,26 @@ fn partitions(client: &mut Client, table: &Table) -> Result<Vec<Table>, EngineEr
     Ok(rows.iter().map(Table::of).collect())
 }
 
+/// What does not come with the tables, in words: large objects that their columns may refer to
+/// belong to the database.
+///
+/// # Errors
+/// What the server says.
+pub fn apart(client: &mut Client, tables: &[Table]) -> Result<Vec<String>, EngineError> {
+    let query = "select a.attrelid::regclass::text || '.' || quote_ident(a.attname) \
+                 from pg_attribute a join pg_type t on t.oid = a.atttypid \
+                 where a.attrelid = any($1::text[]::regclass[]::oid[]) and a.attnum > 0 \
+                 and (t.oid = 'oid'::regtype or t.typname = 'lo') \
+                 and exists (select from pg_largeobject_metadata) order by 1";
+    let rows = client.query(query, &[&names(tables)]);
+    let rows = rows.map_err(|error| refused("look for large objects", &error))?;
+    let told = rows.iter().map(|row| {
+        let column: String = row.get(0);
+        format!("{column} may refer to large objects: they come with the whole database only")
+    });
+    Ok(told.collect())
+}
+
 /// A foreign key from or to one of the tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {

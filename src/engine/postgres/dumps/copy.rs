@@ -26,6 +26,7 @@ pub struct Dumping {
     /// Empty for the whole database.
     tables: Vec<Table>,
     links: Vec<Link>,
+    warnings: Vec<String>,
 }
 
 impl Dumping {
@@ -45,6 +46,7 @@ impl Dumping {
         let least = snapshot.version / 10_000;
         let client = client::find(spec.programs.as_deref(), "pg_dump", least)?;
         let (tables, links) = look(spec, &snapshot, &database, &set.tables)?;
+        let warnings = tables::apart(&mut snapshot.client(), &tables)?;
         Ok(Self {
             spec: spec.clone(),
             database,
@@ -52,6 +54,7 @@ impl Dumping {
             client,
             tables,
             links,
+            warnings,
         })
     }
 
@@ -152,7 +155,7 @@ impl BackupSession for Dumping {
             taken_at: self.snapshot.taken_at,
             from: None,
             until: None,
-            warnings: Vec::new(),
+            warnings: self.warnings,
             notes: notes.print(),
         })
     }
