@@ -81,6 +81,9 @@ pub trait RestoreSession: Send {
     /// host.
     fn will_be_dropped(&mut self) {}
 
+    /// The copy gets a name of its own and stays, maybe beside its original.
+    fn will_stay(&mut self) {}
+
     /// Wants the content of these databases only; everything else is restored as far as the
     /// engine needs it to work. `newest` is the newest part that comes: it tells what there is.
     ///

@@ -68,7 +68,9 @@ fn a_restored_copy_takes_no_changes_from_a_publisher() {
             publisher.ask("select count(*) from pg_replication_slots where active") == "0"
         });
         let before = (asked(&publisher), publisher.ask(slot));
-        site.good("restore shop --to new --yes");
+        let told = site.good("restore shop --to new --yes");
+        let words = "subscription news of database orders goes on once the copy is started";
+        assert!(told.contains(words), "{told}");
         assert_eq!((asked(&publisher), publisher.ask(slot)), before);
 
         // who starts the copy gets what the lost one did not

@@ -76,6 +76,7 @@ pub mod sound;
 mod space;
 pub mod spool;
 pub mod standing;
+mod subscribed;
 mod summaries;
 mod survey;
 mod switch;

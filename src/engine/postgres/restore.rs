@@ -33,7 +33,7 @@ use super::replay::{Replay, Replayed};
 use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
-use super::{FormatError, PostgresSpec, base, fence, instance, read, sound};
+use super::{FormatError, PostgresSpec, base, fence, instance, read, sound, subscribed};
 use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -49,6 +49,17 @@ const UNARCHIVED: &str = "\n# set by the recovery: run ALTER SYSTEM RESET archiv
 /// Where the control file waits until everything else lies in a damaged folder.
 const CONTROL: &str = "pg_control";
 
+/// What becomes of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is looked at as it is, or goes on in its old place.
+    Rehearsed,
+    /// Something is taken out of it: it need not outlive a crash of the host.
+    Dropped,
+    /// It gets a name of its own.
+    Kept,
+}
+
 /// A cluster that is being restored.
 pub struct ClusterRestore {
     spec: PostgresSpec,
@@ -58,6 +69,8 @@ pub struct ClusterRestore {
     scope: Scope,
     /// What lacks its content.
     hollow: Hollow,
+    /// What is to be done about its subscriptions.
+    subscriptions: Vec<String>,
     until: RecoveryTarget,
     /// A record behind the target was seen.
     beyond: bool,
@@ -77,8 +90,7 @@ pub struct ClusterRestore {
     replayed: Option<Replayed>,
     restore_command: Option<String>,
     target: Option<Target>,
-    /// It need not outlive a crash of the host.
-    passing: bool,
+    fate: Fate,
     /// The damaged folder that is restored onto; none when the copy is built aside.
     ground: Option<Ground>,
     go_on: GoOn,
@@ -135,6 +147,7 @@ impl ClusterRestore {
             parts: Vec::new(),
             scope: Scope::default(),
             hollow: Hollow::default(),
+            subscriptions: Vec::new(),
             until: RecoveryTarget::Latest,
             beyond: false,
             covered: false,
@@ -147,7 +160,7 @@ impl ClusterRestore {
             replayed: None,
             restore_command: None,
             target: None,
-            passing: false,
+            fate: Fate::Rehearsed,
             ground: None,
             go_on: GoOn::default(),
         })
@@ -371,7 +384,7 @@ impl ClusterRestore {
             user: user.cloned().unwrap_or_else(|| "postgres".to_owned()),
             go_on: self.go_on.clone(),
             keeps_log: self.ground.is_some(),
-            passing: self.passing,
+            passing: self.fate == Fate::Dropped,
         })
     }
 
@@ -380,7 +393,7 @@ impl ClusterRestore {
     fn hand_over(&mut self, of: (Segment, &str), payload: &[u8]) -> Result<(), EngineError> {
         let (scope, handover, writer) = (&self.scope, &mut self.handover, &self.writer);
         let mut give = |name: &str, bytes: &[u8]| handover.give(name, bytes, writer);
-        if !self.passing || scope.wanted().is_empty() {
+        if self.fate != Fate::Dropped || scope.wanted().is_empty() {
             return give(of.1, payload);
         }
         let is_left_out = |database| scope.leaves_out(database);
@@ -491,7 +504,7 @@ impl ClusterRestore {
                 format!("{told}; {passed} bytes of log that change nothing else were passed over");
         }
         let mut all = vec![told];
-        if !self.passing {
+        if self.fate != Fate::Dropped {
             all.extend(self.hollow.to_do());
         }
         all
@@ -503,8 +516,11 @@ impl ClusterRestore {
             not_behind(instance, at)?;
         }
         self.hollow = Hollow::find(instance, &self.scope)?;
-        if !self.passing {
+        if self.fate != Fate::Dropped {
             self.hollow.close(instance)?;
+        }
+        if self.fate == Fate::Kept {
+            self.subscriptions = subscribed::told(instance)?;
         }
         sound::check(instance, &self.data_directory(), &self.hollow.databases)
     }
@@ -520,7 +536,11 @@ impl RestoreSession for ClusterRestore {
     }
 
     fn will_be_dropped(&mut self) {
-        self.passing = true;
+        self.fate = Fate::Dropped;
+    }
+
+    fn will_stay(&mut self) {
+        self.fate = Fate::Kept;
     }
 
     fn only(&mut self, databases: &[String], newest: &EndedBackup) -> Result<(), EngineError> {
@@ -624,6 +644,7 @@ impl RestoreSession for ClusterRestore {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.told_of_scope();
         warnings.extend(self.told_of_ground());
+        warnings.extend_from_slice(&self.subscriptions);
         warnings
     }
 

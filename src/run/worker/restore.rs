@@ -48,6 +48,9 @@ pub(super) fn prepare(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     if is_to_take(&task.graph.steps, target) {
         session.will_be_dropped();
     }
+    if is_published(&task.graph.steps, target) {
+        session.will_stay();
+    }
     if !only.is_empty() && !logical {
         choose(task, session.as_mut(), target, only)?;
     }
@@ -73,6 +76,12 @@ fn is_to_take(steps: &[Step], copy: &str) -> bool {
         } => *to_take && target == copy,
         _ => false,
     })
+}
+
+fn is_published(steps: &[Step], copy: &str) -> bool {
+    let publishes =
+        |kind: &StepKind| matches!(kind, StepKind::Publish { target, .. } if target == copy);
+    steps.iter().any(|step| publishes(&step.kind))
 }
 
 /// Wants the content of some databases only, of those that the newest part tells of.
