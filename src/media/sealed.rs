@@ -526,8 +526,12 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::body::SMALL;
     use super::*;
+    use crate::media::Device;
+    use crate::media::directory::DirectoryDevice;
 
     #[test]
     fn what_is_sealed_is_opened() {
@@ -540,6 +544,35 @@ mod tests {
         }
         let empty = seal(Kind::Manifest, b"{}", b"", Codec::Zstd(3)).unwrap();
         assert_eq!(open(Kind::Manifest, &empty).unwrap().body, b"");
+    }
+
+    #[test]
+    fn an_object_gets_a_name_only_once_it_is_proven() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = DirectoryDevice::init("near", folder.path()).unwrap();
+        let body = Bytes::from(b"log of a transaction ".repeat(2000));
+        let mut other = body.to_vec();
+        other[7] ^= 1;
+        let header = |_: &Hash| Ok(b"{}".to_vec());
+        let mut object = Unproven::new(Kind::Log, body, Codec::Zstd(1), header).unwrap();
+        let name = "logs/s/c/1";
+        let put = |object: Unproven| device.put_unproven(name, &Arc::new(object));
+        object.body = other.into();
+        let refused = put(object).unwrap_err().to_string();
+        assert!(
+            refused.contains("does not give back its content"),
+            "{refused}"
+        );
+        assert!(device.list("logs/").unwrap().is_empty());
+        let temporary = std::fs::read_dir(folder.path().join("tmp")).unwrap();
+        assert_eq!(temporary.count(), 0);
+
+        let body = Bytes::from_static(b"short");
+        let object = Unproven::new(Kind::Log, body, Codec::None, header).unwrap();
+        let bytes = object.bytes().clone();
+        put(object).unwrap();
+        assert_eq!(device.get(name, None).unwrap(), bytes);
+        assert_eq!(open(Kind::Log, &bytes).unwrap().body, b"short");
     }
 
     #[test]

@@ -220,6 +220,23 @@ fn tear(path: &std::path::Path, block: u64, was: &[u8]) {
     std::fs::write(path, bytes).expect("a table");
 }
 
+/// Waits until the server has archived all that it offers.
+fn wait_archived(source: &Cluster) {
+    let offers = || {
+        let folder = source.data.join("pg_wal/archive_status");
+        let names = std::fs::read_dir(folder).expect("a folder").flatten();
+        let mut names = names.map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().ends_with(".ready"))
+    };
+    for _ in 0..3000 {
+        if !offers() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("it is not archived:\n{}", source.log());
+}
+
 #[test]
 fn a_torn_page_is_mended_by_its_image_in_the_log_and_told_when_there_is_none() {
     for version in versions() {
@@ -243,6 +260,7 @@ fn a_torn_page_is_mended_by_its_image_in_the_log_and_told_when_there_is_none() {
         assert!(told.len() == 1 && told[0].starts_with(&wanted), "{told:?}");
         tear(&part.folder.path().join(&file), 0, &before[..8192]);
         source.sql("select pg_switch_wal()");
+        wait_archived(&source);
         source.stop("immediate");
         let copy = start_copy(&source, &part);
         // only the pages before the one that nothing mends
