@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use planc::engine::postgres::ahead::offered;
 use planc::engine::postgres::control::ControlFile;
 use planc::engine::postgres::label::BackupLabel;
 use planc::engine::{Engine, Retry};
@@ -222,14 +223,9 @@ fn tear(path: &std::path::Path, block: u64, was: &[u8]) {
 
 /// Waits until the server has archived all that it offers.
 fn wait_archived(source: &Cluster) {
-    let offers = || {
-        let folder = source.data.join("pg_wal/archive_status");
-        let names = std::fs::read_dir(folder).expect("a folder").flatten();
-        let mut names = names.map(|entry| entry.file_name());
-        names.any(|name| name.to_string_lossy().ends_with(".ready"))
-    };
+    let log = source.data.join("pg_wal");
     for _ in 0..3000 {
-        if !offers() {
+        if offered(&log).expect("a folder").is_empty() {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -35,7 +35,7 @@ recovery database_then {
 }
 "#;
 
-fn site(version: u32) -> Site {
+pub(crate) fn site(version: u32) -> Site {
     Site::with(version, |plan| plan.to_owned() + MORE)
 }
 

@@ -3,14 +3,10 @@
 
 use super::cluster::{Cluster, versions};
 use super::logical::site;
+use super::one_database::run;
 use super::scenarios::blamed;
 
 const SAYS: &str = "a.file may refer to large objects: they come with the whole database only";
-
-fn run(cluster: &Cluster, database: &str, statements: &str) {
-    let mut client = cluster.client_of("postgres", database);
-    client.batch_execute(statements).expect(statements);
-}
 
 /// The text of the only large object.
 fn text(cluster: &Cluster, database: &str) -> String {

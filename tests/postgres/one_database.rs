@@ -22,7 +22,7 @@ struct Story {
 
 const BIG: &str = "as select i, repeat('b', 900) from generate_series(1, 1500) i";
 
-fn run(cluster: &Cluster, database: &str, statements: &str) {
+pub(crate) fn run(cluster: &Cluster, database: &str, statements: &str) {
     let done = cluster
         .client_of("postgres", database)
         .batch_execute(statements);

@@ -7,18 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::cluster::{Cluster, versions};
+use super::extracts::site;
 use super::ledger::{self, Writer};
-use super::site::Site;
-
-const RECOVERY: &str = r#"
-recovery orders_then {
-  for human error
-  given moment: time
-  restore service shop to scratch from nearest
-  replay log until $moment
-  extract database orders into service shop as "orders_then"
-}
-"#;
+use super::one_database::run;
 
 /// Every kind of content that has log of its own.
 const TABLE: &str = "create table all_kinds (i serial primary key, h int, words int[], \
@@ -74,16 +65,12 @@ fn passed(told: &str) -> u64 {
 #[test]
 fn log_of_other_databases_is_passed_over() {
     for version in versions() {
-        let site = Site::with(version, |plan| plan.to_owned() + RECOVERY);
+        let site = site(version);
         let cluster = &site.cluster;
         cluster.sql("alter role keeper superuser");
         cluster.sql("create database other");
-        let mut other = cluster.client_of("postgres", "other");
-        other
-            .batch_execute("create sequence counter")
-            .expect("made");
-        other.batch_execute(TABLE).expect("made");
-        drop(other);
+        run(cluster, "other", "create sequence counter");
+        run(cluster, "other", TABLE);
         site.good("run");
         let before = cluster.ask("select pg_current_wal_lsn() - '0/0'");
         let done = AtomicBool::new(false);
@@ -105,11 +92,9 @@ fn log_of_other_databases_is_passed_over() {
         std::thread::sleep(Duration::from_millis(20));
         let moment = Timestamp::now();
         std::thread::sleep(Duration::from_millis(20));
-        let mut orders = cluster.client_of("postgres", "orders");
-        let lose = "delete from first; drop table second";
-        orders.batch_execute(lose).expect("lost");
+        run(cluster, "orders", "delete from first; drop table second");
         site.good("run wal");
-        let told = site.good(&format!("recover orders_then moment={moment} --yes"));
+        let told = site.good(&format!("recover database_then moment={moment} --yes"));
         for (name, ledger) in &kept {
             let found = ledger::read_in(cluster, "orders_then", name);
             let counts = (found.len(), ledger.len());

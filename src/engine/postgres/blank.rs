@@ -289,8 +289,7 @@ mod tests {
         record[4..8].copy_from_slice(&77u32.to_le_bytes());
         record[MANAGER] = kind;
         record.extend(body);
-        let sum = crc32c::crc32c(&record[RECORD_HEADER..]);
-        let sum = crc32c::crc32c_append(sum, &record[..CRC_OFFSET]);
+        let sum = records::sum_of(&record);
         record[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
         record
     }

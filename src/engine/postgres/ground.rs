@@ -184,10 +184,10 @@ impl Ground {
         self.removed
     }
 
-    /// Moves the log that lies here beside the data directory: it goes beyond the target.
+    /// Sets the log that lies here aside: it goes beyond the target.
     ///
     /// # Errors
-    /// When it lies on another file system.
+    /// When a folder refuses.
     pub(super) fn set_log_aside(&mut self) -> Result<(), EngineError> {
         let log = self.data.join("pg_wal");
         let aside = self.place_aside(&log)?;

@@ -397,7 +397,6 @@ fn settings(
 /// that this host may not have.
 const TAMED: [(&str, &str); 27] = [
     // its words are read
-    // its words are read
     ("lc_messages", "C"),
     ("recovery_end_command", ""),
     ("archive_cleanup_command", ""),

@@ -375,9 +375,13 @@ impl Iterator for Records<'_> {
 
 /// Whether the bytes of a whole record are as their sum says.
 pub(super) fn is_summed(record: &[u8]) -> bool {
+    bytes_at(record, CRC_OFFSET).map(u32::from_le_bytes) == Ok(sum_of(record))
+}
+
+/// The sum of a whole record: of what follows its header, then of the header before the sum.
+pub(super) fn sum_of(record: &[u8]) -> u32 {
     let sum = crc32c::crc32c(&record[RECORD_HEADER..]);
-    let sum = crc32c::crc32c_append(sum, &record[..CRC_OFFSET]);
-    bytes_at(record, CRC_OFFSET).map(u32::from_le_bytes) == Ok(sum)
+    crc32c::crc32c_append(sum, &record[..CRC_OFFSET])
 }
 
 /// Reads little-endian numbers one after the other.
@@ -481,8 +485,7 @@ mod tests {
             record[4] = 77;
             record[17] = manager::TRANSACTION;
             record.extend_from_slice(body);
-            let sum = crc32c::crc32c(&record[RECORD_HEADER..]);
-            let sum = crc32c::crc32c_append(sum, &record[..CRC_OFFSET]);
+            let sum = sum_of(&record);
             record[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
             stream.extend_from_slice(&record);
             stream.resize(stream.len().next_multiple_of(8), 0);
