@@ -21,4 +21,8 @@ fn spare_memory() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, 4 << 20);
         libc::mallopt(libc::M_ARENA_MAX, 2);
     }
+    // SAFETY: it holds its own locks
+    planc::run::thrift::by(|| {
+        unsafe { libc::malloc_trim(0) };
+    });
 }

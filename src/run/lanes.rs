@@ -15,6 +15,7 @@ use super::context::Context;
 use super::mailbox::{Inbox, Outbox, mailbox};
 use super::message::{Message, StepDone, StepFailure};
 use super::stop::StopToken;
+use super::thrift;
 use super::worker::{self, Task};
 use crate::graph::step::{Step, StepGraph};
 
@@ -136,6 +137,7 @@ impl Worker {
         for job in &self.queue {
             let step = job.step;
             let result = self.attempt(&job);
+            thrift::after(result.as_ref().map_or(0, |done| done.bytes));
             if !self.outbox.send(Message::Ended { step, result }) {
                 return;
             }

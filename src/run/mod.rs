@@ -37,6 +37,7 @@ pub mod shipped;
 mod space;
 pub mod staging;
 mod stop;
+pub mod thrift;
 mod timing;
 mod volumes;
 mod worker;

@@ -374,6 +374,8 @@ fn settings(
         ("hot_standby", "off".to_owned()),
         ("autovacuum", "off".to_owned()),
         ("max_wal_senders", "0".to_owned()),
+        // it is filled at the start, and a server that replays writes hardly any log
+        ("wal_buffers", "1MB".to_owned()),
     ];
     let tamed = TAMED.map(|(name, value)| (name, value.to_owned()));
     let mut settings = Vec::from(fixed);

@@ -102,12 +102,24 @@ fn apply(
     Ok((bytes, reached?))
 }
 
-/// Fetches each range while one is worked at, until `work` says that it needs no more.
+/// So few ranges are not worth the memory of a second one.
+const FEW: usize = 8;
+
+/// Fetches each range while one is worked at, where there are many, until `work` says that it needs
+/// no more.
 fn in_advance(
     task: &Task<'_>,
     logs: &[Stored],
     mut work: impl FnMut(&Stored, (LogRecord, LogRange)) -> Result<bool, StepFailure>,
 ) -> Result<bool, StepFailure> {
+    if logs.len() <= FEW {
+        for stored in logs {
+            if work(stored, fetch(task, stored)?)? {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
+    }
     std::thread::scope(|scope| {
         let (fetched, coming) = mpsc::sync_channel(0);
         scope.spawn(move || {
