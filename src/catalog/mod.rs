@@ -1,6 +1,7 @@
 //! What copies exist, as a cache in embedded SQLite (R16): everything in it can be rebuilt from
 //! any one complete device, to an equal canonical dump.
 
+mod owner;
 mod rebuild;
 mod record;
 mod replica;
@@ -11,7 +12,7 @@ mod store;
 
 use std::path::Path;
 
-pub use self::rebuild::Owner;
+pub use self::owner::{Belongings, Owner};
 pub use self::record::PartRecord;
 pub use self::report::Question;
 pub use self::shared::{Connector, SharedSpec};

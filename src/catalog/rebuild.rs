@@ -8,18 +8,10 @@ use crossbeam_channel::{Receiver, Sender};
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 
+use super::owner::{Belongings, Owner};
 use super::record::PartRecord;
 use super::{Catalog, CatalogError};
 use crate::media::{Device, DeviceError, Listing, log, name, part, patient, tomb};
-
-/// Whose copies a catalog holds. Devices may be shared by several plans and environments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// Name of the plan.
-    pub plan: String,
-    /// Environment; empty when the plan names none.
-    pub environment: String,
-}
 
 /// Threads that read manifests: a device answers many questions in little more time than one.
 const READERS: usize = 16;
@@ -37,17 +29,12 @@ type Found = (PartRecord, Result<(), DeviceError>);
 /// What came of reading some manifests, with the names of their objects.
 type Batch = Vec<(String, Result<Found, DeviceError>)>;
 
-/// Service and identity of sources.
-type Sources = BTreeSet<(String, String)>;
-
 /// A rebuild on its way.
 struct Rebuild<'a> {
     catalog: Catalog,
-    owner: &'a Owner,
-    /// Sources that the owner has parts of.
-    own: Sources,
-    /// Sources that others have parts of.
-    foreign: Sources,
+    belongings: Belongings<'a>,
+    /// Parts and ranges of log of others.
+    foreign: BTreeSet<String>,
     problems: Vec<String>,
     /// By the name of the object, what could not be read of the device that is being read.
     unread: BTreeMap<String, String>,
@@ -56,8 +43,7 @@ struct Rebuild<'a> {
 impl Catalog {
     /// Fills an empty catalog with the owner's copies on the devices. Never writes to a device
     /// (R16). A part counts only when its manifest is intact and its packs are there in full
-    /// length. A log belongs to a source, not to a plan: it is left out only when others have
-    /// parts of its source and the owner has none. Returns what could not be read, for people.
+    /// length. Returns what could not be read, for people.
     ///
     /// # Errors
     /// When a device cannot be listed, SQLite fails, or the file holds copies already.
@@ -73,9 +59,8 @@ impl Catalog {
         }
         let mut rebuild = Rebuild {
             catalog,
-            owner,
-            own: Sources::new(),
-            foreign: Sources::new(),
+            belongings: Belongings::of(owner),
+            foreign: BTreeSet::new(),
             problems: Vec::new(),
             unread: BTreeMap::new(),
         };
@@ -84,10 +69,12 @@ impl Catalog {
             let identity = device.identity()?;
             rebuild.catalog.bind_device(device.name(), &identity)?;
             rebuild.add_parts(device.as_ref())?;
-            rebuild.add_tombs(device.as_ref())?;
         }
         for device in devices {
             rebuild.add_logs(device.as_ref())?;
+        }
+        for device in devices {
+            rebuild.add_tombs(device.as_ref())?;
         }
         rebuild.catalog.store.end_filling()?;
         Ok((rebuild.catalog, rebuild.problems))
@@ -147,13 +134,10 @@ impl Rebuild<'_> {
             Ok(found) => found,
             Err(error) => return problem(error).map(Some),
         };
-        let header = &record.header;
-        let source = (header.service.clone(), header.identity.clone());
-        if header.plan != self.owner.plan || header.environment != self.owner.environment {
-            self.foreign.insert(source);
+        if !self.belongings.part(&record.header) {
+            self.foreign.insert(record.header.part);
             return Ok(None);
         }
-        self.own.insert(source);
         if let Err(error) = whole {
             return problem(error).map(Some);
         }
@@ -163,10 +147,11 @@ impl Rebuild<'_> {
         }
     }
 
-    /// Tombstones go on counting from when they were put.
+    /// Tombstones go on counting from when they were put. Those of others are theirs to act on.
     fn add_tombs(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
         let (tombs, unread) = tomb::list(device)?;
-        for tomb in tombs {
+        let own = |object: &String| !self.foreign.contains(object);
+        for tomb in tombs.iter().filter(|tomb| own(&tomb.object)) {
             self.catalog
                 .record_condemned(&tomb.object, device.name(), tomb.at)?;
         }
@@ -180,12 +165,10 @@ impl Rebuild<'_> {
     fn add_logs(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
         for (object, _) in part::newest(device.list(name::LOGS)?) {
             match log::read(device, &object) {
-                Ok(read) => {
-                    let source = (read.record.service.clone(), read.record.identity.clone());
-                    if self.own.contains(&source) || !self.foreign.contains(&source) {
-                        self.catalog.record_log(&read.record, device.name())?;
-                    }
+                Ok(read) if self.belongings.log(&read.record) => {
+                    self.catalog.record_log(&read.record, device.name())?;
                 }
+                Ok(read) => drop(self.foreign.insert(read.record.log)),
                 Err(error) => self.problems.push(problem(error)?),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::catalog::{Catalog, Owner};
+use crate::catalog::Catalog;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
@@ -67,16 +67,14 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     let mut opened: Vec<Arc<dyn Device>> = Vec::new();
     for name in from {
         let device = devices::open(loaded.plan.plan(), &places, name);
-        opened.push(device.map_err(|error| open_error(&error))?);
+        let device = device.map_err(|error| open_error(&error))?;
+        devices::check_apart(device.as_ref(), &opened).map_err(|error| open_error(&error))?;
+        opened.push(device);
     }
     let new = places.state.join("catalog.rebuilt");
     forget(&new)?;
     let plan = loaded.plan.plan();
-    let owner = Owner {
-        plan: plan.name.clone(),
-        environment: plan.environment.clone(),
-    };
-    let rebuilt = Catalog::rebuild(&new, &opened, &owner);
+    let rebuilt = Catalog::rebuild(&new, &opened, &site::owner_of(plan));
     let (catalog, unread) = rebuilt.map_err(catalog_error)?;
     let (parts, logs) = catalog.counts().map_err(catalog_error)?;
     drop(catalog);

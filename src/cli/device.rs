@@ -73,19 +73,26 @@ fn init(names: &[String], all: bool, which: &PlanArgs) -> Result<Exit, CliError>
         .map(|device| device.name.clone())
         .collect();
     let wanted = if all { &every } else { names };
+    let mut done = Vec::new();
     for name in wanted {
+        let open = all
+            .then(|| devices::open(plan, &places, name).ok())
+            .flatten();
+        let is_new = open.is_none();
+        let device = open.map_or_else(|| devices::init(plan, &places, name), Ok);
+        let device = device.map_err(|error| open_error(&error))?;
+        devices::check_apart(device.as_ref(), &done).map_err(|error| open_error(&error))?;
         let shown = devices::place(plan, &places, name);
-        if all && let Ok(device) = devices::open(plan, &places, name) {
-            let identity = device.identity().map_err(device_error)?;
+        let identity = device.identity().map_err(device_error)?;
+        if is_new {
+            writeln!(out, "{name}: claimed {shown}, identity {identity}")?;
+        } else {
             writeln!(
                 out,
                 "{name}: {shown} is claimed already, identity {identity}"
             )?;
-            continue;
         }
-        let device = devices::init(plan, &places, name).map_err(|error| open_error(&error))?;
-        let identity = device.identity().map_err(device_error)?;
-        writeln!(out, "{name}: claimed {shown}, identity {identity}")?;
+        done.push(device);
     }
     Ok(Exit::Ok)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::catalog::{Catalog, CatalogError, SharedSpec};
+use crate::catalog::{Catalog, CatalogError, Owner, SharedSpec};
 use crate::check::CheckedPlan;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
@@ -403,7 +403,8 @@ impl Site {
         // one that is away is refused later if the work needs it
         let devices = reachable(plan, &self.places, &mut self.catalog, names);
         let devices: Vec<_> = devices.into_values().collect();
-        let found = run::unrecorded(&self.holdings()?, &devices);
+        let owner = owner_of(self.plan.plan());
+        let found = run::unrecorded(&owner, &self.holdings()?, &devices);
         for record in found.map_err(|error| open_error(&error.into()))? {
             record.apply(&mut self.catalog).map_err(catalog_error)?;
         }
@@ -553,6 +554,14 @@ pub(crate) fn confirm(question: &str) -> bool {
 /// Where the catalog of a site lies.
 pub(crate) fn catalog_path(places: &Places) -> PathBuf {
     places.state.join("catalog.sqlite")
+}
+
+/// Whose copies count on devices that others use too.
+pub(crate) fn owner_of(plan: &ResolvedPlan) -> Owner {
+    Owner {
+        plan: plan.name.clone(),
+        environment: plan.environment.clone(),
+    }
 }
 
 /// Who a plan in its environment is for others that use the same devices or catalog.

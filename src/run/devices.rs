@@ -72,6 +72,25 @@ pub fn init(
     opened(plan, places, name, Place::init)
 }
 
+/// Refuses a device that is one of these under another name: copies on one device would count as
+/// copies on two.
+///
+/// # Errors
+/// [`OpenError::Twice`]; also when a device does not say who it is.
+pub fn check_apart(device: &dyn Device, others: &[Arc<dyn Device>]) -> Result<(), OpenError> {
+    let identity = device.identity()?;
+    for other in others.iter().filter(|other| other.name() != device.name()) {
+        if other.identity()? == identity {
+            return Err(OpenError::Twice {
+                device: device.name().to_owned(),
+                other: other.name().to_owned(),
+                identity,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// How a device is opened.
 type Opening = fn(&Place, &Heartbeat) -> Result<Arc<dyn Device>, OpenError>;
 

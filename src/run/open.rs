@@ -49,6 +49,16 @@ pub enum OpenError {
     /// The catalog knows another device under this name.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// Copies on one device would count as copies on two.
+    #[error("device {device} is the same as device {other}: both have the identity {identity}")]
+    Twice {
+        /// The device.
+        device: String,
+        /// The device that it is.
+        other: String,
+        /// What both say that they are.
+        identity: String,
+    },
     /// Volumes must be brought before anything is restored.
     #[error("volumes to fetch first: {0}")]
     Fetch(String),
@@ -114,6 +124,10 @@ impl OpenError {
                 "mount the device that was there before, or give the new one another name"
                     .to_owned()
             }
+            Self::Twice { .. } => "give each device a place of its own in the inventory, or mount \
+                                   what should be there, and claim it with `planc device init`; if \
+                                   a run used both names, then `planc catalog rebuild`"
+                .to_owned(),
             Self::Catalog(_) => "run `planc catalog rebuild --from DEVICE`".to_owned(),
             Self::Fetch(_) => {
                 "put them into the library, run `planc media checkin VOLUME`, and repeat".to_owned()
@@ -152,7 +166,7 @@ pub fn device(
     catalog: &mut Catalog,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    bound(devices::open(plan, places, name)?, catalog)
+    bound(plan, devices::open(plan, places, name)?, catalog)
 }
 
 /// As [`device`], and proves that it can be written.
@@ -162,12 +176,27 @@ fn writable_device(
     catalog: &mut Catalog,
     name: &str,
 ) -> Result<Arc<dyn Device>, OpenError> {
-    bound(devices::open_writable(plan, places, name)?, catalog)
+    bound(plan, devices::open_writable(plan, places, name)?, catalog)
 }
 
-/// A device that is known to the catalog.
-fn bound(device: Arc<dyn Device>, catalog: &mut Catalog) -> Result<Arc<dyn Device>, OpenError> {
-    catalog.bind_device(device.name(), &device.identity()?)?;
+/// A device that is known to the catalog, and by no other name of the plan.
+fn bound(
+    plan: &ResolvedPlan,
+    device: Arc<dyn Device>,
+    catalog: &mut Catalog,
+) -> Result<Arc<dyn Device>, OpenError> {
+    let identity = device.identity()?;
+    let others = plan.devices.iter().map(|other| other.name.as_str());
+    for other in others.filter(|other| *other != device.name()) {
+        if catalog.device_identity(other)?.as_ref() == Some(&identity) {
+            return Err(OpenError::Twice {
+                device: device.name().to_owned(),
+                other: other.to_owned(),
+                identity,
+            });
+        }
+    }
+    catalog.bind_device(device.name(), &identity)?;
     Ok(device)
 }
 

@@ -1,40 +1,64 @@
 //! Owns what a run that died left unrecorded: objects that are whole on a device and that the
-//! catalog does not know. Must not judge damage; `planc verify` does.
+//! catalog does not know. Must not judge damage; `planc verify` does. What other plans and
+//! environments store on the same devices is theirs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::context::service_of;
 use super::message::Record;
-use crate::catalog::PartRecord;
+use crate::catalog::{Belongings, Owner, PartRecord};
 use crate::facts::holdings::Holdings;
 use crate::media::{Device, DeviceError, log, name, part};
 
-/// Finds what lies on the devices and is not in the catalog. An object that is damaged or not
-/// complete is passed over: it never was committed, or `planc verify` will name it.
+/// Finds what of the owner lies on the devices and is not in the catalog. An object that is damaged
+/// or not complete is passed over: it never was committed, or `planc verify` will name it.
 ///
 /// # Errors
 /// When a device cannot be listed or read: what it could not say is not known to be absent (R7).
 pub fn unrecorded(
+    owner: &Owner,
     holdings: &Holdings,
     devices: &[Arc<dyn Device>],
 ) -> Result<Vec<Record>, DeviceError> {
+    let mut belongings = Belongings::of(owner);
+    for part in &holdings.parts {
+        belongings.add(service_of(&part.component), &part.identity);
+    }
     let mut found = Vec::new();
-    for device in devices {
-        let known = known(holdings, device.name());
-        let mut objects = device.list(name::PARTS)?;
-        objects.extend(device.list(name::LOGS)?);
-        let objects = part::newest(objects).into_iter();
-        for (object, _) in objects.filter(|(object, _)| !known.contains(name::plain(object))) {
-            match read(device.as_ref(), &object) {
-                Ok(record) => found.push(record),
-                // a host without the secret half cannot tell; `planc catalog rebuild` can
-                Err(
-                    DeviceError::Sealed { .. }
-                    | DeviceError::Damaged { .. }
-                    | DeviceError::NotFound { .. },
-                ) => {}
-                Err(error) => return Err(error),
-            }
+    // parts tell whose the log of their source is
+    for folder in [name::PARTS, name::LOGS] {
+        for device in devices {
+            let records = unknown(folder, holdings, device.as_ref())?;
+            found.extend(records.into_iter().filter(|record| match record {
+                Record::Part(part, _) => belongings.part(&part.header),
+                Record::Log(log, _) => belongings.log(log),
+                _ => false,
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// What lies in a folder of a device, is whole and not known.
+fn unknown(
+    folder: &str,
+    holdings: &Holdings,
+    device: &dyn Device,
+) -> Result<Vec<Record>, DeviceError> {
+    let mut found = Vec::new();
+    let known = known(holdings, device.name());
+    let objects = part::newest(device.list(folder)?).into_iter();
+    for (object, _) in objects.filter(|(object, _)| !known.contains(name::plain(object))) {
+        match read(device, &object) {
+            Ok(record) => found.push(record),
+            // a host without the secret half cannot tell; `planc catalog rebuild` can
+            Err(
+                DeviceError::Sealed { .. }
+                | DeviceError::Damaged { .. }
+                | DeviceError::NotFound { .. },
+            ) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(found)

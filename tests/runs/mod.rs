@@ -17,6 +17,7 @@ mod modes;
 mod refusals;
 mod repairs;
 mod run_logs;
+mod shared_devices;
 pub(crate) mod site;
 mod terminal;
 mod terms;
