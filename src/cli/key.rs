@@ -213,7 +213,10 @@ fn check(only: Option<&str>, which: &PlanArgs) -> Result<Exit, CliError> {
     let mut out = std::io::stdout().lock();
     let mut exit = Exit::Ok;
     for device in chosen(only, &loaded, &places)? {
-        let found = rewrap::envelopes(device.as_ref()).map_err(device_error)?;
+        let (found, damaged) = rewrap::envelopes(device.as_ref()).map_err(device_error)?;
+        if say_damaged(&mut out, &damaged)? {
+            exit = Exit::Findings;
+        }
         let mut open = 0;
         for set in &found {
             match rewrap::open(device.as_ref(), &set.object, &set.envelope) {
@@ -233,6 +236,17 @@ fn check(only: Option<&str>, which: &PlanArgs) -> Result<Exit, CliError> {
         )?;
     }
     Ok(exit)
+}
+
+/// Tells of damage, which is not the work of keys to mend; true when there is some.
+fn say_damaged(out: &mut dyn Write, damaged: &[String]) -> Result<bool, CliError> {
+    for cause in damaged {
+        writeln!(
+            out,
+            "{cause}\n  help: `planc verify`, then `planc repair`; then repeat this"
+        )?;
+    }
+    Ok(!damaged.is_empty())
 }
 
 fn rewrap_all(name: &str, only: Option<&str>, which: &PlanArgs) -> Result<Exit, CliError> {
@@ -255,6 +269,9 @@ fn rewrap_all(name: &str, only: Option<&str>, which: &PlanArgs) -> Result<Exit, 
             done.added,
             done.known
         )?;
+        if say_damaged(&mut out, &done.damaged)? {
+            exit = Exit::Findings;
+        }
         for object in &done.closed {
             exit = Exit::Findings;
             writeln!(out, "{}: {object} is sealed for other keys", device.name())?;

@@ -19,10 +19,11 @@ use super::sessions::{Sessions, lock};
 use super::stop::Stop;
 use crate::engine::{Engine, SourceSpec};
 use crate::facts::holdings::{Holdings, Position};
-use crate::media::Device;
+use crate::media::keys::rewrap;
 use crate::media::part::WriteSettings;
 use crate::media::patience::Patience;
 use crate::media::tomb::Manifests;
+use crate::media::{Device, DeviceError};
 use crate::resolve::plan::Codec;
 
 /// What a run works with.
@@ -62,6 +63,8 @@ pub struct Context {
     pub damaged: BTreeSet<(String, String)>,
     /// What the manifests of each device refer to, as far as deletions had to know.
     pub manifests: Mutex<BTreeMap<String, Arc<Mutex<Manifests>>>>,
+    /// Pairs of devices, from and to, between which rewrapped secrets were carried.
+    pub carried: Mutex<BTreeSet<(String, String)>>,
     /// What each job's newest copies show.
     pub changes: Changes,
     /// Ids of the parts that are stored.
@@ -126,6 +129,32 @@ impl Context {
     pub fn manifests(&self, device: &str) -> Arc<Mutex<Manifests>> {
         let mut all = lock(&self.manifests);
         Arc::clone(all.entry(device.to_owned()).or_default())
+    }
+
+    /// Brings the rewrapped secrets of holders to a device, once a run. A holder that fails gives
+    /// none: the copy comes from another.
+    ///
+    /// # Errors
+    /// When the device that they go to fails.
+    pub fn carry_secrets(
+        &self,
+        holders: &[Arc<dyn Device>],
+        to: &dyn Device,
+    ) -> Result<(), DeviceError> {
+        for holder in holders {
+            let pair = (holder.name().to_owned(), to.name().to_owned());
+            if lock(&self.carried).contains(&pair) {
+                continue;
+            }
+            match rewrap::carry(holder.as_ref(), to) {
+                Err(error) if error.device() == Some(holder.name()) => {}
+                carried => {
+                    carried?;
+                    lock(&self.carried).insert(pair);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How a copying step writes, but for its memory.

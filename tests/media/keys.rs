@@ -152,6 +152,23 @@ fn a_new_key_opens_old_copies_after_a_rewrap_that_edits_nothing() {
 }
 
 #[test]
+fn damage_keeps_no_other_set_from_being_wrapped() {
+    let ((old, _), (new, _)) = (new_key(), new_key());
+    let memory = MemoryDevice::new("a");
+    let device = keyed(&memory, &old);
+    for part in ["p", "q"] {
+        store_sealed(&small(), std::slice::from_ref(&device), part, true);
+    }
+    memory.damage(&name::manifest("q"), Vec::new());
+    let text = |secret: &SecretString| String::from_utf8(escrow::bytes(secret).to_vec()).unwrap();
+    let both = SecretString::from(format!("{}# former\n{}", text(&new), text(&old)));
+    let done = rewrap::rewrap(&memory, ring_of(&both).key("k").unwrap()).unwrap();
+    assert_eq!((done.added, done.damaged.len()), (1, 1), "{done:?}");
+    assert!(done.damaged[0].contains("parts/q"), "{done:?}");
+    part::verify("p", keyed(&memory, &new).as_ref(), &always).unwrap();
+}
+
+#[test]
 fn a_set_under_the_name_of_another_is_refused() {
     let (secret, _) = new_key();
     let memory = MemoryDevice::new("a");

@@ -136,3 +136,27 @@ fn a_volume_set_is_judged_by_what_is_remembered_of_it() {
     std::fs::rename(site.path("old.key"), site.path("k.key")).expect("back");
     site.good("restore docs --to papers --yes");
 }
+
+#[test]
+fn a_stored_copy_brings_its_rewrapped_secrets_along() {
+    let two = PLAN
+        .replace(" is volumes at fra", "")
+        .replace("tapes", "nas")
+        .replace("within 20h", "every day at 12:00");
+    let site = Site::of(&two, super::site::INVENTORY);
+    new_key(&site);
+    site.good(&format!("run papers --now {NOW}"));
+    let key = site.path("k.key");
+    let former = std::fs::read_to_string(&key).expect("a key");
+    std::fs::remove_file(&key).expect("removed");
+    new_key(&site);
+    let new = std::fs::read_to_string(&key).expect("a key");
+    std::fs::write(&key, format!("{new}# former\n{former}")).expect("written");
+    site.good("key rewrap k");
+    std::fs::write(&key, new).expect("written");
+    site.good("run --now 2026-03-02T12:30:00Z");
+    std::fs::rename(site.path("devices/disk"), site.path("devices/lost")).expect("away");
+    let told = site.good("key check --device nas");
+    assert!(!told.contains("0 of 0"), "{told}");
+    site.good("restore docs --to papers --yes --at 2026-03-02T11:00:00Z");
+}

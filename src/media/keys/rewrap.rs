@@ -116,13 +116,15 @@ pub struct Rewrapped {
     pub known: usize,
     /// Objects of sets that the key does not open.
     pub closed: Vec<String>,
+    /// How damage shows in others.
+    pub damaged: Vec<String>,
 }
 
 /// Wraps the secrets of all sets on a device that a key opens for its recipients, where that was
 /// not done before.
 ///
 /// # Errors
-/// When the device fails or an object is damaged.
+/// When the device fails.
 pub fn rewrap(device: &dyn Device, key: &Key) -> Result<Rewrapped, DeviceError> {
     let wanted = key.recipients();
     let mut covered = BTreeSet::new();
@@ -141,7 +143,9 @@ pub fn rewrap(device: &dyn Device, key: &Key) -> Result<Rewrapped, DeviceError> 
     }
     let mut done = Rewrapped::default();
     let mut open = Vec::new();
-    for found in envelopes(device)? {
+    let (found, damaged) = envelopes(device)?;
+    done.damaged = damaged;
+    for found in found {
         let id = id_of(&found.envelope);
         if covered.contains(&id) || wanted.iter().all(|half| found.keys.contains(half)) {
             done.known += 1;
@@ -149,7 +153,11 @@ pub fn rewrap(device: &dyn Device, key: &Key) -> Result<Rewrapped, DeviceError> 
         }
         let opened = match Seal::open(&found.envelope, key.identities()) {
             Err(KeyError::NoMatch(_)) => seals.get(&id).cloned(),
-            Err(cause) => return Err(error(device, &found.object, cause)),
+            Err(cause) => {
+                let cause = error(device, &found.object, cause);
+                done.damaged.push(cause.to_string());
+                continue;
+            }
             Ok(seal) => Some(seal),
         };
         match opened {
@@ -174,8 +182,31 @@ fn add(device: &dyn Device, key: &Key, sets: &[([u8; 32], Seal)]) -> Result<(), 
     let text = SecretString::from(text);
     let file = wrap(text.expose_secret().as_bytes(), key.halves());
     let file = file.map_err(|cause| error(device, FOLDER, cause))?;
-    let name = format!("{FOLDER}{}{END}", blake3::hash(&file).to_hex());
-    device.put_if_absent(&name, &file).map(drop)
+    device.put_if_absent(&object_name(&file), &file).map(drop)
+}
+
+/// Brings the rewrapped secrets of a holder along to a device that stored copies go to, which could
+/// not be opened alone without them. One that is damaged opens nothing, and stays.
+///
+/// # Errors
+/// When a device fails.
+pub fn carry(holder: &dyn Device, to: &dyn Device) -> Result<(), DeviceError> {
+    let known: BTreeSet<(String, u64)> = to.list(FOLDER)?.into_iter().collect();
+    for (object, length) in holder.list(FOLDER)? {
+        if length > 2 * LONGEST || known.contains(&(object.clone(), length)) {
+            continue;
+        }
+        let bytes = holder.get(&object, None)?;
+        if object == object_name(&bytes) {
+            to.put_if_absent(&object, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of an object of rewrapped secrets.
+fn object_name(file: &[u8]) -> String {
+    format!("{FOLDER}{}{END}", blake3::hash(file).to_hex())
 }
 
 /// A sealed manifest or log object.
@@ -195,19 +226,25 @@ struct Keys {
     keys: Vec<String>,
 }
 
-/// The envelopes of all sealed manifests and log objects on a device. Only their beginnings are
-/// read.
+/// The envelopes of all sealed manifests and log objects on a device, and how damage shows in
+/// others. Only their beginnings are read.
 ///
 /// # Errors
-/// When the device fails or an object is damaged.
-pub fn envelopes(device: &dyn Device) -> Result<Vec<Found>, DeviceError> {
-    let mut found = Vec::new();
+/// When the device fails.
+pub fn envelopes(device: &dyn Device) -> Result<(Vec<Found>, Vec<String>), DeviceError> {
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
     for folder in [name::PARTS, name::LOGS] {
         for (object, length) in device.list(folder)? {
-            found.extend(envelope(device, &object, length)?);
+            match envelope(device, &object, length) {
+                Ok(one) => found.extend(one),
+                Err(cause @ DeviceError::Damaged { .. }) => damaged.push(cause.to_string()),
+                // deleted since it was listed
+                Err(DeviceError::NotFound { .. }) => {}
+                Err(cause) => return Err(cause),
+            }
         }
     }
-    Ok(found)
+    Ok((found, damaged))
 }
 
 /// The envelope of a manifest or log object of this length; none when it is not sealed.

@@ -49,6 +49,7 @@ fn copy_to(
             device: to.to_owned(),
         });
     }
+    task.context.carry_secrets(holders, target.as_ref())?;
     let progress = task.progress(task.step.estimate.bytes);
     let (bytes, replaced) = if task.context.logs.is_log(object) {
         let copied = log::copy(object, holders, target.as_ref())?;
