@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     site.compile(&intent(args), now)?;
     let mut judged = site.judge(now)?;
     let wanted = |name: &str| args.device.as_deref().is_none_or(|device| device == name);
+    judged.fates.append(&mut judged.left);
     judged.fates.retain(|fate| wanted(&fate.device));
     let grace = args.grace.unwrap_or(GRACE);
     let text = match args.format {

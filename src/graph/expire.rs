@@ -1,8 +1,6 @@
 //! Owns the steps of retention: tombstones for what goes, deletion after the grace, and tombstones
 //! taken away where the answer changed. What goes is judged in `retention`.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::draft::{Draft, NewStep};
@@ -96,34 +94,14 @@ fn newest_ahead(world: &World<'_>) -> Option<Timestamp> {
 /// Adds the steps; gives their indices.
 fn steps(world: &World<'_>, draft: &mut Draft, device: Option<&str>, grace: u64) -> Vec<u32> {
     let judged = world.judged();
-    let mut added = Vec::new();
-    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for fate in &judged.fates {
-        seen.insert((&fate.object, &fate.device));
+    let ours = |fate: &&Fate| {
         let wanted = device.is_none_or(|name| name == fate.device);
-        if !wanted || world.device_named(&fate.device).is_none() {
-            continue;
-        }
-        added.extend(step_of(world, draft, fate, grace));
-    }
-    for (object, holder, at) in &world.holdings.condemned {
-        let wanted = device.is_none_or(|name| name == holder);
-        if wanted
-            && !seen.contains(&(object.as_str(), holder.as_str()))
-            && is_over(world, *at, grace)
-        {
-            let left = Fate {
-                object: object.clone(),
-                device: holder.clone(),
-                what: format!("what is left of {object}"),
-                bytes: 0,
-                stays: Vec::new(),
-                condemned: Some(*at),
-            };
-            added.extend(step_of(world, draft, &left, grace));
-        }
-    }
-    added
+        wanted && world.device_named(&fate.device).is_some()
+    };
+    let fates = judged.fates.iter().chain(&judged.left).filter(ours);
+    fates
+        .filter_map(|fate| step_of(world, draft, fate, grace))
+        .collect()
 }
 
 fn is_over(world: &World<'_>, since: Timestamp, grace: u64) -> bool {

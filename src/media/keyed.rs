@@ -61,6 +61,10 @@ impl Device for KeyedDevice {
         self.inner.soon(names);
     }
 
+    fn make_room(&self) -> Result<bool, DeviceError> {
+        self.inner.make_room()
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.inner.size(name)
     }

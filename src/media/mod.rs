@@ -432,6 +432,14 @@ pub trait Device: Send + Sync {
     /// the same time. Only advice.
     fn soon(&self, _names: &[String]) {}
 
+    /// Gives up room that was set aside for tombstones; true when there was some.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn make_room(&self) -> Result<bool, DeviceError> {
+        Ok(false)
+    }
+
     /// Length of an object.
     ///
     /// # Errors

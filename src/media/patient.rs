@@ -191,6 +191,10 @@ impl Device for PatientDevice {
         self.ask_about(name, move |inner, name| inner.get_short(name, most))
     }
 
+    fn make_room(&self) -> Result<bool, DeviceError> {
+        self.ask(|inner| inner.make_room())
+    }
+
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         self.ask_about(name, |inner, name| inner.size(name))
     }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::Manifest;
-use super::{Device, DeviceError, log, name, part};
+use super::{Device, DeviceError, Put, log, name, part};
 
 /// Version of the form.
 const FORMAT: &str = "planc-tomb/1";
@@ -55,11 +55,12 @@ impl Tomb {
     }
 }
 
-/// Puts a tombstone beside a copy; one that stands already is given back. The packs of a part are
-/// read from the device itself, or from another holder when its manifest there is damaged.
+/// Puts a tombstone beside a copy. One that stands already and is older was forgotten, or is
+/// damaged: it is put anew, so that the grace begins now. The packs of a part are read from the
+/// device itself, or from another holder when its manifest there is damaged.
 ///
 /// # Errors
-/// When the device fails, or another object has the tombstone's name.
+/// When the device fails, or does not let go of the older one.
 pub fn put(
     device: &dyn Device,
     others: &[Arc<dyn Device>],
@@ -81,10 +82,36 @@ pub fn put(
         check: String::new(),
     };
     let tomb = tomb.sealed();
-    match device.put_if_absent(&name::tomb(object), &tomb.bytes()) {
+    match write(device, object, &tomb.bytes()) {
         Ok(_) => Ok(tomb),
-        Err(DeviceError::Different { .. }) => get(device, object),
+        Err(DeviceError::Different { .. }) => again(device, tomb),
         Err(error) => Err(error),
+    }
+}
+
+/// Puts a tombstone in the place of an older one, whose deletion may have begun.
+fn again(device: &dyn Device, mut tomb: Tomb) -> Result<Tomb, DeviceError> {
+    match get(device, &tomb.object) {
+        Ok(other) if other.at >= tomb.at => return Ok(other),
+        Ok(older) => {
+            let all: BTreeSet<String> = tomb.packs.into_iter().chain(older.packs).collect();
+            tomb.packs = all.into_iter().collect();
+        }
+        Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let tomb = tomb.sealed();
+    device.delete(&name::tomb(&tomb.object))?;
+    write(device, &tomb.object, &tomb.bytes())?;
+    Ok(tomb)
+}
+
+/// Writes a tombstone. Even a full device takes some, as long as it has room set aside.
+fn write(device: &dyn Device, object: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
+    let name = name::tomb(object);
+    match device.put_if_absent(&name, bytes) {
+        Err(DeviceError::Full { .. }) if device.make_room()? => device.put_if_absent(&name, bytes),
+        answer => answer,
     }
 }
 
@@ -151,24 +178,36 @@ pub fn list(device: &dyn Device) -> Result<(Vec<Tomb>, Vec<String>), DeviceError
     Ok((tombs, unread))
 }
 
-/// Takes a tombstone away; true when one stood there.
+/// Takes a tombstone away, with those of its packs that a deletion which did not end has left.
 ///
 /// # Errors
 /// When the device fails or does not let go of it.
-pub fn lift(device: &dyn Device, object: &str) -> Result<bool, DeviceError> {
-    device.delete(&name::tomb(object))
+pub fn lift(device: &dyn Device, object: &str) -> Result<(), DeviceError> {
+    let packs = match get(device, object) {
+        Ok(tomb) => tomb.packs,
+        Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    for pack in packs {
+        device.delete(&name::tomb(&pack))?;
+    }
+    device.delete(&name::tomb(object)).map(drop)
 }
 
-/// Whether a deletion is at work on a pack. A writer asks after it has put its manifest.
+/// Whether a deletion is at work on a pack. A writer asks after it has put its manifest, and looks
+/// for the pack only then. A pack's tombstone that no tombstone of a part speaks of is a leftover.
 ///
 /// # Errors
 /// When the device fails.
 pub(crate) fn is_condemned(device: &dyn Device, pack: &str) -> Result<bool, DeviceError> {
     match device.size(&name::tomb(pack)) {
-        Ok(_) => Ok(true),
-        Err(DeviceError::NotFound { .. }) => Ok(false),
-        Err(error) => Err(error),
+        Ok(_) => {}
+        Err(DeviceError::NotFound { .. }) => return Ok(false),
+        Err(error) => return Err(error),
     }
+    let (tombs, unread) = list(device)?;
+    let mut packs = tombs.iter().flat_map(|tomb| &tomb.packs);
+    Ok(!unread.is_empty() || packs.any(|name| name == pack))
 }
 
 /// How a deletion ended.
@@ -219,7 +258,7 @@ pub fn bury(
             Err(user) => return Ok(Buried::NeededBy(user)),
         }
     };
-    lift(device, &tomb.object)?;
+    device.delete(&name::tomb(&tomb.object))?;
     Ok(Buried::Freed(freed))
 }
 
@@ -263,7 +302,7 @@ fn bury_part(
     index: &mut Manifests,
 ) -> Result<Result<u64, String>, DeviceError> {
     for pack in &tomb.packs {
-        device.put_if_absent(&name::tomb(pack), b"")?;
+        write(device, pack, b"")?;
     }
     index.refresh(device, main)?;
     let user = index.user_of(&tomb.object);

@@ -1,12 +1,13 @@
 //! Tombstones and deletion on a device: every failure on the way is repaired by trying again, and
 //! what another part needs stays.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use planc::media::fault::{Fault, FaultDevice};
 use planc::media::memory::MemoryDevice;
 use planc::media::tomb::{self, Buried, Manifests};
-use planc::media::{Device, DeviceError, name, part};
+use planc::media::{Device, DeviceError, ObjectWriter, Put, name, part};
 
 use super::fixture::{header, small, store, store_as};
 
@@ -157,9 +158,9 @@ fn a_writer_that_meets_a_deletion_is_told() {
     let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
     let first = store(&small(), std::slice::from_ref(&device), "p-1");
     // the deletion of an equal pack has begun
-    device
-        .put_if_absent(&name::tomb(&first.packs[0].name), b"")
-        .unwrap();
+    let pack = name::tomb(&first.packs[0].name);
+    put(device.as_ref(), "p-1").unwrap();
+    device.put_if_absent(&pack, b"").unwrap();
     let mut second = first.clone();
     second.header.part = "p-2".to_owned();
     let refused = part::commit(&second, device.as_ref());
@@ -167,6 +168,100 @@ fn a_writer_that_meets_a_deletion_is_told() {
         matches!(refused, Err(DeviceError::Damaged { .. })),
         "{refused:?}"
     );
+    // it did not end, and the older part stays after all
+    tomb::lift(device.as_ref(), "p-1").unwrap();
+    assert!(matches!(
+        device.size(&pack),
+        Err(DeviceError::NotFound { .. })
+    ));
+    part::commit(&second, device.as_ref()).unwrap();
+    // what nobody speaks of any more stands in nobody's way
+    device.put_if_absent(&pack, b"").unwrap();
+    second.header.part = "p-3".to_owned();
+    part::commit(&second, device.as_ref()).unwrap();
+}
+
+/// A device on which a deletion ends after the first question about a pack.
+struct Meanwhile {
+    inner: MemoryDevice,
+    deleted: Mutex<Vec<String>>,
+}
+
+impl Device for Meanwhile {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn identity(&self) -> Result<String, DeviceError> {
+        self.inner.identity()
+    }
+
+    fn create(&self) -> Result<Box<dyn ObjectWriter>, DeviceError> {
+        self.inner.create()
+    }
+
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, DeviceError> {
+        self.inner.put_if_absent(name, bytes)
+    }
+
+    fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, DeviceError> {
+        self.inner.get(name, range)
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        let size = self.inner.size(name);
+        if name.contains("pack") {
+            for object in self.deleted.lock().unwrap().drain(..) {
+                self.inner.delete(&object).unwrap();
+            }
+        }
+        size
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
+        self.inner.list(prefix)
+    }
+
+    fn delete(&self, name: &str) -> Result<bool, DeviceError> {
+        self.inner.delete(name)
+    }
+}
+
+#[test]
+fn a_writer_sees_what_a_deletion_took_that_ends_while_it_looks() {
+    let inner = MemoryDevice::new("a");
+    let holder: Arc<dyn Device> = Arc::new(inner.clone());
+    let first = store(&small(), std::slice::from_ref(&holder), "p-1");
+    let pack = &first.packs[0].name;
+    put(&inner, "p-1").unwrap();
+    inner.put_if_absent(&name::tomb(pack), b"").unwrap();
+    let device = Meanwhile {
+        inner,
+        deleted: Mutex::new(vec![pack.clone(), name::tomb(pack), name::tomb("p-1")]),
+    };
+    let mut second = first.clone();
+    second.header.part = "p-2".to_owned();
+    let refused = part::commit(&second, &device);
+    assert!(
+        matches!(refused, Err(DeviceError::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_forgotten_or_damaged_tombstone_is_put_anew() {
+    let device = Arc::new(MemoryDevice::new("a"));
+    let holder: Arc<dyn Device> = device.clone();
+    store(&small(), std::slice::from_ref(&holder), "p-1");
+    let old = put(holder.as_ref(), "p-1").unwrap();
+    let later = now() + jiff::SignedDuration::from_hours(48);
+    let again = |at| tomb::put(holder.as_ref(), &[], ("p-1", false), ("later", at)).unwrap();
+    let new = again(later);
+    assert_eq!((new.at, &new.packs), (later, &old.packs));
+    assert_eq!(again(now()), new, "the younger one stays");
+    device.damage(&name::tomb("p-1"), b"noise".to_vec());
+    assert_eq!(again(later), new);
+    assert_eq!(tomb::get(holder.as_ref(), "p-1").unwrap(), new);
 }
 
 #[test]

@@ -138,15 +138,65 @@ fn a_longer_window_takes_the_tombstones_away() {
     let site = aged();
     let held = catalog(&site);
     site.good(&format!("expire --apply --now {LATER}"));
+    keep_longer(&site);
+    site.good(&format!("expire --apply --now {LAST}"));
+    assert_eq!(catalog(&site), held);
+    assert!(
+        objects(&site, "nas")
+            .iter()
+            .all(|path| !path.contains("/tombs/"))
+    );
+}
+
+/// As [`aged`], after an expiry that was killed when it had taken one manifest of the papers; the
+/// part. The plan then keeps everything again.
+fn interrupted() -> (Site, String) {
+    let site = aged();
+    site.good(&format!("expire --apply --now {LATER}"));
+    let parts = catalog(&site).into_iter().filter_map(|line| {
+        let (part, device) = line.strip_prefix("tomb ")?.rsplit_once(' ')?;
+        (device == "disk").then(|| part.to_owned())
+    });
+    let manifest = |part: &String| site.path(&format!("devices/disk/parts/{part}.manifest"));
+    let part = parts.into_iter().find(|part| manifest(part).exists());
+    let part = part.expect("a part");
+    std::fs::remove_file(manifest(&part)).expect("removed");
+    (site, part)
+}
+
+fn keep_longer(site: &Site) {
     let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
     let longer = plan
         .replace("window 7d", "window 70d")
         .replace("window 8d", "window 80d");
     std::fs::write(site.path("shop.plan"), longer).expect("plan");
+}
+
+#[test]
+fn what_a_killed_expiry_took_is_not_said_to_stay() {
+    let (site, part) = interrupted();
+    keep_longer(&site);
     site.good(&format!("expire --apply --now {LAST}"));
-    assert_eq!(catalog(&site), held);
+    let held = format!("held {part} disk");
+    assert!(!catalog(&site).contains(&held), "{part}");
+    site.good(&format!("run --now {LAST}"));
+    assert!(catalog(&site).contains(&held), "{part}");
+    site.good(&format!("verify --now {LAST}"));
+}
+
+#[test]
+fn what_is_left_of_a_deletion_is_shown_and_not_deleted_again_when_it_comes_back() {
+    let (site, part) = interrupted();
+    site.good("catalog rebuild --from disk nas");
+    let told = site.good(&format!("expire --now {LAST}"));
+    let left = format!("what is left of {part} on disk ({part}): is deleted");
+    assert!(told.contains(&left), "{told}");
+    keep_longer(&site);
+    site.good(&format!("run --now {LAST}"));
+    assert!(catalog(&site).contains(&format!("held {part} disk")));
+    site.good(&format!("verify --now {LAST}"));
     assert!(
-        objects(&site, "nas")
+        objects(&site, "disk")
             .iter()
             .all(|path| !path.contains("/tombs/"))
     );

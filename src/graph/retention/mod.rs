@@ -64,6 +64,8 @@ impl Fate {
 pub struct Judgement {
     /// Every copy, parts before log, in the order of the holdings, devices in order of name.
     pub fates: Vec<Fate>,
+    /// What is left of copies whose deletion was begun: tombstones without a copy.
+    pub left: Vec<Fate>,
     /// Objects with the devices that are to hold them, do not, and would keep them.
     pub wanted: BTreeSet<(String, String)>,
 }
@@ -127,8 +129,35 @@ fn answer(
     });
     let names = wanted.iter();
     let names = names.map(|(item, device)| (held.id(*item).to_owned(), (*device).to_owned()));
+    let (fates, wanted) = (fates.collect(), names.collect());
     Judgement {
-        fates: fates.collect(),
-        wanted: names.collect(),
+        left: left(question, &fates, &wanted),
+        fates,
+        wanted,
     }
+}
+
+/// Tombstones without a copy; one stays away from where the copy is to come back.
+fn left(
+    question: &Question<'_>,
+    fates: &Vec<Fate>,
+    wanted: &BTreeSet<(String, String)>,
+) -> Vec<Fate> {
+    let mut tombs = question.condemned.clone();
+    for fate in fates {
+        tombs.remove(&(fate.object.as_str(), fate.device.as_str()));
+    }
+    let left = tombs.into_iter().map(|((object, device), at)| {
+        let (object, device) = (object.to_owned(), device.to_owned());
+        let back = wanted.contains(&(object.clone(), device.clone()));
+        Fate {
+            what: format!("what is left of {object}"),
+            bytes: 0,
+            stays: Vec::from_iter(back.then(|| Reason::WaitsForCopy(device.clone()))),
+            condemned: Some(at),
+            object,
+            device,
+        }
+    });
+    left.collect()
 }

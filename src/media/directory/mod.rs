@@ -4,10 +4,11 @@
 //!
 //! # Layout
 //! `planc-device` is the identity file (one line of JSON: format, uuid); `tmp/` holds objects that
-//! are being written, each locked by its writer; every other file is an object under its name.
+//! are being written, each locked by its writer, and room set aside; every other file is an object under its name.
 
 mod identity;
 mod listing;
+mod reserve;
 mod speed;
 mod temp;
 mod tree;
@@ -85,6 +86,7 @@ impl DirectoryDevice {
         let device = Self::open(name, path, expected)?;
         temp::remove_abandoned(&device.tree)?;
         device.create()?;
+        reserve::keep(&device.tree)?;
         Ok(device)
     }
 
@@ -200,6 +202,10 @@ impl Device for DirectoryDevice {
         // "not there" must not be said of a mount that vanished
         self.identity()?;
         self.tree.remove_object(name)
+    }
+
+    fn make_room(&self) -> Result<bool, DeviceError> {
+        reserve::give_up(&self.tree)
     }
 
     fn space(&self) -> Result<Option<Space>, DeviceError> {

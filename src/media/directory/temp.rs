@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{Advice, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::reserve;
 use super::tree::{TMP, Tree};
 use crate::media::{DeviceError, ObjectWriter, Put};
 
@@ -222,15 +223,19 @@ impl Drop for TempObject {
 /// Removes files in `tmp/` that no living process writes: their locks are free.
 pub(super) fn remove_abandoned(tree: &Tree) -> Result<(), DeviceError> {
     let tmp = tree.make_folder(TMP)?;
-    for name in tree.names(TMP)? {
+    for name in tree
+        .names(TMP)?
+        .iter()
+        .filter(|name| *name != reserve::FILE)
+    {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::openat(&tmp, &name, flags, Mode::empty()) else {
+        let Ok(file) = rustix::fs::openat(&tmp, name, flags, Mode::empty()) else {
             continue;
         };
         let file = File::from(file);
         if lock(&file) {
             // still locked while it is removed: its maker, if there is one, sees that it is gone
-            let _ = rustix::fs::unlinkat(&tmp, &name, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&tmp, name, AtFlags::empty());
         }
     }
     Ok(())

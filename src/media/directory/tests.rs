@@ -6,8 +6,11 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// How many objects are being written; room that is set aside is none.
 fn temps(folder: &Path) -> usize {
-    std::fs::read_dir(folder.join("tmp")).unwrap().count()
+    let names = std::fs::read_dir(folder.join("tmp")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name != reserve::FILE).count()
 }
 
 #[test]
@@ -174,4 +177,19 @@ fn advice_on_what_cannot_be_read_is_passed_over() {
     device.soon(&names.map(str::to_owned));
     assert_eq!(device.get("parts/x", None).unwrap(), b"bytes");
     assert_eq!(device.list("").unwrap().len(), 1);
+}
+
+#[test]
+fn room_is_set_aside_once_and_given_up_once() {
+    let folder = folder();
+    DirectoryDevice::init("a", folder.path()).unwrap();
+    let open = || DirectoryDevice::open_writable("a", folder.path(), None).unwrap();
+    let (first, second) = (open(), open());
+    assert_eq!(first.list("").unwrap(), []);
+    let path = folder.path().join("tmp").join(reserve::FILE);
+    // a small file system has no room to set aside
+    let is_there = std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    assert_eq!(first.make_room().unwrap(), is_there);
+    assert!(!second.make_room().unwrap());
+    assert!(open().make_room().unwrap() == is_there, "and made again");
 }

@@ -106,14 +106,17 @@ fn put(manifest: &Manifest, bytes: &[u8], device: &dyn Device) -> Result<(), Dev
 }
 
 /// An equal pack of an older part may have been there already, and may be deleted at this moment:
-/// see [`crate::media::tomb`].
+/// see [`crate::media::tomb`]. It is looked for last: what a deletion has ended with is gone then.
 fn still_there(manifest: &Manifest, device: &dyn Device) -> Result<(), DeviceError> {
     for pack in &manifest.packs {
-        let size = device.size(&super::find(device, &pack.name)?);
-        let condemned = tomb::is_condemned(device, &pack.name)?;
-        match size {
-            Ok(_) if !condemned => {}
-            Ok(_) | Err(DeviceError::NotFound { .. }) => {
+        if tomb::is_condemned(device, &pack.name)? {
+            let detail = "an older part with equal content is being deleted; end that with \
+                          `planc expire --apply`, then copy it again";
+            return Err(unusable(device, &pack.name, detail.to_owned()));
+        }
+        match device.size(&super::find(device, &pack.name)?) {
+            Ok(_) => {}
+            Err(DeviceError::NotFound { .. }) => {
                 let detail = "it was deleted while this part was committed; copy it again";
                 return Err(unusable(device, &pack.name, detail.to_owned()));
             }

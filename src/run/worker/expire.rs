@@ -74,7 +74,9 @@ pub(super) fn delete(
     };
     let holder = holder.as_ref();
     let tomb = match tomb::get(holder, object) {
-        Err(DeviceError::NotFound { .. }) => return without_tomb(task, object, holder),
+        Err(DeviceError::NotFound { .. } | DeviceError::Damaged { .. }) => {
+            return without_tomb(task, object, holder);
+        }
         tomb => tomb?,
     };
     let now = task.context.clock.now();
@@ -129,16 +131,14 @@ fn without_tomb(
     object: &str,
     device: &dyn Device,
 ) -> Result<StepDone, StepFailure> {
-    let there = if task.context.logs.is_log(object) {
-        log::verify(object, device)
-    } else {
-        part::load(device, object).map(|_| 0)
-    };
-    if let Err(DeviceError::NotFound { .. }) = there {
+    if is_gone(task, object, device) {
         gone(task, object, device.name());
         Ok(StepDone::default().says("was deleted before"))
     } else {
-        let cause = format!("no tombstone stands beside {object} on {}", device.name());
+        let cause = format!(
+            "no sound tombstone stands beside {object} on {}",
+            device.name()
+        );
         let help = "run `planc expire` again: it begins with a tombstone";
         task.record(Record::Reprieved {
             object: object.to_owned(),
@@ -148,7 +148,18 @@ fn without_tomb(
     }
 }
 
-/// Takes the tombstone of a copy away.
+/// Whether it is sure that a copy is not there.
+fn is_gone(task: &Task<'_>, object: &str, device: &dyn Device) -> bool {
+    let there = if task.context.logs.is_log(object) {
+        log::verify(object, device)
+    } else {
+        part::load(device, object).map(|_| 0)
+    };
+    matches!(there, Err(DeviceError::NotFound { .. }))
+}
+
+/// Takes the tombstone of a copy away. A deletion that did not end may have taken the copy: then
+/// another holder gives it back.
 pub(super) fn reprieve(
     task: &Task<'_>,
     object: &str,
@@ -158,6 +169,10 @@ pub(super) fn reprieve(
         return Ok(away(device));
     };
     tomb::lift(holder.as_ref(), object)?;
+    if is_gone(task, object, holder.as_ref()) {
+        gone(task, object, device);
+        return Ok(StepDone::default().says("was deleted before"));
+    }
     task.record(Record::Reprieved {
         object: object.to_owned(),
         device: device.to_owned(),
