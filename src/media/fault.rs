@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::keys::Keyring;
-use super::{Capabilities, Device, DeviceError, ObjectWriter, Put};
+use super::{Capabilities, Device, DeviceError, ObjectWriter, Put, Space};
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Fault {
     Call(u64),
     /// The call with this number and all later ones fail.
     From(u64),
-    /// The device is full after so many bytes.
+    /// The device is full after so many bytes, which also name its file system.
     Full(u64),
     /// One bit of the object whose name begins like this is read wrong.
     Flip {
@@ -235,6 +235,21 @@ impl Device for FaultDevice {
     fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, DeviceError> {
         self.state.call("list", prefix)?;
         self.inner.list(prefix)
+    }
+
+    fn space(&self) -> Result<Option<Space>, DeviceError> {
+        let Fault::Full(most) = self.state.fault else {
+            return self.inner.space();
+        };
+        let written = self.state.bytes.load(Ordering::SeqCst);
+        Ok(Some(Space {
+            free: most.saturating_sub(written),
+            place: most,
+        }))
+    }
+
+    fn make_room(&self) -> Result<bool, DeviceError> {
+        self.inner.make_room()
     }
 
     fn capabilities(&self) -> Capabilities {

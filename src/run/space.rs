@@ -1,6 +1,6 @@
-//! Owns the look at free space before a run: what will be written against what is left. A run that
-//! cannot fit is refused before anything changes. Devices and restores on one file system count
-//! together.
+//! Owns the look at free space before a run: what will be written against what is left. A device
+//! without room is gone around while another takes copies; a run that fits nowhere is refused
+//! before anything changes. Devices and restores on one file system count together.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +20,21 @@ const LEAST_SHARE: f64 = 0.1;
 /// What is to be written to one file system.
 struct Need {
     space: Space,
+    /// What is written there, for people.
     names: Vec<String>,
+    /// Devices among them.
+    devices: Vec<String>,
     bytes: u64,
+}
+
+impl Need {
+    fn error(&self) -> OpenError {
+        OpenError::Space {
+            place: self.names.join(", "),
+            free: Bytes(self.space.free),
+            needed: Bytes(self.bytes),
+        }
+    }
 }
 
 /// Whether a target is written over where it stands: how much it takes is not known before.
@@ -33,7 +46,11 @@ fn is_standing(steps: &[&Step], of: &str) -> bool {
     })
 }
 
-/// Refuses when a file system has less room than the steps will write to it, as far as known.
+/// Gives up devices that have less room than the steps will write to them, as far as known. What
+/// retention deletes there goes on.
+///
+/// # Errors
+/// [`OpenError::Space`] when a restored copy does not fit, or no device is left that takes copies.
 pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError> {
     let mut needs: BTreeMap<u64, Need> = BTreeMap::new();
     for step in steps {
@@ -65,16 +82,32 @@ pub(super) fn check(steps: &[&Step], context: &Context) -> Result<(), OpenError>
             _ => {}
         }
     }
-    let short = needs
-        .into_values()
-        .find(|need| need.bytes > need.space.free);
-    short.map_or(Ok(()), |need| {
-        Err(OpenError::Space {
-            place: need.names.join(", "),
-            free: Bytes(need.space.free),
-            needed: Bytes(need.bytes),
-        })
-    })
+    let short = needs.into_values();
+    let short: Vec<Need> = short.filter(|need| need.bytes > need.space.free).collect();
+    let is_short = |name: &String| short.iter().any(|need| need.devices.contains(name));
+    let mut written = steps.iter().flat_map(|step| written(&step.kind));
+    let takes = |name: &String| context.devices.contains_key(name) && !is_short(name);
+    let some_device = written.any(takes);
+    for need in &short {
+        let error = need.error();
+        if need.devices.len() < need.names.len() || !some_device {
+            return Err(error);
+        }
+        for device in &need.devices {
+            let cause = format!("{error}; free space there, or shorten `retain`");
+            context.dropped.add(device, cause);
+        }
+    }
+    Ok(())
+}
+
+/// The devices that a step stores copies on.
+fn written(kind: &StepKind) -> &[String] {
+    match kind {
+        StepKind::CopyPart { devices, .. } | StepKind::MergeStored { devices, .. } => devices,
+        StepKind::CopyStored { to, .. } => std::slice::from_ref(to),
+        _ => &[],
+    }
 }
 
 fn on_device(
@@ -86,21 +119,26 @@ fn on_device(
     let device = context.devices.get(name);
     let space = device.map(|device| device.space()).transpose()?.flatten();
     if let Some(space) = space {
-        add(needs, space, format!("device {name}"), bytes);
+        let need = add(needs, space, format!("device {name}"), bytes);
+        if !need.devices.contains(&name.to_owned()) {
+            need.devices.push(name.to_owned());
+        }
     }
     Ok(())
 }
 
-fn add(needs: &mut BTreeMap<u64, Need>, space: Space, name: String, bytes: u64) {
+fn add(needs: &mut BTreeMap<u64, Need>, space: Space, name: String, bytes: u64) -> &mut Need {
     let need = needs.entry(space.place).or_insert_with(|| Need {
         space,
         names: Vec::new(),
+        devices: Vec::new(),
         bytes: 0,
     });
     need.bytes = need.bytes.saturating_add(bytes);
     if !need.names.contains(&name) {
         need.names.push(name);
     }
+    need
 }
 
 /// What a full copy will take on each device.

@@ -14,7 +14,7 @@ use planc::media::patience::Patience;
 use planc::media::{Device, part};
 use planc::resolve::plan::EngineKind;
 use planc::run::event::{EventKind, RunEvent};
-use planc::run::{Context, Observer, RunEnvironment, RunReport, Verdict, execute};
+use planc::run::{Context, Observer, RunEnvironment, RunReport, Verdict, execute, preflight};
 
 use super::make::{bracket, bracket_edges, graph};
 use super::site::{NOW, Site};
@@ -56,6 +56,20 @@ impl Observer for Events {
     }
 }
 
+/// The tree of all these copies.
+fn source(folder: &Path) -> SourceSpec {
+    SourceSpec {
+        service: "docs".to_owned(),
+        engine: EngineKind::Files,
+        path: Some(folder.join("docs")),
+        programs: None,
+        state_dir: folder.join("state"),
+        connect: std::collections::BTreeMap::new(),
+        apart: std::collections::BTreeSet::new(),
+        sets: std::collections::BTreeMap::new(),
+    }
+}
+
 fn run(
     folder: &Path,
     graph: StepGraph,
@@ -72,21 +86,11 @@ pub(super) fn run_with(
 ) -> (RunReport, Vec<EventKind>, Catalog) {
     std::fs::create_dir_all(folder.join("docs")).expect("folder");
     std::fs::write(folder.join("docs/a"), "a").expect("file");
-    let spec = SourceSpec {
-        service: "docs".to_owned(),
-        engine: EngineKind::Files,
-        path: Some(folder.join("docs")),
-        programs: None,
-        state_dir: folder.join("state"),
-        connect: std::collections::BTreeMap::new(),
-        apart: std::collections::BTreeSet::new(),
-        sets: std::collections::BTreeMap::new(),
-    };
     let mut context = Context {
         patience,
         ..Context::default()
     };
-    let engine = open(&spec).expect("engine");
+    let engine = open(&source(folder)).expect("engine");
     context.engines.insert("docs".to_owned(), engine.into());
     for device in devices {
         let name = device.name().to_owned();
@@ -275,4 +279,41 @@ fn a_run_whose_every_device_is_away_does_not_begin() {
     }
     let text = site.ends("run --now 2026-03-03T02:00:00Z", 2);
     assert!(text.contains("help:"), "{text}");
+}
+
+#[test]
+fn a_device_without_room_is_gone_around_while_another_takes_copies() {
+    let folder = tempfile::tempdir().expect("folder");
+    let docs = folder.path().join("docs");
+    std::fs::create_dir_all(&docs).expect("folder");
+    std::fs::write(docs.join("a"), [7; 9000]).expect("file");
+    let room = |name: &str, bytes| -> Arc<dyn Device> {
+        let inner = Arc::new(MemoryDevice::new(name));
+        Arc::new(FaultDevice::new(inner, Fault::Full(bytes)))
+    };
+    let look = |one, two| {
+        let mut context = Context::default();
+        let engine = open(&source(folder.path())).expect("engine");
+        context.engines.insert("docs".to_owned(), engine.into());
+        for (name, bytes) in [("one", one), ("two", two)] {
+            context.devices.insert(name.to_owned(), room(name, bytes));
+        }
+        let looked = preflight(&backups(&["p"]), &context, None).map_err(|error| error.to_string());
+        (
+            looked,
+            ["one", "two"].map(|name| context.dropped.cause(name)),
+        )
+    };
+    let (looked, dropped) = look(1 << 20, 8000);
+    looked.expect("one device takes the copy");
+    let cause = dropped[1].as_ref().expect("given up");
+    assert!(
+        cause.contains("device two: 7.8 KiB are free") && dropped[0].is_none(),
+        "{cause}"
+    );
+    let (refused, dropped) = look(7000, 8000);
+    let cause = refused.expect_err("none takes it");
+    assert!(cause.contains("device one: 6.8 KiB are free"), "{cause}");
+    assert_eq!(dropped, [None, None]);
+    assert_eq!(look(1 << 20, 1 << 21).1, [None, None]);
 }
