@@ -190,7 +190,8 @@ fn doubt(text: &mut String, point: &Verdict) {
             let lost = lost.join(", ");
             let _ = writeln!(
                 text,
-                "  {place}: not restorable: no good copy of {lost} is left"
+                "  {place}: not restorable: no good copy of {lost} is left; where several are \
+                 damaged, `planc repair` makes one of what is good in each"
             );
         }
     }

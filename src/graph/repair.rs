@@ -52,7 +52,8 @@ fn steps(world: &World<'_>, draft: &mut Draft, device: Option<&str>, most: u32) 
     }
 }
 
-/// A copy that is known to be damaged is never a source.
+/// A copy that is known to be damaged is a source only of a part of which no good one is left, and
+/// together with others: its frames are proven one by one, and what one lacks another may have.
 fn repair(
     world: &World<'_>,
     draft: &mut Draft,
@@ -60,10 +61,16 @@ fn repair(
     to: &str,
     damaged: &BTreeSet<(&str, &str)>,
 ) {
-    let good = object.devices.iter().filter(|name| {
-        world.device_named(name).is_some() && !damaged.contains(&(object.id, name.as_str()))
-    });
-    let from: Vec<String> = good.cloned().collect();
+    let holders = object.devices.iter();
+    let holders = holders.filter(|name| world.device_named(name).is_some());
+    let (spoilt, mut from): (Vec<String>, Vec<String>) = holders
+        .cloned()
+        .partition(|name| damaged.contains(&(object.id, name.as_str())));
+    if from.is_empty() && object.is_part() && spoilt.len() > 1 {
+        from = spoilt;
+        // the lanes are those of the first, and of the device that is written to
+        from.sort_by_key(|name| name == to);
+    }
     if from.is_empty() || world.device_named(to).is_none() {
         return; // nobody can give good bytes; `planc verify` names the loss
     }

@@ -66,6 +66,10 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
+    pub(super) fn is_part(&self) -> bool {
+        matches!(self.owner, Owner::Job(_))
+    }
+
     /// The job to which it belongs; of log the archive, empty when the plan has none.
     pub(super) fn job(&self, world: &World<'_>) -> String {
         match self.owner {

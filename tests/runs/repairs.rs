@@ -230,3 +230,27 @@ fn a_scrub_begins_with_what_was_not_read_for_the_longest_time() {
     let text = site.good("verify --older 30d --dry-run --now 2026-04-20T00:00:00Z");
     assert_eq!(text.matches("verify-stored").count(), copies, "{text}");
 }
+
+#[test]
+fn what_is_good_in_each_of_two_damaged_copies_makes_a_good_one() {
+    let site = Site::new();
+    let mut hash = blake3::Hasher::new();
+    hash.update(b"noise");
+    let mut noise = vec![0; 3 << 20];
+    hash.finalize_xof().fill(&mut noise);
+    std::fs::write(site.path("docs/noise"), &noise).expect("write");
+    site.good(&format!("run papers --now {NOW}"));
+    for (device, at) in [("disk", 1000), ("nas", 5 << 19)] {
+        let paths = files(&site, device, "packs");
+        let mut bytes = std::fs::read(&paths[0]).expect("read");
+        bytes[at] ^= 1;
+        std::fs::write(&paths[0], bytes).expect("write");
+    }
+    let told = site.ends(&format!("verify --now {LATER}"), 1);
+    assert!(told.contains("makes one of what is good in each"), "{told}");
+    site.good(&format!("repair --now {LATER}"));
+    site.good(&format!("verify --now {LATER}"));
+    site.good("restore docs --to papers --from nas --yes");
+    let text = std::fs::read(site.path("papers/noise")).expect("file");
+    assert!(text == noise, "other bytes came back");
+}
