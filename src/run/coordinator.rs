@@ -164,7 +164,8 @@ impl<'a> Coordinator<'a> {
             let wish = extraction(&self.graph, kind);
             if let Err(error) = wish.and_then(|wish| engine.settle_extract(&wish)) {
                 let text = format!(
-                    "what was brought into {service} keeps marks of planc in its comments: {error}"
+                    "what was brought into {service} keeps marks of planc in its comments, until the \
+                     same command runs once more or `comment on` takes them off: {error}"
                 );
                 self.collector.warn(text);
             }

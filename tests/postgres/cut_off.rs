@@ -120,12 +120,29 @@ fn asks_again(site: &Site, line: &str) {
     told(site, resume, 0, &["sales_then.visits (9 rows)"]);
 }
 
+/// The program outlives planc and is at work when the next call begins.
+fn ends_what_goes_on(site: &Site, line: &str) {
+    let psql = tools(15).join("psql").display().to_string();
+    let work = "begin; create schema sales_then; select pg_sleep(60); commit";
+    let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+    let script = format!(
+        "{psql} -c \"{work}\" >/dev/null 2>&1 &\n\
+         until [ \"$({psql} -Atc \"{asleep}\")\" = 1 ]; do :; done\n{KILL}"
+    );
+    hook(site, "before", &script);
+    assert!(!site.planc(line).status.success());
+    told(site, "recover --resume", 0, &["sales_then.visits (9 rows)"]);
+    assert_eq!(ask(site, asleep), "0");
+}
+
 #[test]
 fn an_import_that_is_cut_off_asks_again_and_knows_its_own_work() {
     let site = site();
     let bad = visits(&site);
     let line = format!("recover schema_then bad={bad} --yes");
     asks_again(&site, &line);
+    orders(&site.cluster, "drop schema sales_then cascade");
+    ends_what_goes_on(&site, &line);
     orders(&site.cluster, "drop schema sales_then cascade");
     for again in ["recover --resume", &line] {
         cut_off(&site, &line, "after");

@@ -9,7 +9,7 @@ use super::cluster::{Cluster, own, versions};
 use super::site::Site;
 
 const MORE: &str = r#"
-backup lookups of group core, group left, group right {
+backup lookups of group core, group left, group right, group shard {
   logical every day at 05:45
   store on near
   copy to far within 1h
@@ -46,14 +46,16 @@ recovery lost_database {
 }
 
 drill one_moment every sun at 14:00 {
-  restore group left, group right to scratch from any
+  restore group left, group right, group shard to scratch from any
   probe orders "select (select count(*) from a) = (select count(*) from b)" is true
   probe orders "select count(*) from b" > 0
+  probe orders "select count(*) from late" = 1
 }
 "#;
 
 fn plan(text: &str) -> String {
-    let groups = "group core tables lines\n    group left tables a\n    group right tables matching b*\n  }\n  \
+    let groups = "group core tables lines\n    group left tables a\n    group right tables matching b*\n    \
+                  group shard tables late\n  }\n  \
                   database stock";
     text.replace("group core tables lines\n  }", groups) + MORE
 }
@@ -74,6 +76,8 @@ pub(crate) fn site(version: u32) -> Site {
             "create table a (id int8 primary key); \
              create table b (id int8 primary key references a, odd text default 'it''s'); \
              create type mood as enum ('good', 'bad'); \
+             create table logs (d int primary key) partition by list (d); \
+             create table late partition of logs for values in (1); insert into logs values (1); \
              alter table b add feeling mood default 'good'",
         )
         .expect("tables");

@@ -48,6 +48,7 @@ mod stream;
 mod subscribed;
 mod survey;
 mod switchover;
+mod taken_alone;
 mod template;
 mod tls;
 mod undo;

@@ -27,7 +27,7 @@ fn rows(cluster: &Cluster, table: &str) -> Vec<String> {
 
 const TABLES: &str = "create table accounts (id int primary key, money numeric(12, 2), \
      at timestamptz default now(), raw bytea, doubled numeric generated always as (money * 2) \
-     stored, pad text); \
+     stored, pad text, counted int generated always as identity); \
      create table owners (owner int primary key); \
      create table deals (a int, b text, owner int references owners on delete cascade, \
      primary key (a, b)); \
@@ -109,6 +109,10 @@ fn a_bad_transaction_is_taken_back_as_far_as_nobody_came_after() {
         let told = site.good(&line);
         assert!(told.contains("rows unchanged since: none"), "{told}");
         assert_eq!(rows(&site.cluster, "accounts"), after);
+        // also when the database has another name since
+        site.cluster.sql("alter database orders rename to renamed");
+        let told = site.good(&line);
+        assert!(told.contains("rows unchanged since: none"), "{told}");
         assert_eq!(site.left_behind(), 0, "nothing stays of the copies");
     }
 }

@@ -1,7 +1,8 @@
 //! Owns the marks on what an extraction brings into a live server. A mark is made in the
 //! transaction that brings the thing, as the first line of its comment, and is taken off when it is
 //! written down that the extraction is done. So a try that was cut off between the two knows its
-//! own work. What bears no mark is somebody else's.
+//! own work. What bears no mark is somebody else's. The session that brings it bears one, too: its
+//! program outlives a planc that was killed.
 
 use postgres::{Client, GenericClient};
 
@@ -12,6 +13,9 @@ use crate::engine::{EngineError, Extraction};
 
 /// Begins a mark; the id of the extraction follows.
 const MARK: &str = "planc brings this back: ";
+
+/// How long a session may take to end, in milliseconds.
+const PATIENCE: i64 = 60_000;
 
 /// Tables and schemas that bear a mark, in SQL, with their comments.
 const INSIDE: &str = "select 'table ' || objoid::regclass, description from pg_description \
@@ -73,6 +77,30 @@ impl Thing<'_> {
         let row = row.map_err(|error| refused(format!("look for {}", self.words()), &error))?;
         Ok(row.map(|row| row.get(0)))
     }
+}
+
+/// The name of the session that brings what an extraction takes.
+pub(super) fn session(id: &str) -> String {
+    format!("planc {id}")
+}
+
+/// Ends the sessions that an earlier try left at work; what they have not committed is gone then.
+///
+/// # Errors
+/// When the server refuses, or one does not end.
+pub(super) fn end_earlier(live: &mut Client, id: &str) -> Result<(), EngineError> {
+    let what = "end what an earlier try left at work";
+    let query = "select pid, pg_terminate_backend(pid, $2) from pg_stat_activity \
+                 where application_name = $1";
+    let rows = live.query(query, &[&session(id), &PATIENCE]);
+    for row in rows.map_err(|error| refused(what, &error))? {
+        if !row.get::<_, bool>(1) {
+            let pid: i32 = row.get(0);
+            let cause = format!("process {pid} of the live server goes on: wait until it ends");
+            return Err(EngineError::refused(what, cause));
+        }
+    }
+    Ok(())
 }
 
 /// Marks a thing in the copy that it is taken from; its own comment stays behind the mark.

@@ -9,13 +9,14 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use super::arrival::{self, has_table, refuse_schema, refuse_table, whole_schema};
-use super::brought::{Thing, mark};
+use super::brought::{Thing, end_earlier, mark, session};
 use super::connect::{self, refused};
 use super::instance::Instance;
 use super::logical::{self, run};
 use super::needs::{self, Brought};
-use super::tables::{self, Link, Place, Table, quoted};
-use super::{PostgresSpec, dumps, whole};
+use super::parents;
+use super::tables::{self, Link, Table, quoted};
+use super::{PostgresSpec, dumps, scratch, whole};
 use crate::engine::{EngineError, Extracted, Extraction};
 
 /// Said behind what an earlier try brought.
@@ -44,30 +45,37 @@ struct Taken {
 pub fn extract(
     spec: &PostgresSpec,
     restored: &Path,
-    scratch: &Path,
+    folder: &Path,
     wish: &Extraction,
 ) -> Result<Extracted, EngineError> {
     let database = arrival::database(spec, wish);
     if wish.tables.is_empty() {
         let new = wish.name.as_deref().unwrap_or(&database);
-        let file = scratch.join("database.dump");
+        let file = folder.join("database.dump");
         return whole::extract(spec, restored, &file, (&database, new), &wish.id);
     }
     let named = wish.name.as_deref();
     let mut live = connect::open_database(&spec.service, &spec.connect, &database)?;
-    let file = scratch.join("tables.dump");
+    end_earlier(&mut live, &wish.id)?;
+    let file = folder.join("tables.dump");
     let mut extracted = Extracted::default();
     let copy = logical::open(spec, restored)?;
-    let (taken, links) = copy.using(|instance| {
-        let mut old = instance.client(&database)?;
+    let (taken, ties, links) = copy.using(|instance| {
+        let (mut old, prepared) = scratch::open(instance, &database)?;
+        extracted.lost.extend(prepared);
         let mut taken = Taken::find(&mut old, &database, wish)?;
         taken.came = came(&mut live, &taken, wish)?;
         taken.keep_lacking(&mut live, &mut extracted)?;
+        extracted.lost.extend(taken.gather(&mut old)?);
+        let ties = parents::cut(&mut old, &taken.tables)?;
         let mut links = tables::links(&mut old, &taken.tables)?;
         links.extend(leading_out(restored, &taken.tables)?);
         extracted
             .lost
             .extend(tables::apart(&mut old, &taken.tables)?);
+        extracted
+            .lost
+            .extend(tables::emptied(&mut old, &taken.tables)?);
         if !taken.came {
             extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
             prepare(&mut old, &taken, &links, wish)?;
@@ -78,11 +86,12 @@ pub fn extract(
             dump(instance, &database, &brought, &file)?;
             extracted.moving = began.elapsed();
         }
-        Ok((taken, links))
+        Ok((taken, ties, links))
     })?;
     if !taken.came {
         let began = Instant::now();
-        bring(spec, &mut live, &database, new_schema(&taken, named), &file)?;
+        make_schema(&mut live, new_schema(&taken, named))?;
+        load(spec, &mut live, (&database, &wish.id), &file)?;
         extracted.moving += began.elapsed();
     }
     for table in moved(&taken.tables, named) {
@@ -91,19 +100,19 @@ pub fn extract(
     if taken.came {
         extracted.tables.push(EARLIER.to_owned());
     }
-    for link in &links {
-        extracted.lost.extend(again(&mut live, link, named));
-    }
+    let keys = links
+        .iter()
+        .filter_map(|link| again(&mut live, link, named));
+    extracted.lost.extend(keys);
+    let ties = ties.iter().filter_map(|tie| tie.again(&mut live, named));
+    extracted.lost.extend(ties);
     Ok(extracted)
 }
 
 impl Taken {
     fn find(old: &mut Client, database: &str, wish: &Extraction) -> Result<Self, EngineError> {
         let names = &wish.tables;
-        let place = Place {
-            database,
-            words: "the copy",
-        };
+        let place = tables::in_copy(database);
         let schema = whole_schema(names);
         let schema = schema.map(|schema| in_copy(old, schema)).transpose()?;
         let schema = schema.flatten();
@@ -121,6 +130,24 @@ impl Taken {
             schema,
             came: false,
         })
+    }
+
+    /// Moves what belongs to tables of a schema that is taken, and lies elsewhere, into it; in words.
+    fn gather(&mut self, old: &mut Client) -> Result<Vec<String>, EngineError> {
+        let mut told = Vec::new();
+        let Some(schema) = &self.schema else {
+            return Ok(told);
+        };
+        let others = self.tables.iter_mut();
+        for table in others.filter(|table| table.schema != *schema) {
+            let (name, words) = (table.sql(), table.words());
+            let done =
+                old.batch_execute(&format!("alter table {name} set schema {}", quoted(schema)));
+            done.map_err(|error| refused(format!("move {name} in the copy"), &error))?;
+            told.push(format!("table {words} came into the schema of its parent"));
+            table.schema.clone_from(schema);
+        }
+        Ok(told)
     }
 
     /// Leaves sequences alone that the live database has; tells of those that lag behind.
@@ -250,7 +277,7 @@ fn prepare(
     wish: &Extraction,
 ) -> Result<(), EngineError> {
     let named = wish.name.as_deref();
-    let mut statements = vec!["set default_transaction_read_only = off".to_owned()];
+    let mut statements = Vec::new();
     for link in links {
         let (table, name) = (link.from.sql(), quoted(&link.name));
         statements.push(format!(
@@ -306,33 +333,26 @@ fn dump(
     run("pg_dump", &mut command)
 }
 
-/// Brings the dump into the live database, all or nothing.
-fn bring(
-    spec: &PostgresSpec,
-    live: &mut Client,
-    database: &str,
-    schema: Option<&str>,
-    file: &Path,
-) -> Result<(), EngineError> {
-    if let Some(schema) = schema {
-        let statement = format!("create schema if not exists {}", quoted(schema));
-        let done = live.batch_execute(&statement);
-        done.map_err(|error| refused(format!("create schema {schema}"), &error))?;
-    }
-    load(spec, live, database, file)
+fn make_schema(live: &mut Client, schema: Option<&str>) -> Result<(), EngineError> {
+    let Some(schema) = schema else {
+        return Ok(());
+    };
+    let done = live.batch_execute(&format!("create schema if not exists {}", quoted(schema)));
+    done.map_err(|error| refused(format!("create schema {schema}"), &error))
 }
 
-/// Loads a dump in one transaction, with owners where the role may give them.
+/// Loads the dump of an extraction in one transaction, with owners where the role may give them.
 ///
 /// # Errors
 /// When the program fails; nothing of the dump is there then.
 pub(super) fn load(
     spec: &PostgresSpec,
     live: &mut Client,
-    database: &str,
+    (database, id): (&str, &str),
     file: &Path,
 ) -> Result<(), EngineError> {
     let mut command = connect::tool(spec, database, "pg_restore")?;
+    command.env("PGAPPNAME", session(id));
     command.args([
         "--single-transaction",
         "--exit-on-error",

@@ -53,8 +53,8 @@ impl Hollow {
             if !lacking.contains(oid) {
                 continue;
             }
-            if scope.wanted().contains(name) && !scope.leaves_out(*oid) {
-                return Err(made_of_nothing(name));
+            if scope.wanted().contains(name) {
+                return Err(without_content(name, scope.leaves_out(*oid)));
             }
             let shared: Vec<String> = scope.shared_by(*oid).iter().filter_map(called).collect();
             words.push(match shared.join(", ") {
@@ -122,11 +122,15 @@ impl Hollow {
     }
 }
 
-fn made_of_nothing(name: &str) -> EngineError {
+fn without_content(name: &str, renamed: bool) -> EngineError {
+    let how = if renamed {
+        "gives this name to a database that had another one in the copy, and is left out"
+    } else {
+        "makes it by copying the files of a database that is left out"
+    };
     EngineError::refused(
         format!("restore only database {name}"),
-        "the log makes it by copying the files of a database that is left out: name that, too, or \
-         restore all of them",
+        format!("the log {how}: name that, too, or restore all of them"),
     )
 }
 
@@ -195,5 +199,8 @@ mod tests {
         let error = Hollow::of(&cluster(&[(5, "other"), (6, "own")]), &scope);
         let error = error.expect_err("it has no content");
         assert!(error.to_string().contains("name that, too"), "{error}");
+        let error = Hollow::of(&cluster(&[(6, "other"), (5, "own")]), &scope);
+        let error = error.expect_err("it has no content");
+        assert!(error.to_string().contains("had another one"), "{error}");
     }
 }

@@ -172,8 +172,13 @@ mod has {
     pub(super) const RELATIONS: u32 = 1 << 2;
     pub(super) const INVALIDATIONS: u32 = 1 << 3;
     pub(super) const PREPARED: u32 = 1 << 4;
+    pub(super) const ORIGIN: u32 = 1 << 5;
+    pub(super) const NAME: u32 = 1 << 7;
     pub(super) const STATISTICS: u32 = 1 << 8;
 }
+
+/// Lengths of `xl_xact_stats_item` before and since 18.
+const STATISTICS: [usize; 2] = [12, 16];
 
 fn word(record: &Record, at: usize) -> Option<u32> {
     bytes_at(&record.main, at).ok().map(u32::from_le_bytes)
@@ -212,14 +217,22 @@ pub(super) fn ended_transaction(record: &Record) -> Option<u32> {
     if record.manager != manager::TRANSACTION || !matches!(kind, 0x30 | 0x40) {
         return Some(record.xid);
     }
-    let (found, mut at) = parts(record)?;
-    if found & has::STATISTICS != 0 {
-        // their length differs between versions
-        return None;
+    let (found, at) = parts(record)?;
+    if found & has::PREPARED == 0 {
+        return Some(record.xid);
     }
+    // with the length of another version the record would not end where it does
+    let ends = |unit| prepared(record, (found, at), unit);
+    STATISTICS.into_iter().find_map(ends)
+}
+
+/// The prepared transaction that a record with these parts ends, when what is dropped of the
+/// statistics has entries of this length.
+fn prepared(record: &Record, (found, mut at): (u32, usize), statistics: usize) -> Option<u32> {
     for (part, unit) in [
         (has::SUBTRANSACTIONS, 4),
         (has::RELATIONS, 12),
+        (has::STATISTICS, statistics),
         (has::INVALIDATIONS, 16),
     ] {
         if found & part != 0 {
@@ -227,10 +240,16 @@ pub(super) fn ended_transaction(record: &Record) -> Option<u32> {
             at = at.checked_add(4)?.checked_add(count.checked_mul(unit)?)?;
         }
     }
-    if found & has::PREPARED == 0 {
-        return Some(record.xid);
+    let whose = word(record, at)?;
+    at += 4;
+    if found & has::NAME != 0 {
+        let name = record.main.get(at..)?;
+        at += name.iter().position(|byte| *byte == 0)? + 1;
     }
-    word(record, at)
+    if found & has::ORIGIN != 0 {
+        at += 16;
+    }
+    (at == record.main.len()).then_some(whose)
 }
 
 #[cfg(test)]

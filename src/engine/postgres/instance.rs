@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -32,6 +33,13 @@ const STATE: usize = 6;
 const LOOKS: u32 = 25;
 /// How long a server that was asked to stop at once is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a database or a role of the copy may say of its sessions, and must not: libraries that this
+/// host has not, limits, another role, triggers on what is asked of the copy. No setting of the
+/// server wins over those, what a session asks for itself does.
+const CALM: &str = "-c session_preload_libraries= -c local_preload_libraries= -c role=none \
+     -c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 \
+     -c default_transaction_read_only=off -c session_replication_role=replica";
 
 /// What a server runs on.
 #[derive(Debug, Clone)]
@@ -104,22 +112,16 @@ impl Instance {
 
     fn opened(&mut self, patience: Duration, go_on: &GoOn) -> Result<Client, EngineError> {
         let deadline = Instant::now() + patience;
-        let config = self.config("postgres");
-        let mut client = self.first_session(&config, deadline, go_on)?;
+        let mut client = self.first_session(deadline, go_on)?;
         self.spec.user = superuser(&mut client)?;
         self.client("postgres")
     }
 
-    fn first_session(
-        &mut self,
-        config: &Config,
-        deadline: Instant,
-        go_on: &GoOn,
-    ) -> Result<Client, EngineError> {
+    fn first_session(&mut self, deadline: Instant, go_on: &GoOn) -> Result<Client, EngineError> {
         loop {
             check_wanted(go_on)?;
             if self.is_open()? {
-                match config.connect(NoTls) {
+                match self.session("postgres") {
                     Ok(client) => return Ok(client),
                     Err(error) if error.as_db_error().is_some_and(is_other_user) => {
                         return Err(refused("ask the recovered server", &error));
@@ -142,15 +144,20 @@ impl Instance {
     /// # Errors
     /// What the server says.
     pub fn client(&self, database: &str) -> Result<Client, EngineError> {
-        let client = self.config(database).connect(NoTls);
+        let client = self.session(database);
         client.map_err(|error| refused(format!("open database {database}"), &error))
     }
 
-    fn config(&self, database: &str) -> Config {
+    fn session(&self, database: &str) -> Result<Client, postgres::Error> {
         let mut config = Config::new();
         config.host_path(self.scratch.path()).user(&self.spec.user);
         config.dbname(database).application_name("planc");
-        config
+        let client = config.clone().options(CALM).connect(NoTls);
+        client.or_else(|error| match error.code() {
+            // some of it is for superusers
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => config.connect(NoTls),
+            _ => Err(error),
+        })
     }
 
     /// A client program of the server's version that connects to it as its superuser.
@@ -169,7 +176,7 @@ impl Instance {
             .env("PGUSER", &self.spec.user)
             .env_remove("PGPASSWORD")
             .env_remove("PGSERVICE")
-            .env_remove("PGOPTIONS")
+            .env("PGOPTIONS", CALM)
             .env("LC_ALL", "C")
             .stdin(Stdio::null());
         command
@@ -462,8 +469,7 @@ fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
 }
 
 fn is_other_user(error: &postgres::error::DbError) -> bool {
-    let refused = postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
-    *error.code() == refused
+    *error.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
 }
 
 /// Stops the server that an earlier process left on a data directory which is about to be removed.

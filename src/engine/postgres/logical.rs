@@ -2,7 +2,7 @@
 //! something out of it.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use postgres::Client;
@@ -14,6 +14,8 @@ use crate::engine::{EngineError, GoOn, Rows};
 
 /// How long a recovered server may take to open.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// Lines of a client program that are told.
+const WORDS: usize = 3;
 
 /// Starts a server on a restored copy: a data directory, or the folder that holds one.
 ///
@@ -73,16 +75,21 @@ pub(super) fn run(name: &str, command: &mut Command) -> Result<(), EngineError> 
     if output.status.success() {
         return Ok(());
     }
-    Err(EngineError::refused(
-        format!("run {name}"),
-        last_words(&output),
-    ))
+    let words = last_words(&String::from_utf8_lossy(&output.stderr));
+    Err(EngineError::refused(format!("run {name}"), words))
 }
 
-fn last_words(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = text.lines().rev().take(3).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+/// What a client program said of its end. It says what is wrong first, then repeats a statement
+/// that may be long.
+pub(super) fn last_words(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let wrong = lines.iter().position(|line| line.contains("error: "));
+    let from = wrong.unwrap_or(lines.len().saturating_sub(WORDS));
+    let lines = lines[from..].iter().take(WORDS);
+    lines.copied().collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -97,5 +104,8 @@ mod tests {
         );
         let told = error.expect_err("it fails").to_string();
         assert!(told.contains("no such thing"), "{told}");
+        let text = "pg_restore: while working\npg_restore: error: could not execute query: \
+                    ERROR:  it is taken\nCommand was: ALTER TABLE a\n    ADD CONSTRAINT b;\n\n\n";
+        assert!(last_words(text).contains("it is taken"), "the cause");
     }
 }

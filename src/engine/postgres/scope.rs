@@ -47,12 +47,17 @@ impl Scope {
         Ok(())
     }
 
-    /// Wants the content of these databases only, of those that the newest part knows.
+    /// Wants the content of these databases only, of those that the newest part knows. One that it
+    /// does not know may have had any of the other names: then nothing is left out.
     pub fn only(&mut self, databases: &[String], known: &Names) {
-        let wanted = |name: &String| NEEDED.contains(&name.as_str()) || databases.contains(name);
-        let others = known.databases.iter().filter(|(_, name)| !wanted(name));
-        self.left_out = others.map(|(oid, _)| *oid).collect();
         self.only = databases.to_vec();
+        self.left_out = BTreeSet::new();
+        if known.check_databases(databases).is_ok() {
+            let wanted =
+                |name: &String| NEEDED.contains(&name.as_str()) || databases.contains(name);
+            let others = known.databases.iter().filter(|(_, name)| !wanted(name));
+            self.left_out = others.map(|(oid, _)| *oid).collect();
+        }
     }
 
     /// The databases that are wanted; empty for all.

@@ -53,6 +53,15 @@ pub struct Place<'a> {
     pub words: &'a str,
 }
 
+/// Where tables of a copy are looked for.
+#[must_use]
+pub fn in_copy(database: &str) -> Place<'_> {
+    Place {
+        database,
+        words: "the copy",
+    }
+}
+
 impl Place<'_> {
     fn none(&self, name: &str) -> EngineError {
         EngineError::refused(
@@ -81,7 +90,8 @@ pub fn all(client: &mut Client, place: Place<'_>) -> Result<Vec<Table>, EngineEr
     Ok(rows.iter().map(Table::of).collect())
 }
 
-/// The tables that names and patterns mean, with the partitions of those that have some, each once.
+/// The tables that names and patterns mean, with their partitions and those that inherit from
+/// them, each once.
 ///
 /// # Errors
 /// When one means none, or a bare name means several.
@@ -97,7 +107,7 @@ pub fn find(
     }
     let mut whole = found.clone();
     for table in &found {
-        whole.extend(partitions(client, table)?);
+        whole.extend(below(client, table)?);
     }
     whole.sort();
     whole.dedup();
@@ -128,13 +138,14 @@ fn meant(known: &[Table], place: Place<'_>, name: &str) -> Result<Vec<Table>, En
     Ok(found)
 }
 
-fn partitions(client: &mut Client, table: &Table) -> Result<Vec<Table>, EngineError> {
-    let query = "select n.nspname::text, c.relname::text \
-                 from pg_partition_tree($1::text::regclass) t \
-                 join pg_class c on c.oid = t.relid \
-                 join pg_namespace n on n.oid = c.relnamespace where t.level > 0";
+/// Tables whose rows are rows of this one.
+fn below(client: &mut Client, table: &Table) -> Result<Vec<Table>, EngineError> {
+    let query = "with recursive below(oid) as (select $1::text::regclass::oid \
+                 union select inhrelid from pg_inherits join below on inhparent = below.oid) \
+                 select n.nspname::text, c.relname::text from below join pg_class c using (oid) \
+                 join pg_namespace n on n.oid = c.relnamespace";
     let rows = client.query(query, &[&table.sql()]);
-    let what = || format!("list the partitions of {}", table.words());
+    let what = || format!("list the children of {}", table.words());
     let rows = rows.map_err(|error| refused(what(), &error))?;
     Ok(rows.iter().map(Table::of).collect())
 }
@@ -157,6 +168,30 @@ pub fn apart(client: &mut Client, tables: &[Table]) -> Result<Vec<String>, Engin
         format!("{column} may refer to large objects: they come with the whole database only")
     });
     Ok(told.collect())
+}
+
+/// Tables that a copy of files and log cannot bring the rows of, in words.
+///
+/// # Errors
+/// What the server says.
+pub fn emptied(client: &mut Client, tables: &[Table]) -> Result<Vec<String>, EngineError> {
+    let query = "select n.nspname::text, c.relname::text from pg_class c \
+                 join pg_namespace n on n.oid = c.relnamespace where c.relpersistence = 'u' \
+                 and c.relkind = 'r' and c.oid = any($1::text[]::regclass[]::oid[]) order by 1, 2";
+    let failed = |error: &postgres::Error| refused("look for unlogged tables", error);
+    let rows = client.query(query, &[&names(tables)]);
+    let mut told = Vec::new();
+    for table in rows.map_err(|error| failed(&error))?.iter().map(Table::of) {
+        let query = format!("select from only {} limit 1", table.sql());
+        let row = client.query_opt(&query, &[]);
+        if row.map_err(|error| failed(&error))?.is_none() {
+            told.push(format!(
+                "table {} is unlogged and came empty: only a `logical` copy has its rows",
+                table.words()
+            ));
+        }
+    }
+    Ok(told)
 }
 
 /// A foreign key from or to one of the tables.
@@ -206,6 +241,24 @@ pub fn links(client: &mut Client, tables: &[Table]) -> Result<Vec<Link>, EngineE
         own: row.get(4),
     };
     Ok(rows.iter().map(link).collect())
+}
+
+/// Indexes of the tables that are parts of indexes of other tables: those of a partition that is
+/// taken without its parent.
+///
+/// # Errors
+/// What the server says.
+pub fn hanging(client: &mut Client, tables: &[Table]) -> Result<Vec<Table>, EngineError> {
+    let query = "select n.nspname::text, c.relname::text from pg_inherits i \
+                 join pg_class c on c.oid = i.inhrelid \
+                 join pg_namespace n on n.oid = c.relnamespace \
+                 join pg_index own on own.indexrelid = i.inhrelid \
+                 join pg_index above on above.indexrelid = i.inhparent \
+                 where own.indrelid = any($1::text[]::regclass[]::oid[]) \
+                 and above.indrelid <> all($1::text[]::regclass[]::oid[]) order by 1, 2";
+    let rows = client.query(query, &[&names(tables)]);
+    let rows = rows.map_err(|error| refused("list the indexes of partitions", &error))?;
+    Ok(rows.iter().map(Table::of).collect())
 }
 
 /// Sequences that defaults of the tables use without being owned by one of their columns.

@@ -7,13 +7,12 @@ use std::time::Instant;
 use postgres::Client;
 
 use super::arrival::{answer, may_make_databases};
-use super::brought::{Thing, came, mark_database};
+use super::brought::{Thing, came, end_earlier, mark_database};
 use super::connect::{self, refused};
 use super::extract::{EARLIER, load};
-use super::instance::Instance;
 use super::logical::{self, run};
-use super::tables::quoted;
-use super::{PostgresSpec, needs};
+use super::tables::{self, quoted};
+use super::{PostgresSpec, needs, scratch};
 use crate::engine::{EngineError, Extracted};
 
 /// What marks a database that is being loaded.
@@ -29,7 +28,7 @@ struct Manner {
     provider: String,
     locale: Option<String>,
     owner: String,
-    /// Grants or settings of the database itself.
+    /// Has the database itself grants, settings, a comment, a limit or another tablespace?
     settings: bool,
     tables: i64,
     bytes: u64,
@@ -72,15 +71,21 @@ pub(super) fn extract(
     id: &str,
 ) -> Result<Extracted, EngineError> {
     let mut live = connect::open(&spec.service, &spec.connect)?;
+    end_earlier(&mut live, id)?;
     let came = check(&mut live, new, id)?;
     let mut extracted = Extracted::default();
     let copy = logical::open(spec, restored)?;
     let manner = copy.using(|instance| {
-        let manner = manner(instance, database)?;
+        let (mut old, prepared) = scratch::open(instance, database)?;
+        extracted.lost.extend(prepared);
+        let manner = manner(&mut old, database)?;
         if came {
             return Ok(manner);
         }
-        needs::check_database(&mut instance.client(database)?, &mut live, new)?;
+        needs::check_database(&mut old, &mut live, new)?;
+        let all = tables::all(&mut old, tables::in_copy(database))?;
+        extracted.lost.extend(tables::emptied(&mut old, &all)?);
+        drop(old);
         let began = Instant::now();
         let mut command = instance.tool("pg_dump");
         command.args(["--format=custom", "--compress=0", "--no-password"]);
@@ -113,7 +118,10 @@ pub(super) fn extract(
         .lost
         .extend(manner.subscriptions.iter().map(not_made));
     if manner.settings {
-        let told = format!("grants and settings of the database {database} itself were not taken");
+        let told = format!(
+            "grants, settings, comment, limit and tablespace of the database {database} itself \
+             were not taken"
+        );
         extracted.lost.push(told);
     }
     Ok(extracted)
@@ -124,14 +132,14 @@ fn exists(live: &mut Client, name: &str) -> Result<bool, EngineError> {
     answer(live, query, &[&name])
 }
 
-fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
-    let mut client = instance.client(database)?;
+fn manner(copy: &mut Client, database: &str) -> Result<Manner, EngineError> {
     let what = || format!("look at database {database} of the copy");
     // the column of the locale was renamed in 17
     let query = "select pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, \
                  datlocprovider::text, coalesce(to_jsonb(d) ->> 'datlocale', \
                  to_jsonb(d) ->> 'daticulocale'), pg_get_userbyid(datdba)::text, \
-                 datacl is not null \
+                 datacl is not null or datconnlimit <> -1 or dattablespace <> 1663 \
+                 or shobj_description(d.oid, 'pg_database') is not null \
                  or exists (select from pg_db_role_setting where setdatabase = d.oid), \
                  (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
                  where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' \
@@ -139,7 +147,7 @@ fn manner(instance: &Instance, database: &str) -> Result<Manner, EngineError> {
                  pg_database_size(d.oid), \
                  array(select subname::text from pg_subscription where subdbid = d.oid order by 1) \
                  from pg_database d where datname = current_database()";
-    let row = client.query_one(query, &[]);
+    let row = copy.query_one(query, &[]);
     let row = row.map_err(|error| refused(what(), &error))?;
     Ok(Manner {
         encoding: row.get(0),
@@ -171,7 +179,7 @@ fn bring(
     let mark = format!("comment on database {} is '{MARK}'", quoted(&loading));
     let marked = live.batch_execute(&mark);
     marked.map_err(|error| refused(what(), &error))?;
-    if let Err(error) = load(spec, live, &loading, file) {
+    if let Err(error) = load(spec, live, (&loading, id), file) {
         clear(live, &loading)?;
         return Err(error);
     }

@@ -26,6 +26,7 @@ pub struct Dumping {
     /// Empty for the whole database.
     tables: Vec<Table>,
     links: Vec<Link>,
+    hanging: Vec<Table>,
     warnings: Vec<String>,
 }
 
@@ -47,6 +48,7 @@ impl Dumping {
         let client = client::find(spec.programs.as_deref(), "pg_dump", least)?;
         let (tables, links) = look(spec, &snapshot, &database, &set.tables)?;
         let warnings = tables::apart(&mut snapshot.client(), &tables)?;
+        let hanging = tables::hanging(&mut snapshot.client(), &tables)?;
         Ok(Self {
             spec: spec.clone(),
             database,
@@ -54,6 +56,7 @@ impl Dumping {
             client,
             tables,
             links,
+            hanging,
             warnings,
         })
     }
@@ -144,6 +147,7 @@ impl BackupSession for Dumping {
             database: self.database.clone(),
             tables: self.tables.clone(),
             links: self.links.clone(),
+            hanging: self.hanging.clone(),
             snapshot: self.snapshot.id.clone(),
             position: self.snapshot.position.clone(),
             server: self.snapshot.version,

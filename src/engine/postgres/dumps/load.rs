@@ -17,7 +17,7 @@ use super::notes::{DumpNotes, OUTSIDE};
 use super::{DATA, DATABASE, ROLES, SCHEMA, program, roles};
 use crate::engine::postgres::files::cannot;
 use crate::engine::postgres::instance::{self, Instance, InstanceSpec};
-use crate::engine::postgres::tables::Link;
+use crate::engine::postgres::tables::{Link, Table};
 use crate::engine::postgres::write::Writer;
 use crate::engine::postgres::{PostgresSpec, sound};
 use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession};
@@ -264,7 +264,7 @@ impl Loading<'_> {
         let dump = self.folder.join(DATA);
         let text = program::output(self.tool().arg("--list").arg(&dump))?;
         let path = self.folder.join("wanted.list");
-        let wanted = wanted(&text, &self.notes.links);
+        let wanted = wanted(&text, self.notes);
         std::fs::write(&path, wanted).map_err(|error| cannot("write", &path, error))?;
         let mut command = self.tool();
         command.args(["--section=data", "--section=post-data", "--use-list"]);
@@ -273,17 +273,17 @@ impl Loading<'_> {
     }
 }
 
-/// The lines of a dump's list without the foreign keys that lead out.
-fn wanted(list: &str, links: &[Link]) -> String {
-    let keys: Vec<String> = links
-        .iter()
-        .map(|link| {
-            let (schema, table) = (&link.from.schema, &link.from.name);
-            format!(" FK CONSTRAINT {schema} {table} {} ", link.name)
-        })
-        .collect();
-    let leads_out = |line: &&str| !keys.iter().any(|key| line.contains(key.as_str()));
-    let lines = list.lines().filter(leads_out);
+/// The lines of a dump's list without foreign keys that lead out and parts of indexes that it lacks.
+fn wanted(list: &str, notes: &DumpNotes) -> String {
+    let key = |link: &Link| {
+        let (schema, table) = (&link.from.schema, &link.from.name);
+        format!(" FK CONSTRAINT {schema} {table} {} ", link.name)
+    };
+    let part = |index: &Table| format!(" INDEX ATTACH {} {} ", index.schema, index.name);
+    let others = notes.links.iter().map(key);
+    let others: Vec<String> = others.chain(notes.hanging.iter().map(part)).collect();
+    let stays = |line: &&str| !others.iter().any(|other| line.contains(other.as_str()));
+    let lines = list.lines().filter(stays);
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
@@ -348,24 +348,45 @@ impl RestoreSession for DumpRestore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::postgres::tables::Table;
+
+    fn table(name: &str) -> Table {
+        Table {
+            schema: "public".to_owned(),
+            name: name.to_owned(),
+        }
+    }
 
     #[test]
-    fn foreign_keys_that_lead_out_are_left_out() {
+    fn what_leads_out_is_left_out() {
         let list = "; head\n1; 2606 1 FK CONSTRAINT public lines lines_a_fkey postgres\n\
                     2; 2606 2 FK CONSTRAINT public lines lines_b_fkey postgres\n\
-                    3; 0 0 TABLE DATA public lines postgres\n";
+                    3; 0 0 TABLE DATA public lines postgres\n\
+                    4; 0 0 INDEX ATTACH public late_pkey postgres\n\
+                    5; 0 0 INDEX ATTACH public late_2 postgres\n";
         let link = Link {
-            from: Table {
-                schema: "public".to_owned(),
-                name: "lines".to_owned(),
-            },
+            from: table("lines"),
             name: "lines_a_fkey".to_owned(),
             definition: String::new(),
             own: true,
         };
-        let wanted = wanted(list, &[link]);
-        assert!(!wanted.contains("lines_a_fkey"), "{wanted}");
-        assert!(wanted.contains("lines_b_fkey") && wanted.contains("TABLE DATA"));
+        let notes = DumpNotes {
+            database: String::new(),
+            tables: vec![table("lines"), table("late")],
+            links: vec![link],
+            hanging: vec![table("late_pkey")],
+            snapshot: String::new(),
+            position: String::new(),
+            server: 150_000,
+            client: 15,
+            bootstrap: String::new(),
+            passwords: false,
+        };
+        let wanted = wanted(list, &notes);
+        for gone in ["lines_a_fkey", "late_pkey"] {
+            assert!(!wanted.contains(gone), "{wanted}");
+        }
+        for kept in ["lines_b_fkey", "TABLE DATA", "late_2"] {
+            assert!(wanted.contains(kept), "{wanted}");
+        }
     }
 }

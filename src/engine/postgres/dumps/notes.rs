@@ -23,6 +23,9 @@ pub(super) struct DumpNotes {
     pub tables: Vec<Table>,
     /// Foreign keys between them and other tables.
     pub links: Vec<Link>,
+    /// Indexes of partitions that are parts of indexes of other tables.
+    #[serde(default)]
+    pub hanging: Vec<Table>,
     /// The snapshot that all dumps of the database in one run share.
     pub snapshot: String,
     /// Position of the log when it was taken.

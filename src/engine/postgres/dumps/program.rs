@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::engine::postgres::files::cannot;
+use crate::engine::postgres::logical;
 use crate::engine::{EngineError, PartSink};
 
 /// Last bytes of a program's words that are read.
@@ -90,9 +91,7 @@ impl Running {
         if read.is_err() || self.words.read_to_end(&mut text).is_err() {
             return "it failed, and its words cannot be read".to_owned();
         }
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().rev().take(3).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+        logical::last_words(&String::from_utf8_lossy(&text))
     }
 }
 

@@ -194,6 +194,9 @@ fn put_one(
     if let Some(cause) = followed(work, shape, change)? {
         return Ok(Err(cause));
     }
+    if change.before.is_some() && change.after.is_some() && shape.updated.is_empty() {
+        return Ok(Err("the server alone fills what differs".to_owned()));
+    }
     let mut step = work.savepoint("row").map_err(|error| failed(&error))?;
     let done = step.execute(&statement(shape, change), &[&change.sample()]);
     match done {
@@ -203,7 +206,10 @@ fn put_one(
         }
         Ok(count) => {
             step.rollback().map_err(|error| failed(&error))?;
-            Ok(Err(format!("{count} rows have its key")))
+            Ok(Err(match count {
+                0 => "a trigger or a rule of the table keeps it away".to_owned(),
+                count => format!("{count} rows have its key"),
+            }))
         }
         Err(error) => {
             step.rollback().map_err(|error| failed(&error))?;
@@ -219,7 +225,7 @@ fn statement(shape: &Shape, change: &Change) -> String {
     let list = |names: &[String]| names.join(", ");
     match (&change.before, &change.after) {
         (Some(_), Some(_)) => {
-            let columns = shape.updated().into_iter().map(|name| {
+            let columns = shape.updated.iter().map(|name| {
                 let name = quoted(name);
                 format!("{name} = given.{name}")
             });

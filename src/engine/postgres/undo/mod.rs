@@ -13,7 +13,7 @@ use std::path::Path;
 use postgres::Client;
 
 use super::connect::{self, refused};
-use super::{PostgresSpec, logical};
+use super::{PostgresSpec, logical, scratch};
 use crate::engine::undo::{UndoWish, Undone};
 use crate::engine::{EngineError, postgres::instance::Instance};
 use merge::Merge;
@@ -68,8 +68,16 @@ fn merged(
             undone.notes.push(told.to_owned());
             continue;
         }
-        let name = database(copies.before, oid)?;
-        let mut three = Three::open(spec, copies, &name)?;
+        let names = [
+            database(&mut copies.before.client("postgres")?, oid)?,
+            database(&mut copies.after.client("postgres")?, oid)?,
+            database(&mut connect::open(&spec.service, &spec.connect)?, oid)?,
+        ];
+        let [Some(before), Some(after), Some(live)] = &names else {
+            undone.conflicts.push(gone(oid, &names));
+            continue;
+        };
+        let mut three = Three::open(spec, copies, [before, after, live])?;
         let own: Vec<_> = wish
             .pages
             .iter()
@@ -81,24 +89,35 @@ fn merged(
     Ok(undone)
 }
 
-fn database(instance: &Instance, oid: u32) -> Result<String, EngineError> {
-    let mut client = instance.client("postgres")?;
+/// The name that a database has in one of the states: it may be renamed between them.
+fn database(client: &mut Client, oid: u32) -> Result<Option<String>, EngineError> {
     let query = "select datname::text from pg_database where oid = $1::int8::oid";
     let row = client.query_opt(query, &[&i64::from(oid)]);
-    let row = row.map_err(|error| refused("name a database of the copy", &error))?;
-    let row = row.ok_or_else(|| {
-        let cause = format!("the copy has none of the number {oid}");
-        EngineError::refused("find the database of the transaction", cause)
-    })?;
-    Ok(row.get(0))
+    let row = row.map_err(|error| refused("name the database of the transaction", &error))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// A database that one of the states lacks.
+fn gone(oid: u32, names: &[Option<String>; 3]) -> String {
+    match names {
+        [None, ..] => format!("database {oid} was made by it and stays"),
+        [Some(name), None, _] => format!("database {name} was dropped by it"),
+        [Some(name), ..] => {
+            format!("database {name} was dropped since: bring it back with `extract`")
+        }
+    }
 }
 
 impl Three {
-    fn open(spec: &PostgresSpec, copies: &Copies<'_>, database: &str) -> Result<Self, EngineError> {
+    fn open(
+        spec: &PostgresSpec,
+        copies: &Copies<'_>,
+        [before, after, live]: [&str; 3],
+    ) -> Result<Self, EngineError> {
         let mut three = Self {
-            before: copies.before.client(database)?,
-            after: copies.after.client(database)?,
-            live: connect::open_database(&spec.service, &spec.connect, database)?,
+            before: scratch::open(copies.before, before)?.0,
+            after: scratch::open(copies.after, after)?.0,
+            live: connect::open_database(&spec.service, &spec.connect, live)?,
         };
         for client in [&mut three.before, &mut three.after, &mut three.live] {
             let done = client.batch_execute(FORM);

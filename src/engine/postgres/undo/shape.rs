@@ -17,6 +17,8 @@ struct Column {
     kind: String,
     /// Computed from others.
     generated: bool,
+    /// Counted by the server alone: no update sets it.
+    counted: bool,
 }
 
 /// Another table whose rows would go or change with the rows of this one.
@@ -45,6 +47,8 @@ pub(super) struct Shape {
     pub(super) key: Vec<String>,
     /// Columns that are written when a row is inserted.
     pub(super) written: Vec<String>,
+    /// Columns that are written when a row is updated.
+    pub(super) updated: Vec<String>,
     pub(super) followers: Vec<Follower>,
 }
 
@@ -82,11 +86,16 @@ impl Shape {
             ));
         }
         let written = before.iter().filter(|column| !column.generated);
+        let updated = written
+            .clone()
+            .filter(|column| !column.counted && !key.contains(&column.name));
+        let names = |column: &Column| column.name.clone();
         Ok(Some(Self {
             before: suspect.table.clone(),
             live,
+            written: written.map(names).collect(),
+            updated: updated.map(names).collect(),
             key,
-            written: written.map(|column| column.name.clone()).collect(),
             followers: followers(&mut three.live, oid)?,
         }))
     }
@@ -99,12 +108,6 @@ impl Shape {
             .map(|name| format!("{row}.{}", quoted(name)))
             .collect();
         format!("row({})", columns.join(", "))
-    }
-
-    /// Columns that an update writes.
-    pub(super) fn updated(&self) -> Vec<&String> {
-        let written = self.written.iter();
-        written.filter(|name| !self.key.contains(name)).collect()
     }
 }
 
@@ -121,7 +124,8 @@ fn live(client: &mut Client, oid: u32) -> Result<Option<Table>, EngineError> {
 }
 
 fn columns(client: &mut Client, oid: u32) -> Result<Vec<Column>, EngineError> {
-    let query = "select attname::text, format_type(atttypid, atttypmod), attgenerated <> '' \
+    let query = "select attname::text, format_type(atttypid, atttypmod), attgenerated <> '', \
+                 attidentity = 'a' \
                  from pg_attribute where attrelid = $1::int8::oid and attnum > 0 \
                  and not attisdropped order by attnum";
     let rows = client.query(query, &[&i64::from(oid)]);
@@ -130,6 +134,7 @@ fn columns(client: &mut Client, oid: u32) -> Result<Vec<Column>, EngineError> {
         name: row.get(0),
         kind: row.get(1),
         generated: row.get(2),
+        counted: row.get(3),
     };
     Ok(rows.iter().map(column).collect())
 }

@@ -1,0 +1,60 @@
+//! Owns how a database of a copy is opened that is there only to take something from: what would
+//! keep a session out or waiting is taken away. Never asked of a copy that stays.
+
+use postgres::Client;
+
+use super::connect::refused;
+use super::instance::Instance;
+use super::tables::quoted;
+use crate::engine::EngineError;
+
+/// Opens a database; in words, the transactions that were prepared and not committed at the target.
+///
+/// # Errors
+/// What the server says.
+pub(super) fn open(copy: &Instance, database: &str) -> Result<(Client, Vec<String>), EngineError> {
+    let_in(&mut copy.client("postgres")?, database)?;
+    let mut client = copy.client(database)?;
+    let told = roll_back(&mut client)?;
+    Ok((client, told))
+}
+
+/// Lets sessions into a database that was closed to them.
+fn let_in(client: &mut Client, database: &str) -> Result<(), EngineError> {
+    let what = || format!("open database {database} of the copy");
+    let query = "select datname::text, datallowconn from pg_database order by 1";
+    let rows = client.query(query, &[]);
+    let rows = rows.map_err(|error| refused(what(), &error))?;
+    let Some(row) = rows.iter().find(|row| row.get::<_, &str>(0) == database) else {
+        let known: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+        let known = known.join(", ");
+        let cause = format!("it had none of this name at that moment; it had {known}");
+        return Err(EngineError::refused(what(), cause));
+    };
+    if row.get(1) {
+        return Ok(());
+    }
+    let open = format!("alter database {} allow_connections on", quoted(database));
+    let done = client.batch_execute(&open);
+    done.map_err(|error| refused(what(), &error))
+}
+
+/// Rolls prepared transactions back, whose locks would be waited for without end. None of what they
+/// did could be seen at the target.
+fn roll_back(copy: &mut Client) -> Result<Vec<String>, EngineError> {
+    let query = "select gid, transaction::text, format('rollback prepared %L', gid) \
+                 from pg_prepared_xacts where database = current_database() order by 1";
+    let rows = copy.query(query, &[]);
+    let rows = rows.map_err(|error| refused("list prepared transactions", &error))?;
+    let mut told = Vec::new();
+    for row in rows {
+        let (name, number): (&str, &str) = (row.get(0), row.get(1));
+        let done = copy.batch_execute(row.get(2));
+        done.map_err(|error| refused(format!("roll back `{name}` in the copy"), &error))?;
+        told.push(format!(
+            "transaction {number} was prepared as `{name}` and not committed at that moment: \
+             nothing that it did came"
+        ));
+    }
+    Ok(told)
+}
