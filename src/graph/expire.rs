@@ -8,14 +8,11 @@ use super::error::GraphError;
 use super::retention::Fate;
 use super::step::{EdgeKind, Estimate, StepGraph, StepKind};
 use super::verify::known_device;
-use super::world::World;
+use super::world::{World, latest};
 
 /// Seconds that a tombstone stands before the copy is deleted, unless something else is asked for:
 /// one day, in which a mistake in the plan can be taken back.
 pub const GRACE: u64 = 86_400;
-
-/// How far ahead of `now` the newest copy may lie.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Compiles the intent to delete what no clause keeps, on one device or on all.
 ///
@@ -87,8 +84,7 @@ fn newest_ahead(world: &World<'_>) -> Option<Timestamp> {
     let parts = world.holdings.parts.iter().map(|part| part.taken_at);
     let logs = world.holdings.logs.iter().map(|log| log.last_at);
     let newest = parts.chain(logs).max()?;
-    let latest = world.now.checked_add(SKEW).unwrap_or(Timestamp::MAX);
-    (newest > latest).then_some(newest)
+    (newest > latest(world.now)).then_some(newest)
 }
 
 /// Adds the steps; gives their indices.

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::calendar::Calendar;
 use super::draft::Draft;
@@ -120,7 +120,9 @@ impl<'a> World<'a> {
             logs.entry(&log.service).or_default().push(log);
         }
         let mut history = BTreeMap::new();
-        for job in &holdings.jobs {
+        // a run in the future was begun by a wrong clock: nothing waits for it
+        let latest = latest(now);
+        for job in holdings.jobs.iter().filter(|job| job.began <= latest) {
             let last = history
                 .entry((job.job.as_str(), job.method))
                 .or_insert(job.began);
@@ -485,6 +487,14 @@ pub fn job_name(plan: &ResolvedPlan, job: JobId) -> String {
             full_name(&job.origin, &job.name)
         }
     }
+}
+
+/// How far ahead of this clock another one may be.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// The latest moment at `now` that is not in the future.
+pub(super) fn latest(now: Timestamp) -> Timestamp {
+    now.checked_add(SKEW).unwrap_or(Timestamp::MAX)
 }
 
 /// A millisecond is as exact as it can mean anything; it also keeps the text short.

@@ -225,6 +225,18 @@ fn a_clock_behind_the_copies_deletes_nothing() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_keeps_no_later_copy_from_being_made() {
+    let site = Site::new();
+    site.good("run --now 2027-03-02T10:00:00Z");
+    for now in [NOW, "2026-03-03T10:00:00Z"] {
+        let told = site.good(&format!("run --now {now}"));
+        assert!(told.contains("commit docs/files/tree"), "{now}: {told}");
+        let told = site.good(&format!("run --now {now}"));
+        assert!(!told.contains("commit docs/files/tree"), "{now}: {told}");
+    }
+}
+
+#[test]
 fn an_equal_pack_stays_while_another_part_needs_it() {
     let site = Site::new();
     // the same files give the same pack
