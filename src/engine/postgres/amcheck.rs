@@ -61,7 +61,7 @@ fn look(instance: &Instance) -> Result<Examined, EngineError> {
 }
 
 fn has_extension(instance: &Instance) -> Result<bool, EngineError> {
-    let mut client = instance.client("postgres")?;
+    let mut client = instance.home()?;
     let query = "select exists (select from pg_available_extensions where name = 'amcheck')";
     let row = client.query_one(query, &[]);
     let row = row.map_err(|error| refused("list the extensions of the copy", &error))?;

@@ -24,6 +24,8 @@ pub struct Assembly {
     pub stop_timeline: Timeline,
     /// Tablespaces of all parts, by object id, where they were.
     pub tablespaces: Vec<MappedTablespace>,
+    /// Parts whose pages have no checksums, in words, where those of base have: the whole has none.
+    pub unsummed: Vec<String>,
     /// Version of the server that was copied.
     pub version_num: u32,
     /// Identity of the cluster.
@@ -40,7 +42,11 @@ impl Assembly {
         let base = base(parts)?;
         for place in &base.apart {
             // a standby may hold it elsewhere than its primary
-            let same = |(part, _): &(PartNotes, _)| part.place.folder() == place.folder();
+            let same = |(part, _): &(PartNotes, _)| {
+                part.place.folder() == place.folder() || words(&part.place) == words(place)
+            };
+            // one that was made again under its name: the log drops the old one, and where it was
+            // renamed instead, the check of the whole misses its files
             let given = parts.iter().any(same);
             if !given {
                 let detail = format!("base leaves out {}, no part of it is given", words(place));
@@ -64,7 +70,10 @@ impl Assembly {
         let missing = || incomplete("no part is given".to_owned());
         let ((start, oldest), (stop, stop_timeline)) =
             (oldest.ok_or_else(missing)?, newest.ok_or_else(missing)?);
+        let unsummed = parts.iter().map(|(part, _)| part);
+        let unsummed = unsummed.filter(|part| base.checksums && !part.checksums);
         Ok(Self {
+            unsummed: unsummed.map(|part| words(&part.place)).collect(),
             label: oldest.label_text.clone(),
             start,
             start_timeline: oldest.label.timeline,
@@ -143,6 +152,14 @@ fn words(place: &Place) -> String {
         Place::Tablespace { name, .. } => format!("tablespace {name}"),
         Place::Database { name, .. } => format!("database {name}"),
     }
+}
+
+/// That pages of these parts made the whole do without checksums.
+pub(super) fn told_unsummed(parts: &str) -> String {
+    format!(
+        "the cluster has no page checksums now, because {parts} was copied before it had any: to \
+         have them again, run `pg_checksums --enable` while it is stopped"
+    )
 }
 
 fn incomplete(detail: String) -> EngineError {

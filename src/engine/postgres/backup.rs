@@ -100,7 +100,14 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
 
 impl BackupSession for Bracket {
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
-        let files = self.selection.list()?;
+        let is_own = |one: &SourceFile| one.found != Found::Elsewhere;
+        let (files, others): (Vec<_>, Vec<_>) =
+            self.selection.list()?.into_iter().partition(is_own);
+        let told = |one: &SourceFile| {
+            let path = &one.path;
+            format!("{path} is a link to a folder outside of the data directory: it is not copied")
+        };
+        self.warnings.extend(others.iter().map(told));
         let in_advance = if self.whole { LARGE } else { 0 };
         let coming = Opening::new(self.selection.data.clone(), in_advance);
         coming.each(files, |source, opened| self.copy_file(source, opened, sink))?;
@@ -137,6 +144,7 @@ impl BackupSession for Bracket {
             system_identifier: self.server.system_identifier,
             version_num: self.server.version_num,
             names: self.names,
+            checksums: self.server.checksums,
             label: label.clone(),
         };
         Ok(EndedBackup {
@@ -164,13 +172,13 @@ impl Bracket {
         };
         let path = self.selection.data.join(&source.path);
         let kind = match source.found {
-            Found::Directory => EntryKind::Directory,
+            Found::Directory | Found::Elsewhere => EntryKind::Directory,
             Found::Relation { .. } | Found::File => EntryKind::File,
         };
         sink.entry(entry(&source.path, kind, &about))?;
         let length = about.len();
         let pieces: Arc<dyn PieceSource> = match source.found {
-            Found::Directory => return sink.close(),
+            Found::Directory | Found::Elsewhere => return sink.close(),
             Found::Relation { first_block } if self.server.checksums => {
                 let bad = Arc::clone(&self.bad);
                 let about = (length, first_block);

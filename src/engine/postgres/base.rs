@@ -21,15 +21,19 @@ pub const LENGTHS: &str = "increment-lengths";
 pub struct Base {
     /// Where its bracket began: replay starts there.
     pub start: Start,
+    /// Where its bracket ended: it may hold pages as new as that.
+    pub end: Option<Start>,
     /// Identity of the cluster it is of.
     pub system_identifier: u64,
     /// Folders that it left out because they were parts of their own.
     pub apart: BTreeSet<String>,
+    /// Were its pages protected by checksums?
+    pub checksums: bool,
     /// Bytes of its files, by path; of a chain those of its newest part.
     pub files: BTreeMap<String, u64>,
 }
 
-/// Where a bracket began.
+/// Where a bracket began or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
     /// On which timeline.
@@ -84,11 +88,19 @@ impl Base {
         }
         Ok(Self {
             start: Start::of(&notes),
+            end: end(&copy.ended)?,
             system_identifier: notes.system_identifier,
             apart: folders(&notes.apart),
+            checksums: notes.checksums,
             files,
         })
     }
+}
+
+fn end(ended: &EndedBackup) -> Result<Option<Start>, EngineError> {
+    let end = ended.until.as_ref().map(Timeline::of).transpose();
+    let end = end.map_err(|error| error.of("the end of a part"))?;
+    Ok(end.map(|(timeline, lsn)| Start { timeline, lsn }))
 }
 
 /// The folders of places.

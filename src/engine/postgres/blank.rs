@@ -1,7 +1,9 @@
-//! Owns passing over log that changes nothing but databases whose content is left out: its records
-//! are made empty on their way to the server that replays, which steps over an empty record without
-//! reading a page. Pure. Positions, lengths, transactions and the links between records stay, and
-//! what is no whole, correctly summed record is never touched.
+//! Owns what is changed in log on its way to the server of a copy. Records that change nothing but
+//! databases whose content is left out are made empty: the server steps over an empty record without
+//! reading a page. Records that make a tablespace lose its place, which may be in use on this host:
+//! the server then makes it a folder of the data directory. Pure. Positions, lengths, transactions
+//! and the links between records stay, and what is no whole, correctly summed record is never
+//! touched.
 //!
 //! A segment is held until the next one has come, because the last record of one may end in the
 //! other.
@@ -9,6 +11,8 @@
 //! Sources: `XLOG_NOOP`, `XLOG_FPI` and `XLOG_FPI_FOR_HINT` in `catalog/pg_control.h`, the layout in
 //! `access/xlogrecord.h`, the managers in `access/rmgrlist.h`; equal in 15 to 18. The server counts
 //! transactions by the header of every record, whatever its kind (`ApplyWalRecord`).
+//! `xl_tblspc_create_rec` in `commands/tablespace.h`; a place without a name is the folder itself
+//! (`create_tablespace_directories`).
 
 use std::ops::Range;
 
@@ -29,8 +33,13 @@ const KIND: u8 = 0xF0;
 /// What comes behind is data of up to 255 bytes, and of any length.
 const SHORT_DATA: u8 = 255;
 const LONG_DATA: u8 = 254;
-/// Bytes in which an empty record differs from what it was at most: both headers.
-const HEAD: usize = RECORD_HEADER + 5;
+/// Bytes of the longest header of data.
+const DATA_HEADER: usize = 5;
+/// Kind of a record that makes a tablespace: its object id, then its place, which ends with a zero.
+const CREATE: u8 = 0x00;
+const PLACE: usize = 4;
+/// Bytes in which a record differs from what it was at most: both headers, and where a place begins.
+const HEAD: usize = RECORD_HEADER + DATA_HEADER + PLACE + 1;
 
 /// Log on its way to a server.
 #[derive(Debug, Default)]
@@ -72,7 +81,7 @@ impl Blank {
         bytes.extend_from_slice(payload);
         self.join(segment, &mut bytes, &is_left_out);
         self.end(give)?;
-        let begin = self.empty_whole(&mut bytes, &is_left_out);
+        let begin = self.change_whole(&mut bytes, &is_left_out);
         self.held = Some(Held {
             name: name.to_owned(),
             segment,
@@ -98,13 +107,19 @@ impl Blank {
         Ok(())
     }
 
+    /// Whether a segment waits for the next one.
+    #[must_use]
+    pub(super) fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Bytes of records that were made empty.
     #[must_use]
     pub(super) fn passed(&self) -> u64 {
         self.passed
     }
 
-    /// Makes the record empty that ends in this segment and begins in the one that is held.
+    /// Changes the record that ends in this segment and begins in the one that is held.
     fn join(&mut self, segment: Segment, next: &mut [u8], is_left_out: &impl Fn(u32) -> bool) {
         if let Some((_, head)) = self.carried.as_ref().filter(|one| one.0 == segment.number) {
             put(next, LONG_PAGE_HEADER, head);
@@ -118,25 +133,25 @@ impl Blank {
         let Some((record, there)) = crossing(&held.bytes, held.begin, next) else {
             return;
         };
-        let Some(head) = emptied(&record, is_left_out) else {
+        let Some(head) = changed(&record, is_left_out) else {
             return;
         };
         let (here, beyond) = head.bytes().split_at(head.length.min(there));
         put(&mut held.bytes, held.begin, here);
         put(next, LONG_PAGE_HEADER, beyond);
         self.carried = Some((segment.number, beyond.to_vec()));
-        self.passed += record.len() as u64;
+        self.passed += head.emptied(&record);
     }
 
-    /// Makes the records empty that lie in a segment; where the one begins that does not end in it.
-    fn empty_whole(&mut self, bytes: &mut [u8], is_left_out: &impl Fn(u32) -> bool) -> usize {
+    /// Changes the records that lie in a segment; where the one begins that does not end in it.
+    fn change_whole(&mut self, bytes: &mut [u8], is_left_out: &impl Fn(u32) -> bool) -> usize {
         let Ok(mut records) = Records::new(bytes) else {
             return bytes.len();
         };
         let (mut heads, mut room) = (Vec::new(), Vec::new());
         while let Some((begin, record)) = records.next_bytes(&mut room) {
-            if let Some(head) = emptied(record, is_left_out) {
-                self.passed += record.len() as u64;
+            if let Some(head) = changed(record, is_left_out) {
+                self.passed += head.emptied(record);
                 heads.push((begin, head));
             }
         }
@@ -148,7 +163,22 @@ impl Blank {
     }
 }
 
-/// How an empty record begins.
+/// Whether a segment makes a tablespace, or may end within a record that does.
+pub(super) fn may_make_tablespace(payload: &[u8]) -> bool {
+    let Ok(mut records) = Records::new(payload) else {
+        return false;
+    };
+    if records.next_of(&[manager::TABLESPACE]).is_some() {
+        return true;
+    }
+    let (bytes, _, begin) = records.rest();
+    // a header of a page may lie in between
+    let is_far = begin % PAGE + MANAGER >= PAGE;
+    let kind = bytes.get(begin + MANAGER);
+    begin < bytes.len() && (is_far || kind.is_none_or(|kind| *kind == manager::TABLESPACE))
+}
+
+/// How a changed record begins.
 struct Head {
     bytes: [u8; HEAD],
     length: usize,
@@ -158,6 +188,46 @@ impl Head {
     fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
+
+    /// Bytes of the record that say nothing any more.
+    fn emptied(&self, record: &[u8]) -> u64 {
+        let is_empty = (self.bytes[MANAGER], self.bytes[INFO]) == (manager::XLOG, EMPTY);
+        if is_empty { record.len() as u64 } else { 0 }
+    }
+
+    /// Gives the record that begins so its sum.
+    fn seal(mut self, record: &[u8]) -> Self {
+        let sum = crc32c::crc32c(&self.bytes[RECORD_HEADER..self.length]);
+        let sum = crc32c::crc32c_append(sum, &record[self.length..]);
+        let sum = crc32c::crc32c_append(sum, &self.bytes[..CRC_OFFSET]);
+        self.bytes[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
+        self
+    }
+}
+
+/// How a record begins that is to be changed; none when it must stay.
+fn changed(record: &[u8], is_left_out: impl Fn(u32) -> bool) -> Option<Head> {
+    if record[MANAGER] == manager::TABLESPACE {
+        return without_place(record);
+    }
+    emptied(record, is_left_out)
+}
+
+/// How a record that makes a tablespace begins once it names no place.
+fn without_place(record: &[u8]) -> Option<Head> {
+    let header = match *record.get(RECORD_HEADER)? {
+        SHORT_DATA => 2,
+        LONG_DATA => DATA_HEADER,
+        _ => return None,
+    };
+    let place = RECORD_HEADER + header + PLACE;
+    if record[INFO] & KIND != CREATE || place >= record.len() || !records::is_summed(record) {
+        return None;
+    }
+    let mut bytes = [0; HEAD];
+    bytes[..place].copy_from_slice(&record[..place]);
+    let length = place + 1;
+    Some(Head { bytes, length }.seal(record))
 }
 
 /// How a record begins once it is empty, its other bytes being data without meaning; none when it
@@ -192,16 +262,12 @@ fn head(record: &[u8]) -> Head {
         RECORD_HEADER + 2
     } else {
         // the length of a record has 32 bits
-        let long = u32::try_from(data - 5).unwrap_or(u32::MAX);
+        let long = u32::try_from(data - DATA_HEADER).unwrap_or(u32::MAX);
         bytes[RECORD_HEADER] = LONG_DATA;
-        bytes[RECORD_HEADER + 1..].copy_from_slice(&long.to_le_bytes());
-        HEAD
+        bytes[RECORD_HEADER + 1..RECORD_HEADER + DATA_HEADER].copy_from_slice(&long.to_le_bytes());
+        RECORD_HEADER + DATA_HEADER
     };
-    let sum = crc32c::crc32c(&bytes[RECORD_HEADER..length]);
-    let sum = crc32c::crc32c_append(sum, &record[length..]);
-    let sum = crc32c::crc32c_append(sum, &bytes[..CRC_OFFSET]);
-    bytes[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
-    Head { bytes, length }
+    Head { bytes, length }.seal(record)
 }
 
 /// The bytes of the record that begins in a segment and ends in the next, and how many of them lie in
@@ -289,6 +355,21 @@ mod tests {
         record[4..8].copy_from_slice(&77u32.to_le_bytes());
         record[MANAGER] = kind;
         record.extend(body);
+        let sum = records::sum_of(&record);
+        record[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
+        record
+    }
+
+    /// A record that makes a tablespace in a place.
+    fn making(place: &[u8]) -> Vec<u8> {
+        let mut record = vec![0; RECORD_HEADER];
+        record[MANAGER] = manager::TABLESPACE;
+        let data = u8::try_from(PLACE + place.len() + 1).expect("short");
+        record.extend([SHORT_DATA, data, 77, 0, 0, 0]);
+        record.extend(place);
+        record.push(0);
+        let length = u32::try_from(record.len()).expect("short");
+        record[..4].copy_from_slice(&length.to_le_bytes());
         let sum = records::sum_of(&record);
         record[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
         record
@@ -443,6 +524,24 @@ mod tests {
             let own = (all[1].len() + 2 * all[2].len()) as u64;
             assert!(passed >= own, "{passed}");
         }
+    }
+
+    #[test]
+    fn a_tablespace_loses_its_place_wherever_its_record_lies() {
+        let content = SEGMENT - LONG_PAGE_HEADER - (PAGES - 1) * PAGE_HEADER;
+        let mut crossing = 0;
+        for data in (content - 200..content - 56).step_by(8) {
+            let before = record(10, &[WANTED], data);
+            let log = segments(&[before.clone(), making(b"/mnt/late")]);
+            let expected = segments(&[before, making(b"\0mnt/late")]);
+            let numbered: Vec<_> = (0..).map(|number| (1, number)).zip(&log).collect();
+            let (given, emptied) = passed(&numbered);
+            assert_eq!((given, emptied), (expected, 0), "{data}");
+            crossing += usize::from(log.len() > 1);
+            let begins_there = log.len() == 1 || log[1][2] & CONTINUES != 0;
+            assert_eq!(may_make_tablespace(&log[0]), begins_there, "{data}");
+        }
+        assert!(crossing > 3);
     }
 
     proptest! {

@@ -152,7 +152,20 @@ fn database(client: &mut Client, service: &str, name: &str) -> Result<Place, Eng
     })
 }
 
-/// What tablespaces and databases are called now.
+/// The bytes of a name that all databases share: each of them wrote names in an encoding of its own,
+/// so that they need not be text in this one.
+macro_rules! raw {
+    ($name:literal) => {
+        concat!(
+            "byteain(textout(replace(",
+            $name,
+            "::text, chr(92), repeat(chr(92), 2))))"
+        )
+    };
+}
+pub(super) use raw;
+
+/// What tablespaces and databases are called now; bytes that are no text are replaced.
 ///
 /// # Errors
 /// What the server says.
@@ -160,14 +173,23 @@ pub fn names(client: &mut Client, service: &str) -> Result<Names, EngineError> {
     let mut ask = |query: &str| -> Result<BTreeMap<u32, String>, EngineError> {
         let rows = client.query(query, &[]);
         let rows = rows.map_err(|error| refused(format!("list the parts of {service}"), &error))?;
-        Ok(rows
-            .iter()
-            .map(|row| (oid(row.get(0)), row.get(1)))
-            .collect())
+        let named = |row: &postgres::Row| {
+            let name = String::from_utf8_lossy(row.get(1)).into_owned();
+            (oid(row.get(0)), name)
+        };
+        Ok(rows.iter().map(named).collect())
     };
     Ok(Names {
-        tablespaces: ask("select oid::int8, spcname::text from pg_tablespace")?,
-        databases: ask("select oid::int8, datname::text from pg_database")?,
+        tablespaces: ask(concat!(
+            "select oid::int8, ",
+            raw!("spcname"),
+            " from pg_tablespace"
+        ))?,
+        databases: ask(concat!(
+            "select oid::int8, ",
+            raw!("datname"),
+            " from pg_database"
+        ))?,
     })
 }
 

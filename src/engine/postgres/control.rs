@@ -215,6 +215,15 @@ impl ControlFile {
         self.seal()
     }
 
+    /// Says that pages have no checksums.
+    ///
+    /// # Errors
+    /// Never for a file that [`ControlFile::parse`] accepted.
+    pub fn without_checksums(&mut self) -> Result<(), FormatError> {
+        put(&mut self.bytes, CHECKSUM_VERSION, &[0; 4]);
+        self.seal()
+    }
+
     /// Gives changed bytes their sum.
     fn seal(&mut self) -> Result<(), FormatError> {
         let crc = crc(&self.bytes, self.version)?;
@@ -333,6 +342,9 @@ mod tests {
             control.raise_min_recovery(Lsn(500), two).expect("valid");
             control.raise_min_recovery(Lsn(400), three).expect("valid");
             control.in_archive_recovery().expect("valid");
+            assert!(control.checksums);
+            control.without_checksums().expect("valid");
+            assert!(!control.checksums);
             assert_eq!(control.state, ClusterState::InArchiveRecovery);
             let again = ControlFile::parse(control.bytes()).expect("valid");
             assert_eq!(again.min_recovery, Some((Lsn(500), two)));

@@ -205,7 +205,10 @@ impl Engine for PostgresEngine {
         sql: &str,
     ) -> Result<Rows, EngineError> {
         logical::open(&self.spec, restored)?.using(|instance| {
-            let mut client = instance.client(database.unwrap_or("postgres"))?;
+            let mut client = match database {
+                Some(database) => instance.client(database)?,
+                None => instance.home()?,
+            };
             logical::ask(&mut client, sql)
         })
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{DirEntry, FileType};
+use std::fs::{DirEntry, FileType, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,25 @@ const EMPTIED: [&str; 9] = [
     "pg_wal/summaries",
 ];
 
-/// Files of the data directory that describe the running server or an older copy.
-const LEFT_OUT: [&str; 11] = [
+/// Folders of the server: where one of them, or what lies in it, is a link to a folder, that is its
+/// content.
+/// Those whose content is not copied are [`EMPTIED`].
+const SERVERS: [&str; 9] = [
+    "base",
+    "global",
+    "pg_commit_ts",
+    "pg_logical",
+    "pg_multixact",
+    "pg_stat",
+    "pg_tblspc",
+    "pg_twophase",
+    "pg_xact",
+];
+
+/// Files of the data directory that describe the running server or an older copy, or are the file
+/// system's own.
+const LEFT_OUT: [&str; 12] = [
+    "lost+found",
     "postmaster.pid",
     "postmaster.opts",
     "postgresql.auto.conf.tmp",
@@ -50,6 +67,8 @@ pub enum Found {
     },
     /// Any other file.
     File,
+    /// A link to a folder that is none of the server's: it is not followed.
+    Elsewhere,
 }
 
 /// One file that belongs to a copy.
@@ -123,14 +142,24 @@ impl Walk<'_> {
     }
 
     fn take(&mut self, path: String, kind: FileType) -> Result<(), EngineError> {
-        let is_tablespace = path.starts_with("pg_tblspc/") && kind.is_symlink();
+        let is_tablespace = kind.is_symlink()
+            && path
+                .strip_prefix("pg_tblspc/")
+                .is_some_and(|name| !name.contains('/'));
         if kind.is_dir() || is_tablespace || path == "pg_wal" {
             return self.take_folder(&path, is_tablespace);
         }
-        let Some(bytes) = self.length(&path)? else {
+        let Some(about) = self.about(&path)? else {
             return Ok(());
         };
-        let found = kind_of(&path, self.of.segment_blocks);
+        let bytes = about.len();
+        let found = match path.split('/').next() {
+            _ if !about.is_dir() => kind_of(&path, self.of.segment_blocks),
+            Some(own) if SERVERS.contains(&own) || EMPTIED.contains(&own) => {
+                return self.take_folder(&path, false);
+            }
+            _ => Found::Elsewhere,
+        };
         self.files.push(SourceFile { path, found, bytes });
         Ok(())
     }
@@ -186,11 +215,11 @@ impl Walk<'_> {
         gone && folder != self.of.root
     }
 
-    /// Bytes of a file; none when it is gone.
-    fn length(&self, path: &str) -> Result<Option<u64>, EngineError> {
+    /// What a file or a link leads to; none when it is gone.
+    fn about(&self, path: &str) -> Result<Option<Metadata>, EngineError> {
         let path = self.of.data.join(path);
         match std::fs::metadata(&path) {
-            Ok(found) => Ok(Some(found.len())),
+            Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot("look at", &path, error)),
         }
@@ -204,12 +233,13 @@ fn named(entry: &DirEntry, folder: &str) -> Result<Option<(String, FileType)>, E
         Err(error) => return Err(cannot("look at", &entry.path(), error)),
     };
     let usual = kind.is_file() || kind.is_dir() || kind.is_symlink();
-    // log segments come from the archive
-    if !usual || folder == "pg_wal" && !kind.is_dir() {
-        return Ok(None);
-    }
     let name = entry.file_name();
     let name = name.to_str().map(str::to_owned);
+    let of_log = |name: &String| EMPTIED.contains(&&*format!("pg_wal/{name}"));
+    // log comes from the archive; other folders there are not the server's
+    if !usual || folder == "pg_wal" && !name.as_ref().is_some_and(of_log) {
+        return Ok(None);
+    }
     let name = name.ok_or_else(|| EngineError::NotASource {
         path: entry.path(),
         expected: "a file with a name in UTF-8",
@@ -368,6 +398,8 @@ mod tests {
             "global/pg_internal.init.77",
             "pg_wal/000000010000000000000001",
             "pg_wal/archive_status/x.ready",
+            "pg_wal/set-aside/000000010000000000000001",
+            "lost+found/x",
             "pg_replslot/s/state",
             "base/pgsql_tmp/pgsql_tmp1.0",
             "base/5/t3_16385",
@@ -407,6 +439,38 @@ mod tests {
         let listed = listed(&files, &[]);
         assert!(listed.contains(&files[0].to_owned()));
         assert!(!listed.contains(&files[1].to_owned()));
+    }
+
+    #[test]
+    fn links_of_the_server_are_followed_and_those_of_others_are_not() {
+        let (data, disk) = (tempfile::tempdir(), tempfile::tempdir());
+        let (data, disk) = (data.expect("folder"), disk.expect("folder"));
+        std::fs::create_dir(data.path().join("base")).expect("folder");
+        std::fs::write(disk.path().join("7"), "x").expect("file");
+        for link in ["base/5", "pg_stat_tmp", "pg_xact", "logs"] {
+            let made = std::os::unix::fs::symlink(disk.path(), data.path().join(link));
+            made.expect("a link");
+        }
+        let selection = Selection {
+            data: data.path().to_owned(),
+            root: String::new(),
+            skip: BTreeSet::new(),
+            version_folder: String::new(),
+            segment_blocks: 131_072,
+        };
+        let found = selection.list().expect("a listing").into_iter();
+        let found: Vec<_> = found.map(|file| (file.path, file.found)).collect();
+        let expected = [
+            ("base", Found::Directory),
+            ("base/5", Found::Directory),
+            ("base/5/7", Found::Relation { first_block: 0 }),
+            ("logs", Found::Elsewhere),
+            ("pg_stat_tmp", Found::Directory),
+            ("pg_xact", Found::Directory),
+            ("pg_xact/7", Found::File),
+        ];
+        let expected = expected.map(|(path, found)| (path.to_owned(), found));
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::assemble::Assembly;
 use super::component::Place;
 use super::files::cannot;
 use super::label::MappedTablespace;
@@ -144,6 +145,17 @@ impl Ground {
         made.map_err(|error| cannot("create", &link, error))
     }
 
+    /// Links to tablespaces that no part knows: the log makes them again.
+    fn unknown(&self, known: &[MappedTablespace]) -> Vec<PathBuf> {
+        let links = std::fs::read_dir(self.data.join("pg_tblspc"));
+        let links = links.into_iter().flatten().flatten();
+        let unknown = links.filter(|link| {
+            let oid = link.file_name().to_string_lossy().parse();
+            !known.iter().any(|one| Ok(one.oid) == oid)
+        });
+        unknown.map(|link| link.path()).collect()
+    }
+
     /// Removes the server's files that no part has, and what tells a server how to start.
     ///
     /// # Errors
@@ -151,17 +163,39 @@ impl Ground {
     pub(super) fn sweep(
         &mut self,
         kept: &BTreeSet<PathBuf>,
-        tablespaces: &[PathBuf],
+        assembly: &Assembly,
     ) -> Result<(), EngineError> {
         for name in STARTS {
             fence::remove(&self.data.join(name))?;
         }
+        let known = &assembly.tablespaces;
+        let unknown = self.unknown(known);
+        let places = known.iter().map(|one| self.place(one));
+        let places = places.chain(unknown.iter().cloned());
+        let version = format!("PG_{}_", assembly.version_num / 10_000);
+        let tablespaces: Vec<PathBuf> = places.flat_map(|at| of_version(&at, &version)).collect();
+        self.sweep_folders(kept, &tablespaces)?;
+        for link in unknown {
+            let about = std::fs::symlink_metadata(&link);
+            if about.is_ok_and(|about| about.is_symlink()) {
+                fence::remove(&link)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep_folders(
+        &mut self,
+        kept: &BTreeSet<PathBuf>,
+        tablespaces: &[PathBuf],
+    ) -> Result<(), EngineError> {
         let mine = self.data.join(fence::KEPT);
         let own = SERVERS.map(|name| self.data.join(name));
-        let folders = own.iter().chain(tablespaces);
-        for folder in folders.filter(|folder| folder.is_dir()) {
+        let own = own.iter().map(|folder| (1, folder));
+        let folders = own.chain(tablespaces.iter().map(|folder| (0, folder)));
+        for (depth, folder) in folders.filter(|(_, folder)| folder.is_dir()) {
             let entries = walkdir::WalkDir::new(folder).contents_first(true);
-            for entry in entries.min_depth(1) {
+            for entry in entries.min_depth(depth) {
                 let entry = entry.map_err(|error| cannot("list", folder, error.into()))?;
                 let path = entry.path();
                 if kept.contains(path) || path == mine {
@@ -229,6 +263,13 @@ impl Ground {
         scope::release(&self.data)?;
         fence::sync(&self.data, "")
     }
+}
+
+/// Folders of a version in a tablespace.
+fn of_version(place: &Path, version: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let own = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(version));
+    own.map(|entry| entry.path()).collect()
 }
 
 /// Whatever tells whose folder it is must say the part's cluster.

@@ -37,7 +37,7 @@ impl Hollow {
         if scope.wanted().is_empty() {
             return Ok(Self::default());
         }
-        let names = component::names(&mut instance.client("postgres")?, "the copy")?;
+        let names = component::names(&mut instance.home()?, "the copy")?;
         Self::of(&names, scope)
     }
 
@@ -79,7 +79,7 @@ impl Hollow {
         if self.databases.is_empty() {
             return Ok(());
         }
-        let mut client = instance.client("postgres")?;
+        let mut client = instance.home()?;
         let oids: Vec<u32> = self.databases.keys().copied().collect();
         let statement = "update pg_database set datconnlimit = -2 where oid = any($1)";
         let done = client.execute(statement, &[&oids]);

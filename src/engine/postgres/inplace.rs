@@ -21,7 +21,9 @@ use super::pieces::Pieces;
 use super::replay::{Replay, Replayed};
 use super::target::Target;
 use super::write::Writer;
-use super::{PostgresSpec, base, control, fence, ground, instance, positions, read, scope, sound};
+use super::{
+    PostgresSpec, assemble, base, control, fence, ground, instance, positions, read, scope, sound,
+};
 use crate::engine::restore::WHOLE;
 use crate::engine::{
     EndedBackup, EngineError, Entry, GoOn, LogRange, Lost, RestoreSession, Wanted,
@@ -55,6 +57,8 @@ pub struct InPlaceRestore {
     /// Replay that ends before this is none: the other files are as new.
     at_least: Lsn,
     timeline: Option<Timeline>,
+    /// Are the pages of the cluster protected by checksums?
+    checksums: bool,
     replayed: Option<Replayed>,
     told: Vec<String>,
     go_on: GoOn,
@@ -94,6 +98,7 @@ impl InPlaceRestore {
             writer,
             whole: false,
             at_least: before.as_ref().map_or(Lsn(0), least),
+            checksums: before.as_ref().is_some_and(|file| file.checksums),
             timeline: before.map(|file| file.timeline),
             replayed: None,
             told: Vec::new(),
@@ -170,6 +175,11 @@ impl InPlaceRestore {
         }
     }
 
+    /// Do pages come without checksums into a cluster whose pages have them?
+    fn is_unsummed(&self) -> bool {
+        self.checksums && self.part.as_ref().is_some_and(|part| !part.checksums)
+    }
+
     fn notes(&self) -> Result<&PartNotes, EngineError> {
         let missing = || refuse("no part was given".to_owned());
         self.part.as_ref().ok_or_else(missing)
@@ -199,6 +209,10 @@ impl InPlaceRestore {
         raised.map_err(|error| error.of(control::PATH))?;
         if notes.label.from_standby {
             let said = file.in_archive_recovery();
+            said.map_err(|error| error.of(control::PATH))?;
+        }
+        if self.is_unsummed() {
+            let said = file.without_checksums();
             said.map_err(|error| error.of(control::PATH))?;
         }
         self.write(&self.data.join(LABEL), notes.label_text.as_bytes())?;
@@ -374,6 +388,9 @@ impl RestoreSession for InPlaceRestore {
 
     fn warnings(&self) -> Vec<String> {
         let mut told = self.told.clone();
+        if self.is_unsummed() {
+            told.push(assemble::told_unsummed(&words(&self.component)));
+        }
         told.push(format!(
             "{} bytes were put back; the cluster is stopped and begins with a history of its own: \
              start it, then take a full copy",

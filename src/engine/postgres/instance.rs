@@ -29,6 +29,15 @@ const LOG: &str = "server.log";
 const SOCKETS: &str = "planc-server-";
 /// The line of `postmaster.pid` that tells the server's state, counted from the one after the first.
 const STATE: usize = 6;
+/// Databases for a session that wants none in particular; some clusters lack the first.
+const HOMES: [&str; 2] = ["postgres", "template1"];
+/// The role that most clusters have, whatever they have named in the inventory since.
+const USUAL_USER: &str = "postgres";
+/// Replication slots and origins that a server finds in its folder are no reason not to start.
+const MANY_SLOTS: &str = "1000";
+/// Prepared transactions that may be open at once in the log: the setting of the copy may have been
+/// raised since. More would cost memory that is filled at the start.
+const MANY_PREPARED: u32 = 200;
 /// Looks at whether a server has ended of which a session says so.
 const LOOKS: u32 = 25;
 /// How long a server that was asked to stop at once is waited for.
@@ -48,7 +57,7 @@ pub struct InstanceSpec {
     pub programs: PathBuf,
     /// The data directory.
     pub data: PathBuf,
-    /// A role of the cluster.
+    /// A role of the cluster; the usual one is tried, too.
     pub user: String,
     /// The server's log; none for one that goes with the server.
     pub log: Option<PathBuf>,
@@ -62,6 +71,8 @@ pub struct Instance {
     spec: InstanceSpec,
     scratch: TempDir,
     log: PathBuf,
+    /// The database of sessions that want none in particular.
+    home: &'static str,
 }
 
 impl Instance {
@@ -95,10 +106,11 @@ impl Instance {
             spec,
             scratch,
             log,
+            home: HOMES[0],
         })
     }
 
-    /// Waits until it takes writes; a session in the database `postgres`.
+    /// Waits until it takes writes; a session as a superuser.
     ///
     /// # Errors
     /// As [`Instance::is_open`] when it ends, [`EngineError::NotReached`] when it does not open in
@@ -114,21 +126,16 @@ impl Instance {
         let deadline = Instant::now() + patience;
         let mut client = self.first_session(deadline, go_on)?;
         self.spec.user = superuser(&mut client)?;
-        self.client("postgres")
+        self.home()
     }
 
     fn first_session(&mut self, deadline: Instant, go_on: &GoOn) -> Result<Client, EngineError> {
         loop {
             check_wanted(go_on)?;
-            if self.is_open()? {
-                match self.session("postgres") {
-                    Ok(client) => return Ok(client),
-                    Err(error) if error.as_db_error().is_some_and(is_other_user) => {
-                        return Err(refused("ask the recovered server", &error));
-                    }
-                    // it says so a little early
-                    Err(_) => {}
-                }
+            if self.is_open()?
+                && let Some(client) = self.enter()?
+            {
+                return Ok(client);
             }
             if Instant::now() >= deadline {
                 let told = ended::told(&self.log);
@@ -137,6 +144,43 @@ impl Instance {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// The first session, by a role and in a database that the cluster has at the target; none when
+    /// the server said a little early that it is open.
+    fn enter(&mut self) -> Result<Option<Client>, EngineError> {
+        let roles = [self.spec.user.clone(), USUAL_USER.to_owned()];
+        let mut first = None;
+        for role in roles {
+            self.spec.user = role;
+            for home in HOMES {
+                let error = match self.session(home) {
+                    Ok(client) => {
+                        self.home = home;
+                        return Ok(Some(client));
+                    }
+                    Err(error) => error,
+                };
+                if error
+                    .code()
+                    .is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW)
+                {
+                    return Ok(None);
+                }
+                first.get_or_insert(error);
+            }
+        }
+        first.map_or(Ok(None), |error| {
+            Err(refused("ask the recovered server", &error))
+        })
+    }
+
+    /// A session where it does not matter in which database.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn home(&self) -> Result<Client, EngineError> {
+        self.client(self.home)
     }
 
     /// A session in a database.
@@ -383,6 +427,14 @@ fn settings(
         ("max_wal_senders", "0".to_owned()),
         // it is filled at the start, and a server that replays writes hardly any log
         ("wal_buffers", "1MB".to_owned()),
+        // slots of the live folder stay as they are
+        ("wal_level", "logical".to_owned()),
+        ("max_replication_slots", MANY_SLOTS.to_owned()),
+        // without it the server would remove what was recorded
+        ("track_commit_timestamp", "on".to_owned()),
+        ("max_pred_locks_per_transaction", "10".to_owned()),
+        // those that are there are no fault
+        ("allow_in_place_tablespaces", "on".to_owned()),
     ];
     let tamed = TAMED.map(|(name, value)| (name, value.to_owned()));
     let mut settings = Vec::from(fixed);
@@ -394,6 +446,7 @@ fn settings(
     if major >= 18 {
         // another method may need what this host has not
         settings.push(("io_method", "worker".to_owned()));
+        settings.push(("max_active_replication_origins", MANY_SLOTS.to_owned()));
     }
     settings.push(("shared_buffers", buffers()));
     settings.extend(limits(&file));
@@ -463,13 +516,12 @@ fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
     vec![
         ("max_connections", connections.max(10).to_string()),
         ("max_worker_processes", workers.to_string()),
-        ("max_prepared_transactions", prepared.to_string()),
+        (
+            "max_prepared_transactions",
+            prepared.max(MANY_PREPARED).to_string(),
+        ),
         ("max_locks_per_transaction", locks.max(64).to_string()),
     ]
-}
-
-fn is_other_user(error: &postgres::error::DbError) -> bool {
-    *error.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
 }
 
 /// Stops the server that an earlier process left on a data directory which is about to be removed.

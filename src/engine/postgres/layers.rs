@@ -128,6 +128,7 @@ mod tests {
             system_identifier: 7,
             version_num: 150_000,
             names: Names::default(),
+            checksums: true,
         };
         let mut all = own.print();
         all.extend(

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::PostgresSpec;
 use super::changes::Relation;
-use super::connect::{self, refused};
+use super::component;
+use super::connect;
 use crate::engine::EngineError;
 
 /// `database.schema.name` by file.
@@ -20,13 +21,9 @@ const DEFAULT_TABLESPACE: u32 = 1663;
 pub fn ask(spec: &PostgresSpec, relations: &[Relation]) -> Result<Names, EngineError> {
     let mut names = Names::new();
     let mut client = connect::open(&spec.service, &spec.connect)?;
-    let rows = client.query("select oid::int8, datname::text from pg_database", &[]);
-    let what = || format!("ask {} for names", spec.service);
-    let rows = rows.map_err(|error| refused(what(), &error))?;
+    let databases = component::names(&mut client, &spec.service)?.databases;
     let wanted: BTreeSet<u32> = relations.iter().map(|one| one.database).collect();
-    for row in rows {
-        let (oid, database): (i64, String) = (row.get(0), row.get(1));
-        let oid = u32::try_from(oid).unwrap_or(0);
+    for (oid, database) in databases {
         if wanted.contains(&oid) {
             let own = relations.iter().filter(|one| one.database == oid);
             names.extend(of_database(spec, &database, own));
@@ -41,11 +38,11 @@ pub fn ask(spec: &PostgresSpec, relations: &[Relation]) -> Result<Names, EngineE
 /// When the server cannot be asked.
 pub fn databases(spec: &PostgresSpec, oids: &BTreeSet<u32>) -> Result<Vec<String>, EngineError> {
     let mut client = connect::open(&spec.service, &spec.connect)?;
-    let query = "select datname::text from pg_database where oid::int8 = any($1) order by 1";
-    let oids: Vec<i64> = oids.iter().map(|oid| i64::from(*oid)).collect();
-    let rows = client.query(query, &[&oids]);
-    let rows = rows.map_err(|error| refused(format!("ask {} for names", spec.service), &error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let mut databases = component::names(&mut client, &spec.service)?.databases;
+    databases.retain(|oid, _| oids.contains(oid));
+    let mut names: Vec<String> = databases.into_values().collect();
+    names.sort();
+    Ok(names)
 }
 
 /// A database that the role may not enter has no names.

@@ -17,6 +17,7 @@ const APART: &str = "apart";
 const SYSTEM: &str = "system-identifier";
 const VERSION: &str = "server-version-num";
 const NAMES: &str = "names";
+const CHECKSUMS: &str = "checksums";
 
 /// Names of a cluster's parts, by object id, when the bracket began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct PartNotes {
     pub version_num: u32,
     /// What its parts are called; empty in parts that do not tell.
     pub names: Names,
+    /// Were its pages protected by checksums? So it is taken to be with parts that do not tell.
+    pub checksums: bool,
 }
 
 impl Names {
@@ -84,6 +87,7 @@ impl PartNotes {
             (SYSTEM.to_owned(), self.system_identifier.to_string()),
             (VERSION.to_owned(), self.version_num.to_string()),
             (NAMES.to_owned(), json(serde_json::to_string(&self.names))),
+            (CHECKSUMS.to_owned(), self.checksums.to_string()),
         ])
     }
 
@@ -113,6 +117,10 @@ impl PartNotes {
             names: match ended.notes.get(NAMES) {
                 Some(text) => serde_json::from_str(text).map_err(|error| wrong(NAMES)(&error))?,
                 None => Names::default(),
+            },
+            checksums: match ended.notes.get(CHECKSUMS) {
+                Some(text) => text.parse().map_err(|error| wrong(CHECKSUMS)(&error))?,
+                None => true,
             },
         })
     }

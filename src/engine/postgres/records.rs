@@ -103,15 +103,12 @@ impl Record {
         Some((ending, Timestamp::from_microsecond(micros).ok()?))
     }
 
-    /// Object id and folder of a tablespace that this record creates.
+    /// Object id of a tablespace that this record creates.
     #[must_use]
-    pub fn new_tablespace(&self) -> Option<(u32, String)> {
-        if (self.manager, self.info & 0xF0) != (manager::TABLESPACE, 0) {
-            return None;
-        }
-        let oid = u32::from_le_bytes(bytes_at(&self.main, 0).ok()?);
-        let path = self.main.get(4..)?.split(|byte| *byte == 0).next()?;
-        Some((oid, String::from_utf8_lossy(path).into_owned()))
+    pub fn new_tablespace(&self) -> Option<u32> {
+        let makes_one = (self.manager, self.info & 0xF0) == (manager::TABLESPACE, 0);
+        let oid = bytes_at(&self.main, 0).ok().filter(|_| makes_one)?;
+        Some(u32::from_le_bytes(oid))
     }
 
     /// Object ids of a database whose files this record copies, and of the one they come from.

@@ -9,7 +9,7 @@
 //! histories) and `scratch` (log of the server that replays). Tablespaces that move lie where
 //! they go from the beginning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::assemble::Assembly;
-use super::blank::Blank;
+use super::assemble::{Assembly, told_unsummed};
+use super::blank::{self, Blank};
 use super::connect::refused;
 use super::control::{self, ControlFile};
 use super::files::cannot;
@@ -33,7 +33,9 @@ use super::replay::{Replay, Replayed};
 use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
-use super::{FormatError, PostgresSpec, base, fence, instance, read, sound, subscribed};
+use super::{
+    FormatError, PostgresSpec, aside, base, fence, instance, prepared, read, sound, subscribed,
+};
 use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -69,8 +71,10 @@ pub struct ClusterRestore {
     scope: Scope,
     /// What lacks its content.
     hollow: Hollow,
-    /// What is to be done about its subscriptions.
-    subscriptions: Vec<String>,
+    /// Tablespaces that the log makes.
+    made: BTreeSet<u32>,
+    /// What is to be done before the copy is used.
+    to_do: Vec<String>,
     until: RecoveryTarget,
     /// A record behind the target was seen.
     beyond: bool,
@@ -147,7 +151,8 @@ impl ClusterRestore {
             parts: Vec::new(),
             scope: Scope::default(),
             hollow: Hollow::default(),
-            subscriptions: Vec::new(),
+            made: BTreeSet::new(),
+            to_do: Vec::new(),
             until: RecoveryTarget::Latest,
             beyond: false,
             covered: false,
@@ -234,10 +239,11 @@ impl ClusterRestore {
             made.map_err(|error| cannot("create", &folder, error))?;
             self.writer.own(&folder)?;
         }
+        aside::put_inside(&self.root, &assembly.tablespaces)?;
         let map = assembly.map(|tablespace| {
             let moved = self.scope.place(tablespace.oid);
             moved.map_or_else(
-                || format!("../../tablespaces/{}", tablespace.oid),
+                || aside::link(tablespace.oid),
                 |place| place.display().to_string(),
             )
         });
@@ -262,6 +268,10 @@ impl ClusterRestore {
             let said = file.in_archive_recovery();
             said.map_err(|error| error.of(path.display()))?;
         }
+        if !assembly.unsummed.is_empty() {
+            let said = file.without_checksums();
+            said.map_err(|error| error.of(path.display()))?;
+        }
         fence::reopen(&data, &file)?;
         self.writer.own(&data.join(control::PATH))
     }
@@ -271,18 +281,7 @@ impl ClusterRestore {
         let (Some(ground), Some(over)) = (&mut self.ground, self.writer.overwritten()) else {
             return Ok(());
         };
-        let version = format!("PG_{}_", assembly.version_num / 10_000);
-        let mut folders = Vec::new();
-        for tablespace in &assembly.tablespaces {
-            let place = ground.place(tablespace);
-            let entries = std::fs::read_dir(&place).into_iter().flatten().flatten();
-            let own = entries.filter(|entry| {
-                let name = entry.file_name();
-                name.to_string_lossy().starts_with(&version)
-            });
-            folders.extend(own.map(|entry| entry.path()));
-        }
-        ground.sweep(&over.seen, &folders)?;
+        ground.sweep(&over.seen, assembly)?;
         if self.until != RecoveryTarget::Latest {
             ground.set_log_aside()?;
         }
@@ -317,6 +316,11 @@ impl ClusterRestore {
             ));
         }
         told
+    }
+
+    fn told_of_checksums(&self) -> Option<String> {
+        let unsummed = Assembly::of(&self.parts).ok()?.unsummed;
+        (!unsummed.is_empty()).then(|| told_unsummed(&unsummed.join(", ")))
     }
 
     fn check_control(&self, file: &ControlFile, of: &Assembly) -> Result<(), EngineError> {
@@ -389,14 +393,18 @@ impl ClusterRestore {
     }
 
     /// Hands a segment to the server. In a copy that is dropped nobody asks for what is left out, and
-    /// none of its log goes anywhere: what changes nothing else is passed over.
+    /// none of its log goes anywhere: what changes nothing else is passed over. A copy that is built
+    /// aside never makes a tablespace where the log says: another cluster may live there.
     fn hand_over(&mut self, of: (Segment, &str), payload: &[u8]) -> Result<(), EngineError> {
         let (scope, handover, writer) = (&self.scope, &mut self.handover, &self.writer);
         let mut give = |name: &str, bytes: &[u8]| handover.give(name, bytes, writer);
-        if self.fate != Fate::Dropped || scope.wanted().is_empty() {
+        let passes = self.fate == Fate::Dropped && !scope.wanted().is_empty();
+        let is_aside = self.ground.is_none();
+        let moves = is_aside && (self.blank.holds() || blank::may_make_tablespace(payload));
+        if !passes && !moves {
             return give(of.1, payload);
         }
-        let is_left_out = |database| scope.leaves_out(database);
+        let is_left_out = |database| passes && scope.leaves_out(database);
         self.blank.pass(of, payload, is_left_out, give)
     }
 
@@ -461,17 +469,7 @@ impl ClusterRestore {
             if let Some((made, from)) = copied.filter(|_| record.lsn >= assembly.start) {
                 self.scope.copies(made, from);
             }
-            if let Some((oid, path)) = record.new_tablespace() {
-                return Err(EngineError::Refused {
-                    what: "replay the log in another place".to_owned(),
-                    cause: format!(
-                        "it creates tablespace {oid} in {path}, which may be in use here \
-                         ({} are known to the parts): take a newer part of base, or end before {}",
-                        assembly.tablespaces.len(),
-                        record.lsn
-                    ),
-                });
-            }
+            self.made.extend(record.new_tablespace());
         }
         self.beyond |= beyond;
         self.covered |= match until {
@@ -520,7 +518,8 @@ impl ClusterRestore {
             self.hollow.close(instance)?;
         }
         if self.fate == Fate::Kept {
-            self.subscriptions = subscribed::told(instance)?;
+            self.to_do = subscribed::told(instance)?;
+            self.to_do.extend(prepared::told(instance)?);
         }
         sound::check(instance, &self.data_directory(), &self.hollow.databases)
     }
@@ -644,7 +643,8 @@ impl RestoreSession for ClusterRestore {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.told_of_scope();
         warnings.extend(self.told_of_ground());
-        warnings.extend_from_slice(&self.subscriptions);
+        warnings.extend(self.told_of_checksums());
+        warnings.extend_from_slice(&self.to_do);
         warnings
     }
 
@@ -705,6 +705,9 @@ impl RestoreSession for ClusterRestore {
             self.reach(&until, true)?;
         }
         self.scope.release()?;
+        if self.ground.is_none() {
+            aside::put_beside(&self.root, &self.made)?;
+        }
         for name in ["backup_label.old", "tablespace_map.old"] {
             // left by the server as a record of what it read; not part of the result
             let _ = std::fs::remove_file(self.data_directory().join(name));
@@ -746,7 +749,7 @@ impl ClusterRestore {
 /// than the target may be in the cluster. The server counts microseconds.
 fn not_behind(instance: &Instance, at: Timestamp) -> Result<(), EngineError> {
     let query = "select (extract(epoch from pg_last_xact_replay_timestamp()) * 1000000)::int8";
-    let row = instance.client("postgres")?.query_one(query, &[]);
+    let row = instance.home()?.query_one(query, &[]);
     let row = row.map_err(|error| refused("ask how far it replayed", &error))?;
     let last = row
         .get::<_, Option<i64>>(0)

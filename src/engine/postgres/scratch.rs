@@ -13,7 +13,7 @@ use crate::engine::EngineError;
 /// # Errors
 /// What the server says.
 pub(super) fn open(copy: &Instance, database: &str) -> Result<(Client, Vec<String>), EngineError> {
-    let_in(&mut copy.client("postgres")?, database)?;
+    let_in(&mut copy.home()?, database)?;
     let mut client = copy.client(database)?;
     let told = roll_back(&mut client)?;
     Ok((client, told))

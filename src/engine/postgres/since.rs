@@ -91,6 +91,12 @@ impl Since {
             return Ok(doubt(why));
         }
         let control = control(&self.server)?;
+        if control.checksums && !self.base.checksums {
+            // all pages got one, and no log tells
+            return Ok(doubt(
+                "page checksums were enabled since the base was copied",
+            ));
+        }
         let fresh = match track(&self.server, &control, &self.base) {
             Ok(fresh) => fresh,
             Err(why) => return Ok(doubt(why)),
@@ -119,15 +125,21 @@ fn track(
     if control.system_identifier != base.system_identifier {
         return Err("the base is of another cluster");
     }
-    let start = base.start;
     let history = history(&server.data_directory.join("pg_wal"), control.timeline);
-    let history = history.filter(|history| history.contains(start.timeline, start.lsn));
+    let history = history.filter(|history| is_within(base, history));
     let course = Course {
         history: history.ok_or("the base is of another history")?,
         size: control.wal_segment_size,
         system_identifier: control.system_identifier,
     };
-    Ok(Tracking::new(course, start.lsn))
+    Ok(Tracking::new(course, base.start.lsn))
+}
+
+/// Whether a history has all that a base may show: one that was still copied when the history left
+/// its timeline holds pages that no log here tells of.
+fn is_within(base: &Base, history: &History) -> bool {
+    let mut shown = [Some(base.start), base.end].into_iter().flatten();
+    shown.all(|at| history.contains(at.timeline, at.lsn))
 }
 
 fn history(wal: &Path, timeline: Timeline) -> Option<History> {
@@ -157,8 +169,33 @@ fn segments<'l>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
+    use crate::engine::postgres::base::Start;
     use crate::engine::postgres::lsn::Lsn;
+
+    #[test]
+    fn a_base_that_was_copied_beyond_a_switch_is_of_another_history() {
+        let timeline = |number| Timeline::new(number).expect("valid");
+        let history = History::parse(timeline(2), "1\t0/64\tno recovery target specified\n");
+        let history = history.expect("a history");
+        let at = |lsn| Start {
+            timeline: timeline(1),
+            lsn: Lsn(lsn),
+        };
+        let base = |end| Base {
+            start: at(40),
+            end,
+            system_identifier: 1,
+            apart: BTreeSet::new(),
+            checksums: true,
+            files: BTreeMap::new(),
+        };
+        assert!(is_within(&base(Some(at(100))), &history));
+        assert!(is_within(&base(None), &history));
+        assert!(!is_within(&base(Some(at(101))), &history));
+    }
 
     #[test]
     fn what_was_read_serves_for_changes_since_a_little_later() {

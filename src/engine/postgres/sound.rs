@@ -5,6 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use postgres::Client;
+
+use super::component::raw;
 use super::connect::refused;
 use super::instance::Instance;
 use crate::engine::EngineError;
@@ -21,14 +24,21 @@ pub fn check(
     data: &Path,
     left_out: &BTreeMap<u32, String>,
 ) -> Result<(), EngineError> {
-    let mut client = instance.client("postgres")?;
-    let query = "select oid, datname::text from pg_database where datallowconn order by oid";
+    let mut client = instance.home()?;
+    let query = concat!(
+        "select oid, ",
+        raw!("datname"),
+        " from pg_database where datallowconn order by oid"
+    );
     let rows = client.query(query, &[]);
     let rows = rows.map_err(|error| refused("list the recovered databases", &error))?;
     for row in rows {
-        let (oid, database): (u32, String) = (row.get(0), row.get(1));
-        if !left_out.contains_key(&oid) {
-            check_database(instance, data, &database)?;
+        let (oid, database): (u32, &[u8]) = (row.get(0), row.get(1));
+        // no session can be asked for by a name that is no text
+        if let Ok(database) = std::str::from_utf8(database)
+            && !left_out.contains_key(&oid)
+        {
+            check_database(instance, data, database)?;
         }
     }
     Ok(())
@@ -36,7 +46,7 @@ pub fn check(
 
 fn check_database(instance: &Instance, data: &Path, database: &str) -> Result<(), EngineError> {
     let mut client = instance.client(database)?;
-    let query = "select oid::regclass::text, pg_relation_filepath(oid) from pg_class \
+    let query = "select oid, pg_relation_filepath(oid) from pg_class \
                  where relkind in ('r', 'i', 'm', 't', 'S') and relpersistence = 'p' \
                  and pg_relation_filepath(oid) is not null";
     let rows = client.query(query, &[]);
@@ -44,15 +54,17 @@ fn check_database(instance: &Instance, data: &Path, database: &str) -> Result<()
         rows.map_err(|error| refused(format!("list the relations of {database}"), &error))?;
     let files = rows
         .iter()
-        .map(|row| -> (String, String) { (row.get(0), row.get(1)) });
-    let missing: Vec<String> = files
+        .map(|row| -> (u32, String) { (row.get(0), row.get(1)) });
+    let missing: Vec<(u32, String)> = files
         .filter(|(_, path)| !data.join(path).is_file())
-        .map(|(name, path)| format!("{name} ({path})"))
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let shown = missing.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    let shown = missing.iter().take(SHOWN);
+    let shown: Vec<String> = shown
+        .map(|(oid, path)| named(&mut client, *oid, path))
+        .collect();
     Err(EngineError::Damaged {
         what: format!("the recovered database {database}"),
         detail: format!(
@@ -61,4 +73,13 @@ fn check_database(instance: &Instance, data: &Path, database: &str) -> Result<()
             shown.join(", ")
         ),
     })
+}
+
+/// A relation by its name, where that is text, and its file.
+fn named(client: &mut Client, oid: u32, path: &str) -> String {
+    let name = client.query_one("select $1::oid::regclass::text", &[&oid]);
+    name.map_or_else(
+        |_| path.to_owned(),
+        |row| format!("{} ({path})", row.get::<_, String>(0)),
+    )
 }

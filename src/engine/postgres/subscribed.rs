@@ -13,7 +13,7 @@ use crate::engine::EngineError;
 pub(super) fn told(instance: &Instance) -> Result<Vec<String>, EngineError> {
     let query = "select subname::text, datname::text from pg_subscription \
                  join pg_database d on d.oid = subdbid where subenabled order by 2, 1";
-    let rows = instance.client("postgres")?.query(query, &[]);
+    let rows = instance.home()?.query(query, &[]);
     let rows = rows.map_err(|error| refused("look for subscriptions", &error))?;
     let told = rows.iter().map(|row| {
         let (name, database): (String, String) = (row.get(0), row.get(1));

@@ -150,7 +150,7 @@ impl DumpRestore {
         let text = std::fs::read_to_string(&path);
         let text = text.map_err(|error| cannot("read", &path, error))?;
         let passwords = notes.passwords;
-        let mut client = instance.client("postgres")?;
+        let mut client = instance.home()?;
         for statement in roles::statements(&text, bootstrap) {
             if let Err(error) = client.batch_execute(&statement) {
                 let words: Vec<&str> = statement.split_whitespace().take(3).collect();

@@ -69,8 +69,8 @@ fn merged(
             continue;
         }
         let names = [
-            database(&mut copies.before.client("postgres")?, oid)?,
-            database(&mut copies.after.client("postgres")?, oid)?,
+            database(&mut copies.before.home()?, oid)?,
+            database(&mut copies.after.home()?, oid)?,
             database(&mut connect::open(&spec.service, &spec.connect)?, oid)?,
         ];
         let [Some(before), Some(after), Some(live)] = &names else {
