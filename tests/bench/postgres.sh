@@ -4,12 +4,13 @@
 # peak memory of the process tree, bytes written and stored). The harness takes planc's commands from the environment:
 # PLANC_FULL, PLANC_INCR, PLANC_RESTORE, PLANC_DELTA, PLANC_ONEDB, PLANC_PUSH, PLANC_GET, PLANC_PITR, PLANC_MANY.
 #
-# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|incr|restore|wal|startup|table|many [CASES]
+# Run as root: HARNESS=FOLDER tests/bench/postgres.sh full|incr|restore|wal|stream|startup|table|many [CASES]
 #   full     a full copy (targets F)
 #   incr     changes only; planc's full is taken before the first round, unmeasured, as those of the peers are; from then
 #            on the log goes to planc (I)
 #   restore  the whole; over a folder in which PERCENT=1 (0: nothing) of the files are damaged; one database (R)
 #   wal      a backlog through the server's archiver and replay; SPOOL=1 lets planc work ahead of the server (W)
+#   stream   the backlog of `wal` over a slot until all of it is stored, beside the server's own receiver (W6)
 #   startup  a push with nothing to do, many times (W3)
 #   table    one table back at a moment: planc's own copy and log of the same cluster are made first, with as much work
 #            and the same accident as the harness makes for the peers; what planc predicts is printed (P)
@@ -17,7 +18,7 @@
 # CASES is a pattern of labels. ROUNDS=3, QUIET_WAIT=0, BENCH_DIR=/tmp/plan-bench.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-what=${1:?full, incr, restore, wal, startup, table or many} cases=${2:-pgbackrest-2.45-(incr-)?lz4|planc}
+what=${1:?full, incr, restore, wal, stream, startup, table or many} cases=${2:-pgbackrest-2.45-(incr-)?lz4|planc}
 harness=${HARNESS:?the folder of the harness}
 export BENCH_DIR=${BENCH_DIR:-/tmp/plan-bench} PGPORT=${PGPORT:-54329} QUIET_WAIT=${QUIET_WAIT:-0}
 top=$BENCH_DIR programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
@@ -197,6 +198,32 @@ wal() {
     bash "$harness/40_wal.sh"
 }
 
+# the harness's receivers first, in its own rounds; then planc until its device holds as many segments
+stream() {
+    local site=$top/planc/stream device=$top/wal/stream
+    site stream "$top/pg/data" "$PGPORT" "$top/sock" "$device"
+    sed -i 's/ship every 1min to near/stream to near lag <= 1 GiB/' "$site/bench.plan"
+    CASES=${cases/planc/pg_receivewal} bash "$harness/40_wal.sh"
+    cat > "$site/drain.sh" <<DRAIN
+cd $site; $as log stream bench --slot rcv --plan $site/bench.plan &
+until [ "\$(find $device -path '*logs*' -type f | wc -l)" -ge \$(wc -l < $top/wal/segs) ]; do sleep 0.05; done
+kill -TERM \$!; wait
+DRAIN
+    cat > "$site/fresh.sh" <<FRESH
+rm -rf '$device' '$site/state' && install -d -o postgres '$device'
+$as device init --all --plan $site/bench.plan > /dev/null
+$sql -c "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'rcv'" > /dev/null
+$sql -c "select pg_copy_physical_replication_slot('src', 'rcv')" > /dev/null
+FRESH
+    (
+        . "$harness/env.sh"
+        for ((i = 0; i < ROUNDS; i++)); do
+            m --group wal-push --label planc-stream --runs 1 --cache warm --server "$PGDATA" --stored "$device" \
+                --note "$(wc -l < "$top/wal/segs") segments" --setup "bash $site/fresh.sh" -- bash "$site/drain.sh"
+        done
+    )
+}
+
 export PLANC_FULL="$(run main run everything --quiet)" PLANC_FULL_SETUP="bash $main/fresh.sh"
 export PLANC_FULL_STORED="$main/near" PLANC_INCR_STORED="$main/near"
 cat > "$main/base.sh" <<BASE
@@ -222,6 +249,7 @@ case $what in
     incr) rm -f "$main/based"; bash "$harness/20_incr.sh" ;;
     restore) bash "$main/fresh.sh" && bash -c "$PLANC_FULL" && bash "$harness/30_restore.sh" ;;
     wal) wal ;;
+    stream) stream ;;
     startup) startup ;;
     table) table ;;
     many) many ;;

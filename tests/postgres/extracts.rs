@@ -191,6 +191,14 @@ fn servers_below(folder: &std::path::Path) -> usize {
 #[test]
 fn a_drill_tames_hostile_settings_and_cleans_up_whatever_happens() {
     let site = site(15);
+    site.cluster.stop("fast");
+    site.cluster.configure(&["max_prepared_transactions = 4"]);
+    site.cluster.start();
+    // what it locks in the copy keeps nobody waiting
+    orders(
+        &site.cluster,
+        "create table held (n int); begin; lock table held; prepare transaction 'held'",
+    );
     let mark = site.path("hostile").display().to_string();
     for setting in [
         format!("recovery_end_command = 'touch {mark}'"),

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::connect::refused;
 use super::instance::Instance;
-use super::{PostgresSpec, logical};
+use super::{PostgresSpec, logical, scratch};
 use crate::engine::{EngineError, Examined};
 
 /// Findings that are repeated.
@@ -14,7 +14,7 @@ const SHOWN: usize = 5;
 /// How the program ends when it found damage.
 const DAMAGED: i32 = 2;
 
-/// Looks at every database of a copy; says what was looked at, or why nothing was.
+/// Looks at every database of a copy that is thrown away afterwards; says what was looked at, or why nothing was.
 ///
 /// # Errors
 /// [`EngineError::Damaged`] with the first findings.
@@ -42,6 +42,7 @@ fn look(instance: &Instance) -> Result<Examined, EngineError> {
     command
         .arg("--maintenance-db=postgres")
         .stdin(Stdio::null());
+    let_go(instance)?;
     let program = Path::new(command.get_program()).to_owned();
     let output = command.output();
     let output = output.map_err(|error| super::files::cannot("start", &program, error))?;
@@ -58,6 +59,17 @@ fn look(instance: &Instance) -> Result<Examined, EngineError> {
         "run pg_amcheck",
         first_lines(&output.stderr),
     ))
+}
+
+/// Takes away what the program would wait for without end: locks of prepared transactions.
+fn let_go(instance: &Instance) -> Result<(), EngineError> {
+    let query = "select distinct database::text from pg_prepared_xacts";
+    let rows = instance.client("postgres")?.query(query, &[]);
+    let rows = rows.map_err(|error| refused("list prepared transactions", &error))?;
+    for row in rows {
+        scratch::open(instance, row.get(0))?;
+    }
+    Ok(())
 }
 
 fn has_extension(instance: &Instance) -> Result<bool, EngineError> {

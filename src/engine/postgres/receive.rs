@@ -28,6 +28,9 @@ const PROGRAM: &str = "pg_receivewal";
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long is waited after the receiver ended by itself.
 const REST: Duration = Duration::from_secs(2);
+/// How long finished segments are stored until the lag is measured and told again: after a device
+/// was away they are many.
+const TURN: Duration = Duration::from_secs(1);
 /// How long is waited for a receiver that was left behind to end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -217,7 +220,7 @@ impl Receiver {
                 }
             }
             lag.worst = lag.worst.max(lag.bytes);
-            self.store(request, lag)?;
+            let more = self.store(request, ended, lag)?;
             tell(lag);
             if self
                 .child
@@ -228,7 +231,9 @@ impl Receiver {
                 lag.trouble = Some(last_words(&request.folder));
                 return Ok(());
             }
-            std::thread::sleep(PAUSE);
+            if !more {
+                std::thread::sleep(PAUSE);
+            }
         }
         Ok(())
     }
@@ -239,9 +244,19 @@ impl Receiver {
         Ok(found.and_then(|slot| slot.bytes).unwrap_or(0))
     }
 
-    /// Stores what is finished and lets go of it. A device that fails keeps it here.
-    fn store(&mut self, request: &ReceiveRequest, lag: &mut Lag) -> Result<(), EngineError> {
+    /// Stores what is finished and lets go of it, for one turn; true when more is left for the next.
+    /// A device that fails keeps it here.
+    fn store(
+        &mut self,
+        request: &ReceiveRequest,
+        ended: &dyn Fn() -> bool,
+        lag: &mut Lag,
+    ) -> Result<bool, EngineError> {
+        let until = Instant::now() + TURN;
         for path in finished(&request.folder, self.claim)? {
+            if ended() || Instant::now() >= until {
+                return Ok(true);
+            }
             let push = PushRequest {
                 file: path.clone(),
                 cluster: Some(self.claim),
@@ -261,11 +276,11 @@ impl Receiver {
                     if let Some(anew) = (request.anew)() {
                         self.push = anew;
                     }
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
