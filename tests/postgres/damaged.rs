@@ -124,6 +124,10 @@ fn a_restore_onto_a_folder_reaches_an_earlier_moment_too() {
     site.good("run wal");
     site.cluster.sql("create table later as select 1");
     site.cluster.stop("immediate");
+    for folder in ["global", "base"] {
+        let lost = std::fs::remove_dir_all(site.cluster.data.join(folder));
+        lost.expect("a lost folder");
+    }
     let told = site.good("restore shop --delta --at point:noon --yes");
     assert!(told.contains("goes beyond the target lies in"), "{told}");
     story.check();

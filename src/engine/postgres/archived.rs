@@ -10,7 +10,9 @@
 //! Each begins with the line `planc-wal/1 BLAKE3 LENGTH`, which proves the bytes that follow. All
 //! but the claim are age files of that when the log is encrypted.
 
-use crate::engine::postgres::lsn::SegmentSize;
+use std::sync::Arc;
+
+use crate::engine::postgres::lsn::{SegmentSize, Timeline};
 use crate::media::{Device, DeviceError, Put, keys, name};
 
 const FORMAT: &str = "planc-wal/1";
@@ -95,6 +97,48 @@ pub fn read(device: &dyn Device, object: &str) -> Result<Vec<u8>, DeviceError> {
         object: object.to_owned(),
         detail: "its content is not what its first line says".to_owned(),
     })
+}
+
+/// Brings what the log of a timeline cannot be replayed without to a device that holds copies of
+/// segments: the claim, and the history of the timeline. As they are stored, sealed or not.
+///
+/// # Errors
+/// When a holder or the device fails. What no holder has is left out.
+pub fn follow(
+    service: &str,
+    timeline: Timeline,
+    holders: &[Arc<dyn Device>],
+    to: &dyn Device,
+) -> Result<(), DeviceError> {
+    // the first timeline has no history
+    let history = (timeline.number() > 1).then(|| format!("{timeline}.history"));
+    let history = history.map(|file| file_name(service, &file));
+    for object in [identity_name(service)].into_iter().chain(history) {
+        match to.size(&object) {
+            Err(DeviceError::NotFound { .. }) => {}
+            held => {
+                held?;
+                continue;
+            }
+        }
+        if let Some(bytes) = any(holders, &object)? {
+            to.put_if_absent(&object, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of an object as any holder stores them; none when all say that they lack it.
+fn any(holders: &[Arc<dyn Device>], object: &str) -> Result<Option<Vec<u8>>, DeviceError> {
+    let mut failed = None;
+    for holder in holders {
+        match holder.get(object, None) {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(DeviceError::NotFound { .. }) => {}
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(None), Err)
 }
 
 fn unwrap(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -49,7 +49,11 @@ impl Assembly {
             // renamed instead, the check of the whole misses its files
             let given = parts.iter().any(same);
             if !given {
-                let detail = format!("base leaves out {}, no part of it is given", words(place));
+                let left_out = words(place);
+                let detail = format!(
+                    "base leaves out {left_out}, no part of it is given: the plan must name it, in \
+                     `backup … of` and among the `tablespaces` of the service"
+                );
                 return Err(incomplete(detail));
             }
         }

@@ -27,7 +27,10 @@ pub(super) fn shut(data: &Path) -> Result<(), EngineError> {
         let moved = std::fs::rename(&control, &kept);
         moved.map_err(|error| cannot("set aside", &control, error))?;
     }
-    sync(data, "global")?;
+    // the folder may be lost with the control file
+    if data.join("global").is_dir() {
+        sync(data, "global")?;
+    }
     sync(data, "")
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Task;
 use crate::catalog::PartRecord;
+use crate::engine::postgres::archived;
 use crate::graph::step::Depth;
 use crate::media::{Device, DeviceError, log, part, patient};
 use crate::run::message::{Record, StepDone, StepFailure};
@@ -54,6 +55,10 @@ fn copy_to(
     let (bytes, replaced) = if task.context.logs.is_log(object) {
         let copied = log::copy(object, holders, target.as_ref())?;
         let (record, _, _) = log::get(object, std::slice::from_ref(target))?;
+        // histories of SQLite's log are not named like timelines
+        if let Ok(timeline) = record.from.incarnation.parse() {
+            archived::follow(&record.service, timeline, holders, target.as_ref())?;
+        }
         task.record(Record::Log(Box::new(record), to.to_owned()));
         copied
     } else {
