@@ -35,6 +35,10 @@ struct Rebuild<'a> {
     belongings: Belongings<'a>,
     /// Parts and ranges of log of others.
     foreign: BTreeSet<String>,
+    /// Has the owner any part?
+    has_own: bool,
+    /// Parts of others, by plan and environment.
+    left_out: BTreeMap<(String, String), usize>,
     problems: Vec<String>,
     /// By the name of the object, what could not be read of the device that is being read.
     unread: BTreeMap<String, String>,
@@ -43,7 +47,8 @@ struct Rebuild<'a> {
 impl Catalog {
     /// Fills an empty catalog with the owner's copies on the devices. Never writes to a device
     /// (R16). A part counts only when its manifest is intact and its packs are there in full
-    /// length. Returns what could not be read, for people.
+    /// length. Returns what could not be read, for people; where nothing is the owner's, also whose
+    /// the parts are.
     ///
     /// # Errors
     /// When a device cannot be listed, SQLite fails, or the file holds copies already.
@@ -61,6 +66,8 @@ impl Catalog {
             catalog,
             belongings: Belongings::of(owner),
             foreign: BTreeSet::new(),
+            has_own: false,
+            left_out: BTreeMap::new(),
             problems: Vec::new(),
             unread: BTreeMap::new(),
         };
@@ -77,11 +84,27 @@ impl Catalog {
             rebuild.add_tombs(device.as_ref())?;
         }
         rebuild.catalog.store.end_filling()?;
+        rebuild.tell_others();
         Ok((rebuild.catalog, rebuild.problems))
     }
 }
 
 impl Rebuild<'_> {
+    /// Who finds nothing of their own is told whose the copies are: a plan may have been renamed, or
+    /// written anew after a loss.
+    fn tell_others(&mut self) {
+        if self.has_own {
+            return;
+        }
+        let told = self.left_out.iter().map(|((plan, environment), count)| {
+            format!(
+                "{count} parts of plan `{plan}` in environment `{environment}`: only a plan and an \
+                 environment of these names see them"
+            )
+        });
+        self.problems.extend(told);
+    }
+
     /// Manifests are read by many threads, while those that were read before are written down.
     fn add_parts(&mut self, device: &dyn Device) -> Result<(), CatalogError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(READERS).build();
@@ -135,9 +158,13 @@ impl Rebuild<'_> {
             Err(error) => return problem(error).map(Some),
         };
         if !self.belongings.part(&record.header) {
-            self.foreign.insert(record.header.part);
+            let header = record.header;
+            let owner = (header.plan, header.environment);
+            *self.left_out.entry(owner).or_default() += 1;
+            self.foreign.insert(header.part);
             return Ok(None);
         }
+        self.has_own = true;
         if let Err(error) = whole {
             return problem(error).map(Some);
         }

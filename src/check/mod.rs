@@ -30,6 +30,7 @@ mod merge;
 pub mod plan;
 mod promise;
 pub mod proof;
+mod purpose;
 pub mod retention;
 pub mod rule;
 pub mod rules;
@@ -40,6 +41,7 @@ mod words;
 pub use cadence::words as day_words;
 pub use fold::fold;
 pub use plan::CheckedPlan;
+pub use purpose::Purpose;
 
 use rules::p1204_not_formatted;
 
@@ -62,6 +64,8 @@ pub struct Input<'a> {
     pub found: Diagnostics,
     /// The moment that dates of the plan are compared with.
     pub now: Timestamp,
+    /// What the plan is wanted for.
+    pub purpose: Purpose,
     /// Compiles recoveries to steps; the planner's, which comes after this stage.
     pub rehearse: Rehearse,
 }
@@ -85,13 +89,13 @@ pub struct Checked {
     /// All findings, earlier ones included, by place and code. Allowed ones are marked, not
     /// removed; what one cause brought about many times is not yet folded ([`fold`]).
     pub findings: Vec<Diagnostic>,
-    /// The environments against which no error stands.
+    /// The environments against which no error stands that forbids the purpose.
     pub plans: Vec<CheckedPlan>,
     /// How the promises of all environments came out.
     pub promises: Promises,
     /// The same one by one: environment by environment, in the order of the objectives.
     pub proofs: Vec<proof::Row>,
-    /// The environments against which an error stands. They can be shown, not compiled.
+    /// The other environments. They can be shown, not compiled.
     pub refused: Vec<ResolvedPlan>,
 }
 
@@ -150,7 +154,7 @@ pub fn check(input: Input<'_>) -> Checked {
     let (mut refused, mut plans) = (Vec::new(), Vec::new());
     for (plan, known) in input.plans.into_iter().zip(all_known) {
         let mut against = findings.iter();
-        if against.any(|finding| stands_against(finding, &plan.environment)) {
+        if against.any(|finding| stands_against(finding, input.purpose, &plan.environment)) {
             refused.push(plan);
         } else {
             plans.push(CheckedPlan::new(plan, known));
@@ -171,8 +175,8 @@ pub fn is_error(finding: &Diagnostic) -> bool {
     finding.allowed.is_none() && rule::severity(finding.code) == Severity::Error
 }
 
-fn stands_against(finding: &Diagnostic, environment: &str) -> bool {
+fn stands_against(finding: &Diagnostic, purpose: Purpose, environment: &str) -> bool {
     let concerns = finding.environments.is_empty()
         || finding.environments.iter().any(|name| name == environment);
-    concerns && is_error(finding)
+    concerns && purpose.forbids(finding)
 }

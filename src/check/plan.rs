@@ -1,10 +1,11 @@
-//! Owns the checked plan: proof that no finding at error level is left. Constructed only by
-//! `check::check`.
+//! Owns the checked plan: proof that no error is left that forbids what it is wanted for.
+//! Constructed only by `check::check`.
 
 use crate::facts::known::Known;
 use crate::resolve::plan::ResolvedPlan;
 
-/// A plan without errors. Only this can be compiled to a graph.
+/// A plan without errors that stand in the way of its purpose. Only this can be compiled to a
+/// graph.
 #[derive(Debug, Clone)]
 pub struct CheckedPlan {
     plan: ResolvedPlan,

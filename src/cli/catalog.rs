@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::catalog::Catalog;
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     match &args.action {
         Action::Rebuild { from, plan } => rebuild(from, plan),
         Action::Dump { devices, plan } => {
-            let site = Site::look(plan, NowArgs::default())?;
+            let site = Site::look(plan, NowArgs::default(), Purpose::Rescue)?;
             let dump = if *devices {
                 site.catalog.dump_with_devices()
             } else {
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
 
 /// Builds the new catalog beside the old one, which is replaced only when the new one is whole.
 fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
-    let loaded = load::loaded(which, NowArgs::default())?;
+    let loaded = load::loaded_for(which, NowArgs::default(), Purpose::Rescue)?;
     let places = places(&loaded)?;
     let _lock = lock(&places.state, &Stop::new(), OnBusy::Refuse)?;
     let mut opened: Vec<Arc<dyn Device>> = Vec::new();

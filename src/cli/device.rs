@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
 }
 
 fn opened(which: &PlanArgs) -> Result<(Loaded, Places), CliError> {
-    let loaded = load::loaded(which, NowArgs::default())?;
+    let loaded = load::loaded_for(which, NowArgs::default(), Purpose::Rescue)?;
     let places = places(&loaded)?;
     Ok((loaded, places))
 }

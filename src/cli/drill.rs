@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::recover::compile;
 use crate::cli::restore::approved_run;
@@ -33,9 +34,9 @@ pub(crate) struct Args {
 /// Runs a drill.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = if args.dry_run {
-        args.site.look()?
+        args.site.look(Purpose::Work)?
     } else {
-        args.site.open()?
+        args.site.open(Purpose::Work)?
     };
     let name = known(site.plan.plan(), &args.name)?;
     let inputs = BTreeMap::new();

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::run::{say, work};
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     if args.apply {
         return apply(args, now);
     }
-    let site = args.site.look()?;
+    let site = args.site.look(Purpose::Rescue)?;
     // refuses an unknown device and a clock that cannot be trusted, as the work itself would
     site.compile(&intent(args), now)?;
     let mut judged = site.judge(now)?;
@@ -72,7 +73,7 @@ fn intent(args: &Args) -> Intent {
 /// What other hosts and runs that died left on the devices is learnt first: an increment that the
 /// catalog does not know must keep its base.
 fn apply(args: &Args, now: Timestamp) -> Result<Exit, CliError> {
-    let mut site = args.site.open()?;
+    let mut site = args.site.open(Purpose::Work)?;
     let intent = intent(args);
     let before = site.compile(&intent, now)?;
     site.reconcile(&before)?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
@@ -45,7 +46,7 @@ pub(super) struct Args {
 
 /// Reads the log and tells; findings when the transaction is not in it.
 pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
-    let mut site = Site::look(&args.plan, NowArgs::default())?;
+    let mut site = Site::look(&args.plan, NowArgs::default(), Purpose::Rescue)?;
     let spec = log_status::spec(&site, &args.service)?;
     let (deed, read) = deed(&mut site, &args.service, args.transaction, args.since)?;
     // names are a convenience: without the server there are numbers
@@ -69,13 +70,7 @@ pub(super) fn deed(
     transaction: u64,
     since: Option<Timestamp>,
 ) -> Result<(Deed, String), CliError> {
-    let devices = devices(site, service)?;
-    let archive = Archive::of(service, &devices).map_err(device_error)?;
-    let archive = archive.ok_or_else(|| {
-        CliError::refused(format!("no device holds any log of {service}"))
-            .help("`planc log status` tells what is archived")
-    })?;
-    let run = archive.newest_run(since).map_err(device_error)?;
+    let (archive, run) = stored(site, service, since)?;
     // the log counts transactions in 32 bits; the servers' functions count their rounds too
     let wanted = u32::try_from(transaction & 0xFFFF_FFFF).unwrap_or(0);
     let mut first = Ends::of(wanted);
@@ -88,6 +83,25 @@ pub(super) fn deed(
         CliError::failed(message).help(help)
     })?;
     Ok((deed, read))
+}
+
+/// The stored log of a service, and the newest of it without a gap.
+///
+/// # Errors
+/// When the log cannot be read, or there is none.
+pub(super) fn stored(
+    site: &mut Site,
+    service: &str,
+    since: Option<Timestamp>,
+) -> Result<(Archive, standing::Run), CliError> {
+    let devices = devices(site, service)?;
+    let archive = Archive::of(service, &devices).map_err(device_error)?;
+    let archive = archive.ok_or_else(|| {
+        CliError::refused(format!("no device holds any log of {service}"))
+            .help("`planc log status` tells what is archived")
+    })?;
+    let run = archive.newest_run(since).map_err(device_error)?;
+    Ok((archive, run))
 }
 
 fn device_error(error: DeviceError) -> CliError {
@@ -106,7 +120,7 @@ fn devices(site: &mut Site, service: &str) -> Result<Vec<Arc<dyn Device>>, CliEr
 }
 
 /// Reads a run of segments and tells from where to where.
-fn read(
+pub(super) fn read(
     archive: &Archive,
     run: standing::Run,
     mut each: impl FnMut(&crate::engine::postgres::records::Record),
@@ -201,7 +215,7 @@ fn same(of: &Touched, names: &Names) -> String {
 }
 
 /// The name, or the numbers of its file.
-fn name(relation: Relation, names: &Names) -> String {
+pub(super) fn name(relation: Relation, names: &Names) -> String {
     let Relation {
         tablespace,
         database,

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
@@ -137,7 +138,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
 }
 
 fn opened(which: &PlanArgs) -> Result<(Loaded, Places), CliError> {
-    let loaded = load::loaded(which, NowArgs::default())?;
+    let loaded = load::loaded_for(which, NowArgs::default(), Purpose::Rescue)?;
     let places = places(&loaded)?;
     Ok((loaded, places))
 }

@@ -1,11 +1,13 @@
 //! `planc list`: what is where, by component, device and time.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::catalog::Question;
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
@@ -13,6 +15,7 @@ use crate::cli::site::{Site, catalog_error};
 use crate::facts::holdings::{Holdings, LogHolding, PartHolding};
 use crate::quantity::Bytes;
 use crate::report::columns::columns;
+use crate::syntax::ast::Method;
 
 /// Arguments of `planc list`.
 #[derive(Debug, clap::Args)]
@@ -68,7 +71,7 @@ impl Args {
 
 /// Lists copies.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let site = Site::look(&args.plan, NowArgs::default())?;
+    let site = Site::look(&args.plan, NowArgs::default(), Purpose::Rescue)?;
     let question = Question {
         name: args.component.as_deref(),
         device: args.device.as_deref(),
@@ -76,6 +79,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut holdings = site.catalog.find(&question).map_err(catalog_error)?;
     holdings.parts.retain(|part| args.wants_part(part));
     holdings.logs.retain(|log| args.wants_log(log));
+    if let Some(name) = args.component.as_ref().filter(|_| is_empty(&holdings)) {
+        known(&site, name)?;
+    }
     let text = match args.format {
         Form::Human => human(&holdings, args.all),
         Form::Json => {
@@ -91,14 +97,42 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
+fn is_empty(holdings: &Holdings) -> bool {
+    holdings.parts.is_empty() && holdings.logs.is_empty()
+}
+
+/// Refuses a name that nothing has: `no copies` would be taken for an answer.
+fn known(site: &Site, name: &str) -> Result<(), CliError> {
+    let plan = site.plan.plan();
+    let targets = plan.backups.iter().flat_map(|backup| &backup.targets);
+    let mut names: BTreeSet<String> = targets.map(|id| plan.component_key(*id)).collect();
+    let stored = site.catalog.holdings().map_err(catalog_error)?;
+    names.extend(stored.parts.into_iter().map(|part| part.component));
+    let mut services = plan.services.iter().map(|service| &service.name);
+    if names.contains(name) || services.any(|service| service == name) {
+        return Ok(());
+    }
+    let message = format!("no component or service is called `{name}`");
+    let names: Vec<String> = names.into_iter().collect();
+    Err(CliError::refused(message).help(format!("components are {}", names.join(", "))))
+}
+
 fn human(holdings: &Holdings, all: bool) -> String {
-    if holdings.parts.is_empty() && holdings.logs.is_empty() {
+    if is_empty(holdings) {
         return "no copies\n".to_owned();
     }
     let mut parts: Vec<&PartHolding> = holdings.parts.iter().collect();
     parts.sort_by_key(|part| (&part.component, part.taken_at));
     let mut text = String::new();
-    let head = ["COMPONENT", "TAKEN AT", "SIZE", "STORED", "DEVICES", "PART"];
+    let head = [
+        "COMPONENT",
+        "KIND",
+        "TAKEN AT",
+        "SIZE",
+        "STORED",
+        "DEVICES",
+        "PART",
+    ];
     columns(&mut text, head, parts.into_iter().map(part_cells));
     if !holdings.parts.is_empty() && !holdings.logs.is_empty() {
         text.push('\n');
@@ -112,9 +146,10 @@ fn human(holdings: &Holdings, all: bool) -> String {
     text
 }
 
-fn part_cells(part: &PartHolding) -> [String; 6] {
+fn part_cells(part: &PartHolding) -> [String; 7] {
     [
         part.component.clone(),
+        kind(part.method).to_owned(),
         format!("{:.0}", part.taken_at),
         Bytes(part.bytes).to_string(),
         Bytes(part.stored_bytes).to_string(),
@@ -124,6 +159,11 @@ fn part_cells(part: &PartHolding) -> [String; 6] {
             None => part.part.clone(),
         },
     ]
+}
+
+fn kind(method: Method) -> &'static str {
+    let words = method.words();
+    words.strip_prefix("physical ").unwrap_or(words)
 }
 
 /// Positions are written as `--at` takes them.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::check::proof::Row;
-use crate::check::{self, CheckedPlan, is_error};
+use crate::check::{self, CheckedPlan, Purpose, is_error};
 use crate::cli::args::{NowArgs, PlanArgs, read_stdin};
 use crate::cli::exit::CliError;
 use crate::cli::files::Files;
@@ -36,9 +36,9 @@ pub struct Compiled {
     pub judged: Judged,
     /// The file of the plan.
     pub main: FileId,
-    /// Environments against which no error stands.
+    /// Environments against which no error stands that forbids what the plan is wanted for.
     pub plans: Vec<CheckedPlan>,
-    /// Environments against which an error stands; they can be shown, not compiled.
+    /// The other environments; they can be shown, not compiled.
     pub refused: Vec<ResolvedPlan>,
     /// What was measured, by environment.
     pub facts: BTreeMap<String, MeasuredFacts>,
@@ -52,7 +52,13 @@ impl Compiled {
     /// True when an error stands that nothing allows.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.judged.findings.iter().any(is_error)
+        self.errors() > 0
+    }
+
+    /// How many errors stand that nothing allows.
+    fn errors(&self) -> usize {
+        let findings = self.judged.findings.iter();
+        findings.filter(|finding| is_error(finding)).count()
     }
 
     /// The one environment that is meant.
@@ -113,6 +119,21 @@ enum WithFacts {
     No,
 }
 
+/// How a plan is judged.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    purpose: Purpose,
+    facts: WithFacts,
+}
+
+impl Wanted {
+    /// For work, with all that is known.
+    const PLAIN: Self = Self {
+        purpose: Purpose::Work,
+        facts: WithFacts::Yes,
+    };
+}
+
 /// Reads and judges a plan with all that it names from the disk or from a revision.
 ///
 /// # Errors
@@ -124,7 +145,7 @@ pub fn compile_from(
     now: Timestamp,
 ) -> Result<Compiled, CliError> {
     let (name, text) = read_plan_from(files, path)?;
-    compile_with(files, (&name, text), environment, now, WithFacts::Yes)
+    compile_with(files, (&name, text), environment, now, Wanted::PLAIN)
 }
 
 /// Judges the text of a plan; paths in it are relative to the folder of `name`.
@@ -137,7 +158,7 @@ pub fn compile_text(
     environment: Option<&str>,
     now: Timestamp,
 ) -> Result<Compiled, CliError> {
-    compile_with(&Files::Disk, (name, text), environment, now, WithFacts::Yes)
+    compile_with(&Files::Disk, (name, text), environment, now, Wanted::PLAIN)
 }
 
 fn compile_with(
@@ -145,7 +166,7 @@ fn compile_with(
     (name, text): (&str, String),
     environment: Option<&str>,
     now: Timestamp,
-    with: WithFacts,
+    wanted: Wanted,
 ) -> Result<Compiled, CliError> {
     let mut reader = Reader::new(files);
     let main = reader.sources.add(name, text);
@@ -154,7 +175,7 @@ fn compile_with(
     let imports = reader.imports(&ast);
     let inventories = reader.inventories(&ast, environment);
     let facts_files = reader.facts_files(&inventories);
-    let facts = match with {
+    let facts = match wanted.facts {
         WithFacts::Yes => reader.facts(&facts_files),
         WithFacts::No => BTreeMap::new(),
     };
@@ -180,6 +201,7 @@ fn compile_with(
         asts: &asts,
         found,
         now,
+        purpose: wanted.purpose,
         rehearse: rehearse::refusals,
     });
     let judged = Judged {
@@ -246,6 +268,8 @@ pub struct Loaded {
     pub measured: Option<MeasuredFacts>,
     /// How its promises came out.
     pub proofs: Vec<Row>,
+    /// Errors that stand against it, though they do not forbid what it was loaded for.
+    pub errors: usize,
 }
 
 /// As [`checked`], with the files.
@@ -253,19 +277,43 @@ pub struct Loaded {
 /// # Errors
 /// As [`checked`].
 pub fn loaded(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
-    loaded_with(which, now, WithFacts::Yes)
+    loaded_for(which, now, Purpose::Work)
 }
 
-/// As [`loaded`], but measured facts are not judged: for the survey that replaces them.
+/// As [`loaded`], for a purpose. Errors that do not forbid it are told in one line on stderr.
 ///
 /// # Errors
-/// As [`checked`].
-pub fn loaded_without_facts(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
-    loaded_with(which, now, WithFacts::No)
+/// As [`checked`], of the errors that forbid the purpose.
+pub fn loaded_for(which: &PlanArgs, now: NowArgs, purpose: Purpose) -> Result<Loaded, CliError> {
+    let facts = WithFacts::Yes;
+    let loaded = loaded_with(which, now, Wanted { purpose, facts })?;
+    if loaded.errors > 0 {
+        let (path, count) = (loaded.path.display(), loaded.errors);
+        let errors = if count == 1 { "error" } else { "errors" };
+        writeln!(
+            std::io::stderr().lock(),
+            "warning: {path} has {count} {errors}: `planc run` refuses to make copies until that is \
+             corrected; see `planc check`"
+        )?;
+    }
+    Ok(loaded)
 }
 
-fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded, CliError> {
-    let (path, mut compiled) = sound_with(which, now, with)?;
+/// As [`loaded_for`] the rescue of what is stored, but measured facts are not judged: for the
+/// survey that replaces them, and for servers that archive.
+///
+/// # Errors
+/// As [`loaded_for`].
+pub fn loaded_without_facts(which: &PlanArgs, now: NowArgs) -> Result<Loaded, CliError> {
+    let wanted = Wanted {
+        purpose: Purpose::Rescue,
+        facts: WithFacts::No,
+    };
+    loaded_with(which, now, wanted)
+}
+
+fn loaded_with(which: &PlanArgs, now: NowArgs, wanted: Wanted) -> Result<Loaded, CliError> {
+    let (path, mut compiled) = sound_with(which, now, wanted)?;
     if compiled.plans.len() > 1 {
         let names = compiled.judged.environments.join(", ");
         let message = format!("{} has several environments: {names}", path.display());
@@ -279,6 +327,7 @@ fn loaded_with(which: &PlanArgs, now: NowArgs, with: WithFacts) -> Result<Loaded
         facts: facts.map(PathBuf::from),
         texts: texts_of(&compiled.judged.sources),
         measured: compiled.facts.remove(&plan.plan().environment),
+        errors: compiled.errors(),
         proofs: compiled.judged.proofs,
         plan,
         path,
@@ -300,19 +349,20 @@ fn texts_of(sources: &SourceMap) -> Vec<PathBuf> {
 /// # Errors
 /// As [`checked`], but several environments are no error.
 pub fn sound(which: &PlanArgs, now: NowArgs) -> Result<(PathBuf, Compiled), CliError> {
-    sound_with(which, now, WithFacts::Yes)
+    sound_with(which, now, Wanted::PLAIN)
 }
 
 fn sound_with(
     which: &PlanArgs,
     now: NowArgs,
-    with: WithFacts,
+    wanted: Wanted,
 ) -> Result<(PathBuf, Compiled), CliError> {
     let path = path_of(which)?;
     let environment = which.env.as_deref();
     let (name, text) = read_plan(&path)?;
-    let mut compiled = compile_with(&Files::Disk, (&name, text), environment, now.now(), with)?;
-    if compiled.has_errors() {
+    let mut compiled = compile_with(&Files::Disk, (&name, text), environment, now.now(), wanted)?;
+    let found = &compiled.judged.findings;
+    if found.iter().any(|one| wanted.purpose.forbids(one)) {
         let style = output::style(&std::io::stderr());
         compiled.judged.fold();
         let drawn = findings::human(std::slice::from_ref(&compiled.judged), style, usize::MAX);

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use jiff::{RoundMode, TimestampRound, Unit};
+use jiff::Timestamp;
 use serde_json::json;
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::commits::{self, committed_at};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::inspect;
 use crate::cli::list::Form;
@@ -17,6 +19,7 @@ use crate::cli::wal;
 use crate::engine::TransactionSummary;
 use crate::facts::holdings::{LogHolding, Position};
 use crate::media::{Device, log};
+use crate::resolve::plan::EngineKind;
 use crate::run::open;
 
 /// Arguments of `planc log`.
@@ -28,7 +31,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List the transactions of a service's stored log: position, time, pages.
+    /// List the transactions of a service's stored log: position, time, pages; of PostgreSQL the
+    /// number, and what was removed.
     List {
         /// The service.
         service: String,
@@ -43,6 +47,10 @@ enum Action {
         /// Only the so many that wrote the most pages, largest first.
         #[arg(long, value_name = "N")]
         largest: Option<usize>,
+        /// Only what was committed at or after this instant; without it, of PostgreSQL, what the
+        /// newest 64 segments hold.
+        #[arg(long, value_name = "INSTANT")]
+        since: Option<Timestamp>,
         /// The form of the list.
         #[arg(long, value_enum, default_value_t = Form::Human)]
         format: Form,
@@ -60,7 +68,7 @@ enum Action {
     /// Tell what a PostgreSQL transaction touched, how it ended, and who touched the same after it.
     Inspect(inspect::Args),
     /// Prove each chain of log: what of it is found, late, in flight or lost, and for how long
-    /// work was in no archive. 1 when something is lost.
+    /// work was in no archive. 1 when something is lost, or a device is away.
     Status {
         /// The form of the answer.
         #[arg(long, value_enum, default_value_t = Form::Human)]
@@ -77,15 +85,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
             service,
             last,
             largest,
+            since,
             format,
             plan,
         } => {
-            let mut site = Site::look(plan, NowArgs::default())?;
-            let wanted = match largest {
-                Some(count) => largest_of(&mut site, service, *count)?,
-                None => newest_of(&mut site, service, *last)?,
+            let mut site = Site::look(plan, NowArgs::default(), Purpose::Rescue)?;
+            let choice = Choice {
+                last: *last,
+                largest: *largest,
+                since: *since,
             };
-            print_list(service, &wanted, *format)
+            list(&mut site, service, choice, *format)
         }
         Action::Push(args) => wal::push(args),
         Action::Fetch(args) => wal::fetch(args),
@@ -95,26 +105,43 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     }
 }
 
-fn newest_of(
-    site: &mut Site,
-    service: &str,
-    count: usize,
-) -> Result<Vec<TransactionSummary>, CliError> {
-    let mut found = transactions(site, service, count)?;
-    let surplus = found.len().saturating_sub(count);
-    found.drain(..surplus);
-    Ok(found)
+/// Which transactions are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    last: usize,
+    largest: Option<usize>,
+    /// Committed at or after it.
+    pub(super) since: Option<Timestamp>,
 }
 
-fn largest_of(
-    site: &mut Site,
-    service: &str,
-    count: usize,
-) -> Result<Vec<TransactionSummary>, CliError> {
-    let mut found = transactions(site, service, usize::MAX)?;
-    found.sort_by_key(|one| std::cmp::Reverse(one.pages));
-    found.truncate(count);
-    Ok(found)
+impl Choice {
+    /// Keeps so many of what was found in the order of the log: the newest, or the largest.
+    pub(super) fn keep<T>(self, found: &mut Vec<T>, pages: impl Fn(&T) -> u64) {
+        if let Some(count) = self.largest {
+            found.sort_by_key(|one| std::cmp::Reverse(pages(one)));
+            found.truncate(count);
+        } else {
+            let surplus = found.len().saturating_sub(self.last);
+            found.drain(..surplus);
+        }
+    }
+}
+
+fn list(site: &mut Site, service: &str, choice: Choice, form: Form) -> Result<Exit, CliError> {
+    let plan = site.plan.plan();
+    known_service(plan, service)?;
+    let id = plan.find_service(service);
+    if id.is_some_and(|id| plan.service(id).engine == EngineKind::Postgresql) {
+        return commits::list(site, service, choice, form);
+    }
+    let enough = match choice.largest {
+        None if choice.since.is_none() => choice.last,
+        _ => usize::MAX,
+    };
+    let mut found = transactions(site, service, enough)?;
+    found.retain(|one| choice.since.is_none_or(|since| one.at >= since));
+    choice.keep(&mut found, |one| one.pages);
+    print_list(service, &found, form)
 }
 
 fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result<Exit, CliError> {
@@ -127,13 +154,8 @@ fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result
         return Ok(Exit::Ok);
     }
     for one in found {
-        // rounded up, so that the time as it is printed is one at which the transaction is there
-        let up = TimestampRound::new()
-            .smallest(Unit::Millisecond)
-            .mode(RoundMode::Ceil);
-        let at = one.at.round(up).unwrap_or(one.at);
-        let (name, pages) = (name_of(&one.position), one.pages);
-        writeln!(out, "  {name}  {at:.3}  {pages} pages")?;
+        let (name, at, pages) = (name_of(&one.position), committed_at(one.at), one.pages);
+        writeln!(out, "  {name}  {at}  {pages} pages")?;
     }
     if found.is_empty() {
         writeln!(out, "no stored log of {service}")?;
@@ -162,7 +184,6 @@ fn transactions(
     enough: usize,
 ) -> Result<Vec<TransactionSummary>, CliError> {
     let plan = site.plan.plan();
-    known_service(plan, service)?;
     let engine = open::engine(plan, &site.places, service).map_err(|error| open_error(&error))?;
     let mut logs = site.holdings()?.logs;
     logs.retain(|log| log.service == service);

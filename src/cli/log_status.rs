@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
@@ -33,9 +34,9 @@ struct Looked {
     away: Vec<String>,
 }
 
-/// Prints chains and standings; findings when something is lost.
+/// Prints chains and standings; findings when something is lost, or a device is away.
 pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
-    let mut site = Site::look(which, NowArgs::default())?;
+    let mut site = Site::look(which, NowArgs::default(), Purpose::Rescue)?;
     let plan = site.plan.plan();
     let services = plan.services.iter();
     let own = services.filter(|one| one.engine == EngineKind::Postgresql);
@@ -72,7 +73,9 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
         .flat_map(|one| &one.timelines)
         .any(|one| one.count(State::Lost) > 0);
     let late = streams.iter().any(|one| one.trouble.is_some());
-    Ok(if lost || late {
+    // what could not be looked at may be lost
+    let away = archives.iter().any(|one| !one.away.is_empty());
+    Ok(if lost || late || away {
         Exit::Findings
     } else {
         Exit::Ok
@@ -138,7 +141,12 @@ fn human_archive(out: &mut String, archive: &Looked) {
         let _ = writeln!(out, "{service}  not looked at: {cause}");
     }
     let Some(standing) = &archive.standing else {
-        let _ = writeln!(out, "{service}  no server has archived here yet");
+        let said = if archive.away.is_empty() {
+            "no server has archived here yet"
+        } else {
+            "no log lies on the devices that were looked at"
+        };
+        let _ = writeln!(out, "{service}  {said}");
         return;
     };
     let size = standing.claim.segment_size;

@@ -1,6 +1,7 @@
 //! `planc merge`: puts chains of stored parts together into parts that stand alone. The database is
 //! not read; the old parts stay until `retain` lets them go.
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, say, work};
 use crate::cli::site::SiteArgs;
@@ -30,10 +31,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let now = args.site.now.now();
     if args.dry_run {
-        let site = args.site.look()?;
+        let site = args.site.look(Purpose::Work)?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let (mut site, show) = (args.site.open()?, args.site.show);
+    let (mut site, show) = (args.site.open(Purpose::Work)?, args.site.show);
     let Some(report) = work(&mut site, &intent, now, show)? else {
         say(show, "nothing to merge: no part builds on another\n")?;
         return Ok(Exit::Ok);

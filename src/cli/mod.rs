@@ -12,6 +12,7 @@ pub mod args;
 mod catalog;
 mod chains;
 mod check;
+mod commits;
 mod compare;
 mod demo;
 mod derivation;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::check::Purpose;
 use crate::cli::args::NowArgs;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run};
@@ -46,7 +47,7 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 /// Runs a recovery.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let Some(scenario) = &args.scenario else {
-        let mut site = args.site.open()?;
+        let mut site = args.site.open(Purpose::Rescue)?;
         return resume(&mut site, Family::Recovery, args.site.show);
     };
     let mut inputs = BTreeMap::new();
@@ -65,11 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         to,
     };
     if args.dry_run {
-        let mut site = args.site.look()?;
+        let mut site = args.site.look(Purpose::Rescue)?;
         site.look_up_inputs(scenario, &names)?;
         return print_graph(&compile(&site, intent, args.site.now)?);
     }
-    let mut site = args.site.open()?;
+    let mut site = args.site.open(Purpose::Rescue)?;
     site.look_up_inputs(scenario, &names)?;
     let graph = compile(&site, intent, args.site.now)?;
     approved_run(&mut site, graph, args.yes, args.site.show)

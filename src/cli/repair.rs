@@ -1,5 +1,6 @@
 //! `planc repair`: puts good copies beside damaged ones, from devices that hold them intact.
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, say, work};
 use crate::cli::site::SiteArgs;
@@ -25,10 +26,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let now = args.site.now.now();
     if args.dry_run {
-        let site = args.site.look()?;
+        let site = args.site.look(Purpose::Rescue)?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let mut site = args.site.open()?;
+    let mut site = args.site.open(Purpose::Rescue)?;
     let mut exit = Exit::Ok;
     match work(&mut site, &intent, now, args.site.show)? {
         None => say(args.site.show, "nothing can be repaired\n")?,

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, resume, say, say_summary, say_volumes};
 use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm, open_error};
@@ -66,9 +68,9 @@ pub(crate) struct Args {
 /// Restores a service.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = if args.dry_run {
-        args.site.look()?
+        args.site.look(Purpose::Rescue)?
     } else {
-        args.site.open()?
+        args.site.open(Purpose::Rescue)?
     };
     let Some(service) = args.service.as_ref().filter(|_| !args.resume) else {
         return resume(&mut site, Family::Restore, args.site.show);
@@ -170,6 +172,15 @@ pub(crate) fn target(
     }
 }
 
+/// Refuses a time of day that does not say of which zone: its last part would read as a number.
+fn with_offset(text: &str) -> Result<(), CliError> {
+    if !text.contains('-') || text.parse::<DateTime>().is_err() {
+        return Ok(());
+    }
+    let error = CliError::refused(format!("`{text}` does not say its offset from UTC"));
+    Err(error.help("write it at the end: `2026-03-01 09:00:00+01`, or `Z` for UTC itself"))
+}
+
 /// A transaction as `NUMBER` or `INCARNATION:NUMBER`; a bare number means the newest incarnation
 /// whose stored log holds it.
 pub(crate) fn position(
@@ -185,6 +196,7 @@ pub(crate) fn position(
             "`planc log list SERVICE` shows transactions; instants look like 2026-03-01T09:00:00Z",
         )
     };
+    with_offset(text)?;
     if let Some((incarnation, value)) = text.rsplit_once(':') {
         let value = value.parse().map_err(|_| unknown())?;
         let incarnation = incarnation.to_owned();
@@ -239,6 +251,21 @@ mod tests {
         assert_eq!(found("c:5").ok().as_deref(), Some("c"));
         assert!(found("91").is_err());
         assert!(found("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_time_without_its_offset_is_no_transaction() {
+        for text in [
+            "2026-01-01 09:00:57",
+            "2026-01-01T09:00:57.25",
+            "2026-01-01",
+        ] {
+            let error = position(&holdings(), "notes", text).expect_err("refused");
+            assert!(error.message.contains("offset"), "{error:?}");
+            assert!(target(&holdings(), "notes", text).is_err());
+        }
+        let written = target(&holdings(), "notes", "2026-01-01 09:00:57+01");
+        assert!(matches!(written, Ok(RecoveryTarget::Instant(_))));
     }
 
     #[test]

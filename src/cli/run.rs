@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::site::{self, BusyArgs, LogFormat, ShowArgs, Site};
@@ -77,10 +78,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let now = args.now.now();
     if args.dry_run {
-        let graph = Site::look(&which, args.now)?.compile(&intent, now)?;
+        let graph = Site::look(&which, args.now, Purpose::Work)?.compile(&intent, now)?;
         return print_graph(&graph);
     }
-    let mut site = Site::open(&which, args.now, args.show, args.busy.into())?;
+    let loaded = load::loaded(&which, args.now)?;
+    let mut site = Site::open(loaded, args.now, args.show, args.busy.into())?;
     if args.resume {
         return resume(&mut site, Family::Work, args.show);
     }
@@ -271,7 +273,8 @@ fn run_of_plan(
     which: &PlanArgs,
     graph: &Arc<StepGraph>,
 ) -> Result<RunReport, CliError> {
-    let mut site = Site::open(which, args.now, args.show, args.busy.into())?;
+    let loaded = load::loaded(which, args.now)?;
+    let mut site = Site::open(loaded, args.now, args.show, args.busy.into())?;
     if graph.plan_hash != site.plan.plan().hash {
         let message = "the graph was compiled from another text of the plan";
         return Err(CliError::refused(message).help("compile it again: `planc show graph`"));

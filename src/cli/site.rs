@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::catalog::{Catalog, CatalogError, Owner, SharedSpec};
-use crate::check::CheckedPlan;
+use crate::check::{CheckedPlan, Purpose};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::learned;
@@ -103,14 +103,15 @@ impl SiteArgs {
         }
     }
 
-    /// Opens the plan for work.
-    pub(crate) fn open(&self) -> Result<Site, CliError> {
-        Site::open(&self.plan, self.now, self.show, self.busy.into())
+    /// Opens the plan to change something.
+    pub(crate) fn open(&self, purpose: Purpose) -> Result<Site, CliError> {
+        let loaded = load::loaded_for(&self.plan, self.now, purpose)?;
+        Site::open(loaded, self.now, self.show, self.busy.into())
     }
 
     /// Opens the plan to look.
-    pub(crate) fn look(&self) -> Result<Site, CliError> {
-        Site::look(&self.plan, self.now)
+    pub(crate) fn look(&self, purpose: Purpose) -> Result<Site, CliError> {
+        Site::look(&self.plan, self.now, purpose)
     }
 }
 
@@ -142,12 +143,11 @@ pub(crate) struct Site {
 impl Site {
     /// Opens a plan for a command that changes something; takes the lock.
     pub(crate) fn open(
-        which: &PlanArgs,
+        loaded: Loaded,
         now: NowArgs,
         show: ShowArgs,
         busy: OnBusy,
     ) -> Result<Self, CliError> {
-        let loaded = load::loaded(which, now)?;
         let places = places(&loaded)?;
         let signals = Stop::on_signals(Exit::Resumable.code());
         let stop = signals
@@ -157,8 +157,8 @@ impl Site {
     }
 
     /// Opens a plan for a command that only looks.
-    pub(crate) fn look(which: &PlanArgs, now: NowArgs) -> Result<Self, CliError> {
-        Self::of(load::loaded(which, now)?, now)
+    pub(crate) fn look(which: &PlanArgs, now: NowArgs, purpose: Purpose) -> Result<Self, CliError> {
+        Self::of(load::loaded_for(which, now, purpose)?, now)
     }
 
     /// As [`Site::look`], for a plan that was read before.
@@ -645,7 +645,14 @@ pub(crate) fn catalog_error(error: CatalogError) -> CliError {
         CatalogError::OtherDevice { .. } => {
             "mount the device that was there before, or give the new one another name"
         }
-        _ => "move the file away and run `planc catalog rebuild --from DEVICE`",
+        CatalogError::Sqlite { .. } => {
+            "nothing is wrong with the copies: run planc as the user who owns the state folder, or \
+             free its place; where the file itself is bad, move it away and run `planc catalog \
+             rebuild --from DEVICE`"
+        }
+        CatalogError::Unusable { .. } => {
+            "move the file away and run `planc catalog rebuild --from DEVICE`"
+        }
     };
     CliError::refused(error).help(help)
 }

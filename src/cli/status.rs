@@ -7,6 +7,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
@@ -14,13 +15,14 @@ use crate::cli::load;
 use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
 use crate::cli::stream::{self, StreamStatus};
+use crate::engine::postgres::lsn::Lsn;
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::holdings::{Holdings, Position};
 use crate::facts::instance::Instance;
 use crate::graph::next_due;
 use crate::quantity::Duration;
-use crate::resolve::plan::{Keeping, ResolvedPlan};
-use crate::run::{Family, open};
+use crate::resolve::plan::{EngineKind, Keeping, ResolvedPlan};
+use crate::run::{self, Family, open};
 
 /// Arguments of `planc status`.
 #[derive(Debug, clap::Args)]
@@ -38,11 +40,15 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Status {
     format: &'static str,
+    /// Errors of the plan, for which `planc run` makes no copies.
+    plan_errors: usize,
     components: Vec<ComponentStatus>,
     logs: Vec<LogStatus>,
     streams: Vec<StreamStatus>,
     jobs: Vec<JobStatus>,
     devices: Vec<DeviceStatus>,
+    /// The process that works on the plan now, in words.
+    at_work: Option<String>,
     unfinished: Vec<UnfinishedRun>,
     damaged: Vec<DamagedCopy>,
     run_log: Vec<String>,
@@ -67,6 +73,8 @@ struct ComponentStatus {
 struct LogStatus {
     service: String,
     position: Option<Position>,
+    /// The position as the engine writes it.
+    until: Option<String>,
     last: Option<Timestamp>,
     /// The server ends a segment by itself after so long, as the facts say.
     ends_within_s: Option<f64>,
@@ -91,13 +99,14 @@ struct DeviceStatus {
     trouble: Option<String>,
 }
 
-/// Tells how things stand; exit 1 when a component has no copy or a device is away.
+/// Tells how things stand; exit 1 when a component has no copy, a device is away, or errors of the
+/// plan keep copies from being made.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let loaded = load::loaded(&args.plan, args.now)?;
-    let measured = loaded.measured.clone().unwrap_or_default();
+    let loaded = load::loaded_for(&args.plan, args.now, Purpose::Rescue)?;
+    let (measured, errors) = (loaded.measured.clone().unwrap_or_default(), loaded.errors);
     let mut site = Site::of(loaded, args.now)?;
     let now = args.now.now();
-    let status = gather(&mut site, &measured, now)?;
+    let status = gather(&mut site, &measured, errors, now)?;
     let mut out = std::io::stdout().lock();
     match args.format {
         Form::Human => write!(out, "{}", human(&status, now))?,
@@ -108,7 +117,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
             writeln!(out, "{text}")?;
         }
     }
-    let good = status.components.iter().all(|one| one.last.is_some())
+    let good = status.plan_errors == 0
+        && status.components.iter().all(|one| one.last.is_some())
         && status.devices.iter().all(|one| one.trouble.is_none())
         && status.streams.iter().all(|one| one.trouble.is_none())
         && status.damaged.is_empty()
@@ -116,17 +126,24 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(if good { Exit::Ok } else { Exit::Findings })
 }
 
-fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<Status, CliError> {
+fn gather(
+    site: &mut Site,
+    measured: &MeasuredFacts,
+    plan_errors: usize,
+    now: Timestamp,
+) -> Result<Status, CliError> {
     let holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
     Ok(Status {
         format: "planc-status/1",
+        plan_errors,
         components: components(site, &holdings),
         logs: logs(site, &holdings, measured),
         streams: stream::standings(site),
         jobs: jobs.collect(),
         devices: devices(site),
+        at_work: run::at_work(&site.places.state),
         unfinished: unfinished(site)?,
         damaged: damaged(&holdings),
         run_log: run_log::findings(site)?,
@@ -201,7 +218,12 @@ fn logs(site: &Site, holdings: &Holdings, measured: &MeasuredFacts) -> Vec<LogSt
         let service = plan.service(id).name.clone();
         let stored = holdings.logs.iter().filter(|log| log.service == service);
         let newest = stored.max_by_key(|log| (log.last_at, log.until.value));
+        let written = |at: &Position| match plan.service(id).engine {
+            EngineKind::Postgresql => Lsn(at.value).to_string(),
+            _ => at.value.to_string(),
+        };
         LogStatus {
+            until: newest.map(|log| written(&log.until)),
             position: newest.map(|log| log.until.clone()),
             last: newest.map(|log| log.last_at),
             ends_within_s: measured
@@ -276,10 +298,10 @@ fn human(status: &Status, now: Timestamp) -> String {
     }
     for one in &status.logs {
         let service = &one.service;
-        lines.push(match (&one.position, one.last) {
-            (Some(position), Some(last)) => {
-                let (value, age) = (position.value, age(last, now));
-                format!("log of {service}: stored up to {value}, {age} ago")
+        lines.push(match (&one.until, one.last) {
+            (Some(until), Some(last)) => {
+                let age = age(last, now);
+                format!("log of {service}: stored up to {until}, {age} ago")
             }
             _ => format!("log of {service}: NOTHING STORED"),
         });
@@ -302,11 +324,16 @@ fn human(status: &Status, now: Timestamp) -> String {
         let state = one.trouble.as_deref().unwrap_or("reachable");
         lines.push(format!("device {}: {state}", one.device));
     }
+    lines.extend(status.at_work.iter().map(|who| format!("at work: {who}")));
     for one in &status.unfinished {
         let (run, began, resume) = (&one.run, one.began, one.resume);
-        lines.push(format!(
-            "run {run}, begun {began:.0}, did not end: `{resume}` goes on with it"
-        ));
+        lines.push(match status.at_work {
+            // it may be the one that is at work
+            Some(_) => format!("run {run}, begun {began:.0}, has not ended yet"),
+            None => {
+                format!("run {run}, begun {began:.0}, did not end: `{resume}` goes on with it")
+            }
+        });
     }
     lines.join("\n") + "\n"
 }

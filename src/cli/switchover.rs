@@ -1,6 +1,7 @@
 //! `planc switchover`: the work of a PostgreSQL primary is handed over to its standby, as a block
 //! of the plan says.
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::approved_run;
 use crate::cli::run::{print_graph, resume};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 /// Hands over.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let Some(scenario) = &args.scenario else {
-        let mut site = args.site.open()?;
+        let mut site = args.site.open(Purpose::Work)?;
         return resume(&mut site, Family::Switchover, args.site.show);
     };
     let intent = Intent::Switchover {
@@ -42,9 +43,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let now = args.site.now.now();
     if args.dry_run {
-        return print_graph(&args.site.look()?.compile(&intent, now)?);
+        return print_graph(&args.site.look(Purpose::Work)?.compile(&intent, now)?);
     }
-    let mut site = args.site.open()?;
+    let mut site = args.site.open(Purpose::Work)?;
     let graph = site.compile(&intent, now)?;
     approved_run(&mut site, graph, args.yes, args.site.show)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run};
 use crate::cli::run::print_graph;
@@ -41,9 +42,9 @@ pub(crate) struct Args {
 /// Takes the transaction back.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = if args.dry_run {
-        args.site.look()?
+        args.site.look(Purpose::Rescue)?
     } else {
-        args.site.open()?
+        args.site.open(Purpose::Rescue)?
     };
     let spec = log_status::spec(&site, &args.service)?;
     let (deed, _) = inspect::deed(&mut site, &args.service, args.transaction, args.since)?;

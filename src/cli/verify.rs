@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
+use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, say, say_result, work};
 use crate::cli::run_log;
@@ -89,17 +90,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let intent = intent(args);
     let now = args.site.now.now();
     if args.level == Level::Restorable {
-        let site = args.site.look()?;
+        let site = args.site.look(Purpose::Rescue)?;
         let verdicts = site.judge_parts(now)?;
         let exit = judge(&verdicts);
         say_result(args.site.show, exit, &text(&verdicts))?;
         return Ok(exit);
     }
     if args.dry_run {
-        let site = args.site.look()?;
+        let site = args.site.look(Purpose::Rescue)?;
         return print_graph(&site.compile(&intent, now)?);
     }
-    let mut site = args.site.open()?;
+    let mut site = args.site.open(Purpose::Rescue)?;
     let Some(report) = work(&mut site, &intent, now, args.site.show)? else {
         say(args.site.show, "the catalog knows no copies to verify\n")?;
         return Ok(Exit::Ok);

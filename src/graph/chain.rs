@@ -83,7 +83,9 @@ impl<'a> Search<'_, 'a> {
             format!("there is no copy of `{key}`{place} to restore from"),
             match self.from {
                 Some(_) => "`planc list` shows which device holds what; or leave out `--from`",
-                None => "run a backup first; if the devices hold copies, `planc catalog rebuild`",
+                None => {
+                    "run a backup first; if the devices hold copies, `planc catalog rebuild --from DEVICE`"
+                }
             },
         )
     }
@@ -301,7 +303,7 @@ impl<'a> Search<'_, 'a> {
                     "transaction {} of `{}` is in no stored log",
                     at.value, self.service.name
                 ),
-                "`planc log SERVICE` lists the transactions that are stored",
+                "`planc log list SERVICE` lists the transactions that are stored",
             ));
         };
         Ok(Position {
@@ -372,7 +374,7 @@ impl<'a> Search<'_, 'a> {
             ),
             format!(
                 "restore to transaction {reached} or before, or bring the device that holds the \
-                 rest and run `planc catalog rebuild`"
+                 rest and run `planc catalog rebuild --from DEVICE`"
             ),
         )
     }

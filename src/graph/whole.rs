@@ -149,7 +149,8 @@ impl<'a> Whole<'_, 'a> {
         match ends.as_slice() {
             [] => Err(GraphError::new(
                 format!("no log of `{}` is stored", self.service.name),
-                "set archive_command to `planc log push %p`, and run the archive",
+                "set archive_command to `/PATH/planc log push --plan /PATH/X.plan --service NAME %p`, \
+                 and run the archive",
             )),
             [one] => Ok(Past::of(one, &all)),
             many => Err(GraphError::new(
@@ -183,7 +184,7 @@ impl<'a> Whole<'_, 'a> {
                     "there is no copy of `{key}`{} to restore from",
                     self.place()
                 ),
-                "run a backup first; if the devices hold copies, `planc catalog rebuild`",
+                "run a backup first; if the devices hold copies, `planc catalog rebuild --from DEVICE`",
             ));
         };
         let fits = parts.iter().filter(|part| is_before(part, target, past));
@@ -405,5 +406,9 @@ fn lsn(value: u64) -> String {
 
 /// A position in words, for people who know the engine's own.
 pub(super) fn words(at: &Position) -> String {
-    format!("{} of history {}", lsn(at.value), at.incarnation)
+    let position = lsn(at.value);
+    match at.incarnation.as_str() {
+        "" => position,
+        history => format!("{position} of history {history}"),
+    }
 }

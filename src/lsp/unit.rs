@@ -127,6 +127,7 @@ impl Unit {
             asts: &asts,
             found,
             now,
+            purpose: check::Purpose::Work,
             rehearse: rehearse::refusals,
         });
         Ok(Self {

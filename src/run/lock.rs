@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use super::stop::Stop;
@@ -116,6 +118,34 @@ impl Lock {
     }
 }
 
+/// Who works in a state folder, in words, as far as the process that signed last still lives here;
+/// none when nobody does. The lock is not touched: a run that begins at this moment must find it
+/// free.
+#[must_use]
+pub fn at_work(state: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(state.join("lock")).ok()?;
+    let owner: Owner = serde_json::from_str(&text).ok()?;
+    (owner.host == host() && lives(owner.process)).then(|| owner.words())
+}
+
+fn lives(process: u32) -> bool {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    // a process of somebody else may not be signalled, but is there
+    process.is_some_and(|process| !matches!(test_kill_process(process), Err(Errno::SRCH)))
+}
+
+impl Owner {
+    fn words(&self) -> String {
+        let Self {
+            process,
+            host,
+            since,
+            command,
+        } = self;
+        format!("`{command}`, process {process} on {host}, since {since:.0}")
+    }
+}
+
 fn sign(file: &mut File, command: &str) -> std::io::Result<()> {
     let owner = Owner {
         process: std::process::id(),
@@ -140,12 +170,7 @@ fn holder(file: &mut File) -> String {
     let owner = read.ok().and_then(|_| serde_json::from_str(&text).ok());
     owner.map_or_else(
         || "another run that has just begun".to_owned(),
-        |owner: Owner| {
-            format!(
-                "`{}`, process {} on {}, since {}",
-                owner.command, owner.process, owner.host, owner.since
-            )
-        },
+        |owner: Owner| owner.words(),
     )
 }
 

@@ -21,7 +21,7 @@ const SETTINGS: [Case; 3] = [
         settings: &["archive_mode = off"],
         line: "run nightly",
         cause: "archive_mode is off",
-        next: "set it to on with `archive_command = 'planc log push %p'` and restart",
+        next: "set it to on with `archive_command = '/PATH/planc log push --plan /PATH/X.plan",
     },
     Case {
         wrong: "the log holds too little",

@@ -42,6 +42,7 @@ mod restored;
 mod room;
 mod scenarios;
 mod sealed;
+mod second;
 mod settings;
 mod shared_catalog;
 mod site;

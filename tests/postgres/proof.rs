@@ -190,6 +190,40 @@ fn act(cluster: &Cluster) -> Acts {
     }
 }
 
+/// `planc log list`: by time, by size, and by what was removed.
+fn the_list_leads_to_it(source: &Archiving, acts: &Acts, blocks: usize) {
+    let (code, told) = source.log(&["list", "--format", "json", "shop"]);
+    assert_eq!(code, 0, "{told}");
+    let told: Value = serde_json::from_str(&told).expect("an object");
+    let listed = told["transactions"].as_array().expect("a list");
+    let one = |xid: u32| {
+        let number = xid.to_string();
+        let mut listed = listed.iter();
+        listed.find(|one| one["transaction"].as_str() == Some(&number))
+    };
+    assert!(
+        one(acts.undone).is_none(),
+        "what was rolled back did nothing"
+    );
+    let harm = one(acts.bad).expect("listed");
+    let pages = harm["pages"].as_u64().expect("a number");
+    assert!(pages >= blocks as u64, "{harm}");
+    assert_eq!(harm["most"], "postgres.public.accounts");
+    assert_eq!(harm["removed_files"], 0);
+    source.cluster.sql("drop table elsewhere");
+    source.cluster.sql("create database short");
+    source.cluster.sql("drop database short");
+    source.switch();
+    let (code, told) = source.log(&["list", "--last", "4", "shop"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("removes 1 file"), "{told}");
+    assert!(told.contains("drops database "), "{told}");
+    let (_, told) = source.log(&["list", "--largest", "1", "shop"]);
+    assert_eq!(told.matches(" pages").count(), 1, "{told}");
+    let (_, told) = source.log(&["list", "--since", "2999-01-01T00:00:00Z", "shop"]);
+    assert_eq!(told.matches(" pages").count(), 0, "{told}");
+}
+
 #[test]
 fn a_transaction_is_told_with_those_who_came_after() {
     for version in versions() {
@@ -226,6 +260,8 @@ fn a_transaction_is_told_with_those_who_came_after() {
             code == 0 && told.contains("postgres.public.accounts"),
             "{told}"
         );
+        the_list_leads_to_it(&source, &acts, blocks.len());
+
         let (code, told) = source.log(&["inspect", "shop", "4000000"]);
         assert!(
             code == 1 && told.contains("not in the stored log"),

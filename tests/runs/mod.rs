@@ -14,6 +14,7 @@ mod leftovers;
 mod lost;
 mod make;
 mod modes;
+mod night;
 mod refusals;
 mod repairs;
 mod run_logs;

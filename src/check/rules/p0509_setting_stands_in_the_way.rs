@@ -192,8 +192,8 @@ fn archives(context: &Context<'_>, id: ServiceId, instance: &Instance, out: &mut
 fn no_archive() -> Obstacle {
     Obstacle {
         message: "shipping the log needs archive_mode = on; it is off".to_owned(),
-        help: "set `archive_mode = on` with `archive_command = 'planc log push … %p'`, \
-               and restart the server",
+        help: "set `archive_mode = on` with `archive_command = '/PATH/planc log push --plan \
+               /PATH/X.plan --service NAME %p'`, where each PATH is whole, and restart the server",
     }
 }
 

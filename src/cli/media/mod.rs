@@ -7,6 +7,7 @@ mod movement;
 
 use std::sync::Arc;
 
+use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
@@ -139,7 +140,7 @@ fn opened(site: &mut Site, name: &str) -> Result<Arc<dyn Device>, CliError> {
 
 /// The volume sets that are looked at.
 fn sets(look: &Look) -> Result<(Site, Vec<Arc<dyn Device>>), CliError> {
-    let mut site = Site::look(&look.plan, look.now)?;
+    let mut site = Site::look(&look.plan, look.now, Purpose::Rescue)?;
     let names = names(&site, look.device.as_deref())?;
     let mut sets = Vec::new();
     for name in names {
@@ -150,7 +151,7 @@ fn sets(look: &Look) -> Result<(Site, Vec<Arc<dyn Device>>), CliError> {
 
 /// The one set that is worked on, with the lock of the plan.
 fn one_set(args: &SetArgs) -> Result<(Site, Arc<dyn Device>), CliError> {
-    let site = SiteArgs::of(&args.plan, args.now, args.busy).open();
+    let site = SiteArgs::of(&args.plan, args.now, args.busy).open(Purpose::Rescue);
     let mut site = site?;
     let names = names(&site, args.device.as_deref())?;
     let [name] = names.as_slice() else {

@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::check::Purpose;
 use crate::check::survival::{self, Question};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
@@ -89,7 +90,7 @@ fn behind(args: &Args, days: u32) -> Result<Timeline, CliError> {
     let begin = args.now.now() - SignedDuration::from_hours(24 * i64::from(days));
     let (compiled, planned) = ahead(args, begin, days)?;
     let plan = compiled.only_environment()?;
-    let site = Site::look(&args.plan, args.now)?;
+    let site = Site::look(&args.plan, args.now, Purpose::Rescue)?;
     let owner = (plan.name.as_str(), plan.environment.as_str());
     let runs = run::past_since(&site.places.state, owner, begin).map_err(folder_error)?;
     let runs = runs.into_iter().map(|(graph, events)| Past {
@@ -102,7 +103,7 @@ fn behind(args: &Args, days: u32) -> Result<Timeline, CliError> {
 }
 
 fn afterwards(args: &Args, id: &str) -> Result<Timeline, CliError> {
-    let loaded = load::loaded(&args.plan, args.now)?;
+    let loaded = load::loaded_for(&args.plan, args.now, Purpose::Rescue)?;
     let state = site::places(&loaded)?.state;
     let found = run::past(&state, id).map_err(folder_error)?;
     let (graph, events) = found.ok_or_else(|| {

@@ -196,7 +196,10 @@ impl Waiting<'_> {
             return EngineError::Refused { what, cause };
         }
         let name = last.name(self.server.segment_size);
-        let cause = format!("segment {name} is not acknowledged yet");
+        let cause = format!(
+            "segment {name} is not acknowledged yet; the server's log tells what its archive_command \
+             answers"
+        );
         EngineError::Busy { what, cause }
     }
 }

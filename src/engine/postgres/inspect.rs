@@ -195,7 +195,7 @@ fn parts(record: &Record) -> Option<(u32, usize)> {
 }
 
 /// The subtransactions that end with it. Source of the layout: `access/xact.h`, equal in 15 to 18.
-fn subtransactions(record: &Record) -> Vec<u32> {
+pub(super) fn subtransactions(record: &Record) -> Vec<u32> {
     let read = || {
         let (found, at) = parts(record)?;
         if found & has::SUBTRANSACTIONS == 0 {
@@ -209,6 +209,20 @@ fn subtransactions(record: &Record) -> Vec<u32> {
         Some(numbers.filter_map(|four| Some(u32::from_le_bytes(four.try_into().ok()?))))
     };
     read().into_iter().flatten().collect()
+}
+
+/// How many files of relations go with it. Source of the layout: `access/xact.h`, equal in 15 to 18.
+pub(super) fn removed_files(record: &Record) -> usize {
+    let read = || {
+        let (found, mut at) = parts(record)?;
+        if found & has::SUBTRANSACTIONS != 0 {
+            let count = usize::try_from(word(record, at)?).ok()?;
+            at = at.checked_add(4)?.checked_add(count.checked_mul(4)?)?;
+        }
+        let files = (found & has::RELATIONS != 0).then(|| word(record, at))??;
+        usize::try_from(files).ok()
+    };
+    read().unwrap_or(0)
 }
 
 /// The transaction that a record ends; none when its layout is not understood.

@@ -7,6 +7,7 @@
 pub mod blocks;
 pub mod chains;
 pub mod changes;
+pub mod commits;
 pub mod control;
 pub mod facts;
 pub mod history;

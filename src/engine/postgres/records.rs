@@ -111,6 +111,15 @@ impl Record {
         Some(u32::from_le_bytes(oid))
     }
 
+    /// Object id of a database that this record drops.
+    #[must_use]
+    pub fn dropped_database(&self) -> Option<u32> {
+        if (self.manager, self.info & 0xF0) != (manager::DATABASE, 0x20) {
+            return None;
+        }
+        bytes_at(&self.main, 0).ok().map(u32::from_le_bytes)
+    }
+
     /// Object ids of a database whose files this record copies, and of the one they come from.
     #[must_use]
     pub fn copied_database(&self) -> Option<(u32, u32)> {

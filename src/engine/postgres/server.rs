@@ -122,7 +122,8 @@ impl ServerFacts {
         if self.archive_mode == "off" && !self.in_recovery {
             return refuse(
                 "archive_mode is off, so no copy could be recovered: set it to on with \
-                 `archive_command = 'planc log push %p'` and restart the server",
+                 `archive_command = '/PATH/planc log push --plan /PATH/X.plan --service NAME %p'`, \
+                 where each PATH is whole, and restart the server",
             );
         }
         if !self.full_page_writes {

@@ -178,6 +178,14 @@ impl Archive {
         Ok(Run { first, last_begins })
     }
 
+    /// The newest part of a run, of at most so many segments.
+    #[must_use]
+    pub fn at_most(&self, run: Run, segments: u64) -> Run {
+        let last = run.last_begins.0 / self.claim.segment_size.bytes();
+        let first = run.first.max((last + 1).saturating_sub(segments));
+        Run { first, ..run }
+    }
+
     /// Did all that a segment holds happen before?
     fn is_before(&self, number: u64, since: Option<Timestamp>) -> Result<bool, DeviceError> {
         let Some(since) = since else {

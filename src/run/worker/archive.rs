@@ -85,7 +85,7 @@ fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64,
                      says it is archived",
                     until.incarnation, until.value
                 ))
-                .help("set archive_command to `planc log push %p --service NAME --plan PLAN`")
+                .help("set archive_command to `/PATH/planc log push --plan /PATH/X.plan --service NAME %p`")
             });
         }
     }
