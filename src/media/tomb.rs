@@ -178,7 +178,8 @@ pub fn list(device: &dyn Device) -> Result<(Vec<Tomb>, Vec<String>), DeviceError
     Ok((tombs, unread))
 }
 
-/// Takes a tombstone away, with those of its packs that a deletion which did not end has left.
+/// Takes a tombstone away, with those of its packs that a deletion which did not end has left. A
+/// pack that another tombstone speaks of too may be what another deletion is at work on.
 ///
 /// # Errors
 /// When the device fails or does not let go of it.
@@ -188,8 +189,11 @@ pub fn lift(device: &dyn Device, object: &str) -> Result<(), DeviceError> {
         Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
-    for pack in packs {
-        device.delete(&name::tomb(&pack))?;
+    let (tombs, _) = list(device)?;
+    let others = tombs.iter().filter(|tomb| tomb.object != object);
+    let theirs: BTreeSet<&String> = others.flat_map(|tomb| &tomb.packs).collect();
+    for pack in packs.iter().filter(|pack| !theirs.contains(pack)) {
+        device.delete(&name::tomb(pack))?;
     }
     device.delete(&name::tomb(object)).map(drop)
 }

@@ -181,6 +181,22 @@ fn a_writer_that_meets_a_deletion_is_told() {
     part::commit(&second, device.as_ref()).unwrap();
 }
 
+#[test]
+fn a_tombstone_that_is_taken_away_leaves_what_another_deletion_works_at() {
+    let device: Arc<dyn Device> = Arc::new(MemoryDevice::new("a"));
+    let first = store(&small(), std::slice::from_ref(&device), "p-1");
+    store(&small(), std::slice::from_ref(&device), "p-2");
+    put(device.as_ref(), "p-1").unwrap();
+    put(device.as_ref(), "p-2").unwrap();
+    let pack = name::tomb(&first.packs[0].name);
+    device.put_if_absent(&pack, b"").unwrap();
+    tomb::lift(device.as_ref(), "p-1").unwrap();
+    device.size(&pack).unwrap();
+    tomb::lift(device.as_ref(), "p-2").unwrap();
+    assert_eq!(tomb::list(device.as_ref()).unwrap().0, []);
+    assert!(device.size(&pack).is_err());
+}
+
 /// A device on which a deletion ends after the first question about a pack.
 struct Meanwhile {
     inner: MemoryDevice,

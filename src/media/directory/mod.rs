@@ -4,7 +4,8 @@
 //!
 //! # Layout
 //! `planc-device` is the identity file (one line of JSON: format, uuid); `tmp/` holds objects that
-//! are being written, each locked by its writer, and room set aside; every other file is an object under its name.
+//! are being written, each locked by its writer, and room that is set aside; every other file is an
+//! object under its name.
 
 mod identity;
 mod listing;
