@@ -195,9 +195,10 @@ fn a_drill_tames_hostile_settings_and_cleans_up_whatever_happens() {
     site.cluster.configure(&["max_prepared_transactions = 4"]);
     site.cluster.start();
     // what it locks in the copy keeps nobody waiting
+    orders(&site.cluster, "create table held (n int)");
     orders(
         &site.cluster,
-        "create table held (n int); begin; lock table held; prepare transaction 'held'",
+        "begin; lock table held; prepare transaction 'held'",
     );
     let mark = site.path("hostile").display().to_string();
     for setting in [
