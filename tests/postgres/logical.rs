@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::cluster::{Cluster, own, versions};
+use super::scenarios::number;
 use super::site::Site;
 
 const MORE: &str = r#"
@@ -62,10 +63,6 @@ fn plan(text: &str) -> String {
 
 fn orders(cluster: &Cluster) -> postgres::Client {
     cluster.client_of("postgres", "orders")
-}
-
-fn number(cluster: &Cluster, query: &str) -> i64 {
-    orders(cluster).query_one(query, &[]).expect(query).get(0)
 }
 
 /// A site with two tables that always have as many rows.

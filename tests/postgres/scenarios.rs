@@ -23,7 +23,8 @@ pub(crate) fn orders(cluster: &Cluster, statements: &str) {
     client.batch_execute(statements).expect(statements);
 }
 
-fn number(cluster: &Cluster, query: &str) -> i64 {
+/// What a query of database `orders` answers.
+pub(crate) fn number(cluster: &Cluster, query: &str) -> i64 {
     let mut client = cluster.client_of("postgres", "orders");
     client.query_one(query, &[]).expect(query).get(0)
 }

@@ -3,7 +3,7 @@
 //! settings of its database, a database that is closed.
 
 use super::cluster::{Cluster, versions};
-use super::scenarios::orders;
+use super::scenarios::{number, orders};
 use super::site::Site;
 
 const MORE: &str = r#"
@@ -75,11 +75,6 @@ fn prepare(cluster: &Cluster, statements: &str, name: &str) -> String {
         .batch_execute(&format!("prepare transaction '{name}'"))
         .expect("prepared");
     number
-}
-
-fn number(cluster: &Cluster, query: &str) -> i64 {
-    let mut client = cluster.client_of("postgres", "orders");
-    client.query_one(query, &[]).expect(query).get(0)
 }
 
 /// A prepared transaction drops a table. At its end another one holds locks, no session can begin

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use planc::catalog::Catalog;
-use planc::engine::{SourceSpec, open};
+use planc::engine::open;
 use planc::graph::step::StepGraph;
 use planc::media::memory::MemoryDevice;
 use planc::media::{Device, DeviceError, ObjectWriter, Put, part};
-use planc::resolve::plan::EngineKind;
 use planc::run::{Context, RunEnvironment, Verdict, execute};
 
-use super::make::{bracket, bracket_edges, graph};
+use super::make::{bracket, bracket_edges, graph, source};
 
 /// Fails at one call and at all calls after it.
 struct Failing {
@@ -87,20 +86,10 @@ fn backup() -> StepGraph {
 
 /// Runs the backup with a device that works for `calls` calls; true when it was not enough.
 fn run_with(folder: &Path, calls: usize) -> bool {
-    let spec = SourceSpec {
-        service: "docs".to_owned(),
-        engine: EngineKind::Files,
-        path: Some(folder.join("docs")),
-        programs: None,
-        state_dir: folder.join("state"),
-        connect: std::collections::BTreeMap::new(),
-        apart: std::collections::BTreeSet::new(),
-        sets: std::collections::BTreeMap::new(),
-    };
     let good: Arc<dyn Device> = Arc::new(MemoryDevice::new("good"));
     let bad = Arc::new(Failing::new("bad", calls));
     let mut context = Context::default();
-    let engine = open(&spec).expect("engine");
+    let engine = open(&source(folder)).expect("engine");
     context.engines.insert("docs".to_owned(), engine.into());
     context.devices.insert("good".to_owned(), good.clone());
     context.devices.insert("bad".to_owned(), bad.clone());

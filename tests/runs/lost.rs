@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use planc::catalog::Catalog;
-use planc::engine::{SourceSpec, open};
+use planc::engine::open;
 use planc::graph::step::{EdgeKind, StepGraph, StepKind};
 use planc::media::fault::{Fault, FaultDevice};
 use planc::media::memory::MemoryDevice;
 use planc::media::patience::Patience;
 use planc::media::{Device, part};
-use planc::resolve::plan::EngineKind;
 use planc::run::event::{EventKind, RunEvent};
 use planc::run::{Context, Observer, RunEnvironment, RunReport, Verdict, execute, preflight};
 
-use super::make::{bracket, bracket_edges, graph};
+use super::make::{bracket, bracket_edges, graph, source};
 use super::site::{NOW, Site};
 use crate::media::slow::{Gate, Gated};
 
@@ -53,20 +52,6 @@ struct Events(std::rc::Rc<std::cell::RefCell<Vec<EventKind>>>);
 impl Observer for Events {
     fn event(&mut self, event: &RunEvent) {
         self.0.borrow_mut().push(event.kind.clone());
-    }
-}
-
-/// The tree of all these copies.
-fn source(folder: &Path) -> SourceSpec {
-    SourceSpec {
-        service: "docs".to_owned(),
-        engine: EngineKind::Files,
-        path: Some(folder.join("docs")),
-        programs: None,
-        state_dir: folder.join("state"),
-        connect: std::collections::BTreeMap::new(),
-        apart: std::collections::BTreeSet::new(),
-        sets: std::collections::BTreeMap::new(),
     }
 }
 

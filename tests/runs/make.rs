@@ -1,16 +1,33 @@
 //! Small graphs and observers for the tests of runs.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use planc::engine::SourceSpec;
 use planc::facts::holdings::Method;
 use planc::graph::step::{
     Edge, EdgeKind, Estimate, FORMAT, Intent, Lane, OnFailure, Step, StepGraph, StepId, StepKind,
 };
-use planc::resolve::plan::Codec;
+use planc::resolve::plan::{Codec, EngineKind};
 use planc::run::event::{EventKind, RunEvent};
 use planc::run::{Context, Observer, RunEnvironment, RunReport};
+
+/// The tree `docs` below a folder.
+pub(super) fn source(folder: &Path) -> SourceSpec {
+    SourceSpec {
+        service: "docs".to_owned(),
+        engine: EngineKind::Files,
+        path: Some(folder.join("docs")),
+        programs: None,
+        state_dir: folder.join("state"),
+        connect: BTreeMap::new(),
+        apart: BTreeSet::new(),
+        sets: BTreeMap::new(),
+    }
+}
 
 /// A graph of steps with edges; lanes as given.
 pub(super) fn graph(kinds: Vec<StepKind>, edges: &[(u32, u32, EdgeKind)]) -> StepGraph {

@@ -14,7 +14,8 @@ const SHOWN: usize = 5;
 /// How the program ends when it found damage.
 const DAMAGED: i32 = 2;
 
-/// Looks at every database of a copy that is thrown away afterwards; says what was looked at, or why nothing was.
+/// Looks at every database of a copy that is thrown away afterwards; says what was looked at, or why
+/// nothing was.
 ///
 /// # Errors
 /// [`EngineError::Damaged`] with the first findings.
