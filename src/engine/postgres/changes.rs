@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blocks::BlockSet;
 use super::bytes_at;
 use super::lsn::{Lsn, Segment};
-use super::records::{Record, manager};
+use super::records::{BlockRef, Record, manager};
 use super::stream::{Course, Stop, Stream};
 
 /// A relation by its file.
@@ -25,6 +25,18 @@ pub struct Relation {
     pub database: u32,
     /// File number.
     pub number: u32,
+}
+
+impl Relation {
+    /// The relation that a page belongs to.
+    #[must_use]
+    pub fn of(block: &BlockRef) -> Self {
+        Self {
+            tablespace: block.tablespace,
+            database: block.database,
+            number: block.relation,
+        }
+    }
 }
 
 /// What is known of one relation.
@@ -153,12 +165,7 @@ impl ChangeSet {
     /// Takes one record into account.
     pub fn add(&mut self, record: &Record) {
         for block in record.blocks.iter().filter(|block| block.fork == 0) {
-            let relation = Relation {
-                tablespace: block.tablespace,
-                database: block.database,
-                number: block.relation,
-            };
-            self.block(relation, block.block);
+            self.block(Relation::of(block), block.block);
         }
         let kind = record.info & 0xF0;
         match record.manager {

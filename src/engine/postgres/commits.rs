@@ -9,7 +9,7 @@ use super::blocks::BlockSet;
 use super::changes::Relation;
 use super::inspect::{Touched, ended_transaction, removed_files, subtransactions};
 use super::lsn::Lsn;
-use super::records::{BlockRef, Ending, Record};
+use super::records::{Ending, Record};
 
 /// A transaction that was committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Commits {
             let marks = record
                 .blocks
                 .iter()
-                .any(|block| relation(block) == DATABASES);
+                .any(|block| Relation::of(block) == DATABASES);
             self.marked = if marks { Some(record.lsn) } else { self.marked };
             return;
         }
@@ -81,7 +81,7 @@ impl Commits {
         for block in record.blocks.iter().filter(|block| block.fork == 0) {
             doing
                 .touched
-                .entry(relation(block))
+                .entry(Relation::of(block))
                 .or_default()
                 .insert(block.block);
         }
@@ -132,13 +132,5 @@ impl Commits {
     #[must_use]
     pub fn found(self) -> Vec<Commit> {
         self.found
-    }
-}
-
-fn relation(block: &BlockRef) -> Relation {
-    Relation {
-        tablespace: block.tablespace,
-        database: block.database,
-        number: block.relation,
     }
 }

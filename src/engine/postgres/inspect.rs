@@ -130,11 +130,7 @@ impl Deeds {
             self.deed.records += 1;
         }
         for block in record.blocks.iter().filter(|block| block.fork == 0) {
-            let relation = Relation {
-                tablespace: block.tablespace,
-                database: block.database,
-                number: block.relation,
-            };
+            let relation = Relation::of(block);
             if own {
                 let blocks = self.deed.touched.entry(relation).or_default();
                 blocks.insert(block.block);
