@@ -66,13 +66,15 @@ pub enum DeviceError {
         /// The object.
         object: String,
     },
-    /// The path does not exist or is no folder.
-    #[error("device {device}: {path} does not exist or is not a folder")]
+    /// The path leads to no device.
+    #[error("device {device}: {path} {found}")]
     Missing {
         /// The device.
         device: String,
         /// Its path.
         path: PathBuf,
+        /// What is there instead.
+        found: &'static str,
     },
     /// The folder holds something, but not planc's identity file.
     #[error("device {device}: {path} is not a planc device: {detail}")]
@@ -242,7 +244,7 @@ impl DeviceError {
                 "run `planc verify` to see what is left, then restore from another device"
             }
             Self::Missing { .. } => {
-                "create the folder or mount the device, then run `planc device init NAME`"
+                "mount the device; of a new one create the folder, then run `planc device init NAME`"
             }
             Self::Foreign { .. } => {
                 "check `path`, `bucket` and `prefix` in the inventory, or which volume is in the \

@@ -398,8 +398,8 @@ pub fn context(
     })
 }
 
-/// Whether a run may begin although a device that it writes to is away: the device was there
-/// before, and what is to be stored on it can be copied later from another one.
+/// Whether a run may begin although a device that it writes to is away, or something else is in
+/// its place: the device was there before, and what is to be stored on it can be copied later from another one.
 fn can_wait(
     graph: &StepGraph,
     catalog: &Catalog,
@@ -411,13 +411,14 @@ fn can_wait(
         error,
         OpenError::Device(
             DeviceError::Missing { .. }
+                | DeviceError::Foreign { .. }
                 | DeviceError::Io { .. }
                 | DeviceError::ReadOnly { .. }
                 | DeviceError::Full { .. }
                 | DeviceError::Denied { .. }
                 | DeviceError::Skewed { .. }
                 | DeviceError::Hung { .. }
-        )
+        ) | OpenError::Catalog(CatalogError::OtherDevice { .. })
     );
     let alone = |devices: &[String]| devices.iter().all(|device| device == name);
     let only = graph.steps.iter().any(|step| match &step.kind {

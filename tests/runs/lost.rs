@@ -255,6 +255,34 @@ fn a_device_that_is_away_is_caught_up_with_from_a_stored_copy() {
 }
 
 #[test]
+fn what_stands_in_the_place_of_a_device_is_left_alone_and_gone_around() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let (nas, away) = (site.path("devices/nas"), site.path("devices/away"));
+    std::fs::rename(&nas, &away).expect("unmounted");
+    std::fs::create_dir(&nas).expect("the mount point");
+    let run = |minute: u8, says: &str| {
+        let text = site.good(&format!("run papers --now 2026-03-02T10:{minute}:00Z"));
+        assert!(
+            text.contains(says) && text.contains("holds until"),
+            "{text}"
+        );
+    };
+    run(10, "nothing is mounted there");
+    std::fs::write(nas.join("letter.txt"), "dear").expect("written");
+    run(20, "is not a planc device");
+    std::fs::remove_file(nas.join("letter.txt")).expect("removed");
+    site.good("device init nas");
+    run(30, "device nas is another device than before");
+    let names = std::fs::read_dir(&nas).expect("list").count();
+    assert_eq!(names, 2, "its identity and a folder for what is written");
+    std::fs::remove_dir_all(&nas).expect("removed");
+    std::fs::rename(&away, &nas).expect("mounted");
+    let text = site.good("run --now 2026-03-02T14:00:00Z");
+    assert!(text.contains("copy stored docs/files/tree"), "{text}");
+}
+
+#[test]
 fn a_run_whose_every_device_is_away_does_not_begin() {
     let site = Site::new();
     site.good(&format!("run --now {NOW}"));

@@ -131,8 +131,8 @@ const CASES: &[Case] = &[
             fs::create_dir(site.path("devices/nas")).expect("made");
         },
         line: NIGHTLY,
-        code: 2,
-        says: &["device nas", "not a planc device", "planc device init"],
+        code: 0,
+        says: &["device nas", "empty folder", "mount", "planc device init"],
     },
     Case {
         name: "folder that is somebody's",
@@ -142,8 +142,8 @@ const CASES: &[Case] = &[
             fs::write(site.path("devices/nas/photo"), "x").expect("write");
         },
         line: NIGHTLY,
-        code: 2,
-        says: &["device nas", "not a planc device", "help"],
+        code: 0,
+        says: &["device nas", "not a planc device", "check `path`"],
     },
     Case {
         name: "device that is another than before",
@@ -153,8 +153,8 @@ const CASES: &[Case] = &[
             site.good("device init nas");
         },
         line: NIGHTLY,
-        code: 2,
-        says: &["nas", "the device that was there before"],
+        code: 0,
+        says: &["nas", "the device that was there before", "holds until"],
     },
     Case {
         name: "source that is not there",

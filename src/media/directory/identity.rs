@@ -8,13 +8,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::temp::TempObject;
-use super::tree::{TMP, Tree};
+use super::tree::{TMP, Tree, missing};
 use crate::media::DeviceError;
 
 /// Name of the identity file.
 pub(crate) const FILE: &str = "planc-device";
 
 const FORMAT: &str = "planc-device/1";
+
+/// What is said of a folder that holds nothing.
+const EMPTY: &str = "is an empty folder: nothing is mounted there, or it was never claimed";
 
 /// An identity file is short; whatever is longer is not one (R30).
 const LONGEST: u64 = 4096;
@@ -36,15 +39,19 @@ pub(super) fn is_claimed(tree: &Tree) -> Result<bool, DeviceError> {
 
 /// Refuses a folder that holds something: it could be somebody's data.
 pub(super) fn check_empty(tree: &Tree, path: &Path) -> Result<(), DeviceError> {
-    let names = tree.names("")?;
-    // `tmp` alone is what an interrupted claim leaves
-    match names
-        .iter()
-        .find(|name| *name != "lost+found" && *name != TMP)
-    {
+    match content(tree)? {
         None => Ok(()),
         Some(name) => Err(foreign(tree, path, format!("it holds `{name}`"))),
     }
+}
+
+/// Something that the folder holds; none when it is as good as empty.
+fn content(tree: &Tree) -> Result<Option<String>, DeviceError> {
+    let names = tree.names("")?;
+    // `tmp` alone is what an interrupted claim leaves
+    Ok(names
+        .into_iter()
+        .find(|name| name != "lost+found" && name != TMP))
 }
 
 /// Writes a new identity. When two claim at once, the second one loses.
@@ -66,10 +73,7 @@ pub(super) fn claim(tree: &Tree) -> Result<String, DeviceError> {
 /// Reads the identity.
 pub(super) fn read(tree: &Tree, path: &Path) -> Result<String, DeviceError> {
     let (file, _) = match tree.open_object(FILE) {
-        Err(DeviceError::NotFound { .. }) => {
-            let detail = format!("it has no file `{FILE}`");
-            return Err(foreign(tree, path, detail));
-        }
+        Err(DeviceError::NotFound { .. }) => return Err(unclaimed(tree, path)?),
         answer => answer?,
     };
     let mut text = String::new();
@@ -84,6 +88,14 @@ pub(super) fn read(tree: &Tree, path: &Path) -> Result<String, DeviceError> {
         }
         Err(_) => Err(foreign(tree, path, format!("`{FILE}` cannot be read"))),
     }
+}
+
+/// What a folder without an identity is: an empty one is most often a mount point.
+fn unclaimed(tree: &Tree, path: &Path) -> Result<DeviceError, DeviceError> {
+    Ok(match content(tree)? {
+        None => missing(&tree.device, path, EMPTY),
+        Some(_) => foreign(tree, path, format!("it has no file `{FILE}`")),
+    })
 }
 
 fn foreign(tree: &Tree, path: &Path, detail: String) -> DeviceError {

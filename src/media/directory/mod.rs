@@ -60,8 +60,8 @@ impl DirectoryDevice {
     /// known. A read-only device can be opened, but [`Device::create`] refuses.
     ///
     /// # Errors
-    /// [`DeviceError::Missing`]; [`DeviceError::Foreign`] when the folder is no device of planc or
-    /// another one than expected.
+    /// [`DeviceError::Missing`], also of an empty folder; [`DeviceError::Foreign`] when the folder
+    /// is no device of planc or another one than expected.
     pub fn open(name: &str, path: &Path, expected: Option<&str>) -> Result<Self, DeviceError> {
         let tree = Tree::open(name, path)?;
         let uuid = identity::read(&tree, path)?;

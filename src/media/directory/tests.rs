@@ -25,13 +25,24 @@ fn a_missing_path_is_refused() {
 }
 
 #[test]
+fn an_empty_folder_is_taken_for_a_mount_point() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("lost+found")).unwrap();
+    let error = DirectoryDevice::open("a", folder.path(), None).map(|_| ());
+    let error = error.unwrap_err();
+    assert!(matches!(error, DeviceError::Missing { .. }), "{error}");
+    assert!(error.to_string().contains("nothing is mounted"), "{error}");
+    assert!(error.help().starts_with("mount the device"), "{error}");
+}
+
+#[test]
 fn somebody_elses_folder_is_refused() {
     let folder = folder();
     let foreign = |answer| matches!(answer, Err(DeviceError::Foreign { .. }));
+    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
     assert!(foreign(
         DirectoryDevice::open("a", folder.path(), None).map(|_| ())
     ));
-    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
     assert!(foreign(
         DirectoryDevice::init("a", folder.path()).map(|_| ())
     ));

@@ -18,6 +18,9 @@ use crate::media::{DeviceError, Space, name};
 /// Folder of objects that are being written.
 pub(super) const TMP: &str = "tmp";
 
+/// What is said of a path without a folder.
+const NO_FOLDER: &str = "does not exist or is not a folder";
+
 /// Bytes of a file that are read ahead at most.
 const AHEAD: u64 = 1 << 20;
 
@@ -36,7 +39,7 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(root) => Ok(Self::new(device, root)),
-            Err(Errno::NOENT | Errno::NOTDIR) => Err(missing(device, path)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Err(missing(device, path, NO_FOLDER)),
             Err(errno) => Err(DeviceError::Io {
                 device: device.to_owned(),
                 action: "open",
@@ -67,7 +70,8 @@ impl Tree {
         let held = rustix::fs::fstat(&self.root).map_err(|errno| self.errno(".", errno))?;
         match rustix::fs::stat(path) {
             Ok(now) if (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino) => Ok(()),
-            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Err(missing(&self.device, path)),
+            Ok(_) => Err(missing(&self.device, path, "is another folder than before")),
+            Err(Errno::NOENT | Errno::NOTDIR) => Err(missing(&self.device, path, NO_FOLDER)),
             Err(errno) => Err(self.errno(".", errno)),
         }
     }
@@ -289,9 +293,10 @@ impl Tree {
     }
 }
 
-fn missing(device: &str, path: &Path) -> DeviceError {
+pub(super) fn missing(device: &str, path: &Path, found: &'static str) -> DeviceError {
     DeviceError::Missing {
         device: device.to_owned(),
         path: path.to_owned(),
+        found,
     }
 }
