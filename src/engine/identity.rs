@@ -79,6 +79,13 @@ pub(super) fn of(source: &Path, state_dir: &Path) -> Result<String, EngineError>
     Ok(fresh.id)
 }
 
+/// Whether another source is known in the place of `source`.
+pub(super) fn is_another(source: &Path, state_dir: &Path) -> Result<bool, EngineError> {
+    let known: Option<Known> = store::load(state_dir, NAME)?;
+    let inode = Inode::of(source)?;
+    Ok(known.is_some_and(|known| !known.bound_to.is(&inode)))
+}
+
 fn followers(known: Known) -> Vec<String> {
     let mut former = known.former;
     former.push(known.id);

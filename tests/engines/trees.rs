@@ -1,19 +1,20 @@
 //! Tests of the engine for trees of files.
 
 use std::fs;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use planc::engine::entry::encode;
 use planc::engine::memory::{MemoryLog, MemoryPart, StoredEntry};
-use planc::engine::{EndedBackup, Engine, Entry, EntryKind};
+use planc::engine::{EndedBackup, Engine, EngineError, Entry, EntryKind, PartSink};
+use planc::facts::holdings::Method;
 use planc::graph::step::RecoveryTarget;
 use planc::resolve::plan::EngineKind;
 use proptest::prelude::*;
 
-use super::support::{Database, archive, full, notes, restore, spec};
+use super::support::{Database, archive, at, full, notes, restore, spec};
 
 fn engine(root: &Path, state: &Path) -> Box<dyn Engine> {
     planc::engine::open(&spec(EngineKind::Files, root, state)).unwrap()
@@ -85,6 +86,86 @@ fn everything_a_tree_has_comes_back() {
     assert_eq!(picture(&session.result()), picture(&root));
     let inode = |name: &str| fs::metadata(session.result().join(name)).unwrap().ino();
     assert_eq!(inode("a/b/text"), inode("second-name"));
+}
+
+/// A part in memory; before its entry `link` comes, two names are given to another file.
+struct Meddled {
+    part: MemoryPart,
+    root: std::path::PathBuf,
+}
+
+impl PartSink for Meddled {
+    fn entry(&mut self, entry: Entry) -> Result<(), EngineError> {
+        if entry.path == "link" {
+            let [one, two] = ["x", "y"].map(|name| self.root.join(name));
+            for name in ["a", "b", "x", "y"] {
+                fs::remove_file(self.root.join(name)).unwrap();
+            }
+            fs::write(&one, "new").unwrap();
+            fs::hard_link(one, two).unwrap();
+        }
+        self.part.entry(entry)
+    }
+
+    fn read_from(&mut self, from: &mut dyn Read, most: u64, at: &Path) -> Result<u64, EngineError> {
+        self.part.read_from(from, most, at)
+    }
+
+    fn hole(&mut self, length: u64) -> Result<(), EngineError> {
+        self.part.hole(length)
+    }
+
+    fn close(&mut self) -> Result<(), EngineError> {
+        self.part.close()
+    }
+}
+
+#[test]
+fn a_file_that_got_the_number_of_a_deleted_one_is_no_further_name_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    fs::create_dir(&root).unwrap();
+    for name in ["a", "x", "y"] {
+        fs::write(root.join(name), "old").unwrap();
+    }
+    fs::hard_link(root.join("a"), root.join("b")).unwrap();
+    symlink("a", root.join("link")).unwrap();
+    let engine = engine(&root, &folder.path().join("state"));
+    let mut session = engine.begin("c", Method::PhysicalFull, at(0)).unwrap();
+    let part = MemoryPart::default();
+    let mut meddled = Meddled { part, root };
+    session.copy(&mut meddled).unwrap();
+    let part = meddled.part;
+    let target = |name: &str| match &part.find(name).unwrap().entry.kind {
+        EntryKind::Hardlink { target } => target.clone(),
+        _ => String::new(),
+    };
+    // most file systems give the lowest number that is free
+    assert_eq!(target("b"), "a");
+    assert_eq!(part.find("x").unwrap().pieces, [(0, b"new".to_vec())]);
+    assert_eq!(target("y"), "x");
+}
+
+#[test]
+fn an_empty_folder_in_the_place_of_the_tree_is_not_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, away) = (folder.path().join("data"), folder.path().join("away"));
+    fs::create_dir(&root).unwrap();
+    let engine = engine(&root, &folder.path().join("state"));
+    let first = engine
+        .identity()
+        .expect("a tree that is empty from the start");
+    fs::rename(&root, &away).unwrap();
+    fs::create_dir(&root).unwrap();
+    let refused = engine.identity().unwrap_err().to_string();
+    assert!(refused.contains("mount what belongs there"), "{refused}");
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&away, &root).unwrap();
+    assert_eq!(engine.identity().unwrap(), first);
+    fs::rename(&root, &away).unwrap();
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("file"), "x").unwrap();
+    assert_ne!(engine.identity().unwrap(), first, "another tree");
 }
 
 #[test]

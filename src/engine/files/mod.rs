@@ -12,6 +12,10 @@
 //! read and named in the warnings. A file that vanished between listing and reading is left out
 //! and named. A file or folder that cannot be read is an error, never an absence (R7).
 //!
+//! # A tree that is not mounted
+//! An empty folder that is not the one of earlier copies is refused: copies of a mount point would
+//! take the place of good ones.
+//!
 //! # Copies of what changed
 //! An incremental or differential copy names everything in the tree and reads only files of which
 //! it is not sure that they are as its base has them: same path, inode, length, modification and
@@ -92,7 +96,15 @@ impl Engine for FilesEngine {
     }
 
     fn identity(&self) -> Result<String, EngineError> {
-        identity::of(self.folder()?, &self.state_dir)
+        let root = self.folder()?;
+        if walk::is_empty(root)? && identity::is_another(root, &self.state_dir)? {
+            return Err(EngineError::refused(
+                format!("copy {}", root.display()),
+                "it is empty, and not the folder that was copied before: mount what belongs \
+                 there, or put a file into it",
+            ));
+        }
+        identity::of(root, &self.state_dir)
     }
 
     fn size(&self, _component: &str) -> Result<u64, EngineError> {

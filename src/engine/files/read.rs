@@ -26,7 +26,8 @@ pub(super) struct TreeSession {
     root: PathBuf,
     began: Timestamp,
     copied: bool,
-    links: BTreeMap<(u64, u64), String>,
+    /// The first names of files that have several.
+    links: BTreeMap<Inode, String>,
     guarded: Guarded,
     warnings: Vec<String>,
     /// What a copy of changes builds on, or why it cannot; none for a full copy.
@@ -46,6 +47,10 @@ struct Tally {
     /// Files that the base has, and their bytes.
     kept: (u64, u64),
 }
+
+/// A file under all its names: its numbers, and its birth where the file system tells it, for the
+/// number of a file that was deleted meanwhile is given to another one.
+type Inode = (u64, u64, Option<SystemTime>);
 
 /// What happened to a file between listing and reading.
 enum Opened {
@@ -173,13 +178,13 @@ impl TreeSession {
     }
 
     fn earlier(&self, name: &str, meta: &Metadata) -> Option<String> {
-        let first = self.links.get(&(meta.dev(), meta.ino()))?;
+        let first = self.links.get(&inode(meta))?;
         (meta.nlink() > 1 && first != name).then(|| first.clone())
     }
 
     fn remember(&mut self, name: &str, meta: &Metadata) {
         if meta.nlink() > 1 {
-            self.links.insert((meta.dev(), meta.ino()), name.to_owned());
+            self.links.insert(inode(meta), name.to_owned());
         }
     }
 
@@ -287,6 +292,10 @@ impl BackupSession for TreeSession {
             warnings: self.warnings,
         })
     }
+}
+
+fn inode(meta: &Metadata) -> Inode {
+    (meta.dev(), meta.ino(), meta.created().ok())
 }
 
 fn entry(path: String, kind: EntryKind, meta: &Metadata) -> Entry {

@@ -41,6 +41,14 @@ fn judge(found: walkdir::Result<DirEntry>) -> Result<Found, EngineError> {
     Err(EngineError::io("list", path)(cause))
 }
 
+/// Whether there is nothing below the root.
+pub(super) fn is_empty(root: &Path) -> Result<bool, EngineError> {
+    entries(root)
+        .next()
+        .transpose()
+        .map(|found| found.is_none())
+}
+
 /// Bytes of all regular files, holes included.
 pub(super) fn size(root: &Path) -> Result<u64, EngineError> {
     let mut total = 0_u64;
