@@ -114,7 +114,7 @@ impl BucketDevice {
     pub fn open_writable(spec: BucketSpec<'_>) -> Result<Self, DeviceError> {
         let device = Self::open(spec)?;
         device.bucket.check_clock()?;
-        upload::abort_orphans(&device.bucket)?;
+        upload::abort_orphans(&device.bucket);
         device.create()?;
         Ok(device)
     }

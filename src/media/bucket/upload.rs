@@ -1,7 +1,6 @@
 //! Owns writing to a bucket: conditional put, looking first where a store has none, and uploads in
 //! parts with a note beside the stage, so that none is left behind by a crash.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -192,24 +191,26 @@ struct Note {
 fn upload(bucket: &Bucket, object: &str, path: &Path, staged: &Staged) -> Result<(), DeviceError> {
     let failed = |cause: Error| failure::of(bucket, "upload", object, &cause);
     let id = wait(bucket.stores.parts.create_multipart(path)).map_err(failed)?;
-    let note = write_note(bucket, path, &id);
-    let sent = note.and_then(|note| {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let note = format!("{}-{number}{NOTE}", std::process::id());
+    let note = bucket.stage.join(note);
+    let sent = write_note(bucket, &note, path, &id).and_then(|()| {
         let parts = send(bucket, object, path, &id, staged)?;
         let done = wait(bucket.stores.parts.complete_multipart(path, &id, parts));
-        done.map(|_| note).map_err(failed)
+        done.map(drop).map_err(failed)
     });
-    match sent {
-        Ok(note) => {
-            // a note that stays makes a later run abort an upload that is no more
-            let _ = std::fs::remove_file(note);
-            Ok(())
-        }
-        Err(error) => {
-            // when this fails too, the note stays and a later run aborts it
-            let _ = wait(bucket.stores.parts.abort_multipart(path, &id));
-            Err(error)
-        }
+    // what cannot be aborted now is noted for a later run
+    if sent.is_ok() || abort(bucket, path, &id) {
+        // a note that stays makes a later run abort an upload that is no more
+        let _ = std::fs::remove_file(note);
     }
+    sent
+}
+
+/// Gives an upload up; false when the store does not say that it is no more.
+fn abort(bucket: &Bucket, path: &Path, id: &str) -> bool {
+    let answer = wait(bucket.stores.parts.abort_multipart(path, &id.to_owned()));
+    matches!(answer, Ok(()) | Err(Error::NotFound { .. }))
 }
 
 /// Sends all parts, some at once.
@@ -249,26 +250,27 @@ fn send(
     Ok(sent)
 }
 
-fn write_note(bucket: &Bucket, path: &Path, id: &str) -> Result<PathBuf, DeviceError> {
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let file = bucket
-        .stage
-        .join(format!("{}-{number}{NOTE}", std::process::id()));
+fn write_note(
+    bucket: &Bucket,
+    file: &std::path::Path,
+    path: &Path,
+    id: &str,
+) -> Result<(), DeviceError> {
     let note = Note {
         path: path.to_string(),
         upload: id.to_owned(),
     };
     let text = serde_json::to_vec(&note).unwrap_or_default();
-    let written = std::fs::write(&file, text);
-    written.map_err(|cause| bucket.io("note", &file.display().to_string(), &cause.to_string()))?;
-    Ok(file)
+    let written = std::fs::write(file, text);
+    written.map_err(|cause| bucket.io("note", &file.display().to_string(), &cause.to_string()))
 }
 
 /// Aborts uploads that a process which is gone has noted. The lock of the plan keeps two runs
-/// apart, so whoever noted them does not work any more.
-pub(super) fn abort_orphans(bucket: &Bucket) -> Result<(), DeviceError> {
+/// apart, so whoever noted them does not work any more. A store that does not let go of one keeps
+/// nobody from writing: it only costs room, and the next opening tries again.
+pub(super) fn abort_orphans(bucket: &Bucket) {
     let Ok(entries) = std::fs::read_dir(&bucket.stage) else {
-        return Ok(());
+        return;
     };
     for entry in entries.flatten() {
         let file = entry.path();
@@ -279,16 +281,10 @@ pub(super) fn abort_orphans(bucket: &Bucket) -> Result<(), DeviceError> {
         }
         let note = std::fs::read(&file).ok();
         let note = note.and_then(|text| serde_json::from_slice::<Note>(&text).ok());
-        if let Some(note) = note {
-            let path = Path::from(note.path.as_str());
-            match wait(bucket.stores.parts.abort_multipart(&path, &note.upload)) {
-                // it was completed or aborted before
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(cause) => return Err(failure::of(bucket, "abort", &note.path, &cause)),
-            }
+        let over = |note: Note| abort(bucket, &Path::from(note.path.as_str()), &note.upload);
+        if note.is_none_or(over) {
+            // a note that cannot be removed is read again
+            let _ = std::fs::remove_file(&file);
         }
-        // a note that cannot be removed is read again
-        let _ = std::fs::remove_file(&file);
     }
-    Ok(())
 }

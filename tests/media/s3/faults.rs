@@ -54,6 +54,31 @@ fn an_error_in_the_body_of_a_success_is_an_error() {
 }
 
 #[test]
+fn an_upload_that_cannot_be_aborted_keeps_nobody_from_writing() {
+    let server = Server::start();
+    drop(server.device(&server.store()));
+    let (folder, content) = (server.folder.path(), bytes(1, 9 << 20, true));
+    let stage = || std::fs::read_dir(folder.join("stage")).unwrap().flatten();
+    let strict = at(proxy::start(server.port, Spoil::NoParts));
+    let device = writable(&strict, folder).unwrap();
+    let answer = publish(&device, "packs/aa/x", &content);
+    assert!(
+        matches!(answer, Err(DeviceError::Denied { .. })),
+        "{answer:?}"
+    );
+    let note = stage().next().expect("it is noted").path();
+    // as if the process were gone
+    std::fs::rename(note, folder.join("stage/1-0.upload")).unwrap();
+    let device = writable(&strict, folder).expect("the note stands in nobody's way");
+    device.put_if_absent("parts/a", b"bytes").unwrap();
+    assert_eq!(stage().count(), 1, "a later run may be let");
+    let device = writable(&server.store(), folder).unwrap();
+    assert_eq!(stage().count(), 0, "it was aborted");
+    publish(&device, "packs/aa/x", &content).unwrap();
+    assert_eq!(stage().count(), 0, "nothing is noted of what is complete");
+}
+
+#[test]
 fn a_clock_that_is_far_off_is_refused_before_anything_is_written() {
     let server = Server::start();
     drop(server.device(&server.store()));

@@ -14,6 +14,8 @@ pub(super) enum Spoil {
     LoseAnswers(usize),
     /// Answers the first so many puts with 503.
     Busy(usize),
+    /// Refuses the parts of uploads, and that uploads are aborted.
+    NoParts,
     /// Answers the completion of uploads with 200 and an error in the body.
     ErrorIn200,
     /// Answers with a date that is an hour ahead.
@@ -58,6 +60,10 @@ fn exchange(
         Spoil::Busy(most) if early(most) => {
             let xml = "<Error><Code>SlowDown</Code></Error>";
             return answer(&mut client, "503 Service Unavailable", xml);
+        }
+        Spoil::NoParts if lower.contains("uploadid=") => {
+            let xml = "<Error><Code>AccessDenied</Code></Error>";
+            return answer(&mut client, "403 Forbidden", xml);
         }
         Spoil::ErrorIn200 if lower.starts_with("post ") && lower.contains("uploadid=") => {
             let xml = "<Error><Code>InternalError</Code></Error>";
