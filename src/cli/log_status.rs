@@ -20,7 +20,7 @@ use crate::engine::postgres::PostgresSpec;
 use crate::engine::postgres::chains::{State, Stretch, TimelineProof};
 use crate::engine::postgres::lsn::{Lsn, Segment, SegmentSize};
 use crate::engine::postgres::standing::{self, Standing, Window};
-use crate::facts::holdings::LogHolding;
+use crate::facts::holdings::{LogHolding, Position};
 use crate::media::Device;
 use crate::quantity::{Bytes, Duration};
 use crate::resolve::plan::EngineKind;
@@ -32,6 +32,8 @@ struct Looked {
     standing: Option<Standing>,
     /// Devices that cannot be reached, with the cause.
     away: Vec<String>,
+    /// Where stored log leads no further though its segment does, by the catalog.
+    unlogged: Vec<Position>,
 }
 
 /// Prints chains and standings; findings when something is lost, or a device is away.
@@ -49,6 +51,9 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     }
     let streams = stream::standings(&site);
     let mut logs = site.holdings()?.logs;
+    for archive in &mut archives {
+        archive.unlogged = unlogged(&logs, archive);
+    }
     logs.retain(|log| !names.contains(&log.service));
     let mut out = std::io::stdout().lock();
     match form {
@@ -102,7 +107,19 @@ fn archive(site: &mut Site, service: &str) -> Result<Looked, CliError> {
         service: service.to_owned(),
         standing,
         away,
+        unlogged: Vec::new(),
     })
+}
+
+/// Where the server was set to `wal_level = minimal`: stored log ends there, inside a segment.
+fn unlogged(logs: &[LogHolding], archive: &Looked) -> Vec<Position> {
+    let Some(standing) = &archive.standing else {
+        return Vec::new();
+    };
+    let segment = standing.claim.segment_size.bytes();
+    let own = logs.iter().filter(|log| log.service == archive.service);
+    let inside = own.filter(|log| !log.until.value.is_multiple_of(segment));
+    inside.map(|log| log.until.clone()).collect()
 }
 
 /// How to reach the server of a service.
@@ -154,6 +171,14 @@ fn human_archive(out: &mut String, archive: &Looked) {
     let _ = writeln!(out, "{service}  system {system}");
     for proof in &standing.timelines {
         human_timeline(out, proof, size);
+    }
+    for at in &archive.unlogged {
+        let at = Lsn(at.value);
+        let _ = writeln!(
+            out,
+            "  from {at} on the server ran with wal_level = minimal: not all that it did is in the \
+             log, so no copy made before leads beyond"
+        );
     }
     match &standing.writing {
         Ok(writing) => {
@@ -262,6 +287,7 @@ fn archive_json(archive: &Looked) -> Value {
         "away": archive.away,
         "identity": standing.claim.system_identifier.to_string(),
         "timelines": timelines,
+        "unlogged_from": unlogged_json(&archive.unlogged),
         "server": writing.map(|one| json!({
             "timeline": one.timeline.number(), "position": one.position.to_string(),
             "ends_within_s": one.ends_within.map(|time| time.as_secs()),
@@ -272,6 +298,12 @@ fn archive_json(archive: &Looked) -> Value {
             "worst_of_day_s": standing.window.worst.map(|time| time.as_secs_f64()),
         },
     })
+}
+
+fn unlogged_json(all: &[Position]) -> Vec<Value> {
+    let told = all.iter();
+    told.map(|at| json!([at.incarnation, Lsn(at.value).to_string()]))
+        .collect()
 }
 
 fn timeline_json(proof: &TimelineProof, size: SegmentSize) -> Value {

@@ -365,7 +365,8 @@ impl<'a> Whole<'_, 'a> {
                     lsn(next)
                 ),
                 "bring the device that holds the rest and run `planc catalog rebuild`, or choose \
-                 an older target",
+                 an older target; where the server ran with wal_level = minimal, which `planc log \
+                 status` tells, there is no rest",
             ),
             None => GraphError::new(
                 format!(

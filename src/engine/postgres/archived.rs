@@ -10,10 +10,12 @@
 //! Each begins with the line `planc-wal/1 BLAKE3 LENGTH`, which proves the bytes that follow. All
 //! but the claim are age files of that when the log is encrypted.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::postgres::lsn::{SegmentSize, Timeline};
 use crate::media::{Device, DeviceError, Put, keys, name};
+use crate::quantity::Bytes;
 
 const FORMAT: &str = "planc-wal/1";
 
@@ -24,6 +26,17 @@ pub struct Claim {
     pub system_identifier: u64,
     /// Bytes of its segments.
     pub segment_size: SegmentSize,
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = Bytes(self.segment_size.bytes());
+        write!(
+            out,
+            "system {} in segments of {size}",
+            self.system_identifier
+        )
+    }
 }
 
 /// Name of the object with the claim.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blocks::BlockSet;
 use super::bytes_at;
 use super::lsn::{Lsn, Segment};
-use super::records::{BlockRef, Record, manager};
+use super::records::{self, BlockRef, Record, manager};
 use super::stream::{Course, Stop, Stream};
 
 /// A relation by its file.
@@ -67,8 +67,6 @@ mod info {
     pub(super) const TRUNCATE: u8 = 0x20;
     /// A database is copied file by file, made by log, dropped.
     pub(super) const DATABASE: [u8; 3] = [0x00, 0x10, 0x20];
-    /// A parameter changed.
-    pub(super) const PARAMETERS: u8 = 0x60;
     /// Everything that the server's own manager writes; 0xC0 and 0xF0 are nothing.
     pub(super) const KNOWN: [u8; 14] = [
         0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xD0, 0xE0,
@@ -170,7 +168,7 @@ impl ChangeSet {
         let kind = record.info & 0xF0;
         match record.manager {
             manager::XLOG if !info::KNOWN.contains(&kind) => self.unknown(record),
-            manager::XLOG if kind == info::PARAMETERS => self.parameters(record),
+            manager::XLOG if records::is_parameters(manager::XLOG, kind) => self.parameters(record),
             manager::STORAGE => self.storage(record, kind),
             manager::DATABASE => self.database(record, kind),
             other if other > manager::LAST => self.unknown(record),
@@ -240,9 +238,8 @@ impl ChangeSet {
         ));
     }
 
-    /// Under `wal_level = minimal` pages change without a record.
     fn parameters(&mut self, record: &Record) {
-        match number(record, 20) {
+        match record.wal_level() {
             Some(level) if level > 0 => {}
             _ => self.doubt_all(&format!("wal_level was set to minimal at {}", record.lsn)),
         }

@@ -2,6 +2,7 @@
 //! `restore_command` takes them, waits for what is still to come, and learns when nothing comes any
 //! more. Must not know where the pieces are from.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -50,6 +51,20 @@ pub(super) fn segment_of(range: &LogRange) -> Result<(Segment, SegmentSize), Eng
     let length = u32::try_from(range.payload.len()).unwrap_or(0);
     let size = SegmentSize::new(length).map_err(wrong)?;
     Ok((Segment::holding(timeline, start, size), size))
+}
+
+/// The bytes of a range as far as it leads. Behind that come zeros, at which a server takes the log
+/// to end: it would refuse to replay beyond `wal_level = minimal`, and open nothing.
+pub(super) fn leading(range: &LogRange) -> Cow<'_, [u8]> {
+    let leads = range.until.value.saturating_sub(range.from.value);
+    match usize::try_from(leads) {
+        Ok(leads) if leads < range.payload.len() => {
+            let mut bytes = range.payload.to_vec();
+            bytes[leads..].fill(0);
+            Cow::Owned(bytes)
+        }
+        _ => Cow::Borrowed(&range.payload),
+    }
 }
 
 /// A folder that log is handed over in.

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::connect::refused;
 use super::control::{self, ControlFile};
 use super::files::cannot;
+use super::lsn::SegmentSize;
 use super::{ended, read};
 use crate::engine::{EngineError, GoOn};
 use crate::media::keys::withhold;
@@ -450,6 +451,7 @@ fn settings(
     }
     settings.push(("shared_buffers", buffers()));
     settings.extend(limits(&file));
+    settings.extend(log_room(file.wal_segment_size));
     settings.extend(spec.settings.iter().cloned());
     Ok(settings)
 }
@@ -522,6 +524,13 @@ fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
         ),
         ("max_locks_per_transaction", locks.max(64).to_string()),
     ]
+}
+
+/// The server's defaults for the log it keeps, and no less than the two segments it insists on.
+fn log_room(segment: SegmentSize) -> [(&'static str, String); 2] {
+    let two = 2 * segment.bytes() >> 20;
+    [("min_wal_size", 80), ("max_wal_size", 1024)]
+        .map(|(name, default)| (name, format!("{}MB", two.max(default))))
 }
 
 /// Stops the server that an earlier process left on a data directory which is about to be removed.

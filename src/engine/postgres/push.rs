@@ -74,10 +74,10 @@ pub enum PushError {
         /// Why the control file does not tell.
         cause: String,
     },
-    /// Another server archives under this name.
+    /// Another server archives under this name, or this one with segments of another size.
     #[error(
-        "device {device} holds the log of system {claimed} under {service}, this is system \
-         {found}: give the second server a service of its own"
+        "device {device} holds the log of {claimed} under {service}, this is {found}: give it a \
+         service of its own"
     )]
     OtherServer {
         /// The device.
@@ -85,9 +85,9 @@ pub enum PushError {
         /// The service.
         service: String,
         /// Who archives there.
-        claimed: u64,
+        claimed: Claim,
         /// Who wants to.
-        found: u64,
+        found: Claim,
     },
     /// Two servers write the same history.
     #[error(
@@ -255,6 +255,7 @@ fn range(
     payload: Bytes,
 ) -> LogRange {
     let end = segment.end(size).unwrap_or(super::lsn::Lsn(u64::MAX));
+    let end = glance.leads_until.unwrap_or(end);
     let (first_at, last_at) = glance.times.unwrap_or((modified, modified));
     LogRange {
         from: segment.timeline.at(segment.start(size)),
@@ -338,8 +339,8 @@ fn claim(device: &dyn Device, service: &str, claim: Claim) -> Result<(), PushErr
     Err(PushError::OtherServer {
         device: device.name().to_owned(),
         service: service.to_owned(),
-        claimed: there.system_identifier,
-        found: claim.system_identifier,
+        claimed: there,
+        found: claim,
     })
 }
 

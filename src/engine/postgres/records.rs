@@ -2,7 +2,8 @@
 //! touches. Pure. A record that crosses into the next segment is not given; the reader stops at
 //! the first thing that is no whole, correctly summed record.
 //!
-//! Source of the layout: `access/xlogrecord.h` and `access/xact.h`, equal in 15 to 18.
+//! Source of the layout: `access/xlogrecord.h`, `access/xact.h` and
+//! `access/xlog_internal.h`, equal in 15 to 18.
 
 use std::ops::Range;
 
@@ -22,6 +23,11 @@ pub(super) const CONTINUES: u8 = 0x01;
 /// Set on a page that begins anew after a record that was never finished
 /// (`XLP_FIRST_IS_OVERWRITE_CONTRECORD`).
 pub(super) const OVERWRITES: u8 = 0x08;
+
+/// A changed parameter, among the records of the log's own manager.
+const PARAMETERS: u8 = 0x60;
+/// Offset of `wal_level` in such a record's data.
+const WAL_LEVEL: usize = 20;
 
 /// Microseconds from 1970 to the server's own beginning of time, 2000-01-01.
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
@@ -120,6 +126,15 @@ impl Record {
         bytes_at(&self.main, 0).ok().map(u32::from_le_bytes)
     }
 
+    /// The `wal_level` that this record says the server has from here on: 0 minimal, 1 replica,
+    /// 2 logical. Under minimal pages change without a record.
+    #[must_use]
+    pub fn wal_level(&self) -> Option<u32> {
+        let tells = is_parameters(self.manager, self.info);
+        let level = bytes_at(&self.main, WAL_LEVEL).ok().filter(|_| tells)?;
+        Some(u32::from_le_bytes(level))
+    }
+
     /// Object ids of a database whose files this record copies, and of the one they come from.
     #[must_use]
     pub fn copied_database(&self) -> Option<(u32, u32)> {
@@ -129,6 +144,11 @@ impl Record {
         let number = |at| bytes_at(&self.main, at).ok().map(u32::from_le_bytes);
         Some((number(0)?, number(8)?))
     }
+}
+
+/// Whether records of this manager and kind tell of changed parameters.
+pub(super) fn is_parameters(kind: u8, info: u8) -> bool {
+    (kind, info & 0xF0) == (manager::XLOG, PARAMETERS)
 }
 
 /// Reads the records that begin and end in one segment, in order.

@@ -690,7 +690,8 @@ impl RestoreSession for ClusterRestore {
             self.begin_replay()?;
         }
         self.newest = Some(segment);
-        self.hand_over((segment, &segment.name(size)), &range.payload)?;
+        let payload = handover::leading(range);
+        self.hand_over((segment, &segment.name(size)), &payload)?;
         Ok(self.is_enough(range, until, beyond) || self.wait_for_room()?)
     }
 

@@ -12,7 +12,7 @@ use super::archived::{self, Claim};
 use super::chains::{self, Held, TimelineProof, Writing};
 use super::connect::{self, refused};
 use super::history::History;
-use super::lsn::{Lsn, Segment, Timeline, WalFile};
+use super::lsn::{Lsn, Segment, SegmentSize, Timeline, WalFile};
 use super::server::timeline;
 use super::stream::Course;
 use super::{FormatError, PostgresSpec};
@@ -302,7 +302,8 @@ const POSITION: &str = concat!(
            else pg_current_wal_insert_lsn() end::text, ",
     timeline!(),
     ", \
-           (select system_identifier from pg_control_system())"
+           (select system_identifier from pg_control_system()), \
+           (select setting::int8 from pg_settings where name = 'wal_segment_size')"
 );
 
 const KEPT: &str = "\
@@ -336,9 +337,13 @@ fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
         .map_err(|error| refused(what(), &error))?;
     let wrong = |error: FormatError| error.of(what());
     let system = row.get::<_, i64>(2).cast_unsigned();
-    if system != claim.system_identifier {
-        let (found, claimed) = (system, claim.system_identifier);
-        let cause = format!("it is system {found}, the archive holds the log of {claimed}");
+    let segments = u32::try_from(row.get::<_, i64>(3)).unwrap_or(0);
+    let found = Claim {
+        system_identifier: system,
+        segment_size: SegmentSize::new(segments).map_err(wrong)?,
+    };
+    if found != claim {
+        let cause = format!("it is {found}, the archive holds the log of {claim}");
         return Err(EngineError::refused(what(), cause));
     }
     let position = row
