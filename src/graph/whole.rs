@@ -159,7 +159,7 @@ impl<'a> Whole<'_, 'a> {
                     self.service.name,
                     many.join(", ")
                 ),
-                "say which is meant: `--timeline N`",
+                "say which is meant: `planc restore … --timeline N`",
             )),
         }
     }

@@ -14,7 +14,6 @@ use super::component::{Component, Place};
 use super::control::ControlFile;
 use super::files::cannot;
 use super::handover::{self, Handover};
-use super::history::History;
 use super::lsn::{Lsn, Timeline};
 use super::notes::{LABEL, PartNotes};
 use super::pieces::Pieces;
@@ -438,14 +437,7 @@ fn words(component: &Component) -> String {
 
 /// The part must be of the cluster's own history.
 fn check_history(data: &Path, notes: &PartNotes, now: Timeline) -> Result<(), EngineError> {
-    let history = if now.number() == 1 {
-        History::first(now)
-    } else {
-        let path = data.join(format!("pg_wal/{now}.history"));
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|error| cannot("read", &path, error))?;
-        History::parse(now, &text).map_err(|error| error.of(path.display()))?
-    };
+    let history = read::history(data, now)?;
     if history.contains(notes.label.timeline, notes.label.start) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Owns reading a cluster's files while the server writes them: pages are judged as they pass, a
-//! page that was caught half-written is read again, the control file is read until it is whole.
+//! page that was caught half-written is read again, the control file is read until it is whole. The
+//! past of its timeline, too.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use super::control::{ControlFile, FILE_BYTES};
 use super::files::cannot;
-use super::lsn::Lsn;
+use super::history::History;
+use super::lsn::{Lsn, Timeline};
 use super::page::{self, PAGE_BYTES, PageState};
 use crate::engine::EngineError;
 use crate::engine::large::LargeFile;
@@ -33,6 +35,20 @@ pub fn control_file(path: &Path) -> Result<ControlFile, EngineError> {
     }
     let file = ControlFile::parse(read()?.get(..FILE_BYTES).unwrap_or_default());
     file.map_err(|error| error.of(path.display()))
+}
+
+/// The past of a timeline of the cluster in this data directory. One without a history file has no
+/// past, as the server takes it, too: `pg_resetwal` begins such ones.
+///
+/// # Errors
+/// When the file cannot be read or understood.
+pub fn history(data: &Path, timeline: Timeline) -> Result<History, EngineError> {
+    let path = data.join(format!("pg_wal/{timeline}.history"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => History::parse(timeline, &text).map_err(|error| error.of(path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::first(timeline)),
+        Err(error) => Err(cannot("read", &path, error)),
+    }
 }
 
 /// A page whose sum does not fit.

@@ -93,11 +93,7 @@ impl Replay {
     fn instance(&self) -> Result<InstanceSpec, EngineError> {
         let mut settings = vec![("restore_command", self.restore_command.clone())];
         settings.extend(self.target.settings());
-        let followed = self.timeline.map_or_else(
-            || "latest".to_owned(),
-            |timeline| timeline.number().to_string(),
-        );
-        settings.push(("recovery_target_timeline", followed));
+        settings.push(("recovery_target_timeline", self.followed()?));
         if self.keeps_log {
             // with no command, finished segments and the new history wait for the server's own
             let kept = [("archive_mode", "on"), ("archive_command", "")];
@@ -115,6 +111,21 @@ impl Replay {
             user: self.user.clone(),
             log: Some(self.scratch.join("server.log")),
             settings,
+        })
+    }
+
+    /// `recovery_target_timeline`. The one that the cluster is on is not named by its number: the
+    /// server would refuse one that has no history.
+    fn followed(&self) -> Result<String, EngineError> {
+        let Some(timeline) = self.timeline else {
+            return Ok("latest".to_owned());
+        };
+        let file = read::control_file(&self.data.join(control::PATH))?;
+        let here = file.timeline == timeline;
+        Ok(if here {
+            "current".to_owned()
+        } else {
+            timeline.number().to_string()
         })
     }
 

@@ -1,7 +1,6 @@
 //! Owns asking the log, and where it leaves a doubt the server's own summaries, which pages changed
 //! since a base's start. Most of it is asked before backup mode is entered.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::base::{Base, folders};
@@ -9,7 +8,7 @@ use super::changes::{ChangeSet, Tracking};
 use super::component::Place;
 use super::control::ControlFile;
 use super::history::History;
-use super::lsn::{Segment, SegmentSize, Timeline};
+use super::lsn::{Segment, SegmentSize};
 use super::server::ServerFacts;
 use super::stream::Course;
 use super::{PostgresSpec, connect, control, read, summaries};
@@ -125,8 +124,8 @@ fn track(
     if control.system_identifier != base.system_identifier {
         return Err("the base is of another cluster");
     }
-    let history = history(&server.data_directory.join("pg_wal"), control.timeline);
-    let history = history.filter(|history| is_within(base, history));
+    let history = read::history(&server.data_directory, control.timeline);
+    let history = history.ok().filter(|history| is_within(base, history));
     let course = Course {
         history: history.ok_or("the base is of another history")?,
         size: control.wal_segment_size,
@@ -140,14 +139,6 @@ fn track(
 fn is_within(base: &Base, history: &History) -> bool {
     let mut shown = [Some(base.start), base.end].into_iter().flatten();
     shown.all(|at| history.contains(at.timeline, at.lsn))
-}
-
-fn history(wal: &Path, timeline: Timeline) -> Option<History> {
-    if timeline.number() == 1 {
-        return Some(History::first(timeline));
-    }
-    let text = std::fs::read_to_string(wal.join(format!("{timeline}.history"))).ok()?;
-    History::parse(timeline, &text).ok()
 }
 
 fn control(server: &ServerFacts) -> Result<ControlFile, EngineError> {

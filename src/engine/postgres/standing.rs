@@ -263,7 +263,8 @@ fn histories(device: &dyn Device, service: &str, held: &mut Held) -> Result<(), 
     Ok(())
 }
 
-/// Names of segments say their history by a hash, so the timelines that there can be are tried.
+/// Names of segments say their timeline by a hash: likely ones are tried, of others a segment is
+/// asked.
 fn segments(
     device: &dyn Device,
     service: &str,
@@ -276,24 +277,45 @@ fn segments(
         .next_back()
         .map_or(1, |one| one.number());
     let identity = claim.system_identifier.to_string();
-    for number in 1..=newest.saturating_add(BEYOND) {
-        let Ok(timeline) = Timeline::new(number) else {
+    let likely =
+        (1..=newest.saturating_add(BEYOND)).filter_map(|number| Timeline::new(number).ok());
+    let chain = |timeline: Timeline| name::chain(&identity, &timeline.to_string());
+    let mut chains: BTreeMap<String, Timeline> = likely.map(|one| (chain(one), one)).collect();
+    let folder = format!("{}{}/", name::LOGS, name::escape(service));
+    for (object, _) in device.list(&folder)? {
+        let place = object
+            .strip_prefix(&folder)
+            .and_then(|it| it.split_once('/'));
+        let Some((chain, Ok(position))) = place.map(|(chain, at)| (chain, at.parse::<u64>()))
+        else {
             continue;
         };
-        let first = name::log(service, &identity, &timeline.at(Lsn(0)));
-        let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for (object, _) in device.list(&format!("{folder}/"))? {
-            let position = object
-                .rsplit('/')
-                .next()
-                .and_then(|word| word.parse::<u64>().ok());
-            let Some(position) = position else { continue };
-            let devices = held.segments.entry(timeline).or_default();
-            let numbers = devices.entry(device.name().to_owned()).or_default();
-            numbers.insert(position / claim.segment_size.bytes());
+        if !chains.contains_key(chain)
+            && let Some(timeline) = asked(device, &object, &identity)?
+        {
+            chains.insert(chain.to_owned(), timeline);
         }
+        let Some(timeline) = chains.get(chain) else {
+            continue;
+        };
+        let devices = held.segments.entry(*timeline).or_default();
+        let numbers = devices.entry(device.name().to_owned()).or_default();
+        numbers.insert(position / claim.segment_size.bytes());
     }
     Ok(())
+}
+
+/// The timeline of a segment of this cluster, by what it says of itself; none when it cannot.
+fn asked(
+    device: &dyn Device,
+    object: &str,
+    identity: &str,
+) -> Result<Option<Timeline>, DeviceError> {
+    match log::look(device, object) {
+        Ok(record) if record.identity == identity => Ok(record.from.incarnation.parse().ok()),
+        Ok(_) | Err(DeviceError::Damaged { .. } | DeviceError::Sealed { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 const POSITION: &str = concat!(
