@@ -17,6 +17,7 @@ use crate::cli::list::Form;
 use crate::cli::log_status;
 use crate::cli::site::{Site, known_service};
 use crate::engine::postgres::changes::Relation;
+use crate::engine::postgres::find;
 use crate::engine::postgres::inspect::{Deed, Ended, Ends, Touched};
 use crate::engine::postgres::names::{self, Names};
 use crate::engine::postgres::standing::{self, Archive};
@@ -71,9 +72,7 @@ pub(super) fn deed(
     since: Option<Timestamp>,
 ) -> Result<(Deed, String), CliError> {
     let (archive, run) = stored(site, service, since)?;
-    // the log counts transactions in 32 bits; the servers' functions count their rounds too
-    let wanted = u32::try_from(transaction & 0xFFFF_FFFF).unwrap_or(0);
-    let mut first = Ends::of(wanted);
+    let mut first = Ends::of(find::in_log(transaction));
     let read = read(&archive, run, |record| first.add(record))?;
     let mut second = first.then();
     let _ = self::read(&archive, run, |record| second.add(record))?;

@@ -154,7 +154,7 @@ impl Site {
                 value: lsn.0,
             });
         }
-        let wanted = match (text.strip_prefix("point:"), text.parse::<u32>()) {
+        let wanted = match (text.strip_prefix("point:"), text.parse::<u64>()) {
             (Some(name), _) => Wanted::RestorePoint(name.to_owned()),
             (None, Ok(xid)) => Wanted::Transaction(xid),
             (None, Err(_)) => {
@@ -162,16 +162,14 @@ impl Site {
             }
         };
         let found = self.look_up(service, &wanted)?;
-        found.map(|found| found.at).ok_or_else(|| {
-            CliError::refused(format!("no stored log of {service} holds {wanted}"))
-                .help("look at its number; ship the log if it is young; `planc list` shows the log")
-        })
+        let found = found.map(|found| found.at);
+        found.ok_or_else(|| unheld(service, &wanted))
     }
 
     /// Looks up what a recovery of the plan and its input name by number or name.
     ///
     /// # Errors
-    /// When the stored log cannot be read.
+    /// When the stored log cannot be read, or does not hold the transaction that is meant.
     pub(crate) fn look_up_inputs(
         &mut self,
         scenario: &str,
@@ -180,10 +178,22 @@ impl Site {
         let wanted = wanted(self.plan.plan(), scenario, inputs);
         for (service, wanted) in wanted {
             let found = self.look_up(&service, &wanted)?;
+            // it may be one of another service, whose number is its position
+            let only = self.plan.plan().services.len() == 1;
+            if found.is_none() && only && matches!(wanted, Wanted::Transaction(_)) {
+                return Err(unheld(&service, &wanted));
+            }
             self.points.extend(found);
         }
         Ok(())
     }
+}
+
+fn unheld(service: &str, wanted: &Wanted) -> CliError {
+    CliError::refused(format!("no stored log of {service} holds {wanted}")).help(
+        "look at its number; one that was rolled back changed nothing; ship the log if it is \
+         young; `planc list` shows the log",
+    )
 }
 
 /// What was found in a range, by the name that it was looked for.

@@ -38,6 +38,7 @@ mod predicted;
 mod proof;
 mod recover;
 mod refused;
+mod reset;
 mod restored;
 mod room;
 mod scenarios;

@@ -19,8 +19,8 @@ const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// The commit of a transaction.
-    Transaction(u32),
+    /// The commit of a transaction, by its number as the server's functions or its log tell it.
+    Transaction(u64),
     /// A restore point.
     RestorePoint(String),
 }
@@ -32,6 +32,13 @@ impl fmt::Display for Wanted {
             Self::RestorePoint(name) => write!(f, "restore point \"{name}\""),
         }
     }
+}
+
+/// The number of a transaction in the log, which has 32 bits for it; the server's functions count
+/// the rounds, too.
+#[must_use]
+pub fn in_log(transaction: u64) -> u32 {
+    u32::try_from(transaction & 0xFFFF_FFFF).unwrap_or(0)
 }
 
 /// Where it was found.
@@ -82,7 +89,7 @@ fn moment(record: &Record, wanted: &Wanted) -> Option<Timestamp> {
     match wanted {
         Wanted::Transaction(xid) => {
             // a prepared transaction is ended by a record of another
-            let own = inspect::ended_transaction(record) == Some(*xid);
+            let own = inspect::ended_transaction(record) == Some(in_log(*xid));
             let (ending, at) = record.ending().filter(|_| own)?;
             (ending == Ending::Commit).then_some(at)
         }

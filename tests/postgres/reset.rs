@@ -1,0 +1,58 @@
+//! A cluster that went through `pg_resetwal`: a timeline that nobody promoted, and transactions of
+//! a later round of their numbers.
+
+use super::chains::{a_second, bulk};
+use super::cluster::run_ok;
+use super::site::Site;
+
+#[test]
+fn a_timeline_without_a_history_and_long_transaction_numbers_are_recovered() {
+    let site = Site::incremental(15);
+    let cluster = &site.cluster;
+    bulk(&site);
+    site.good("run");
+    cluster.stop("fast");
+    let data = cluster.data.display().to_string();
+    let words = ["-e", "7", "-l", "000000140000000000000040", "-D", &data];
+    run_ok(15, "pg_resetwal", &words);
+    cluster.start();
+    let told = site.good("run");
+    assert!(told.contains("the base is of another history"), "{told}");
+    cluster.sql("update bulk set t = 'new' where i = 7");
+    a_second();
+    let told = site.good("run");
+    assert!(told.contains("changed pages of"), "{told}");
+    let mut orders = cluster.client_of("postgres", "orders");
+    let mut bad = orders.transaction().expect("a transaction");
+    bad.execute("delete from notes", &[]).expect("rows");
+    let number = bad.query_one("select pg_current_xact_id()::text", &[]);
+    let number: String = number.expect("a number").get(0);
+    bad.commit().expect("committed");
+    assert!(number.parse::<u64>().expect("a number") > 7 << 32);
+    site.good("run wal");
+
+    let told = site.good("log status");
+    assert!(told.contains("found      0000001400000000"), "{told}");
+    let told = site.good(&format!("log inspect shop {number}"));
+    assert!(told.contains("orders.public.notes"), "{told}");
+    let told = site.ends("restore shop --to any --dry-run", 2);
+    assert!(
+        told.contains("more than one history: 00000001, 00000014"),
+        "{told}"
+    );
+    let of_number = format!("recover dropped_table victim=public.notes bad={number} --dry-run");
+    assert!(site.good(&of_number).contains("of history 00000014"));
+    let told = site.ends(&of_number.replace(&number, "4711"), 2);
+    assert!(told.contains("holds transaction 4711"), "{told}");
+    for (name, words, notes) in [
+        ("before", format!("--at before:{number}"), 20),
+        ("now", "--timeline 20".to_owned(), 0),
+    ] {
+        site.good(&format!("restore shop --to {name} {words} --yes"));
+        let copy = site.restored(name);
+        let mut orders = copy.client_of("postgres", "orders");
+        let count = orders.query_one("select count(*) from notes", &[]);
+        assert_eq!(count.expect("a count").get::<_, i64>(0), notes);
+        assert_eq!(copy.ask("select count(*) from bulk where t = 'new'"), "1");
+    }
+}
