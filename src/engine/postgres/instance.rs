@@ -528,7 +528,7 @@ fn limits(file: &ControlFile) -> Vec<(&'static str, String)> {
 
 /// The server's defaults for the log it keeps, and no less than the two segments it insists on.
 fn log_room(segment: SegmentSize) -> [(&'static str, String); 2] {
-    let two = 2 * segment.bytes() >> 20;
+    let two = (2 * segment.bytes()) >> 20;
     [("min_wal_size", 80), ("max_wal_size", 1024)]
         .map(|(name, default)| (name, format!("{}MB", two.max(default))))
 }

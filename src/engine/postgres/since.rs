@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
     use crate::engine::postgres::base::Start;
-    use crate::engine::postgres::lsn::Lsn;
+    use crate::engine::postgres::lsn::{Lsn, Timeline};
 
     #[test]
     fn a_base_that_was_copied_beyond_a_switch_is_of_another_history() {
