@@ -276,7 +276,8 @@ impl DeviceError {
             }
             Self::Sealed { cause, .. } => cause.help(),
             Self::Denied { .. } => {
-                "check `access_key`, `secret_key` and the rights of that account in the inventory"
+                "check `access_key`, `secret_key`, `token`, `region` and the rights of that account in \
+                 the inventory"
             }
             Self::Skewed { .. } => "set the clock of this host by a time server, then run again",
             Self::Hung { .. } => {

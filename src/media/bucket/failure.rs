@@ -28,10 +28,21 @@ pub(super) fn of(
     bucket.io(action, object, &text)
 }
 
+/// What stores answer to requests of somebody who was right once, or asks in the wrong region, with
+/// a status that says less.
+const REFUSALS: [&str; 4] = [
+    "<Code>ExpiredToken</Code>",
+    "<Code>InvalidToken</Code>",
+    "<Code>AuthorizationHeaderMalformed</Code>",
+    "Received redirect without LOCATION",
+];
+
 /// Whether the store refuses who asks.
 fn is_denied(cause: &object_store::Error) -> bool {
     use object_store::Error::{PermissionDenied, Unauthenticated};
+    let text = chain(cause);
     matches!(cause, PermissionDenied { .. } | Unauthenticated { .. })
+        || REFUSALS.iter().any(|refusal| text.contains(refusal))
 }
 
 /// Whether the store says that it does not have what was asked for.

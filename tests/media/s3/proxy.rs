@@ -18,6 +18,10 @@ pub(super) enum Spoil {
     NoParts,
     /// Answers the completion of uploads with 200 and an error in the body.
     ErrorIn200,
+    /// Answers everything with 400: the token has expired.
+    Expired,
+    /// Sends everybody to another region.
+    Moved,
     /// Answers with a date that is an hour ahead.
     WrongDate,
     /// Cuts bodies of answers to reads of packs in half.
@@ -64,6 +68,14 @@ fn exchange(
         Spoil::NoParts if lower.contains("uploadid=") => {
             let xml = "<Error><Code>AccessDenied</Code></Error>";
             return answer(&mut client, "403 Forbidden", xml);
+        }
+        Spoil::Expired => {
+            let xml = "<Error><Code>ExpiredToken</Code></Error>";
+            return answer(&mut client, "400 Bad Request", xml);
+        }
+        Spoil::Moved => {
+            let xml = "<Error><Code>PermanentRedirect</Code></Error>";
+            return answer(&mut client, "301 Moved Permanently", xml);
         }
         Spoil::ErrorIn200 if lower.starts_with("post ") && lower.contains("uploadid=") => {
             let xml = "<Error><Code>InternalError</Code></Error>";

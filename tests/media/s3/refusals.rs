@@ -81,6 +81,18 @@ const CASES: &[Case] = &[
         next: "`secret_key`",
     },
     Case {
+        name: "credentials that have expired",
+        give: || behind(Spoil::Expired),
+        says: &["bucket", "does not let this host", "ExpiredToken"],
+        next: "`token`",
+    },
+    Case {
+        name: "a bucket of another region",
+        give: || behind(Spoil::Moved),
+        says: &["bucket", "does not let this host", "region"],
+        next: "`region`",
+    },
+    Case {
         name: "a clock that is far off",
         give: || {
             let server = Server::start();
@@ -183,6 +195,14 @@ fn refused<T>(answer: Result<T, DeviceError>) -> Told {
         Ok(_) => panic!("it was taken"),
         Err(error) => error.into(),
     }
+}
+
+/// Opens a bucket behind a relay.
+fn behind(spoil: Spoil) -> Told {
+    let server = Server::start();
+    drop(server.device(&server.store()));
+    let store = at(proxy::start(server.port, spoil));
+    refused(open(&store, "shop", server.folder.path()))
 }
 
 /// It is used, by one host at a time; `planc device certify` tells.
