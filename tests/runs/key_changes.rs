@@ -138,6 +138,31 @@ fn a_volume_set_is_judged_by_what_is_remembered_of_it() {
 }
 
 #[test]
+fn what_a_host_with_the_public_half_lets_go_is_left_to_the_one_with_the_secret_half() {
+    let (site, half) = site();
+    let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
+    std::fs::write(
+        site.path("shop.plan"),
+        plan.replace("retain window 7d", "retain last 1"),
+    )
+    .expect("plan");
+    let secret = std::fs::read(site.path("k.key")).expect("key");
+    std::fs::write(site.path("k.key"), half + "\n").expect("public half");
+    site.good("run --now 2026-03-01T02:00:00Z");
+    site.good("run --now 2026-03-02T02:00:00Z");
+    let text = site.good("run --now 2026-03-03T02:00:00Z");
+    assert!(text.contains("stays: no key at hand opens it"), "{text}");
+    let expire = "expire --apply --now 2026-03-03T03:00:00Z";
+    let text = site.ends(expire, 1);
+    assert!(text.contains("sealed for other keys"), "{text}");
+    std::fs::write(site.path("k.key"), secret).expect("secret half");
+    let text = site.good(expire);
+    assert!(text.contains("tombstone of"), "{text}");
+    let text = site.good("run --now 2026-03-04T04:00:00Z");
+    assert!(text.contains("deleted"), "{text}");
+}
+
+#[test]
 fn a_stored_copy_brings_its_rewrapped_secrets_along() {
     let two = PLAN
         .replace(" is volumes at fra", "")

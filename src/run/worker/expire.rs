@@ -1,11 +1,14 @@
 //! Retention on a device: tombstones come and go, and copies whose grace has passed are deleted.
-//! A device that is away, or that does not let go yet, is left for the next time.
+//! A device that is away, or that does not let go yet, is left for the next time. A host that holds
+//! public halves of keys only cannot tell which packs a copy has: what its runs would take is left
+//! to `planc expire` where the secret halves are.
 
 use std::sync::{Arc, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Task;
+use crate::graph::step::Intent;
 use crate::media::tomb::{self, Buried, Tomb};
 use crate::media::{Device, DeviceError, log, name, part};
 use crate::run::clock::Clock;
@@ -26,7 +29,10 @@ pub(super) fn condemn(
     let others: Vec<Arc<dyn Device>> = task.context.devices.values().cloned().collect();
     let now = task.context.clock.now();
     let what = (object, task.context.logs.is_log(object));
-    let tomb = tomb::put(holder.as_ref(), &others, what, (&task.graph.run, now))?;
+    let tomb = match tomb::put(holder.as_ref(), &others, what, (&task.graph.run, now)) {
+        Err(DeviceError::Sealed { .. }) if !is_asked(task) => return Ok(closed()),
+        tomb => tomb?,
+    };
     if let Err(failure) = clocks_agree(task, holder.as_ref(), &tomb, now) {
         tomb::lift(holder.as_ref(), object)?;
         return Err(failure);
@@ -104,8 +110,19 @@ pub(super) fn delete(
             task.warn(format!("{error}; {}", error.help()));
             Ok(StepDone::default().says("stays: the device does not let go of it"))
         }
+        Err(DeviceError::Sealed { .. }) if !is_asked(task) => Ok(closed()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether somebody asked for nothing but this.
+fn is_asked(task: &Task<'_>) -> bool {
+    matches!(task.graph.intent, Intent::Expire { .. })
+}
+
+fn closed() -> StepDone {
+    StepDone::default()
+        .says("stays: no key at hand opens it; run `planc expire --apply` where the secret half is")
 }
 
 /// The younger of the two clocks' answers counts.
