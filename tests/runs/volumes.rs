@@ -148,6 +148,28 @@ fn a_volume_that_travels_is_called_for_before_anything_is_restored() {
 }
 
 #[test]
+fn what_lay_on_a_lost_volume_does_not_count_and_is_copied_again() {
+    let site = site();
+    // two writers may have begun two volumes
+    let text = site.good("media checkout v01 v02 --to lost");
+    assert!(text.contains("planc verify --level exists"), "{text}");
+    let look = "verify --level exists --device tapes --now 2026-03-02T11:00:00Z";
+    let text = site.ends(look, 1);
+    assert!(text.contains("device tapes holds no object"), "{text}");
+    let text = site.good("run --now 2026-03-02T12:00:00Z");
+    assert!(text.contains("copy stored shop/database/main"), "{text}");
+    std::fs::rename(site.path("devices/disk"), site.path("devices/away")).expect("moved");
+    let text = site.good("restore shop --to back.db --yes");
+    assert!(!text.contains("v01"), "{text}");
+    assert_eq!(rows(&site.path("back.db")).len(), 3);
+    // what turns up again counts again
+    site.ends("restore docs --to papers --yes", 2);
+    site.good("media checkin v01 v02");
+    site.good("verify --device tapes --now 2026-03-02T13:00:00Z");
+    site.good("restore docs --to papers --yes");
+}
+
+#[test]
 fn a_foreign_volume_in_the_slot_of_another_is_refused() {
     let (site, other) = (site(), site());
     site.good("media checkout v01 --to shelf");

@@ -27,7 +27,15 @@ pub(super) fn check_out(
         Some(word) => place(&site, word)?,
         None => rotation(&site, device.name())?,
     };
-    let said = format!("handed out, {to}");
+    let mut said = format!("handed out, {to}");
+    if to.is_forever() {
+        let name = device.name();
+        // what the catalog counts on is judged by reading only
+        said += &format!(
+            "; `planc verify --level exists --device {name}` tells what is missing now, and the \
+             next run copies it from other devices"
+        );
+    }
     let now = args.now.now();
     work(&site, device.as_ref(), volumes, &said, |set, volume| {
         set.check_out(volume, to.clone(), now)

@@ -56,6 +56,14 @@ pub enum Place {
     Retired,
 }
 
+impl Place {
+    /// Whether nobody counts on what is there any more.
+    #[must_use]
+    pub fn is_forever(&self) -> bool {
+        matches!(self, Self::Lost | Self::Retired)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -239,12 +247,20 @@ impl Index {
         })
     }
 
+    fn is_lost(&self, pieces: &BTreeMap<u32, (Piece, bool)>) -> bool {
+        pieces.values().any(|(piece, _)| {
+            let volume = self.volumes.get(&piece.volume);
+            volume.is_some_and(|volume| volume.place.is_forever())
+        })
+    }
+
     /// An object is its whole writing; of two, which are equal in content, one that can be read.
+    /// What lies on a volume that never comes back is not there.
     fn settle(&mut self, object: &str) {
         let from = (object.to_owned(), String::new());
         let writings = self.writings.range(from..);
         let own = writings.take_while(|((name, _), _)| name == object);
-        let whole = own.filter(|(_, pieces)| is_whole(pieces));
+        let whole = own.filter(|(_, pieces)| is_whole(pieces) && !self.is_lost(pieces));
         let whole = whole.max_by_key(|(_, pieces)| self.can_be_read(pieces));
         let stored = whole.map(|((_, attempt), pieces)| Stored {
             attempt: attempt.clone(),

@@ -257,7 +257,10 @@ impl Set {
                     volume: volume.to_owned(),
                     health: Health::Foreign,
                 }]);
-                let cause = io::Error::other("its label is not the one that is known");
+                let cause = io::Error::other(format!(
+                    "the label of {volume} is not the one that is known: put the right volume \
+                     into its place, or say `planc media checkout {volume} --to lost`"
+                ));
                 return Err(MediumError::Read(cause));
             }
         }
@@ -277,7 +280,10 @@ impl Set {
         let there = loaded.medium.end()?;
         let known = self.volume(volume).map_or(0, |known| known.files);
         if there < known {
-            let cause = format!("it ends after {there} files; {known} were written");
+            let cause = format!(
+                "{volume} ends after {there} files; {known} were written: try another drive, or \
+                 say `planc media checkout {volume} --to lost`"
+            );
             return Err(MediumError::Read(io::Error::other(cause)));
         }
         for file in known..there {
