@@ -121,7 +121,9 @@ impl OpenError {
             Self::Key(error) => error.help().to_owned(),
             Self::Sealed { cause, .. } => format!("{}; nothing was changed", cause.help()),
             Self::Catalog(CatalogError::OtherDevice { .. }) => {
-                "mount the device that was there before, or give the new one another name"
+                "mount the device that was there before, or give the new one another name; where the \
+                 old one is gone for good, `planc catalog rebuild --from DEVICE` with one that is \
+                 left forgets it"
                     .to_owned()
             }
             Self::Twice { .. } => "give each device a place of its own in the inventory, or mount \

@@ -27,19 +27,22 @@ pub(super) fn check_out(
         Some(word) => place(&site, word)?,
         None => rotation(&site, device.name())?,
     };
-    let mut said = format!("handed out, {to}");
-    if to.is_forever() {
-        let name = device.name();
-        // what the catalog counts on is judged by reading only
-        said += &format!(
-            "; `planc verify --level exists --device {name}` tells what is missing now, and the \
-             next run copies it from other devices"
-        );
-    }
+    let said = handed_out(&to, device.name());
     let now = args.now.now();
     work(&site, device.as_ref(), volumes, &said, |set, volume| {
         set.check_out(volume, to.clone(), now)
     })
+}
+
+/// What is said of a volume that went. What the catalog counts on is judged by reading only.
+fn handed_out(to: &Place, device: &str) -> String {
+    if to.is_forever() {
+        return format!(
+            "handed out, {to}; `planc verify --level exists --device {device}` tells what is \
+             missing now, and the next run copies it from other devices"
+        );
+    }
+    format!("handed out, {to}")
 }
 
 /// Takes volumes in.
