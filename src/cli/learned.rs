@@ -1,5 +1,5 @@
 //! What is looked up on devices before a plan is compiled: log that servers archived beside every
-//! run, where its histories come from, and points of it by the names people know them by.
+//! run, its tails, where its histories come from, and points of it by the names people know them by.
 
 use crate::catalog::Catalog;
 use crate::cli::exit::CliError;
@@ -7,24 +7,59 @@ use crate::cli::site::{Site, catalog_error, open_error};
 use crate::engine::LogRange;
 use crate::engine::postgres::find::{self, Found, Wanted};
 use crate::facts::holdings::{Holdings, LogHistory, LogHolding, LogPoint, Position};
-use crate::media::{log, name};
+use crate::media::{Device, log, name};
 use crate::resolve::plan::{EngineKind, ResolvedPlan};
 use crate::run::open::{self, Places};
 use crate::run::{KnownLogs, Record, shipped};
 
-/// Teaches the catalog what servers archived by themselves, and tells the histories of their log.
-/// A device that is away says nothing now; what needs it names it.
+/// What devices tell of servers' logs and the catalog does not keep.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Learned {
+    /// Where histories come from.
+    histories: Vec<LogHistory>,
+    /// Pieces of ranges that are not finished.
+    tails: Vec<LogHolding>,
+}
+
+impl Learned {
+    /// What the catalog knows with what was looked up.
+    pub(crate) fn with(&self, holdings: Holdings, points: &[LogPoint]) -> Holdings {
+        Holdings {
+            histories: self.histories.clone(),
+            tails: self.tails.clone(),
+            points: points.to_vec(),
+            ..holdings
+        }
+    }
+
+    fn add(&mut self, service: &str, device: &dyn Device) {
+        for history in shipped::histories(service, device).unwrap_or_default() {
+            if !self.histories.contains(&history) {
+                self.histories.push(history);
+            }
+        }
+        for tail in shipped::tails(service, device).unwrap_or_default() {
+            match self.tails.iter_mut().find(|one| one.log == tail.log) {
+                Some(same) => same.devices.extend(tail.devices),
+                None => self.tails.push(tail),
+            }
+        }
+    }
+}
+
+/// Teaches the catalog what servers archived by themselves, and tells what else their log says. A
+/// device that is away says nothing now; what needs it names it.
 pub(crate) fn logs(
     plan: &ResolvedPlan,
     places: &Places,
     catalog: &mut Catalog,
-) -> Result<Vec<LogHistory>, CliError> {
+) -> Result<Learned, CliError> {
     let servers = plan.services.iter();
     let servers = servers.filter(|service| service.engine == EngineKind::Postgresql);
     let names: Vec<&str> = servers.map(|service| service.name.as_str()).collect();
-    let mut histories: Vec<LogHistory> = Vec::new();
+    let mut learned = Learned::default();
     if names.is_empty() {
-        return Ok(histories);
+        return Ok(learned);
     }
     let known = KnownLogs::of(&catalog.holdings().map_err(catalog_error)?);
     for service in names {
@@ -38,15 +73,10 @@ pub(crate) fn logs(
                 let record = Record::Log(Box::new(record), name.clone());
                 record.apply(catalog).map_err(catalog_error)?;
             }
-            let found = shipped::histories(service, device.as_ref()).unwrap_or_default();
-            for history in found {
-                if !histories.contains(&history) {
-                    histories.push(history);
-                }
-            }
+            learned.add(service, device.as_ref());
         }
     }
-    Ok(histories)
+    Ok(learned)
 }
 
 impl Site {
@@ -253,13 +283,4 @@ fn wanted(
             wanted.map(|one| (service.name.clone(), one.clone()))
         })
         .collect()
-}
-
-/// What the catalog knows with what was looked up.
-pub(crate) fn with(holdings: Holdings, histories: &[LogHistory], points: &[LogPoint]) -> Holdings {
-    Holdings {
-        histories: histories.to_vec(),
-        points: points.to_vec(),
-        ..holdings
-    }
 }

@@ -13,13 +13,13 @@ use crate::catalog::{Catalog, CatalogError, Owner, SharedSpec};
 use crate::check::{CheckedPlan, Purpose};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::learned;
+use crate::cli::learned::{self, Learned};
 use crate::cli::load::{self, Loaded};
 use crate::cli::run::say_volumes;
 use crate::cli::run_log;
 use crate::engine::Engine;
 use crate::engine::postgres::connect;
-use crate::facts::holdings::{Holdings, LogHistory, LogPoint};
+use crate::facts::holdings::{Holdings, LogPoint};
 use crate::graph::promise::{Placement, placement};
 use crate::graph::retention::{self, Judgement};
 use crate::graph::step::{Intent, StepGraph};
@@ -129,8 +129,8 @@ pub(crate) struct Site {
     pub(crate) stop: Stop,
     /// How runs are shown.
     pub(crate) show: ShowArgs,
-    /// Where the histories of servers' logs come from.
-    pub(crate) histories: Vec<LogHistory>,
+    /// What servers' logs tell that is not in the catalog.
+    pub(crate) learned: Learned,
     /// Points of logs that were looked up.
     pub(crate) points: Vec<LogPoint>,
     // kept open between runs: an open SQLite engine holds its place in the log
@@ -182,9 +182,9 @@ impl Site {
         })?;
         // who only looks does not read the whole file first
         let mut catalog = open_catalog(loaded.plan.plan(), &places, lock.is_some())?;
-        let histories = learned::logs(loaded.plan.plan(), &places, &mut catalog)?;
+        let learned = learned::logs(loaded.plan.plan(), &places, &mut catalog)?;
         Ok(Self {
-            histories,
+            learned,
             points: Vec::new(),
             plan: loaded.plan,
             places,
@@ -208,7 +208,7 @@ impl Site {
             clock: self.clock,
             stop: self.stop.clone(),
             show: self.show,
-            histories: self.histories.clone(),
+            learned: self.learned.clone(),
             points: self.points.clone(),
             engines: self.engines.clone(),
             books: Arc::clone(&self.books),
@@ -224,7 +224,7 @@ impl Site {
     /// All copies that the catalog knows.
     pub(crate) fn holdings(&self) -> Result<Holdings, CliError> {
         let holdings = self.catalog.holdings().map_err(catalog_error)?;
-        Ok(learned::with(holdings, &self.histories, &self.points))
+        Ok(self.learned.with(holdings, &self.points))
     }
 
     /// As [`Site::holdings`], with what runs that did not end work with.

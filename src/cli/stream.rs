@@ -14,11 +14,11 @@ use crate::cli::load;
 use crate::cli::log_status;
 use crate::cli::site::{self, Site};
 use crate::cli::wal;
-use crate::engine::postgres::lag::{self, SlotLag};
 use crate::engine::postgres::receive::{self, Lag, ReceiveRequest};
+use crate::engine::postgres::slots::{self, SlotLag};
 use crate::media::name;
 use crate::quantity::Bytes;
-use crate::resolve::plan::ResolvedPlan;
+use crate::resolve::plan::{ResolvedPlan, Stream};
 use crate::run::Stop;
 
 /// Arguments of `planc log stream`.
@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let state = site::places(&loaded)?.state;
     let bound = bound(loaded.plan.plan(), &args.service);
+    let tails = streamed_to(loaded.plan.plan(), &args.service);
     let site = Site::of(loaded, NowArgs::default())?;
     let spec = log_status::spec(&site, &args.service)?;
     let folder = state.join("streams").join(name::escape(&args.service));
@@ -61,6 +62,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         spec,
         push,
         anew: Box::new(anew),
+        tails,
         folder: args.folder.clone().unwrap_or(folder),
         slot,
     };
@@ -85,12 +87,22 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
+fn streams<'a>(plan: &'a ResolvedPlan, service: &str) -> impl Iterator<Item = &'a Stream> {
+    let archives = plan.archives.iter();
+    let own = archives.filter(move |one| plan.service(one.service).name == service);
+    own.flat_map(|one| &one.streams)
+}
+
 /// The lag that the plan allows.
 fn bound(plan: &ResolvedPlan, service: &str) -> Option<u64> {
-    let archives = plan.archives.iter();
-    let own = archives.filter(|one| plan.service(one.service).name == service);
-    let bounds = own.flat_map(|one| &one.streams).filter_map(|one| one.lag);
+    let bounds = streams(plan, service).filter_map(|one| one.lag);
     bounds.map(|lag| lag.0).min()
+}
+
+/// Names of the devices that the plan streams to.
+fn streamed_to(plan: &ResolvedPlan, service: &str) -> BTreeSet<String> {
+    let devices = streams(plan, service).map(|one| plan.device(one.device).name.clone());
+    devices.collect()
 }
 
 /// How the stream of a service stands.
@@ -161,7 +173,7 @@ fn standing(site: &Site, service: &str) -> StreamStatus {
     let allowed = bound(site.plan.plan(), service);
     let found = log_status::spec(site, service)
         .map_err(|error| error.message)
-        .and_then(|spec| lag::look(&spec, &slot).map_err(|error| error.to_string()));
+        .and_then(|spec| slots::look(&spec, &slot).map_err(|error| error.to_string()));
     let (behind, trouble) = judged(service, &slot, found, allowed);
     StreamStatus {
         service: service.to_owned(),

@@ -270,6 +270,7 @@ impl Engine for FakeEngine {
             sink.put(LogRange {
                 from: inner.position(from),
                 until: inner.position(until),
+                tail: false,
                 first_at,
                 last_at,
                 points: None,

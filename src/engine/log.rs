@@ -25,6 +25,8 @@ pub struct LogRange {
     pub from: Position,
     /// Where it ends, inclusive.
     pub until: Position,
+    /// Is it a piece of a range that is not finished? It is stored apart from the range.
+    pub tail: bool,
     /// Time of the first transaction.
     pub first_at: Timestamp,
     /// Time of the last transaction.

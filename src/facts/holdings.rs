@@ -169,6 +169,9 @@ pub struct Holdings {
     /// is compiled, never in the catalog.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub histories: Vec<LogHistory>,
+    /// Pieces of log ranges that are not finished, by where they begin; looked up like the histories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tails: Vec<LogHolding>,
     /// Points of logs by the names people know them by; looked up like the histories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<LogPoint>,

@@ -66,7 +66,7 @@ impl<'a> Whole<'_, 'a> {
             ));
         }
         let past = self.past(target)?;
-        self.together(components, target, &past, false)
+        self.together(components, target, &past, Span::Everything)
     }
 
     /// The chain of one component only, to the end of the log: all else is where it should be.
@@ -78,7 +78,7 @@ impl<'a> Whole<'_, 'a> {
     ) -> Result<Chain<'a>, GraphError> {
         let target = RecoveryTarget::Latest;
         let past = self.past(&target)?;
-        self.together(vec![component], &target, &past, alone)
+        self.together(vec![component], &target, &past, Span::Lost { alone })
     }
 
     /// One part of each component and the log; newer parts that cannot be put together are named.
@@ -87,17 +87,18 @@ impl<'a> Whole<'_, 'a> {
         components: Vec<ComponentId>,
         target: &RecoveryTarget,
         past: &Past,
-        alone: bool,
+        span: Span,
     ) -> Result<Chain<'a>, GraphError> {
         let mut lineages = Vec::new();
         let mut passed = String::new();
         for component in components {
+            let alone = matches!(span, Span::Lost { alone: true });
             let found = self.part(component, target, past, alone)?;
             passed.extend(found.passed.iter().map(Broken::passed_over));
             lineages.push(found.lineage);
         }
         lineages.sort_by_key(|one| one.tip.from.as_ref().map(|from| from.value));
-        match self.with_log(&lineages, target, past) {
+        match self.with_log(&lineages, target, past, span) {
             Ok(mut chain) => {
                 chain.why.push_str(&passed);
                 Ok(chain)
@@ -224,6 +225,7 @@ impl<'a> Whole<'_, 'a> {
         lineages: &[Lineage<'a>],
         target: &RecoveryTarget,
         past: &Past,
+        span: Span,
     ) -> Result<Chain<'a>, GraphError> {
         let parts: Vec<&PartHolding> = lineages.iter().map(|one| one.tip).collect();
         let start = parts.iter().filter_map(|part| part.from.as_ref());
@@ -235,7 +237,10 @@ impl<'a> Whole<'_, 'a> {
             RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at) => at.value.max(stop),
             _ => stop,
         };
-        let (mut logs, reached, gap) = self.logs(identity, start, past);
+        let (mut logs, mut reached, gap) = self.logs(identity, start, past);
+        if span == Span::Everything && gap.is_none() {
+            reached = self.add_tails(&mut logs, identity, reached, past);
+        }
         if reached < least {
             return Err(self.too_short(reached, least, gap));
         }
@@ -307,6 +312,36 @@ impl<'a> Whole<'_, 'a> {
         (chain, reached, None)
     }
 
+    /// Adds the stored pieces of the range that begins where the log ends; how far they reach.
+    fn add_tails(
+        &self,
+        logs: &mut Vec<&'a LogHolding>,
+        identity: &str,
+        end: u64,
+        past: &Past,
+    ) -> u64 {
+        let mut reached = end;
+        let tails = self.world.holdings.tails.iter();
+        let mut tails: Vec<&LogHolding> = tails
+            .filter(|tail| {
+                let from = &tail.from;
+                tail.service == self.service.name
+                    && tail.identity == identity
+                    && from.value >= end
+                    && past.uses(&from.incarnation, from.value, tail.until.value)
+                    && self.reachable(&tail.devices)
+            })
+            .collect();
+        tails.sort_by_key(|tail| (tail.from.value, std::cmp::Reverse(tail.until.value)));
+        for tail in tails {
+            if tail.from.value == reached {
+                reached = tail.until.value;
+                logs.push(tail);
+            }
+        }
+        reached
+    }
+
     /// Leaves out log behind the target; tells how far the rest is replayed.
     fn cut(
         &self,
@@ -330,7 +365,8 @@ impl<'a> Whole<'_, 'a> {
             return Ok(target.clone());
         }
         if let RecoveryTarget::Instant(at) = target {
-            let ends = logs.last().map_or(Timestamp::MIN, |log| log.last_at);
+            let ends = logs.iter().map(|log| log.last_at).max();
+            let ends = ends.unwrap_or(Timestamp::MIN);
             if ends < *at && !self.archived_at(*at) {
                 return Err(GraphError::new(
                     format!(
@@ -377,6 +413,18 @@ impl<'a> Whole<'_, 'a> {
             ),
         }
     }
+}
+
+/// What of a service is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Span {
+    /// All of it.
+    Everything,
+    /// A component, beside others that are where they were: what is not archived yet lies there.
+    Lost {
+        /// From a part that stands alone?
+        alone: bool,
+    },
 }
 
 /// What one component is restored from.

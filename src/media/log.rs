@@ -5,6 +5,10 @@
 //! range that begins at the same place is refused, and a listing is in the order of the log. An
 //! object that is damaged blocks nothing: it stays as it is (R2), and the range is stored beside it
 //! under its name with a number, as packs are.
+//!
+//! A *tail* is a piece of a range that its source has not finished, stored so that the loss of the
+//! source costs less. It has a name of its own by where it begins and ends; once the finished range
+//! is stored nobody needs it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -111,7 +115,21 @@ pub fn put_sealed(
 }
 
 fn object_of(record: &LogRecord) -> String {
-    name::log(&record.service, &record.identity, &record.from)
+    let (service, identity) = (&record.service, &record.identity);
+    if record.tail {
+        return name::tail(service, identity, &record.from, record.until.value);
+    }
+    name::log(service, identity, &record.from)
+}
+
+/// The name of the object that holds a range.
+#[must_use]
+pub fn object(source: &LogSource, range: &LogRange) -> String {
+    let (service, identity) = (&source.service, &source.identity);
+    if range.tail {
+        return name::tail(service, identity, &range.from, range.until.value);
+    }
+    name::log(service, identity, &range.from)
 }
 
 /// Puts the bytes of a log object under its name; see [`store_by`].
@@ -204,6 +222,7 @@ fn record(source: &LogSource, range: &LogRange, payload: &Hash) -> LogRecord {
         identity: source.identity.clone(),
         from: range.from.clone(),
         until: range.until.clone(),
+        tail: range.tail,
         first_at: range.first_at,
         last_at: range.last_at,
         points: range.points.clone(),
@@ -235,7 +254,13 @@ fn id(range: &LogRecord, payload: &Hash) -> String {
     let content = hash.finalize().to_hex();
     let chain = name::chain(&range.identity, &range.from.incarnation);
     let service = name::escape(&range.service);
-    format!("{service}.{chain}.{}.{}", range.from.value, &content[..16])
+    let from = range.from.value;
+    let place = if range.tail {
+        format!("{from}-{}", range.until.value)
+    } else {
+        from.to_string()
+    };
+    format!("{service}.{chain}.{place}.{}", &content[..16])
 }
 
 /// The line of JSON that tells a range.
@@ -305,6 +330,7 @@ fn understand(
     let range = LogRange {
         from: record.from.clone(),
         until: record.until.clone(),
+        tail: record.tail,
         first_at: record.first_at,
         last_at: record.last_at,
         points: record.points.clone(),

@@ -198,7 +198,8 @@ pub struct Manifest {
 pub struct LogRecord {
     /// Id: `<service>.<chain>.<from>.<content>`, where chain stands for identity and incarnation
     /// and content is the beginning of the BLAKE3 of source, range and the payload's own BLAKE3.
-    /// The first three give the object's name ([`super::name::log_of_id`]).
+    /// The first three give the object's name ([`super::name::log_of_id`]). Of a tail, `<from>` is
+    /// `<from>-<until>`.
     pub log: String,
     /// Service.
     pub service: String,
@@ -212,6 +213,9 @@ pub struct LogRecord {
     pub from: Position,
     /// Where it ends, inclusive.
     pub until: Position,
+    /// Is it a piece of a range that was not finished when it was stored?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tail: bool,
     /// Time of the first transaction.
     pub first_at: Timestamp,
     /// Time of the last transaction.

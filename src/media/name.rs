@@ -19,6 +19,9 @@ pub const PARTS: &str = "parts/";
 /// Folder of all log objects.
 pub const LOGS: &str = "logs/";
 
+/// Folder of all tails: pieces of log ranges that are not finished.
+pub const TAILS: &str = "tails/";
+
 /// Folder of all tombstones: objects that say which others are to be deleted.
 pub const TOMBS: &str = "tombs/";
 
@@ -63,17 +66,38 @@ pub fn log(service: &str, identity: &str, from: &Position) -> String {
     format!("{LOGS}{}/{chain}/{:020}", escape(service), from.value)
 }
 
+/// A piece of a log range that is not finished, by where it begins and ends. It stands apart from
+/// the range that holds its content later.
+#[must_use]
+pub fn tail(service: &str, identity: &str, from: &Position, until: u64) -> String {
+    let chain = chain(identity, &from.incarnation);
+    let service = escape(service);
+    format!("{TAILS}{service}/{chain}/{:020}-{until:020}", from.value)
+}
+
 /// The name of the log object with this id ([`super::manifest::LogRecord::log`]); none when the
 /// id is not well formed.
 #[must_use]
 pub fn log_of_id(id: &str) -> Option<String> {
     let mut words = id.rsplitn(4, '.');
     let _content = words.next()?;
-    let from: u64 = words.next()?.parse().ok()?;
+    let place = words.next()?;
     let chain = words.next()?;
     let service = words.next()?;
-    let name = format!("{LOGS}{service}/{chain}/{from:020}");
+    let name = match place.split_once('-') {
+        None => format!("{LOGS}{service}/{chain}/{:020}", place.parse::<u64>().ok()?),
+        Some((from, until)) => {
+            let (from, until) = (from.parse::<u64>().ok()?, until.parse::<u64>().ok()?);
+            format!("{TAILS}{service}/{chain}/{from:020}-{until:020}")
+        }
+    };
     is_valid(&name).then_some(name)
+}
+
+/// Whether this is the id of a tail.
+#[must_use]
+pub fn is_tail(id: &str) -> bool {
+    log_of_id(id).is_some_and(|name| name.starts_with(TAILS))
 }
 
 /// The name that is taken when damaged objects block a name and the numbers before: the name
@@ -177,6 +201,24 @@ mod tests {
         assert_eq!(escape("../x"), "_2e._2fx");
         assert_ne!(escape("a_b"), escape("a_5fb"));
         assert!(is_valid(&manifest("../../etc/passwd")));
+    }
+
+    #[test]
+    fn a_range_and_its_tail_have_names_of_their_own() {
+        let from = Position {
+            incarnation: "1".to_owned(),
+            value: 16,
+        };
+        let id = |place: &str| format!("shop.{}.{place}.0123", chain("7", "1"));
+        assert_eq!(log_of_id(&id("16")).unwrap(), log("shop", "7", &from));
+        assert_eq!(
+            log_of_id(&id("16-20")).unwrap(),
+            tail("shop", "7", &from, 20)
+        );
+        assert!(is_tail(&id("16-20")) && !is_tail(&id("16")));
+        for place in ["", "-", "16-", "-20", "16-20-24", "x"] {
+            assert_eq!(log_of_id(&id(place)), None, "{place}");
+        }
     }
 
     #[test]

@@ -38,6 +38,9 @@
 //!   field by field in [`super::manifest`].
 //! - *Log object* `logs/<service>/<chain>/<where it begins, 20 digits>`: the header is a
 //!   [`LogRecord`](super::manifest::LogRecord); the body is the engine's own encoding of the range.
+//! - *Tail* `tails/<service>/<chain>/<where it begins>-<where it ends>`: a log object that holds a
+//!   piece of a range that was not finished. The pieces of one range, put together from its
+//!   beginning, are the beginning of its body.
 //!
 //! Names are escaped as [`super::name`] says.
 

@@ -1,5 +1,6 @@
-//! Owns what servers archive by themselves, beside every run: log objects and histories that lie on
-//! devices and that the catalog does not know yet. Reads heads of objects, never all of them.
+//! Owns what servers archive by themselves, beside every run: log objects that lie on devices and
+//! that the catalog does not know yet, and tails and histories, which it never knows. Reads heads
+//! of objects, never all of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use crate::engine::postgres::archived;
 use crate::engine::postgres::history::History;
 use crate::engine::postgres::lsn::Timeline;
-use crate::facts::holdings::{LogHistory, Position};
+use crate::facts::holdings::{LogHistory, LogHolding, Position};
 use crate::media::manifest::LogRecord;
 use crate::media::{Device, DeviceError, log, name};
 
@@ -32,6 +33,35 @@ pub fn shipped(
             Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(found)
+}
+
+/// The pieces of unfinished log of a service that a device holds, by where they begin.
+///
+/// # Errors
+/// As [`shipped`].
+pub fn tails(service: &str, device: &dyn Device) -> Result<Vec<LogHolding>, DeviceError> {
+    let folder = format!("{}{}/", name::TAILS, name::escape(service));
+    let mut found = Vec::new();
+    for (object, _) in device.list(&folder)? {
+        let record = match log::look(device, &object) {
+            Ok(record) => record,
+            // the range may have been finished meanwhile
+            Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        found.push(LogHolding {
+            log: record.log,
+            service: record.service,
+            identity: record.identity,
+            from: record.from,
+            until: record.until,
+            first_at: record.first_at,
+            last_at: record.last_at,
+            stored_bytes: record.stored_bytes,
+            devices: vec![device.name().to_owned()],
+        });
     }
     Ok(found)
 }
@@ -153,6 +183,7 @@ mod tests {
         let range = LogRange {
             from: at(from),
             until: at(from + 16),
+            tail: false,
             first_at: Timestamp::UNIX_EPOCH,
             last_at: Timestamp::UNIX_EPOCH,
             points: None,

@@ -141,6 +141,7 @@ pub(super) fn log_range(from: u64, until: u64, payload: &[u8]) -> LogRange {
     LogRange {
         from: at(from),
         until: at(until),
+        tail: false,
         first_at: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
         last_at: "2026-01-02T03:04:06Z".parse().unwrap(),
         points: None,

@@ -54,6 +54,7 @@ mod subscribed;
 mod survey;
 mod switchover;
 mod tablespaces;
+mod tail;
 mod taken_alone;
 mod template;
 mod tls;

@@ -36,6 +36,7 @@ pub(crate) fn log(of: &Cluster) -> Vec<LogRange> {
         ranges.push(LogRange {
             from: segment.timeline.at(segment.start(size)),
             until: segment.timeline.at(segment.end(size).expect("an end")),
+            tail: false,
             first_at,
             last_at,
             points: glance.points,

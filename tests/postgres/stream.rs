@@ -145,7 +145,8 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     let site = site(&cluster);
     let site = site.path();
     let stream = Streaming::start(site);
-    let active = "select count(*) from pg_replication_slots where slot_name = 'mine' and active";
+    let active =
+        "select count(*) from pg_replication_slots where slot_name = 'mine_receiver' and active";
     until(site, "the slot is used", || cluster.ask(active) == "1");
     let second = Streaming::command(site).output().expect("planc starts");
     let words = String::from_utf8_lossy(&second.stderr).into_owned();
@@ -276,32 +277,6 @@ fn receivers(site: &Path) -> usize {
     let site = site.display().to_string();
     let lines = command_lines(&site).into_iter();
     lines.filter(|line| line.contains("pg_receivewal")).count()
-}
-
-#[test]
-fn a_segment_that_was_not_filled_when_its_receiver_was_killed_is_begun_anew() {
-    let cluster = Cluster::create(15);
-    cluster.start();
-    let site = site(&cluster);
-    let site = site.path();
-    let partial = || {
-        let lying = seen(site).into_iter();
-        let mut partial = lying.filter(|(path, _)| path.to_string_lossy().ends_with(".partial"));
-        partial.next().map(|(path, _)| path)
-    };
-    let stream = Streaming::start(site);
-    until(site, "a segment is begun", || partial().is_some());
-    assert_eq!(stream.end(), 0);
-    let partial = partial().expect("a segment that is not full");
-    let file = std::fs::File::options().write(true).open(&partial);
-    file.and_then(|file| file.set_len(40_960)).expect("cut");
-    let stream = Streaming::start(site);
-    cluster.sql("create table t as select generate_series(1, 1000)");
-    let last = cluster.ask("pg_walfile_name(pg_switch_wal())");
-    until(site, "the segment is stored", || {
-        log_status(site)["archives"][0]["timelines"][0]["stretches"][0]["last"] == *last
-    });
-    assert_eq!(stream.end(), 0);
 }
 
 #[test]

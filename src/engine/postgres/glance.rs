@@ -10,7 +10,7 @@ use super::records::{Record, Records, is_parameters, manager};
 /// More restore points than this in one segment are not told.
 const FEW: usize = 16;
 /// `wal_level = minimal`, in a record.
-const MINIMAL: u32 = 0;
+pub(super) const MINIMAL: u32 = 0;
 
 /// What a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

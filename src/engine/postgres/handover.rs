@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::FormatError;
 use super::files::cannot;
 use super::lsn::{Segment, SegmentSize, Timeline};
+use super::walfile::SegmentHeader;
 use super::write::Writer;
 use crate::engine::{EngineError, LogRange};
 
@@ -65,6 +66,26 @@ pub(super) fn leading(range: &LogRange) -> Cow<'_, [u8]> {
         }
         _ => Cow::Borrowed(&range.payload),
     }
+}
+
+/// A range as a whole segment: behind what a tail holds come zeros, at which a server ends.
+///
+/// # Errors
+/// When a tail does not begin as a segment does.
+pub(super) fn filled(range: &LogRange) -> Result<Cow<'_, LogRange>, EngineError> {
+    if !range.tail {
+        return Ok(Cow::Borrowed(range));
+    }
+    let header = SegmentHeader::parse(&range.payload);
+    let header = header.map_err(|error| error.of("the tail of the log"))?;
+    let mut payload = range.payload.to_vec();
+    // a segment has at most 1 GiB
+    let length = usize::try_from(header.segment_size.bytes()).unwrap_or(usize::MAX);
+    payload.resize(length, 0);
+    Ok(Cow::Owned(LogRange {
+        payload: payload.into(),
+        ..range.clone()
+    }))
 }
 
 /// A folder that log is handed over in.

@@ -156,8 +156,27 @@ pub fn push(request: &PushRequest) -> Result<Put, PushError> {
         let service = request.service.clone();
         return Err(PushError::NoDevice { service });
     }
+    spread(request, offer(&request.file, request.cluster)?)
+}
+
+/// Stores a piece of a segment that is not finished on all devices.
+///
+/// # Errors
+/// As [`push`].
+pub fn push_tail(request: &PushRequest, claim: Claim, piece: LogRange) -> Result<Put, PushError> {
+    let offered = Offered {
+        name: format!("tail.{}-{}", piece.from.value, piece.until.value),
+        claim,
+        content: Content::Segment(piece),
+        packed: OnceLock::new(),
+    };
+    spread(request, offered)
+}
+
+/// Stores what is offered on all devices at once.
+fn spread(request: &PushRequest, offered: Offered) -> Result<Put, PushError> {
     let deadline = Instant::now() + request.deadline;
-    let offered = Arc::new(offer(&request.file, request.cluster)?);
+    let offered = Arc::new(offered);
     let (answers, answered) = mpsc::channel();
     for device in &request.devices {
         let (device, offered) = (Arc::clone(device), Arc::clone(&offered));
@@ -260,6 +279,7 @@ fn range(
     LogRange {
         from: segment.timeline.at(segment.start(size)),
         until: segment.timeline.at(end),
+        tail: false,
         first_at,
         last_at,
         points: glance.points,
@@ -356,7 +376,7 @@ fn store_segment(
         job: request.job.clone(),
         identity: offered.claim.system_identifier.to_string(),
     };
-    let object = crate::media::name::log(&source.service, &source.identity, &range.from);
+    let object = log::object(&source, range);
     let was_there = match device.size(&object) {
         Ok(_) => true,
         Err(DeviceError::NotFound { .. }) => false,

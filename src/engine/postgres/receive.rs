@@ -1,10 +1,11 @@
-//! Owns streaming a server's log: `pg_receivewal` on a slot of its own, supervised and restarted,
-//! and every finished segment stored on the devices before it leaves the receiver's folder.
+//! Owns streaming a server's log: `pg_receivewal`, supervised and restarted, every finished segment
+//! stored on the devices, and the one that is not finished piece by piece.
 //!
-//! The slot keeps the log on the server until the receiver has written it durably; the receiver's
-//! folder keeps it until every required device holds it. So at no moment a segment is in one place
-//! that may forget it.
+//! The slot of the stream keeps the log on the server until every required device holds it (see
+//! [`super::slots`]). What lies in the receiver's folder may be lost at any time: it is never made
+//! durable, and a new receiver begins with an empty folder where the slot stands.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -16,11 +17,12 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use super::archived::Claim;
-use super::connect::{self, refused};
-use super::lsn::{SegmentSize, WalFile};
-use super::push::{self, PushRequest};
+use super::connect;
+use super::lsn::{Lsn, Segment, SegmentSize, WalFile};
+use super::push::{self, PushError, PushRequest};
 use super::server::ServerFacts;
-use super::{PostgresSpec, instance, lag};
+use super::tail::{self, Tail};
+use super::{PostgresSpec, instance, slots};
 use crate::engine::{EngineError, Retry};
 use crate::media::keys::withhold;
 
@@ -31,6 +33,8 @@ const REST: Duration = Duration::from_secs(2);
 /// How long finished segments are stored until the lag is measured and told again: after a device
 /// was away they are many.
 const TURN: Duration = Duration::from_secs(1);
+/// Segments that are stored at once: each takes a core, and twice its length in memory.
+const AT_ONCE: usize = 2;
 /// How long is waited for a receiver that was left behind to end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -43,16 +47,18 @@ pub struct ReceiveRequest {
     /// The same with devices that are opened anew: one that was away may have come back as another
     /// folder. None while one of them cannot be opened.
     pub anew: Box<dyn Fn() -> Option<PushRequest>>,
+    /// Names of the devices that take pieces of the segment that is not finished.
+    pub tails: BTreeSet<String>,
     /// The folder for what is not on the devices yet.
     pub folder: PathBuf,
-    /// The slot on the server; made when it is not there.
+    /// The slot on the server; made when it is not there, and a second one for the receiver.
     pub slot: String,
 }
 
 /// What a receiver tells about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Lag {
-    /// Bytes that the server has written durably and the receiver has not.
+    /// Bytes that the server has durably and the devices do not hold.
     pub bytes: u64,
     /// The most there were since it began.
     pub worst: u64,
@@ -149,6 +155,10 @@ struct Receiver {
     client: Client,
     claim: Claim,
     push: PushRequest,
+    slot: String,
+    /// Up to where the devices hold all log.
+    held: Lsn,
+    tail: Tail,
     // read by the child; gone with this value
     _secret: Option<tempfile::NamedTempFile>,
 }
@@ -160,6 +170,8 @@ impl Drop for Receiver {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let _ = self.child.wait();
+        // what is left is taken away by the next one
+        let _ = slots::drop_receivers(&mut self.client, &self.slot);
     }
 }
 
@@ -168,15 +180,16 @@ impl Receiver {
         let spec = &request.spec;
         let mut client = connect::open(&spec.service, &spec.connect)?;
         let facts = ServerFacts::ask(&mut client, &spec.service, spec.data_directory.as_ref())?;
-        make_slot(&mut client, request)?;
-        drop_unfilled(&request.folder, facts.segment_size)?;
+        slots::make(&mut client, &request.slot)?;
+        let held = slots::renew(&mut client, &request.slot)?;
+        clear(&request.folder, facts.segment_size)?;
         let programs = instance::programs(spec.programs.as_deref(), facts.version.major)?;
         let program = programs.join(PROGRAM);
         let secret = passfile(request)?;
         let mut command = ending_with_us(&program);
         withhold(&mut command)
-            .args(["--no-loop", "--no-password", "--synchronous", "--slot"])
-            .arg(&request.slot)
+            .args(["--no-loop", "--no-password", "--no-sync", "--slot"])
+            .arg(slots::of_receiver(&request.slot))
             .arg("--directory")
             .arg(&request.folder)
             .args(reach(&spec.connect))
@@ -198,11 +211,14 @@ impl Receiver {
                 segment_size: facts.segment_size,
             },
             push: request.push.clone(),
+            slot: request.slot.clone(),
+            held,
+            tail: Tail::new(),
             _secret: secret,
         })
     }
 
-    /// Stores finished segments and measures until the receiver ends or is to end.
+    /// Stores what is received and measures until the receiver ends or is to end.
     fn watch(
         &mut self,
         request: &ReceiveRequest,
@@ -212,15 +228,12 @@ impl Receiver {
     ) -> Result<(), EngineError> {
         while !ended() {
             lag.trouble = None;
-            match self.measure(request) {
-                Ok(bytes) => lag.bytes = bytes,
-                Err(error) => {
-                    lag.trouble = Some(error.to_string());
-                    return Ok(());
-                }
+            let more = self.store(request, ended, lag)?;
+            if let Err(error) = self.settle(request, lag) {
+                lag.trouble = Some(error.to_string());
+                return Ok(());
             }
             lag.worst = lag.worst.max(lag.bytes);
-            let more = self.store(request, ended, lag)?;
             tell(lag);
             if self
                 .child
@@ -238,10 +251,46 @@ impl Receiver {
         Ok(())
     }
 
-    /// Bytes that the server has durably and the receiver has not reported as durable.
-    fn measure(&mut self, request: &ReceiveRequest) -> Result<u64, EngineError> {
-        let found = lag::ask(&mut self.client, &request.spec.service, &request.slot)?;
-        Ok(found.and_then(|slot| slot.bytes).unwrap_or(0))
+    /// Stores the next piece of the tail when it is time, lets the server forget what the devices
+    /// hold, and measures what they do not.
+    fn settle(&mut self, request: &ReceiveRequest, lag: &mut Lag) -> Result<(), EngineError> {
+        if self.tail.is_due()
+            && lag.trouble.is_none()
+            && let Err(error) = self.store_tail(request)?
+        {
+            lag.trouble = Some(error.to_string());
+            self.reopen(request);
+        }
+        slots::advance(&mut self.client, &self.slot, self.held)?;
+        let found = slots::ask(&mut self.client, &request.spec.service, &self.slot)?;
+        lag.bytes = found.and_then(|slot| slot.bytes).unwrap_or(0);
+        Ok(())
+    }
+
+    /// The inner error is that of a device.
+    fn store_tail(
+        &mut self,
+        request: &ReceiveRequest,
+    ) -> Result<Result<(), PushError>, EngineError> {
+        let unfinished = unfinished(&request.folder, self.claim)?;
+        let size = self.claim.segment_size;
+        let next = unfinished.filter(|(segment, _)| segment.start(size) <= self.held);
+        let Some((segment, path)) = next else {
+            return Ok(Ok(()));
+        };
+        let devices = self.push.devices.iter();
+        let push = PushRequest {
+            devices: devices
+                .filter(|device| request.tails.contains(device.name()))
+                .cloned()
+                .collect(),
+            ..self.push.clone()
+        };
+        if push.devices.is_empty() {
+            return Ok(Ok(()));
+        }
+        let stored = self.tail.store((segment, &path), &push, self.claim);
+        Ok(stored.map(|held| self.held = self.held.max(held)))
     }
 
     /// Stores what is finished and lets go of it, for one turn; true when more is left for the next.
@@ -253,34 +302,93 @@ impl Receiver {
         lag: &mut Lag,
     ) -> Result<bool, EngineError> {
         let until = Instant::now() + TURN;
-        for path in finished(&request.folder, self.claim)? {
+        let finished = self.in_order(finished(&request.folder, self.claim)?);
+        for paths in finished.chunks(AT_ONCE) {
             if ended() || Instant::now() >= until {
                 return Ok(true);
             }
-            let push = PushRequest {
-                file: path.clone(),
-                cluster: Some(self.claim),
-                ..self.push.clone()
-            };
-            match push::push(&push) {
-                Ok(_) => {
-                    lag.stored += 1;
-                    fs::remove_file(&path).map_err(EngineError::io("remove", &path))?;
-                }
-                Err(error @ push::PushError::OtherServer { .. }) => {
-                    let what = format!("stream the log of {}", request.spec.service);
-                    return Err(EngineError::refused(what, error.to_string()));
-                }
-                Err(error) => {
-                    lag.trouble = Some(error.to_string());
-                    if let Some(anew) = (request.anew)() {
-                        self.push = anew;
+            for (path, pushed) in paths.iter().zip(self.push_all(paths)) {
+                match pushed {
+                    Ok(()) => self.let_go(path, request, lag)?,
+                    Err(error @ PushError::OtherServer { .. }) => {
+                        let what = format!("stream the log of {}", request.spec.service);
+                        return Err(EngineError::refused(what, error.to_string()));
                     }
-                    return Ok(false);
+                    Err(error) => {
+                        lag.trouble = Some(error.to_string());
+                        self.reopen(request);
+                        return Ok(false);
+                    }
                 }
             }
         }
         Ok(false)
+    }
+
+    /// Files up to the first segment that does not follow: a folder that changes while it is listed
+    /// may not show the one before.
+    fn in_order(&self, mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+        let size = self.claim.segment_size;
+        let mut reached = self.held;
+        let gap = files.iter().position(|path| match file_of(path, size) {
+            Some(WalFile::Segment(segment)) => {
+                let follows = segment.start(size) <= reached;
+                reached = segment.end(size).map_or(reached, |end| reached.max(end));
+                !follows
+            }
+            _ => false,
+        });
+        files.truncate(gap.unwrap_or(files.len()));
+        files
+    }
+
+    /// Stores files at once; what became of each.
+    fn push_all(&self, paths: &[PathBuf]) -> Vec<Result<(), PushError>> {
+        let requests = paths.iter().map(|path| PushRequest {
+            file: path.clone(),
+            cluster: Some(self.claim),
+            ..self.push.clone()
+        });
+        let requests: Vec<PushRequest> = requests.collect();
+        std::thread::scope(|scope| {
+            let pushes = requests.iter();
+            let pushes = pushes.map(|request| scope.spawn(|| push::push(request).map(drop)));
+            let pushes: Vec<_> = pushes.collect();
+            let ends = pushes.into_iter().map(|push| {
+                let ended = push.join();
+                ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            ends.collect()
+        })
+    }
+
+    /// What the devices hold is needed nowhere else.
+    fn let_go(
+        &mut self,
+        path: &Path,
+        request: &ReceiveRequest,
+        lag: &mut Lag,
+    ) -> Result<(), EngineError> {
+        lag.stored += 1;
+        fs::remove_file(path).map_err(EngineError::io("remove", path))?;
+        let Some(WalFile::Segment(segment)) = file_of(path, self.claim.segment_size) else {
+            return Ok(());
+        };
+        let end = segment.end(self.claim.segment_size);
+        self.held = end.map_or(self.held, |end| self.held.max(end));
+        for device in &self.push.devices {
+            if request.tails.contains(device.name()) {
+                tail::forget(device.as_ref(), &self.push.service, self.claim, segment);
+            }
+        }
+        Ok(())
+    }
+
+    /// A device that was away may have come back as another folder.
+    fn reopen(&mut self, request: &ReceiveRequest) {
+        if let Some(anew) = (request.anew)() {
+            self.push = anew;
+        }
     }
 }
 
@@ -302,21 +410,21 @@ fn ending_with_us(program: &Path) -> Command {
     }
 }
 
-/// Removes a segment that was begun and not yet filled with zeros when its receiver was killed: the
-/// program refuses it for ever, and it holds no log.
-fn drop_unfilled(folder: &Path, size: SegmentSize) -> Result<(), EngineError> {
+/// Removes what an earlier receiver left: the slot still keeps it on the server, and it was never
+/// made durable here.
+fn clear(folder: &Path, size: SegmentSize) -> Result<(), EngineError> {
     for path in files(folder)? {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let file = name.map(|name| WalFile::parse(name, size));
-        if !matches!(file, Some(Ok(WalFile::Partial(_)))) {
-            continue;
-        }
-        let about = fs::metadata(&path).map_err(EngineError::io("examine", &path))?;
-        if about.len() != size.bytes() {
+        if file_of(&path, size).is_some() {
             fs::remove_file(&path).map_err(EngineError::io("remove", &path))?;
         }
     }
     Ok(())
+}
+
+/// What a file of the log is by its name; none when it is none.
+fn file_of(path: &Path, size: SegmentSize) -> Option<WalFile> {
+    let name = path.file_name()?.to_str()?;
+    WalFile::parse(name, size).ok()
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
@@ -331,32 +439,24 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
 
 /// Finished files in the order of the log, histories first.
 fn finished(folder: &Path, claim: Claim) -> Result<Vec<PathBuf>, EngineError> {
-    let mut found = Vec::new();
-    for path in files(folder)? {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or("");
-        let file = WalFile::parse(name, claim.segment_size);
-        if matches!(file, Ok(WalFile::Segment(_) | WalFile::History(_))) {
-            found.push(path);
-        }
-    }
+    let mut found = files(folder)?;
+    found.retain(|path| {
+        let file = file_of(path, claim.segment_size);
+        matches!(file, Some(WalFile::Segment(_) | WalFile::History(_)))
+    });
     found.sort_by_key(|path| (path.extension().is_none(), path.clone()));
     Ok(found)
 }
 
-fn make_slot(client: &mut Client, request: &ReceiveRequest) -> Result<(), EngineError> {
-    let what = || format!("make the slot {} on {}", request.slot, request.spec.service);
-    let there = "select 1 from pg_replication_slots where slot_name = $1";
-    let there = client.query_opt(there, &[&request.slot]);
-    if there.map_err(|error| refused(what(), &error))?.is_some() {
-        return Ok(());
-    }
-    // from now on the server keeps its log for it
-    let slot = "select pg_create_physical_replication_slot($1, true)";
-    let made = client.execute(slot, &[&request.slot]);
-    made.map(drop).map_err(|error| refused(what(), &error))
+/// The segment that is being received, and its file.
+fn unfinished(folder: &Path, claim: Claim) -> Result<Option<(Segment, PathBuf)>, EngineError> {
+    let files = files(folder)?.into_iter();
+    let partial = files.filter_map(|path| match file_of(&path, claim.segment_size)? {
+        WalFile::Partial(segment) => Some((segment, path)),
+        _ => None,
+    });
+    // where a timeline ended, its last segment stays behind
+    Ok(partial.max())
 }
 
 /// Where the server is, as arguments; never a secret.

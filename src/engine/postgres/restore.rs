@@ -590,6 +590,7 @@ impl RestoreSession for ClusterRestore {
         }
         let mut newest = None;
         while let Some(range) = earlier()? {
+            let range = handover::filled(&range)?;
             let (timeline, _) = Timeline::of(&range.from).map_err(|error| error.of("the log"))?;
             newest.get_or_insert(timeline);
             self.inspect(&range, until)?;
@@ -674,6 +675,7 @@ impl RestoreSession for ClusterRestore {
 
     fn apply(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         self.until = until.clone();
+        let range = &*handover::filled(range)?;
         let (segment, size) = handover::segment_of(range)?;
         let follows = |before: Segment| {
             before.number.checked_add(1) == Some(segment.number)

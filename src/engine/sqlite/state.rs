@@ -250,6 +250,7 @@ impl LogState {
         Ok(LogRange {
             from: self.position(queued.from),
             until: self.position(queued.until),
+            tail: false,
             first_at: queued.first_at,
             last_at: queued.last_at,
             points: None,

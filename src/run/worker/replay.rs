@@ -8,8 +8,8 @@ use super::restore::with_building;
 use crate::engine::{EngineError, GoOn, LogRange};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
-use crate::media::log;
 use crate::media::manifest::LogRecord;
+use crate::media::{log, name};
 use crate::resolve::plan::EngineKind;
 use crate::run::message::{StepDone, StepFailure};
 use crate::run::sessions::Building;
@@ -17,6 +17,15 @@ use crate::run::shipped;
 
 /// A stored range by its id, and who holds it.
 type Stored = (String, Vec<String>);
+
+/// A range as it is stored: one object, or the tails of one that is not finished.
+type Pieces<'a> = &'a [Stored];
+
+fn ranges(logs: &[Stored]) -> Vec<Pieces<'_>> {
+    let is_tail = |(object, _): &Stored| name::is_tail(object);
+    let ranges = logs.chunk_by(|one, next| is_tail(one) && is_tail(next));
+    ranges.collect()
+}
 
 /// Replays log until the target is reached.
 pub(super) fn replay(
@@ -29,8 +38,9 @@ pub(super) fn replay(
         let began = Instant::now();
         let stop = task.stop.clone();
         building.session.heed(&GoOn::new(move || !stop.asked()));
-        foresee(task, building, logs, until)?;
-        let (bytes, reached) = apply(task, building, logs, until)?;
+        let logs = ranges(logs);
+        foresee(task, building, &logs, until)?;
+        let (bytes, reached) = apply(task, building, &logs, until)?;
         let given = began.elapsed();
         let reached = building.session.reach(until, reached)?;
         let redo = building.session.redo();
@@ -48,7 +58,7 @@ pub(super) fn replay(
 fn foresee(
     task: &Task<'_>,
     building: &mut Building,
-    logs: &[Stored],
+    logs: &[Pieces<'_>],
     until: &RecoveryTarget,
 ) -> Result<(), StepFailure> {
     let (mut last, mut failed) = (None, None);
@@ -81,7 +91,7 @@ fn foresee(
 fn apply(
     task: &Task<'_>,
     building: &mut Building,
-    logs: &[Stored],
+    logs: &[Pieces<'_>],
     until: &RecoveryTarget,
 ) -> Result<(u64, bool), StepFailure> {
     let progress = task.progress(task.step.estimate.bytes);
@@ -109,8 +119,8 @@ const FEW: usize = 8;
 /// no more.
 fn in_advance(
     task: &Task<'_>,
-    logs: &[Stored],
-    mut work: impl FnMut(&Stored, (LogRecord, LogRange)) -> Result<bool, StepFailure>,
+    logs: &[Pieces<'_>],
+    mut work: impl FnMut(Pieces<'_>, (LogRecord, LogRange)) -> Result<bool, StepFailure>,
 ) -> Result<bool, StepFailure> {
     if logs.len() <= FEW {
         for stored in logs {
@@ -139,10 +149,27 @@ fn in_advance(
     })
 }
 
-fn fetch(task: &Task<'_>, (object, from): &Stored) -> Result<(LogRecord, LogRange), StepFailure> {
-    let holders = task.context.holders(from)?;
-    let (record, range, replaced) = log::get(object, &holders)?;
-    task.healed(object, replaced);
+/// Fetches a range; tails are put together.
+fn fetch(task: &Task<'_>, pieces: Pieces<'_>) -> Result<(LogRecord, LogRange), StepFailure> {
+    let mut fetched: Option<(LogRecord, LogRange)> = None;
+    let mut bytes = Vec::new();
+    for (object, from) in pieces {
+        let holders = task.context.holders(from)?;
+        let (record, range, replaced) = log::get(object, &holders)?;
+        task.healed(object, replaced);
+        if pieces.len() > 1 {
+            bytes.extend_from_slice(&range.payload);
+        }
+        let (_, whole) = fetched.get_or_insert_with(|| (record, range.clone()));
+        (whole.until, whole.last_at) = (range.until, range.last_at);
+    }
+    let (record, mut range) = fetched.ok_or_else(|| EngineError::Damaged {
+        what: "the log of the step".to_owned(),
+        detail: "it names no object".to_owned(),
+    })?;
+    if !bytes.is_empty() {
+        range.payload = bytes.into();
+    }
     Ok((record, range))
 }
 
@@ -150,13 +177,14 @@ fn fetch(task: &Task<'_>, (object, from): &Stored) -> Result<(LogRecord, LogRang
 fn tell_history(
     task: &Task<'_>,
     building: &mut Building,
-    (_, from): &Stored,
+    pieces: Pieces<'_>,
     record: &LogRecord,
 ) -> Result<(), StepFailure> {
     if record.engine != EngineKind::Postgresql {
         return Ok(());
     }
     let incarnation = &record.from.incarnation;
+    let from = pieces.first().map_or(&[][..], |(_, from)| from);
     let holders = task.context.holders(from)?;
     if let Some(text) = shipped::history(&record.service, incarnation, &holders)? {
         building.session.history(incarnation, &text)?;
