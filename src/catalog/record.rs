@@ -1,5 +1,7 @@
 //! Owns what is written into the catalog.
 
+use std::collections::BTreeMap;
+
 use blake3::Hash;
 use jiff::Timestamp;
 use rusqlite::params;
@@ -154,6 +156,9 @@ impl Catalog {
                 );
                 db.execute(&sql, [object])?;
             }
+            let sql = "DELETE FROM spoilt WHERE part = ?1
+                AND NOT EXISTS (SELECT 1 FROM part WHERE part = ?1)";
+            db.execute(sql, [object])?;
             Ok(())
         })
     }
@@ -186,6 +191,8 @@ pub struct PartRecord {
     until: Option<Position>,
     bytes: u64,
     stored_bytes: u64,
+    /// Pages that were damaged at the source: blocks by file.
+    spoilt: BTreeMap<String, String>,
     /// The hash that stands for all that the manifest says.
     content: Hash,
 }
@@ -201,6 +208,7 @@ impl PartRecord {
             until: manifest.ended.until.clone(),
             bytes: manifest.bytes,
             stored_bytes: manifest.stored_bytes,
+            spoilt: manifest.ended.spoilt(),
             content,
         }
     }
@@ -231,6 +239,12 @@ impl PartRecord {
             signed(self.stored_bytes),
             self.content.to_hex().as_str(),
         ])?;
+        if added > 0 {
+            for (file, blocks) in &self.spoilt {
+                let sql = "INSERT INTO spoilt VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+                db.execute(sql, [&header.part, file, blocks])?;
+            }
+        }
         Ok(added > 0)
     }
 

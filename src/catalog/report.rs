@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 
 use super::store::{parse, time, unsigned};
 use super::{Catalog, CatalogError};
-use crate::facts::holdings::{Holdings, JobHistory, LogHolding, PartHolding, Position};
+use crate::facts::holdings::{Holdings, JobHistory, LogHolding, PartHolding, Position, SpoiltFile};
 
 impl Catalog {
     /// All copies, as the planner sees them.
@@ -23,6 +23,7 @@ impl Catalog {
                 damaged: damaged(db)?,
                 tried: tried(db)?,
                 condemned: condemned(db)?,
+                spoilt: spoilt(db)?,
                 ..Holdings::default()
             };
             sort(&mut holdings);
@@ -40,6 +41,7 @@ impl Catalog {
             let mut holdings = Holdings {
                 parts: parts(db, question)?,
                 logs: logs(db, question)?,
+                spoilt: spoilt(db)?,
                 ..Holdings::default()
             };
             sort(&mut holdings);
@@ -285,6 +287,17 @@ fn condemned(db: &Connection) -> rusqlite::Result<Vec<(String, String, jiff::Tim
     })
 }
 
+fn spoilt(db: &Connection) -> rusqlite::Result<Vec<SpoiltFile>> {
+    let sql = "SELECT part, file, blocks FROM spoilt ORDER BY part, file";
+    all(db, sql, |row| {
+        Ok(SpoiltFile {
+            part: row.get(0)?,
+            file: row.get(1)?,
+            blocks: row.get(2)?,
+        })
+    })
+}
+
 /// Columns of the dump; `stored_bytes` of a part is that of its packs, equal on every device.
 const PARTS: &str =
     "SELECT 'part ' || json_array(part, component, service, engine, job, run, method,
@@ -314,6 +327,11 @@ fn dump(db: &Connection, devices: bool) -> rusqlite::Result<String> {
             // writing to a String cannot fail
             let _ = writeln!(dump, "{line}");
         }
+    }
+    let sql = "SELECT 'spoilt ' || json_array(part, file, blocks) FROM spoilt ORDER BY 1";
+    for line in all(db, sql, |row| row.get::<_, String>(0))? {
+        // writing to a String cannot fail
+        let _ = writeln!(dump, "{line}");
     }
     Ok(dump)
 }

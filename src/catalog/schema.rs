@@ -92,6 +92,16 @@ CREATE TABLE run_log (
 ) STRICT;
 ";
 
+/// Makes what was added since, which a reader of the same version need not know.
+pub(super) const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS spoilt (
+    part   TEXT NOT NULL,
+    file   TEXT NOT NULL,
+    blocks TEXT NOT NULL,
+    PRIMARY KEY (part, file)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Finds parts by component and by service.
 pub(super) const INDEX: &str = "
 CREATE INDEX IF NOT EXISTS part_component ON part (component);

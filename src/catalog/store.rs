@@ -39,6 +39,8 @@ impl Store {
             store.check()?;
         }
         store.create()?;
+        let added = store.db.execute_batch(schema::ADDED);
+        added.map_err(|cause| store.opening(&cause))?;
         store.index()?;
         Ok(store)
     }

@@ -11,7 +11,7 @@ use crate::check::found::Found;
 use crate::check::rule;
 use crate::check::rules::{
     p1201_allowance_unused as p1201, p1202_allowance_expired as p1202,
-    p1203_allowance_not_permitted as p1203,
+    p1203_allowance_not_permitted as p1203, p1206_allowance_ends_soon as p1206,
 };
 use crate::diagnostic::{Allowed, Code, Diagnostic};
 use crate::resolve::plan::{Allow, ResolvedPlan};
@@ -100,6 +100,8 @@ impl Allowances {
                 findings.push(p1202::finding(allow, met));
             } else if known.is_some() && whole && !met {
                 findings.push(p1201::finding(allow));
+            } else {
+                findings.extend(p1206::finding(allow, self.today));
             }
         }
         findings

@@ -12,6 +12,7 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::site::{Site, catalog_error};
+use crate::cli::spoilt::SpoiltCopy;
 use crate::facts::holdings::{Holdings, LogHolding, PartHolding};
 use crate::quantity::Bytes;
 use crate::report::columns::columns;
@@ -82,19 +83,35 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     if let Some(name) = args.component.as_ref().filter(|_| is_empty(&holdings)) {
         known(&site, name)?;
     }
+    let spoilt = spoilt(&site, &holdings)?;
     let text = match args.format {
-        Form::Human => human(&holdings, args.all),
+        Form::Human => spoilt.iter().fold(human(&holdings, args.all), |text, one| {
+            format!("{text}\n{}\n", one.words())
+        }),
         Form::Json => {
             let value = json!({
                 "format": "planc-list/1",
                 "parts": holdings.parts,
                 "logs": holdings.logs,
+                "spoilt": spoilt,
             });
             format!("{value:#}\n")
         }
     };
     write!(std::io::stdout().lock(), "{text}")?;
     Ok(Exit::Ok)
+}
+
+/// What of the listed parts was damaged at the source. Which older part is better, all parts tell.
+fn spoilt(site: &Site, listed: &Holdings) -> Result<Vec<SpoiltCopy>, CliError> {
+    let is_listed = |part: &str| listed.parts.iter().any(|one| one.part == part);
+    if !listed.spoilt.iter().any(|file| is_listed(&file.part)) {
+        return Ok(Vec::new());
+    }
+    let all = site.catalog.holdings().map_err(catalog_error)?;
+    let parts = listed.parts.iter();
+    let found = parts.filter_map(|part| SpoiltCopy::of(site.plan.plan(), &all, part));
+    Ok(found.collect())
 }
 
 fn is_empty(holdings: &Holdings) -> bool {

@@ -270,6 +270,8 @@ pub struct Loaded {
     pub proofs: Vec<Row>,
     /// Errors that stand against it, though they do not forbid what it was loaded for.
     pub errors: usize,
+    /// Allowances that end soon, in words.
+    pub ending: Vec<String>,
 }
 
 /// As [`checked`], with the files.
@@ -328,11 +330,18 @@ fn loaded_with(which: &PlanArgs, now: NowArgs, wanted: Wanted) -> Result<Loaded,
         texts: texts_of(&compiled.judged.sources),
         measured: compiled.facts.remove(&plan.plan().environment),
         errors: compiled.errors(),
+        ending: ending(&compiled.judged.findings),
         proofs: compiled.judged.proofs,
         plan,
         path,
         inventory,
     })
+}
+
+/// What `allowance-ends-soon` found.
+fn ending(findings: &[Diagnostic]) -> Vec<String> {
+    let soon = findings.iter().filter(|one| one.code == Code(1206));
+    soon.map(|one| one.message.clone()).collect()
 }
 
 fn texts_of(sources: &SourceMap) -> Vec<PathBuf> {

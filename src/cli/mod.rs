@@ -48,6 +48,7 @@ mod schema;
 mod show;
 mod simulate;
 mod site;
+mod spoilt;
 mod status;
 mod stream;
 mod survey;

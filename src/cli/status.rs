@@ -14,10 +14,11 @@ use crate::cli::list::Form;
 use crate::cli::load;
 use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
+use crate::cli::spoilt::SpoiltCopy;
 use crate::cli::stream::{self, StreamStatus};
 use crate::engine::postgres::lsn::Lsn;
 use crate::facts::facts_file::MeasuredFacts;
-use crate::facts::holdings::{Holdings, Position};
+use crate::facts::holdings::{Holdings, PartHolding, Position};
 use crate::facts::instance::Instance;
 use crate::graph::next_due;
 use crate::quantity::Duration;
@@ -42,6 +43,8 @@ struct Status {
     format: &'static str,
     /// Errors of the plan, for which `planc run` makes no copies.
     plan_errors: usize,
+    /// Allowances that end soon: then `planc run` makes no copies either.
+    ending: Vec<String>,
     components: Vec<ComponentStatus>,
     logs: Vec<LogStatus>,
     streams: Vec<StreamStatus>,
@@ -51,6 +54,8 @@ struct Status {
     at_work: Option<String>,
     unfinished: Vec<UnfinishedRun>,
     damaged: Vec<DamagedCopy>,
+    /// Newest copies that hold pages as they were damaged at the source.
+    spoilt: Vec<SpoiltCopy>,
     run_log: Vec<String>,
 }
 
@@ -103,10 +108,15 @@ struct DeviceStatus {
 /// plan keep copies from being made.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let loaded = load::loaded_for(&args.plan, args.now, Purpose::Rescue)?;
-    let (measured, errors) = (loaded.measured.clone().unwrap_or_default(), loaded.errors);
+    let measured = loaded.measured.clone().unwrap_or_default();
+    let (errors, ending) = (loaded.errors, loaded.ending.clone());
     let mut site = Site::of(loaded, args.now)?;
     let now = args.now.now();
-    let status = gather(&mut site, &measured, errors, now)?;
+    let status = Status {
+        plan_errors: errors,
+        ending,
+        ..gather(&mut site, &measured, now)?
+    };
     let mut out = std::io::stdout().lock();
     match args.format {
         Form::Human => write!(out, "{}", human(&status, now))?,
@@ -122,22 +132,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         && status.devices.iter().all(|one| one.trouble.is_none())
         && status.streams.iter().all(|one| one.trouble.is_none())
         && status.damaged.is_empty()
+        && status.spoilt.is_empty()
         && status.run_log.is_empty();
     Ok(if good { Exit::Ok } else { Exit::Findings })
 }
 
-fn gather(
-    site: &mut Site,
-    measured: &MeasuredFacts,
-    plan_errors: usize,
-    now: Timestamp,
-) -> Result<Status, CliError> {
+fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<Status, CliError> {
     let holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
     Ok(Status {
         format: "planc-status/1",
-        plan_errors,
+        plan_errors: 0,
+        ending: Vec::new(),
         components: components(site, &holdings),
         logs: logs(site, &holdings, measured),
         streams: stream::standings(site),
@@ -146,6 +153,7 @@ fn gather(
         at_work: run::at_work(&site.places.state),
         unfinished: unfinished(site)?,
         damaged: damaged(&holdings),
+        spoilt: spoilt(site, &holdings),
         run_log: run_log::findings(site)?,
     })
 }
@@ -165,6 +173,16 @@ fn damaged(holdings: &Holdings) -> Vec<DamagedCopy> {
     copies.collect()
 }
 
+/// Of each component of the plan, what the newest copy holds so.
+fn spoilt(site: &Site, holdings: &Holdings) -> Vec<SpoiltCopy> {
+    let plan = site.plan.plan();
+    let keys = component_keys(plan).into_iter();
+    let newest = keys.filter_map(|component| newest(holdings, &component));
+    newest
+        .filter_map(|part| SpoiltCopy::of(plan, holdings, part))
+        .collect()
+}
+
 fn unfinished(site: &Site) -> Result<Vec<UnfinishedRun>, CliError> {
     let mut runs = Vec::new();
     for family in Family::ALL {
@@ -180,9 +198,7 @@ fn unfinished(site: &Site) -> Result<Vec<UnfinishedRun>, CliError> {
 
 /// Every component that a backup of the plan names.
 fn components(site: &Site, holdings: &Holdings) -> Vec<ComponentStatus> {
-    let plan = site.plan.plan();
-    let targets = plan.backups.iter().flat_map(|backup| &backup.targets);
-    let keys: BTreeSet<String> = targets.map(|id| plan.component_key(*id)).collect();
+    let keys = component_keys(site.plan.plan());
     let verified: BTreeSet<(&str, &str)> = holdings
         .verified
         .iter()
@@ -199,7 +215,7 @@ fn components(site: &Site, holdings: &Holdings) -> Vec<ComponentStatus> {
             devices.map(|device| (part.part.as_str(), device.as_str()))
         });
         let unverified = copies.filter(|copy| !verified.contains(copy)).count();
-        let newest = parts.iter().max_by_key(|part| part.taken_at);
+        let newest = newest(holdings, &component);
         ComponentStatus {
             last: newest.map(|part| part.taken_at),
             devices: newest.map_or_else(Vec::new, |part| part.devices.clone()),
@@ -208,6 +224,18 @@ fn components(site: &Site, holdings: &Holdings) -> Vec<ComponentStatus> {
         }
     });
     statuses.collect()
+}
+
+fn component_keys(plan: &ResolvedPlan) -> BTreeSet<String> {
+    let targets = plan.backups.iter().flat_map(|backup| &backup.targets);
+    targets.map(|id| plan.component_key(*id)).collect()
+}
+
+/// The newest copy of a component that is stored.
+fn newest<'h>(holdings: &'h Holdings, component: &str) -> Option<&'h PartHolding> {
+    let stored = |part: &&PartHolding| part.component == component && !part.devices.is_empty();
+    let parts = holdings.parts.iter().filter(stored);
+    parts.max_by_key(|part| part.taken_at)
 }
 
 fn logs(site: &Site, holdings: &Holdings, measured: &MeasuredFacts) -> Vec<LogStatus> {
@@ -271,6 +299,29 @@ fn used_devices(plan: &ResolvedPlan) -> BTreeSet<&str> {
         .collect()
 }
 
+/// What is wrong with copies, sources, plan and run log.
+fn faults(status: &Status) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in &status.damaged {
+        let (object, device, tries) = (&one.object, &one.device, one.tries);
+        lines.push(format!(
+            "DAMAGED: {object} on {device}; repaired in vain {tries} times"
+        ));
+    }
+    for one in &status.spoilt {
+        lines.push(format!("DAMAGED SOURCE: {}", one.words()));
+    }
+    for ending in &status.ending {
+        lines.push(format!(
+            "PLAN: {ending}; from the next day on `planc run` refuses: fix the cause or renew it"
+        ));
+    }
+    for finding in &status.run_log {
+        lines.push(format!("RUN LOG: {finding}"));
+    }
+    lines
+}
+
 fn human(status: &Status, now: Timestamp) -> String {
     let mut lines = Vec::new();
     for one in &status.components {
@@ -287,15 +338,7 @@ fn human(status: &Status, now: Timestamp) -> String {
             }
         });
     }
-    for one in &status.damaged {
-        let (object, device, tries) = (&one.object, &one.device, one.tries);
-        lines.push(format!(
-            "DAMAGED: {object} on {device}; repaired in vain {tries} times"
-        ));
-    }
-    for finding in &status.run_log {
-        lines.push(format!("RUN LOG: {finding}"));
-    }
+    lines.extend(faults(status));
     for one in &status.logs {
         let service = &one.service;
         lines.push(match (&one.until, one.last) {

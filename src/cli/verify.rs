@@ -175,6 +175,13 @@ fn doubt(text: &mut String, point: &Verdict) {
             "  {place}: damaged on {device}; `planc repair` adds a good copy"
         );
     }
+    if let Some(spoilt) = &point.spoilt {
+        let what = spoilt.words();
+        let _ = writeln!(
+            text,
+            "  {place}: holds {what}; `planc list` tells what to do"
+        );
+    }
     match &point.restorable {
         Restorable::Proven => {}
         Restorable::Unproven(open) => {

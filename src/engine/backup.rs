@@ -87,6 +87,21 @@ pub struct EndedBackup {
     pub notes: BTreeMap<String, String>,
 }
 
+/// Note of a part that holds pages as they were damaged at the source: a JSON object of files,
+/// named below the folder of the part, and their blocks as a text like `7,9-12`.
+pub const SPOILT: &str = "damaged-at-source";
+
+impl EndedBackup {
+    /// The pages that were damaged at the source: blocks by file. A note in a form of a later version
+    /// is passed over: the copy itself is as good.
+    #[must_use]
+    pub fn spoilt(&self) -> BTreeMap<String, String> {
+        let note = self.notes.get(SPOILT);
+        let files = note.and_then(|text| serde_json::from_str(text).ok());
+        files.unwrap_or_default()
+    }
+}
+
 /// One bracket of backup mode for one component.
 pub trait BackupSession: Send {
     /// A text that tells the state which this session copies from every other, when the engine can

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use super::spoilt::SpoiltFile;
 pub use crate::syntax::ast::Method;
 
 /// A point in the log of one source. Ordered only within one incarnation.
@@ -162,6 +163,9 @@ pub struct Holdings {
     /// Copies (object, device) with a tombstone, and since when it stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub condemned: Vec<(String, String, Timestamp)>,
+    /// Pages that were damaged at the source when their part was copied, by part and file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spoilt: Vec<SpoiltFile>,
     /// Parts and log ranges that runs which did not end work with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_use: Vec<String>,

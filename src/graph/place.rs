@@ -58,10 +58,9 @@ impl InPlace {
             service,
             from: self.from.as_deref(),
             incarnation: None,
+            settles: false,
         };
-        // single files and pages are taken out of a part that has them whole
-        let alone = !self.files.is_empty();
-        let chain = whole.lost(self.component, alone)?;
+        let chain = whole.lost(self.component, &self.files)?;
         line.then(draft, self.prepare(world, &folder), "one after the other");
         let reading = Reading {
             world,

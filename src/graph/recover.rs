@@ -255,6 +255,7 @@ impl Script<'_, '_> {
                 relocate: BTreeMap::new(),
                 incarnation: None,
                 delta: false,
+                settles: !self.drill,
                 only: place::only(self.world, self.scenario, self.given, service),
                 logical: Vec::new(),
             });
@@ -295,6 +296,7 @@ impl Script<'_, '_> {
                 incarnation: None,
                 only: place::only(self.world, self.scenario, self.given, service),
                 delta: false,
+                settles: !self.drill,
                 logical: vec![*id],
             });
         }

@@ -42,6 +42,7 @@ pub(super) fn build(world: &World<'_>, intent: &RestoreIntent) -> Result<StepGra
         incarnation: intent.incarnation.clone(),
         only: Vec::new(),
         delta: intent.delta,
+        settles: true,
         logical: Vec::new(),
     };
     let job = choice::take(world, job.or_dumped(world), &intent.only)?;
@@ -115,6 +116,8 @@ pub(super) struct Restoring {
     pub(super) only: Vec<String>,
     /// The target is the service's own damaged folder.
     pub(super) delta: bool,
+    /// The newest state that the stored log reaches will do where the newest copies lack theirs.
+    pub(super) settles: bool,
     /// Components that are brought back from logical copies; empty for copies of files.
     pub(super) logical: Vec<ComponentId>,
 }
@@ -182,6 +185,7 @@ impl Restoring {
             service,
             from: self.from.as_deref(),
             incarnation: self.incarnation.as_deref(),
+            settles: self.settles,
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) fn build(world: &World<'_>, intent: &UndoIntent) -> Result<StepGraph,
         incarnation: None,
         only: intent.databases.clone(),
         delta: false,
+        settles: false,
         logical: Vec::new(),
     };
     let before = copy("before", RecoveryTarget::Before(intent.at.clone()));

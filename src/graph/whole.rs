@@ -2,6 +2,8 @@
 //! every component, and the log from the oldest part's start, through all histories on the way.
 //! Must not make steps. When nothing reaches the target it says what is missing.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 
 use super::chain::Chain;
@@ -23,6 +25,8 @@ pub(super) struct Whole<'w, 'a> {
     pub(super) from: Option<&'w str>,
     /// Only this history.
     pub(super) incarnation: Option<&'w str>,
+    /// An older whole will do where the newest copies lack their log.
+    pub(super) settles: bool,
 }
 
 /// The components of a service that are copied physically: base and the parts it leaves out.
@@ -66,39 +70,86 @@ impl<'a> Whole<'_, 'a> {
             ));
         }
         let past = self.past(target)?;
-        self.together(components, target, &past, Span::Everything)
+        let settles = self.settles && *target == RecoveryTarget::Latest;
+        let whole = self.together(&components, target, &past, Among::default());
+        whole.or_else(|error| {
+            let older = settles.then(|| self.older(&components, &past, &error));
+            older.flatten().ok_or(error)
+        })
+    }
+
+    /// The newest whole that the stored log makes consistent, when it does not make the newest copies
+    /// so; `error` says why.
+    fn older(
+        &self,
+        components: &[ComponentId],
+        past: &Past,
+        error: &GraphError,
+    ) -> Option<Chain<'a>> {
+        let target = RecoveryTarget::Latest;
+        let parts = components.iter().flat_map(|id| {
+            let key = self.world.plan.component_key(*id);
+            self.world.parts_of(&key).iter().copied()
+        });
+        let mut ends: Vec<u64> = parts
+            .filter_map(|part| Some(part.until.as_ref()?.value))
+            .collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let within = |end: &u64| {
+            let among = Among {
+                until: Some(*end),
+                ..Among::default()
+            };
+            self.together(components, &target, past, among).ok()
+        };
+        let mut chain = ends.iter().rev().skip(1).find_map(within)?;
+        let why = error
+            .problems
+            .first()
+            .map_or("", |one| one.message.as_str());
+        let _ = write!(
+            chain.why,
+            "; NOT THE NEWEST COPIES, whose log is missing: {why}; to reach them ship the log, or \
+             bring the device that holds it and run `planc catalog rebuild`"
+        );
+        Some(chain)
     }
 
     /// The chain of one component only, to the end of the log: all else is where it should be.
-    /// `alone`: from a part that stands alone.
+    /// Single `files` and pages are taken out of a part that has them whole.
     pub(super) fn lost(
         &self,
         component: ComponentId,
-        alone: bool,
+        files: &[String],
     ) -> Result<Chain<'a>, GraphError> {
         let target = RecoveryTarget::Latest;
         let past = self.past(&target)?;
-        self.together(vec![component], &target, &past, Span::Lost { alone })
+        let among = Among {
+            beside: true,
+            files,
+            until: None,
+        };
+        self.together(&[component], &target, &past, among)
     }
 
     /// One part of each component and the log; newer parts that cannot be put together are named.
     fn together(
         &self,
-        components: Vec<ComponentId>,
+        components: &[ComponentId],
         target: &RecoveryTarget,
         past: &Past,
-        span: Span,
+        among: Among<'_>,
     ) -> Result<Chain<'a>, GraphError> {
         let mut lineages = Vec::new();
         let mut passed = String::new();
         for component in components {
-            let alone = matches!(span, Span::Lost { alone: true });
-            let found = self.part(component, target, past, alone)?;
+            let found = self.part(*component, target, past, among)?;
             passed.extend(found.passed.iter().map(Broken::passed_over));
             lineages.push(found.lineage);
         }
         lineages.sort_by_key(|one| one.tip.from.as_ref().map(|from| from.value));
-        match self.with_log(&lineages, target, past, span) {
+        match self.with_log(&lineages, target, past, among) {
             Ok(mut chain) => {
                 chain.why.push_str(&passed);
                 Ok(chain)
@@ -171,13 +222,13 @@ impl<'a> Whole<'_, 'a> {
         component: ComponentId,
         target: &RecoveryTarget,
         past: &Past,
-        alone: bool,
+        among: Among<'_>,
     ) -> Result<FoundPart<'a>, GraphError> {
         let key = self.world.plan.component_key(component);
         let here =
             |part: &&PartHolding| part.method != Method::Logical && self.reachable(&part.devices);
         let all = self.world.parts_of(&key).iter().copied();
-        let all = all.filter(|part| !alone || is_full(part.method));
+        let all = all.filter(|part| among.files.is_empty() || is_full(part.method));
         let parts: Vec<&PartHolding> = all.filter(here).collect();
         let Some(oldest) = parts.first() else {
             return Err(GraphError::new(
@@ -188,8 +239,15 @@ impl<'a> Whole<'_, 'a> {
                 "run a backup first; if the devices hold copies, `planc catalog rebuild --from DEVICE`",
             ));
         };
-        let fits = parts.iter().filter(|part| is_before(part, target, past));
-        let fits: Vec<&PartHolding> = fits.copied().collect();
+        let fits = parts
+            .iter()
+            .filter(|part| is_before(part, target, past) && among.ends(part));
+        let mut fits: Vec<&PartHolding> = fits.copied().collect();
+        let holdings = self.world.holdings;
+        let is_good = |part: &&PartHolding| !holdings.is_spoilt(&part.part, among.files);
+        if fits.iter().any(is_good) {
+            fits.retain(is_good);
+        }
         let found = lineage::newest(self.world, &fits, &|device| self.reads(device));
         let Some(found) = found else {
             return Err(GraphError::new(
@@ -225,7 +283,7 @@ impl<'a> Whole<'_, 'a> {
         lineages: &[Lineage<'a>],
         target: &RecoveryTarget,
         past: &Past,
-        span: Span,
+        among: Among<'_>,
     ) -> Result<Chain<'a>, GraphError> {
         let parts: Vec<&PartHolding> = lineages.iter().map(|one| one.tip).collect();
         let start = parts.iter().filter_map(|part| part.from.as_ref());
@@ -238,7 +296,7 @@ impl<'a> Whole<'_, 'a> {
             _ => stop,
         };
         let (mut logs, mut reached, gap) = self.logs(identity, start, past);
-        if span == Span::Everything && gap.is_none() {
+        if !among.beside && gap.is_none() {
             reached = self.add_tails(&mut logs, identity, reached, past);
         }
         if reached < least {
@@ -415,16 +473,23 @@ impl<'a> Whole<'_, 'a> {
     }
 }
 
-/// What of a service is restored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Span {
-    /// All of it.
-    Everything,
-    /// A component, beside others that are where they were: what is not archived yet lies there.
-    Lost {
-        /// From a part that stands alone?
-        alone: bool,
-    },
+/// The parts that are looked at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Among<'f> {
+    /// A component beside others that are where they were: what is not archived yet lies there.
+    beside: bool,
+    /// Files that are wanted alone: of a part that stands alone and, if there is one, does not hold
+    /// them as they were damaged at the source.
+    files: &'f [String],
+    /// Only parts that are consistent at this position.
+    until: Option<u64>,
+}
+
+impl Among<'_> {
+    fn ends(&self, part: &PartHolding) -> bool {
+        let end = part.until.as_ref().map_or(0, |until| until.value);
+        self.until.is_none_or(|until| end <= until)
+    }
 }
 
 /// What one component is restored from.

@@ -25,7 +25,8 @@
 //!   from, until   positions in the source's log, or null: {"incarnation":…,"value":…}. Log from
 //!                 `from` to `until` is needed to make the copy consistent
 //!   warnings      sentences for people
-//!   notes         words of the engine by name
+//!   notes         words of the engine by name; "damaged-at-source" is a JSON object of files, below
+//!                 the folder of the part, and their blocks that had wrong checksums: "7,9-12"
 //! codec         compression asked for: "none", "lz4" or {"zstd":<level>}; each frame says its own
 //! bytes         bytes of content
 //! stored_bytes  bytes of all packs

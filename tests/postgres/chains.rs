@@ -257,6 +257,37 @@ fn a_gap_in_the_log_means_that_everything_is_read_and_said() {
 }
 
 #[test]
+fn the_newest_copies_without_their_log_leave_the_state_that_the_log_reaches() {
+    let site = Site::with(15, |plan| {
+        plan.replace("physical full every day at 02:00", "physical full every 1s")
+    });
+    site.good("run");
+    site.cluster.sql("create table early as select 1");
+    site.good("run wal");
+    let known = objects(&site, "near/logs");
+    a_second();
+    site.good("run nightly");
+    // on what is left of the devices the log of the newest copies is not there
+    for device in ["near", "far"] {
+        for log in objects(&site, &format!("{device}/logs")) {
+            let inside = log.strip_prefix(site.path(device)).expect("inside");
+            if !known.contains(&site.path("near").join(inside)) {
+                std::fs::remove_file(log).expect("removed");
+            }
+        }
+    }
+    site.ends("verify", 1);
+    let told = site.good("restore shop --to latest --yes");
+    assert!(told.contains("NOT THE NEWEST COPIES"), "{told}");
+    assert!(told.contains("the stored log of `shop` ends at"), "{told}");
+    let restored = site.restored("latest");
+    assert_eq!(restored.ask("select count(*) from early"), "1");
+    // what is rehearsed must be the newest
+    let told = site.ends("drill weekly --yes", 2);
+    assert!(told.contains("is needed"), "{told}");
+}
+
+#[test]
 fn a_chain_without_its_middle_leaves_the_older_way_back() {
     let site = Site::incremental(18);
     bulk(&site);

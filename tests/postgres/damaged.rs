@@ -30,7 +30,7 @@ impl Damaged {
     }
 
     /// The file of a table of database `postgres`, below the data directory.
-    fn file(site: &Site, table: &str) -> String {
+    pub(crate) fn file(site: &Site, table: &str) -> String {
         let query = format!("select pg_relation_filepath('{table}')");
         site.cluster.ask(&query)
     }
@@ -51,7 +51,7 @@ impl Damaged {
 }
 
 /// Writes bytes over the middle of a page.
-fn spoil(path: &PathBuf, block: u64) {
+pub(crate) fn spoil(path: &PathBuf, block: u64) {
     let file = std::fs::OpenOptions::new().write(true).open(path);
     let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     file.write_all_at(&[0xEE; 600], block * 8192 + 4000)

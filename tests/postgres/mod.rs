@@ -48,6 +48,7 @@ mod segments;
 mod settings;
 mod shared_catalog;
 mod site;
+mod spoilt;
 mod standby;
 mod stream;
 mod subscribed;

@@ -34,6 +34,21 @@ fn an_allowance_that_ended_keeps_nobody_from_what_is_stored() {
 }
 
 #[test]
+fn notice_is_given_two_weeks_before_an_allowance_ends() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let text = fs::read_to_string(site.path("shop.plan")).expect("read");
+    let ending = "allow P0612 until 2026-03-16 because \"objectives come later\"\n";
+    fs::write(site.path("shop.plan"), text + ending).expect("write");
+    let told = site.good(&format!("status --now {NOW}"));
+    let notice = "PLAN: the allowance of P0612 ends in 14 days, on 2026-03-16";
+    assert!(told.contains(notice), "{told}");
+    let day_before = "2026-03-01T10:00:00Z";
+    let told = site.good(&format!("status --now {day_before}"));
+    assert!(!told.contains("PLAN"), "{told}");
+}
+
+#[test]
 fn a_server_archives_under_a_plan_whose_allowance_ended() {
     let site = Site::new();
     expire(&site);

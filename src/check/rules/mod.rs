@@ -158,6 +158,7 @@ pub(in crate::check) mod p1202_allowance_expired;
 pub(in crate::check) mod p1203_allowance_not_permitted;
 pub(in crate::check) mod p1204_not_formatted;
 mod p1205_older_spelling;
+pub(in crate::check) mod p1206_allowance_ends_soon;
 
 /// What a rule does with one environment of a plan.
 pub(in crate::check) type Check = fn(&Context<'_>, &mut Found);
@@ -493,6 +494,7 @@ const TABLE: &[Row] = &[
     page(&p1203_allowance_not_permitted::RULE),
     page(&p1204_not_formatted::RULE),
     page(&p1205_older_spelling::RULE),
+    page(&p1206_allowance_ends_soon::RULE),
 ];
 
 /// The pages of all rules, sorted by code.

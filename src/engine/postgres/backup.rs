@@ -17,7 +17,7 @@ use super::notes::{Names, PartNotes};
 use super::opening::{Opened, Opening};
 use super::read::{self, BadPages, PageFile, PlainFile};
 use super::server::ServerFacts;
-use super::{PostgresSpec, connect, control};
+use super::{PostgresSpec, connect, control, spoilt};
 use crate::engine::large::{LARGE, LargeFile};
 use crate::engine::piece::PieceSource;
 use crate::engine::{BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink};
@@ -135,7 +135,8 @@ impl BackupSession for Bracket {
             Ok(number) if label.from_standby => Timeline::new(number).map_err(wrong)?,
             _ => label.timeline,
         };
-        self.judge_pages(label.start, stop);
+        let bad = std::mem::take(&mut *self.bad.lock().unwrap_or_else(PoisonError::into_inner));
+        let folder = self.place.folder();
         let notes = PartNotes {
             label_text,
             map_text: stopped.get(2),
@@ -147,13 +148,15 @@ impl BackupSession for Bracket {
             checksums: self.server.checksums,
             label: label.clone(),
         };
-        Ok(EndedBackup {
+        let mut ended = EndedBackup {
             taken_at: moment(stopped.get(3)),
             from: Some(label.timeline.at(label.start)),
             until: Some(stop_timeline.at(stop)),
             warnings: self.warnings,
             notes: notes.print(),
-        })
+        };
+        spoilt::write_down(bad, &folder, &mut ended);
+        Ok(ended)
     }
 }
 
@@ -203,19 +206,6 @@ impl Bracket {
         let mut bytes = Cursor::new(file.bytes());
         sink.read_from(&mut bytes, file.bytes().len() as u64, &path)?;
         sink.close()
-    }
-
-    /// A damaged page that was changed inside the bracket is written anew by replay; every other
-    /// one is told.
-    fn judge_pages(&mut self, start: Lsn, stop: Lsn) {
-        let mut bad = std::mem::take(&mut *self.bad.lock().unwrap_or_else(PoisonError::into_inner));
-        bad.sort_by(|(a, one), (b, other)| (a, one.block).cmp(&(b, other.block)));
-        for (path, page) in bad {
-            if (start..=stop).contains(&page.lsn) {
-                continue;
-            }
-            self.warnings.push(page.words(&path));
-        }
     }
 }
 

@@ -2,13 +2,14 @@
 //! the next one: notes of its manifest. Opens nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use super::FormatError;
 use super::component::Place;
 use super::lsn::{Lsn, Timeline};
 use super::notes::PartNotes;
 use super::page::PAGE_BYTES;
 use super::patch::PREFIX;
+use super::{FormatError, spoilt};
 use crate::engine::{BaseCopy, EndedBackup, EngineError};
 
 /// Note that names the base of an incremental part: timeline and start.
@@ -31,6 +32,8 @@ pub struct Base {
     pub checksums: bool,
     /// Bytes of its files, by path; of a chain those of its newest part.
     pub files: BTreeMap<String, u64>,
+    /// Blocks that were damaged when it was copied, by path.
+    pub spoilt: BTreeMap<String, Vec<RangeInclusive<u32>>>,
 }
 
 /// Where a bracket began or ended.
@@ -92,6 +95,7 @@ impl Base {
             system_identifier: notes.system_identifier,
             apart: folders(&notes.apart),
             checksums: notes.checksums,
+            spoilt: spoilt::of_part(&notes, &copy.ended),
             files,
         })
     }

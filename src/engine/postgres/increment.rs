@@ -5,7 +5,7 @@
 //! when this bracket began: what came later is in the log that a recovery replays. Whatever is in
 //! doubt (R18) is read in full, file by file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use super::base::{BASE, Base, LENGTHS, prefixed};
 use super::changes::{Answer, ChangeSet, Relation};
-use super::lsn::Lsn;
+use super::notes::PartNotes;
 use super::page::PAGE_BYTES;
 use super::patch::Patch;
 use super::read::BadPage;
 pub use super::since::Tracked;
 use super::since::{self, Since};
-use super::{PostgresSpec, backup, pages};
+use super::{PostgresSpec, backup, pages, spoilt};
 use crate::engine::piece::PieceSource;
 use crate::engine::{
     BackupSession, BaseCopy, EndedBackup, EngineError, Entry, EntryKind, PartSink, Selective,
@@ -152,7 +152,8 @@ impl BackupSession for IncrementalSession {
     fn end(self: Box<Self>) -> Result<EndedBackup, EngineError> {
         let alone = self.stands_alone();
         let mut ended = self.inner.end()?;
-        judge_pages(&self.found.bad, &mut ended);
+        let folder = PartNotes::parse(&ended)?.place.folder();
+        spoilt::write_down(self.found.bad, &folder, &mut ended);
         if let Some(why) = self.delta.changes.doubt_of_all() {
             let warning = format!("everything was read in full, not the changes only: {why}");
             ended.warnings.push(warning);
@@ -164,18 +165,6 @@ impl BackupSession for IncrementalSession {
             ended.notes.insert(LENGTHS.to_owned(), lengths);
         }
         Ok(ended)
-    }
-}
-
-/// A damaged page that was changed inside the bracket is written anew by replay; every other one
-/// is told.
-fn judge_pages(bad: &[(String, BadPage)], ended: &mut EndedBackup) {
-    let value = |position: &Option<crate::facts::holdings::Position>| {
-        position.as_ref().map_or(Lsn(0), |at| Lsn(at.value))
-    };
-    let bracket = value(&ended.from)..=value(&ended.until);
-    for (path, page) in bad.iter().filter(|(_, page)| !bracket.contains(&page.lsn)) {
-        ended.warnings.push(page.words(path));
     }
 }
 
@@ -326,25 +315,27 @@ impl Delta {
         if let Some(why) = self.changes.doubt_of_all() {
             return Err(why);
         }
-        let base = self.base.as_ref().and_then(|base| base.files.get(path));
-        let Some(base) = base else {
+        let known = self.base.as_ref();
+        let Some(base) = known.and_then(|known| known.files.get(path)) else {
             return Err("the base does not have it");
         };
+        let spoilt = known.and_then(|known| known.spoilt.get(path));
         if !base.is_multiple_of(page) || !bytes.is_multiple_of(page) || bytes < *base {
             return Err("its length does not follow from the base's");
         }
         let blocks = |bytes: u64| u32::try_from(bytes / page).map_err(|_| "it is too long");
         let (base, length) = (blocks(*base)?, blocks(bytes)?);
         let first = self.first_block(path);
-        let changed = match self.changes.of(relation) {
+        let until = first.saturating_add(base);
+        // what was damaged when the base was copied may be mended since, which no log tells
+        let spoilt = spoilt.into_iter().flatten().cloned().flatten();
+        let mut blocks: BTreeSet<u32> = spoilt.filter(|at| (first..until).contains(at)).collect();
+        match self.changes.of(relation) {
             Answer::Doubt(why) => return Err(why),
-            Answer::Untouched => Vec::new(),
-            Answer::Blocks(set) => {
-                let until = first.saturating_add(base);
-                set.range(first, until).map(|block| block - first).collect()
-            }
-        };
-        let mut blocks: Vec<u32> = changed;
+            Answer::Untouched => {}
+            Answer::Blocks(set) => blocks.extend(set.range(first, until)),
+        }
+        let mut blocks: Vec<u32> = blocks.into_iter().map(|block| block - first).collect();
         // from here on a patch saves nothing
         if blocks.len() as u64 * 10 > u64::from(length) * 9 {
             return Err("nearly all of it changed");
@@ -389,7 +380,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::base::Start;
-    use super::super::lsn::Timeline;
+    use super::super::lsn::{Lsn, Timeline};
     use super::*;
 
     #[test]
@@ -430,6 +421,7 @@ mod tests {
                 apart: BTreeSet::new(),
                 checksums: true,
                 files: [("base/5/7.1".to_owned(), bytes)].into(),
+                spoilt: [("base/5/7.1".to_owned(), vec![102..=102])].into(),
             }),
             changes,
             segment_blocks: 100,

@@ -22,6 +22,7 @@ use super::target::Target;
 use super::write::Writer;
 use super::{
     PostgresSpec, assemble, base, control, fence, ground, instance, positions, read, scope, sound,
+    spoilt,
 };
 use crate::engine::restore::WHOLE;
 use crate::engine::{
@@ -49,7 +50,7 @@ pub struct InPlaceRestore {
     handover: Handover,
     component: Component,
     what: What,
-    part: Option<PartNotes>,
+    part: Option<(PartNotes, EndedBackup)>,
     writer: Writer,
     /// An earlier try was killed when all was done.
     whole: bool,
@@ -176,12 +177,15 @@ impl InPlaceRestore {
 
     /// Do pages come without checksums into a cluster whose pages have them?
     fn is_unsummed(&self) -> bool {
-        self.checksums && self.part.as_ref().is_some_and(|part| !part.checksums)
+        self.checksums && self.notes().is_ok_and(|part| !part.checksums)
     }
 
     fn notes(&self) -> Result<&PartNotes, EngineError> {
         let missing = || refuse("no part was given".to_owned());
-        self.part.as_ref().ok_or_else(missing)
+        self.part
+            .as_ref()
+            .map(|(notes, _)| notes)
+            .ok_or_else(missing)
     }
 
     /// Bytes written so far.
@@ -293,7 +297,7 @@ impl RestoreSession for InPlaceRestore {
         if !self.whole {
             self.writer.begin_part(&notes, ended)?;
         }
-        self.part = Some(notes);
+        self.part = Some((notes, ended.clone()));
         Ok(())
     }
 
@@ -381,6 +385,10 @@ impl RestoreSession for InPlaceRestore {
                 scope::release(&self.place_of(self.notes()?))?;
             }
             What::Files(pieces) => pieces.check(&self.data)?,
+        }
+        let spoilt = spoilt::left(&self.data, self.part.iter())?;
+        if !spoilt.is_empty() {
+            self.told.push(spoilt::told(&spoilt));
         }
         fence::forget(&self.data)
     }

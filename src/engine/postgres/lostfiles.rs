@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 
 use super::FormatError;
 use super::page::PAGE_BYTES;
+use crate::facts::blocks;
 
 /// Pages of a file of a large relation, as servers are built.
 pub const SEGMENT_BLOCKS: u32 = 131_072;
@@ -42,6 +43,12 @@ impl LostFile {
         })
     }
 
+    /// The first block of the file in its relation.
+    #[must_use]
+    pub fn first_block(&self, segment_blocks: u32) -> u32 {
+        first_block(&self.path, segment_blocks)
+    }
+
     /// Whether it holds the page that begins at this offset.
     #[must_use]
     pub fn holds(&self, offset: u64) -> bool {
@@ -56,25 +63,16 @@ impl LostFile {
 fn pages(path: &str, blocks: &str, segment_blocks: u32) -> Result<Vec<Range<u64>>, FormatError> {
     let first = first_block(path, segment_blocks);
     let wrong = |found: &str| FormatError::text("blocks of the file, such as 7,9-12", found);
-    let number = |text: &str| -> Option<u64> {
-        let block: u32 = text.trim().parse().ok()?;
-        let inside = block.checked_sub(first)?;
-        (inside < segment_blocks).then_some(u64::from(inside))
+    let inside = |block: &u32| {
+        let inside = block.checked_sub(first).filter(|at| *at < segment_blocks);
+        inside.map(u64::from).ok_or_else(|| wrong(blocks))
     };
-    let mut ranges = Vec::new();
-    for piece in blocks.split(',') {
-        let (from, to) = piece.split_once('-').unwrap_or((piece, piece));
-        let (from, to) = (number(from), number(to));
-        let (Some(from), Some(to)) = (from, to) else {
-            return Err(wrong(piece));
-        };
-        if from > to {
-            return Err(wrong(piece));
-        }
-        let page = PAGE_BYTES as u64;
-        ranges.push(from * page..(to + 1) * page);
-    }
-    Ok(ranges)
+    let page = PAGE_BYTES as u64;
+    let ranges = blocks::parse(blocks).ok_or_else(|| wrong(blocks))?;
+    let offsets = ranges
+        .iter()
+        .map(|range| Ok(inside(range.start())? * page..(inside(range.end())? + 1) * page));
+    offsets.collect()
 }
 
 /// The first block of a file of a large relation.

@@ -79,6 +79,7 @@ mod since;
 pub mod slots;
 pub mod sound;
 mod space;
+mod spoilt;
 pub mod spool;
 pub mod standing;
 mod subscribed;

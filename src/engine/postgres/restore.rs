@@ -34,7 +34,8 @@ use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
 use super::{
-    FormatError, PostgresSpec, aside, base, fence, instance, prepared, read, sound, subscribed,
+    FormatError, PostgresSpec, aside, base, fence, instance, prepared, read, sound, spoilt,
+    subscribed,
 };
 use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
@@ -73,6 +74,8 @@ pub struct ClusterRestore {
     hollow: Hollow,
     /// Tablespaces that the log makes.
     made: BTreeSet<u32>,
+    /// Pages that are damaged as their parts hold them.
+    spoilt: Vec<String>,
     /// What is to be done before the copy is used.
     to_do: Vec<String>,
     until: RecoveryTarget,
@@ -152,6 +155,7 @@ impl ClusterRestore {
             scope: Scope::default(),
             hollow: Hollow::default(),
             made: BTreeSet::new(),
+            spoilt: Vec::new(),
             to_do: Vec::new(),
             until: RecoveryTarget::Latest,
             beyond: false,
@@ -645,6 +649,9 @@ impl RestoreSession for ClusterRestore {
         let mut warnings = self.told_of_scope();
         warnings.extend(self.told_of_ground());
         warnings.extend(self.told_of_checksums());
+        if !self.spoilt.is_empty() {
+            warnings.push(spoilt::told(&self.spoilt));
+        }
         warnings.extend_from_slice(&self.to_do);
         warnings
     }
@@ -706,6 +713,12 @@ impl RestoreSession for ClusterRestore {
         if self.replayed.is_none() {
             let until = self.until.clone();
             self.reach(&until, true)?;
+        }
+        self.spoilt = spoilt::left(&self.data_directory(), self.parts.iter())?;
+        if self.fate == Fate::Rehearsed && self.ground.is_none() && !self.spoilt.is_empty() {
+            let detail = spoilt::told(&self.spoilt);
+            let what = "the copy that is rehearsed".to_owned();
+            return Err(EngineError::Damaged { what, detail });
         }
         self.scope.release()?;
         if self.ground.is_none() {

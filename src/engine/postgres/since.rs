@@ -182,6 +182,7 @@ mod tests {
             apart: BTreeSet::new(),
             checksums: true,
             files: BTreeMap::new(),
+            spoilt: BTreeMap::new(),
         };
         assert!(is_within(&base(Some(at(100))), &history));
         assert!(is_within(&base(None), &history));

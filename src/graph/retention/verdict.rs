@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::question::Question;
 use super::stock::{Item, Stock};
+use crate::facts::spoilt::Spoilt;
 
 /// Whether a part can be restored, with its chain and the log of every bracket in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Verdict {
     pub damaged: Vec<String>,
     /// Whether it can be restored.
     pub restorable: Restorable,
+    /// What of it was damaged at the source when it was copied.
+    pub spoilt: Option<Spoilt>,
 }
 
 /// The verdicts on every part, in the order of the holdings.
@@ -48,7 +51,13 @@ pub fn verdicts(question: &Question<'_>) -> Vec<Verdict> {
         .collect();
     let stock = Stock::held(question);
     let parts = 0..question.holdings.parts.len();
-    parts.map(|index| verdict(&stock, index, &intact)).collect()
+    let spoilt = |index| question.holdings.spoilt_in(stock.part(index));
+    parts
+        .map(|index| Verdict {
+            spoilt: spoilt(index),
+            ..verdict(&stock, index, &intact)
+        })
+        .collect()
 }
 
 fn verdict(stock: &Stock<'_>, index: usize, intact: &BTreeSet<(&str, &str)>) -> Verdict {
@@ -69,6 +78,7 @@ fn verdict(stock: &Stock<'_>, index: usize, intact: &BTreeSet<(&str, &str)>) -> 
         intact: names(&|device| intact.contains(&(part.part.as_str(), device))),
         damaged: names(&damaged),
         restorable: restorable(stock, index, intact),
+        spoilt: None,
     }
 }
 
