@@ -15,13 +15,20 @@ struct Case {
 }
 
 /// Each with the settings of the server that bring it about.
-const SETTINGS: [Case; 3] = [
+const SETTINGS: [Case; 4] = [
     Case {
         wrong: "the log is archived by nobody",
         settings: &["archive_mode = off"],
         line: "run nightly",
         cause: "archive_mode is off",
         next: "set it to on with `archive_command = '/PATH/planc log push --plan /PATH/X.plan",
+    },
+    Case {
+        wrong: "what the server is to call is not there",
+        settings: &["archive_command = '/nowhere/planc log push %p'"],
+        line: "run nightly",
+        cause: "archive_command calls /nowhere/planc, which is not there",
+        next: "correct the setting and reload the server",
     },
     Case {
         wrong: "the log holds too little",
@@ -126,6 +133,19 @@ fn settings_and_rights_are_named_with_the_next_action() {
     told(&site, "run nightly", "down", 1, &words);
     site.cluster.start();
     site.good("run nightly");
+}
+
+#[test]
+#[ignore = "takes half a minute: the server starts its archiver again every ten seconds"]
+fn an_archive_command_that_is_not_found_is_told_before_the_wait_is_over() {
+    let site = Site::new(15);
+    site.cluster
+        .configure(&["archive_command = 'planc-of-nowhere log push %p'"]);
+    site.cluster.stop("fast");
+    site.cluster.start();
+    let told = site.ends("run wal", 1);
+    assert!(told.contains("the server's archiver dies at"), "{told}");
+    assert!(told.contains("Name it by its whole path"), "{told}");
 }
 
 #[test]

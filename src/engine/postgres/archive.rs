@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
+use super::archiver::Watch;
 use super::connect::{self, refused};
 use super::lsn::{Lsn, Segment, SegmentSize};
 use super::server::ServerFacts;
-use super::{PostgresSpec, lsn::WalFile, sender};
+use super::{PostgresSpec, archiver, lsn::WalFile, sender};
 use crate::engine::{Archived, EngineError};
 
 const PAUSE: Duration = Duration::from_millis(50);
@@ -31,7 +32,10 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
         (client, server) = sender::open(spec, &mut client, &server)?;
     }
     server.check_backup(&spec.service)?;
-    let failed = standing(&mut client, &spec.service)?.failures;
+    if here {
+        archiver::check_program(&mut client, &spec.service)?;
+    }
+    let before = standing(&mut client, &spec.service)?;
     let what = || format!("end a log segment of {}", spec.service);
     let switched = client.query_one("select pg_switch_wal()::text", &[]);
     let switched = switched.map_err(|error| refused(what(), &error))?;
@@ -44,8 +48,9 @@ pub fn switch(spec: &PostgresSpec, patience: Duration) -> Result<Archived, Engin
         client,
         service: &spec.service,
         server: &server,
-        failed,
+        enough: before.enough(),
         noted: here.then(|| noted(&server, last)),
+        archiver: here.then(|| Watch::over(&server.data_directory)),
     };
     waiting.until_archived(last, Instant::now() + patience)?;
     Ok(acknowledged(&server, end))
@@ -72,6 +77,7 @@ pub fn by_itself(
         return Ok(None);
     }
     server.check_backup(&spec.service)?;
+    archiver::check_program(&mut client, &spec.service)?;
     let what = || format!("ask {} how far its log reaches", spec.service);
     let row = client.query_one("select pg_current_wal_flush_lsn()::text", &[]);
     let row = row.map_err(|error| refused(what(), &error))?;
@@ -89,8 +95,9 @@ pub fn by_itself(
         client,
         service: &spec.service,
         server: &server,
-        failed: standing.failures,
+        enough: standing.enough(),
         noted: Some(noted(&server, last)),
+        archiver: Some(Watch::over(&server.data_directory)),
     };
     waiting.until_archived(last, Instant::now() + patience)?;
     Ok(Some(acknowledged(&server, end)))
@@ -138,6 +145,14 @@ struct Standing {
     failures: i64,
 }
 
+impl Standing {
+    /// The count of failures that is too much. Where the last call failed already, one more shows
+    /// that it still does.
+    fn enough(&self) -> i64 {
+        self.failures + if self.failing.is_some() { 1 } else { TRIES }
+    }
+}
+
 fn standing(client: &mut Client, service: &str) -> Result<Standing, EngineError> {
     let query = "select last_archived_wal, \
                  case when last_failed_time > coalesce(last_archived_time, '-infinity') \
@@ -156,10 +171,12 @@ struct Waiting<'a> {
     client: Client,
     service: &'a str,
     server: &'a ServerFacts,
-    /// Calls of the archive command that had failed when the wait began.
-    failed: i64,
+    /// Failed calls of the archive command at which it is waited no longer.
+    enough: i64,
     /// What the server makes once the segment is archived, where its folder can be looked at.
     noted: Option<PathBuf>,
+    /// The process that calls the archive command, where it can be looked at.
+    archiver: Option<Watch>,
 }
 
 /// Where a server notes that a segment is archived.
@@ -180,9 +197,13 @@ impl Waiting<'_> {
             if noted || own.is_some_and(|segment| segment >= last) {
                 return Ok(());
             }
-            let given_up = now.failing.is_some() && now.failures - self.failed >= TRIES;
+            let given_up = now.failing.is_some() && now.failures >= self.enough;
             if given_up || Instant::now() >= deadline {
                 return Err(self.late(last, now.failing));
+            }
+            let archiver = self.archiver.as_mut();
+            if archiver.is_some_and(|archiver| archiver.is_dead(PAUSE)) {
+                return Err(self.dead(last));
             }
             std::thread::sleep(PAUSE);
         }
@@ -192,7 +213,10 @@ impl Waiting<'_> {
         let what = format!("the log archive of {}", self.service);
         if let Some(failed) = failed {
             // it failed all the time that was waited: trying again at once would only wait longer
-            let cause = format!("the archive command fails for {failed}; see the server's log");
+            let cause = format!(
+                "the archive command fails for {failed}: the server's log tells why, or call it by \
+                 hand as the server's user with pg_wal/{failed} for %p"
+            );
             return EngineError::Refused { what, cause };
         }
         let name = last.name(self.server.segment_size);
@@ -201,5 +225,17 @@ impl Waiting<'_> {
              answers"
         );
         EngineError::Busy { what, cause }
+    }
+
+    fn dead(&self, last: Segment) -> EngineError {
+        let name = last.name(self.server.segment_size);
+        EngineError::Refused {
+            what: format!("the log archive of {}", self.service),
+            cause: format!(
+                "the server's archiver dies at {name}: the program of archive_command is not \
+                 found, cannot be executed or is killed. Name it by its whole path, and call it by \
+                 hand as the server's user to see why"
+            ),
+        }
     }
 }

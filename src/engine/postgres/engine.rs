@@ -14,8 +14,8 @@ use super::notes::PartNotes;
 use super::restore::ClusterRestore;
 use super::server::ServerFacts;
 use super::{
-    PostgresSpec, amcheck, archive, arrival, backup, brought, extract, increment, instance,
-    logical, server, switch, undo,
+    PostgresSpec, amcheck, archive, archiver, arrival, backup, brought, extract, increment,
+    instance, logical, server, switch, undo,
 };
 use crate::engine::switch::{SwitchWish, Switched};
 use crate::engine::undo::{UndoWish, Undone};
@@ -72,6 +72,9 @@ impl Engine for PostgresEngine {
         let facts = ServerFacts::ask(&mut client, &spec.service, directory)?;
         facts.check_backup(&spec.service)?;
         facts.control()?;
+        if !facts.in_recovery {
+            archiver::check_program(&mut client, &spec.service)?;
+        }
         server::check_rights(&mut client, &spec.service)
     }
 

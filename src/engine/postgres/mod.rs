@@ -27,6 +27,7 @@ pub mod ahead;
 pub mod amcheck;
 pub mod archive;
 pub mod archived;
+mod archiver;
 mod arrival;
 mod aside;
 pub mod assemble;
