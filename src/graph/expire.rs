@@ -8,7 +8,9 @@ use super::error::GraphError;
 use super::retention::Fate;
 use super::step::{EdgeKind, Estimate, StepGraph, StepKind};
 use super::verify::known_device;
-use super::world::{World, latest};
+use super::world::{World, job_name, latest};
+use crate::facts::holdings::Method;
+use crate::resolve::plan::JobId;
 
 /// Seconds that a tombstone stands before the copy is deleted, unless something else is asked for:
 /// one day, in which a mistake in the plan can be taken back.
@@ -17,8 +19,8 @@ pub const GRACE: u64 = 86_400;
 /// Compiles the intent to delete what no clause keeps, on one device or on all.
 ///
 /// # Errors
-/// When the plan has no such device, or a copy is newer than `now`: then the clock is wrong, and
-/// nothing can be judged to be old.
+/// When the plan has no such device, or a copy is newer than `now`, and no later run of its job
+/// shows that its time is wrong and not that of now: then nothing can be judged to be old.
 pub(super) fn build(
     world: &World<'_>,
     device: Option<&str>,
@@ -29,7 +31,8 @@ pub(super) fn build(
         let now = world.now;
         return Err(GraphError::new(
             format!("it is {now}, but there is a copy of {newest}: nothing can be judged by age"),
-            "correct the clock; a copy with a wrong time has to grow old first",
+            "correct the clock; where the copy's time is wrong, a further run of its job shows that: \
+             run that job by name",
         ));
     }
     let mut draft = Draft::new(world);
@@ -80,11 +83,32 @@ pub(super) fn due(world: &World<'_>, draft: &mut Draft) {
     }
 }
 
+/// The newest time of a copy that is ahead of now and may be right. Retention keeps all copies that
+/// are ahead; that there are some tells that the clock is behind.
 fn newest_ahead(world: &World<'_>) -> Option<Timestamp> {
-    let parts = world.holdings.parts.iter().map(|part| part.taken_at);
-    let logs = world.holdings.logs.iter().map(|log| log.last_at);
-    let newest = parts.chain(logs).max()?;
-    (newest > latest(world.now)).then_some(newest)
+    let latest = latest(world.now);
+    let parts = world.holdings.parts.iter();
+    let parts = parts.filter(|part| part.taken_at > latest);
+    let parts = parts.filter(|part| !ran_since(world, &part.job, Some(part.method)));
+    let logs = world
+        .holdings
+        .logs
+        .iter()
+        .filter(|log| log.last_at > latest);
+    let logs = logs.filter(|log| {
+        let service = world.plan.find_service(&log.service);
+        let archive = service.and_then(|service| world.archive_of(service));
+        let job = archive.map(|id| job_name(world.plan, JobId::Archive(id)));
+        !job.is_some_and(|job| ran_since(world, &job, None))
+    });
+    let times = parts.map(|part| part.taken_at);
+    times.chain(logs.map(|log| log.last_at)).max()
+}
+
+/// Whether a job that made a copy ahead of now ended well since under the clock of now: its last
+/// success is kept, in the order of the runs, whatever their times.
+fn ran_since(world: &World<'_>, job: &str, method: Option<Method>) -> bool {
+    world.last(job, method).is_some()
 }
 
 /// Adds the steps; gives their indices.

@@ -216,6 +216,21 @@ fn a_run_expires_what_its_plan_lets_go() {
 }
 
 #[test]
+fn a_run_of_a_wrong_clock_stops_retention_until_its_job_has_run_again() {
+    let site = aged();
+    site.good("run nightly papers wal --now 2031-03-01T10:00:00Z");
+    let text = site.ends(&format!("expire --apply --now {LATER}"), 2);
+    assert!(text.contains("there is a copy of 2031-03-01"), "{text}");
+    assert!(text.contains("run that job by name"), "{text}");
+    site.good(&format!("run nightly papers wal --now {LATER}"));
+    let text = site.good(&format!("expire --now {LATER}"));
+    let ahead = "its time 2031-03-01T10:00:00Z lies in the future";
+    assert!(text.contains(ahead), "what is ahead stays: {text}");
+    site.good(&format!("expire --apply --now {LATER}"));
+    assert!(catalog(&site).iter().any(|line| line.starts_with("tomb")));
+}
+
+#[test]
 fn a_clock_behind_the_copies_deletes_nothing() {
     let site = aged();
     let text = site.ends("expire --apply --now 2026-03-13T00:00:00Z", 2);
