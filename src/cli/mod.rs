@@ -54,6 +54,7 @@ mod stream;
 mod survey;
 mod switchover;
 mod undo;
+mod user;
 mod verify;
 mod wal;
 mod watch;

@@ -10,7 +10,7 @@ use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::site::{self, BusyArgs, LogFormat, ShowArgs, Site};
-use crate::cli::{load, watch};
+use crate::cli::{load, user, watch};
 use crate::graph::render::text;
 use crate::graph::step::{Intent, StepGraph};
 use crate::graph::{file, order, support};
@@ -82,6 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         return print_graph(&graph);
     }
     let loaded = load::loaded(&which, args.now)?;
+    user::check(loaded.plan.plan())?;
     let mut site = Site::open(loaded, args.now, args.show, args.busy.into())?;
     if args.resume {
         return resume(&mut site, Family::Work, args.show);
