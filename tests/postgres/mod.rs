@@ -29,6 +29,7 @@ mod logical;
 mod missing;
 mod once;
 mod one_database;
+mod outside;
 mod own_disk;
 mod pace;
 mod pair;

@@ -75,6 +75,14 @@ fn connect_as(site: &Site, role: &str, database: &str) {
     std::fs::write(&path, text.replace("user: keeper", &as_now)).expect("inventory");
 }
 
+/// What a survey tells.
+pub(crate) fn survey(site: &Site) -> String {
+    let path = site.path("inventory.yaml");
+    let text = std::fs::read_to_string(&path).expect("inventory");
+    std::fs::write(&path, text + "facts: shop.facts.yaml\n").expect("inventory");
+    site.good("survey --service shop --sample 0")
+}
+
 #[test]
 fn a_copy_is_opened_by_a_role_and_in_a_database_that_it_has() {
     let site = Site::new(15);
@@ -86,6 +94,11 @@ fn a_copy_is_opened_by_a_role_and_in_a_database_that_it_has() {
     let made = west.batch_execute(&format!("create database \"caf\u{e9}\" {latin}"));
     made.expect("a database");
     drop(west);
+    let told = survey(&site);
+    assert!(
+        told.contains("a database is left out, since its name is no text in UTF-8: caf%E9"),
+        "{told}"
+    );
     site.good("run");
     cluster.sql("select pg_create_restore_point('noon')");
     cluster.sql("create role late superuser login");

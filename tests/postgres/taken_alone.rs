@@ -41,6 +41,8 @@ const TABLES: &str = "create table parts (k int, d int, line int references line
      insert into refers values (2, 1); \
      create table parent (a int); create table child (b int) inherits (parent); \
      insert into parent values (1); insert into child select i, i from generate_series(1, 9) i; \
+     create statistics \"of child\" (ndistinct, mcv) on a, (b + 1) from child; \
+     create materialized view kept as select a from parent; \
      create schema apart; create table apart.logs (d int) partition by list (d); \
      create table late partition of apart.logs for values in (1); \
      insert into apart.logs values (1); \
@@ -132,6 +134,11 @@ fn what_is_taken_alone_leaves_live_parents_alone() {
         }
         let told = beside("child");
         assert!(told.contains("beside.child (9 rows)"), "{told}");
+
+        let defined = "select count(*) from pg_statistic_ext where stxname = 'of child' \
+                       and stxnamespace = 'beside'::regnamespace and stxkind = '{d,m,e}' \
+                       and stxrelid = 'beside.child'::regclass";
+        assert_eq!(number(live, defined), 1);
         assert_eq!(number(live, "select count(*) from only parent"), 1);
         assert_eq!(
             number(live, "select count(*) from parent"),
@@ -139,6 +146,11 @@ fn what_is_taken_alone_leaves_live_parents_alone() {
             "no row is there twice"
         );
 
+        let told = site.ends(&format!("recover beside victim=kept bad={bad} --yes"), 1);
+        assert!(
+            told.contains("it is a materialized view: take the tables"),
+            "{told}"
+        );
         let told = beside("one");
         assert!(told.contains("came as a table of its own"), "{told}");
         assert_eq!(number(live, "select count(*) from parts"), 20);

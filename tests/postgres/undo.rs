@@ -118,6 +118,35 @@ fn a_bad_transaction_is_taken_back_as_far_as_nobody_came_after() {
 }
 
 #[test]
+fn a_transaction_that_was_prepared_is_taken_back_past_its_own_locks() {
+    let site = Site::new(15);
+    site.cluster.stop("fast");
+    site.cluster.configure(&["max_prepared_transactions = 4"]);
+    site.cluster.start();
+    site.cluster.sql("alter role keeper superuser");
+    let mut client = orders(&site.cluster);
+    client.batch_execute(TABLES).expect("tables");
+    site.good("run");
+    let before = rows(&site.cluster, "accounts");
+    // just before it ended it was prepared, and held its locks
+    client
+        .batch_execute(
+            "begin; lock table accounts in access exclusive mode; \
+             update accounts set money = 0 where id < 30",
+        )
+        .expect("begun");
+    let row = client.query_one("select pg_current_xact_id()::text", &[]);
+    let bad: String = row.expect("a number").get(0);
+    for statement in ["prepare transaction 'waits'", "commit prepared 'waits'"] {
+        client.batch_execute(statement).expect(statement);
+    }
+    site.good("run wal");
+    assert_ne!(rows(&site.cluster, "accounts"), before);
+    site.good(&format!("undo shop {bad} --yes"));
+    assert_eq!(rows(&site.cluster, "accounts"), before);
+}
+
+#[test]
 fn what_cannot_be_taken_back_is_told() {
     let site = Site::new(15);
     site.cluster.sql("alter role keeper superuser");

@@ -24,6 +24,8 @@ pub struct Assembly {
     pub stop_timeline: Timeline,
     /// Tablespaces of all parts, by object id, where they were.
     pub tablespaces: Vec<MappedTablespace>,
+    /// May the group of the owner read the data directory?
+    pub group_access: bool,
     /// Parts whose pages have no checksums, in words, where those of base have: the whole has none.
     pub unsummed: Vec<String>,
     /// Version of the server that was copied.
@@ -78,6 +80,7 @@ impl Assembly {
         let unsummed = unsummed.filter(|part| base.checksums && !part.checksums);
         Ok(Self {
             unsummed: unsummed.map(|part| words(&part.place)).collect(),
+            group_access: base.group_access,
             label: oldest.label_text.clone(),
             start,
             start_timeline: oldest.label.timeline,

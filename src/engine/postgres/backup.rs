@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use postgres::Client;
 
 use super::component::{self, Component, Place, version_folder};
+use super::configuration::Outside;
 use super::connect::refused;
-use super::files::{Found, Selection, SourceFile, cannot};
+use super::files::{Found, Selection, SourceFile, below, cannot};
 use super::label::BackupLabel;
 use super::lsn::{Lsn, Timeline};
 use super::notes::{Names, PartNotes};
@@ -31,6 +32,7 @@ pub struct Bracket {
     /// Folders that base leaves out because they are parts of their own.
     pub(super) apart: Vec<Place>,
     names: Names,
+    outside: Outside,
     selection: Selection,
     bad: Arc<BadPages>,
     /// Whether files are read in full, so that it pays to ask for them in advance.
@@ -82,6 +84,13 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
     let label = format!("planc {key}");
     let start = "select pg_backup_start($1, true)::text";
     let names = component::names(&mut prepared.client, &spec.service)?;
+    let outside = match prepared.place {
+        Place::Base => {
+            let data = &prepared.server.data_directory;
+            Outside::find(&mut prepared.client, &spec.service, data)?
+        }
+        _ => Outside::default(),
+    };
     let started = prepared.client.query_one(start, &[&label]);
     started.map_err(|error| refused(format!("begin a backup of {key}"), &error))?;
     Ok(Bracket {
@@ -91,6 +100,7 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
         place: prepared.place,
         apart: prepared.apart,
         names,
+        outside,
         selection: prepared.selection,
         bad: Arc::default(),
         whole: true,
@@ -100,20 +110,20 @@ pub(super) fn begin(spec: &PostgresSpec, key: &str) -> Result<Bracket, EngineErr
 
 impl BackupSession for Bracket {
     fn copy(&mut self, sink: &mut dyn PartSink) -> Result<(), EngineError> {
-        let is_own = |one: &SourceFile| one.found != Found::Elsewhere;
+        let is_own = |one: &SourceFile| !matches!(one.found, Found::Elsewhere | Found::Closed);
         let (files, others): (Vec<_>, Vec<_>) =
             self.selection.list()?.into_iter().partition(is_own);
-        let told = |one: &SourceFile| {
-            let path = &one.path;
-            format!("{path} is a link to a folder outside of the data directory: it is not copied")
-        };
-        self.warnings.extend(others.iter().map(told));
+        self.warnings.extend(others.iter().map(told_left_out));
         let in_advance = if self.whole { LARGE } else { 0 };
         let coming = Opening::new(self.selection.data.clone(), in_advance);
-        coming.each(files, |source, opened| self.copy_file(source, opened, sink))?;
+        let closed = coming.each(files, |source, opened| self.copy_file(source, opened, sink))?;
+        self.warnings
+            .extend(closed.iter().map(|path| told_closed(path)));
         // the control file must not be older than what is still being read
         sink.settle()?;
         if self.place == Place::Base {
+            let told = self.outside.copy(&self.data()?, sink)?;
+            self.warnings.extend(told);
             self.copy_control(sink)?;
         }
         Ok(())
@@ -137,6 +147,7 @@ impl BackupSession for Bracket {
         };
         let bad = std::mem::take(&mut *self.bad.lock().unwrap_or_else(PoisonError::into_inner));
         let folder = self.place.folder();
+        let group_access = self.data()?.mode() & 0o050 == 0o050;
         let notes = PartNotes {
             label_text,
             map_text: stopped.get(2),
@@ -146,6 +157,8 @@ impl BackupSession for Bracket {
             version_num: self.server.version_num,
             names: self.names,
             checksums: self.server.checksums,
+            group_access,
+            outside: self.outside,
             label: label.clone(),
         };
         let mut ended = EndedBackup {
@@ -161,6 +174,11 @@ impl BackupSession for Bracket {
 }
 
 impl Bracket {
+    fn data(&self) -> Result<std::fs::Metadata, EngineError> {
+        let data = &self.selection.data;
+        std::fs::metadata(data).map_err(|error| cannot("look at", data, error))
+    }
+
     /// Copies one file as far as it reached when it was opened: what is appended later is in the
     /// log. A file that is gone was dropped, and the log drops it again. One that is shortened
     /// meanwhile is filled up with zeros, which the log cuts off again.
@@ -173,15 +191,15 @@ impl Bracket {
         let Some(Opened { file, about }) = opened else {
             return Ok(());
         };
-        let path = self.selection.data.join(&source.path);
+        let path = below(&self.selection.data, &source.path);
         let kind = match source.found {
-            Found::Directory | Found::Elsewhere => EntryKind::Directory,
+            Found::Directory | Found::Elsewhere | Found::Closed => EntryKind::Directory,
             Found::Relation { .. } | Found::File => EntryKind::File,
         };
         sink.entry(entry(&source.path, kind, &about))?;
         let length = about.len();
         let pieces: Arc<dyn PieceSource> = match source.found {
-            Found::Directory | Found::Elsewhere => return sink.close(),
+            Found::Directory | Found::Elsewhere | Found::Closed => return sink.close(),
             Found::Relation { first_block } if self.server.checksums => {
                 let bad = Arc::clone(&self.bad);
                 let about = (length, first_block);
@@ -209,9 +227,27 @@ impl Bracket {
     }
 }
 
-fn entry(path: &str, kind: EntryKind, about: &std::fs::Metadata) -> Entry {
+fn told_left_out(one: &SourceFile) -> String {
+    let path = &one.path;
+    match one.found {
+        Found::Closed => told_closed(path),
+        _ => {
+            format!("{path} is a link to a folder outside of the data directory: it is not copied")
+        }
+    }
+}
+
+fn told_closed(path: &str) -> String {
+    format!(
+        "{path} is not copied: it cannot be read, and it is none of the server's, since it has \
+         another owner than the data directory"
+    )
+}
+
+/// `path` is written as entries write it.
+pub(super) fn entry(path: &str, kind: EntryKind, about: &std::fs::Metadata) -> Entry {
     Entry {
-        path: encoded(path),
+        path: path.to_owned(),
         kind,
         mode: about.mode() & 0o7777,
         uid: about.uid(),
@@ -221,11 +257,6 @@ fn entry(path: &str, kind: EntryKind, about: &std::fs::Metadata) -> Entry {
             u32::try_from(about.mtime_nsec()).unwrap_or(0),
         ),
     }
-}
-
-/// Entries keep `%` for bytes outside UTF-8.
-fn encoded(path: &str) -> String {
-    path.replace('%', "%25")
 }
 
 fn moment(microseconds: i64) -> Timestamp {

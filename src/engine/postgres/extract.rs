@@ -14,7 +14,8 @@ use super::connect::{self, refused};
 use super::instance::Instance;
 use super::logical::{self, run};
 use super::needs::{self, Brought};
-use super::parents;
+use super::parents::{self, Tie};
+use super::statistics::{self, Statistics};
 use super::tables::{self, Link, Table, quoted};
 use super::{PostgresSpec, dumps, scratch, whole};
 use crate::engine::{EngineError, Extracted, Extraction};
@@ -60,16 +61,14 @@ pub fn extract(
     let file = folder.join("tables.dump");
     let mut extracted = Extracted::default();
     let copy = logical::open(spec, restored)?;
-    let (taken, ties, links) = copy.using(|instance| {
+    let (taken, around) = copy.using(|instance| {
         let (mut old, prepared) = scratch::open(instance, &database)?;
         extracted.lost.extend(prepared);
         let mut taken = Taken::find(&mut old, &database, wish)?;
         taken.came = came(&mut live, &taken, wish)?;
         taken.keep_lacking(&mut live, &mut extracted)?;
         extracted.lost.extend(taken.gather(&mut old)?);
-        let ties = parents::cut(&mut old, &taken.tables)?;
-        let mut links = tables::links(&mut old, &taken.tables)?;
-        links.extend(leading_out(restored, &taken.tables)?);
+        let around = Around::find(&mut old, restored, &taken)?;
         extracted
             .lost
             .extend(tables::apart(&mut old, &taken.tables)?);
@@ -78,7 +77,7 @@ pub fn extract(
             .extend(tables::emptied(&mut old, &taken.tables)?);
         if !taken.came {
             extracted.bytes = tables::bytes(&mut old, &taken.tables)?;
-            prepare(&mut old, &taken, &links, wish)?;
+            prepare(&mut old, &taken, &around.links, wish)?;
             let brought = taken.brought(named);
             needs::check(&mut old, &mut live, &brought, &database)?;
             drop(old);
@@ -86,7 +85,7 @@ pub fn extract(
             dump(instance, &database, &brought, &file)?;
             extracted.moving = began.elapsed();
         }
-        Ok((taken, ties, links))
+        Ok((taken, around))
     })?;
     if !taken.came {
         let began = Instant::now();
@@ -100,13 +99,47 @@ pub fn extract(
     if taken.came {
         extracted.tables.push(EARLIER.to_owned());
     }
-    let keys = links
-        .iter()
-        .filter_map(|link| again(&mut live, link, named));
-    extracted.lost.extend(keys);
-    let ties = ties.iter().filter_map(|tie| tie.again(&mut live, named));
-    extracted.lost.extend(ties);
+    extracted.lost.extend(around.again(&mut live, named));
     Ok(extracted)
+}
+
+/// What stands around tables in a copy and is made again around those that came.
+struct Around {
+    links: Vec<Link>,
+    ties: Vec<Tie>,
+    statistics: Vec<Statistics>,
+}
+
+impl Around {
+    /// Finds it, and cuts the tables of the copy off from their parents.
+    fn find(old: &mut Client, restored: &Path, taken: &Taken) -> Result<Self, EngineError> {
+        let ties = parents::cut(old, &taken.tables)?;
+        let mut links = tables::links(old, &taken.tables)?;
+        links.extend(leading_out(restored, &taken.tables)?);
+        // with a schema they come by themselves
+        let statistics = match taken.schema {
+            None => statistics::find(old, &taken.tables)?,
+            Some(_) => Vec::new(),
+        };
+        Ok(Self {
+            links,
+            ties,
+            statistics,
+        })
+    }
+
+    /// Makes it; what was in the way, in words.
+    fn again(&self, live: &mut Client, named: Option<&str>) -> Vec<String> {
+        let mut told = Vec::new();
+        told.extend(self.links.iter().filter_map(|one| again(live, one, named)));
+        told.extend(
+            self.statistics
+                .iter()
+                .filter_map(|one| one.again(live, named)),
+        );
+        told.extend(self.ties.iter().filter_map(|one| one.again(live, named)));
+        told
+    }
 }
 
 impl Taken {

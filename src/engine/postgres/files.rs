@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{DirEntry, FileType, Metadata};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::engine::EngineError;
+use super::configuration;
+use crate::engine::{EngineError, entry};
 
 /// Folders whose content the server makes anew; the folders themselves are copied.
 const EMPTIED: [&str; 9] = [
@@ -39,7 +42,7 @@ const SERVERS: [&str; 9] = [
 
 /// Files of the data directory that describe the running server or an older copy, or are the file
 /// system's own.
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 13] = [
     "lost+found",
     "postmaster.pid",
     "postmaster.opts",
@@ -50,6 +53,8 @@ const LEFT_OUT: [&str; 12] = [
     "tablespace_map",
     "tablespace_map.old",
     "backup_manifest",
+    // came with a restore: the files that it is a copy of are copied anew
+    configuration::FOLDER,
     // a copy of a standby is no standby
     "standby.signal",
     "recovery.signal",
@@ -69,12 +74,14 @@ pub enum Found {
     File,
     /// A link to a folder that is none of the server's: it is not followed.
     Elsewhere,
+    /// A file or folder that is none of the server's and that this process may not read.
+    Closed,
 }
 
 /// One file that belongs to a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Path relative to the data directory, also for tablespaces.
+    /// Path relative to the data directory, also for tablespaces, written as entries write it.
     pub path: String,
     /// What it is.
     pub found: Found,
@@ -126,7 +133,12 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn folder(&mut self, folder: &str) -> Result<(), EngineError> {
-        let mut names = self.names(folder)?;
+        let Some(mut names) = self.names(folder)? else {
+            if let Some(last) = self.files.last_mut() {
+                last.found = Found::Closed;
+            }
+            return Ok(());
+        };
         names.sort_by(|a, b| a.0.cmp(&b.0));
         let unlogged = unlogged(&names);
         for (name, kind) in names {
@@ -149,8 +161,18 @@ impl Walk<'_> {
         if kind.is_dir() || is_tablespace || path == "pg_wal" {
             return self.take_folder(&path, is_tablespace);
         }
-        let Some(about) = self.about(&path)? else {
-            return Ok(());
+        let about = match self.about(&path) {
+            Ok(Some(about)) => about,
+            Ok(None) => return Ok(()),
+            Err(error) if is_strange(&self.of.data, &path, &error) => {
+                self.files.push(SourceFile {
+                    path,
+                    found: Found::Closed,
+                    bytes: 0,
+                });
+                return Ok(());
+            }
+            Err(error) => return Err(cannot("look at", &below(&self.of.data, &path), error)),
         };
         let bytes = about.len();
         let found = match path.split('/').next() {
@@ -182,15 +204,16 @@ impl Walk<'_> {
         self.folder(path)
     }
 
-    /// Names and kinds in a folder; nothing when it is gone.
-    fn names(&self, folder: &str) -> Result<Vec<(String, FileType)>, EngineError> {
-        let path = self.of.data.join(folder);
+    /// Names and kinds in a folder: nothing when it is gone, none when it is closed.
+    fn names(&self, folder: &str) -> Result<Option<Vec<(String, FileType)>>, EngineError> {
+        let path = below(&self.of.data, folder);
         let entries = match std::fs::read_dir(&path) {
             Ok(entries) => entries,
             // a link that still stands points to a tablespace that is missing, not dropped
             Err(error) if error.kind() == ErrorKind::NotFound && self.is_gone(folder) => {
-                return Ok(Vec::new());
+                return Ok(Some(Vec::new()));
             }
+            Err(error) if is_strange(&self.of.data, folder, &error) => return Ok(None),
             Err(error) => return Err(cannot("list", &path, error)),
         };
         let mut names = Vec::new();
@@ -198,7 +221,7 @@ impl Walk<'_> {
             let entry = entry.map_err(|error| cannot("list", &path, error))?;
             names.extend(named(&entry, folder)?);
         }
-        Ok(names)
+        Ok(Some(names))
     }
 
     /// In a tablespace: does this belong to another version or to somebody else?
@@ -210,18 +233,17 @@ impl Walk<'_> {
 
     /// Was this folder dropped since its parent was listed?
     fn is_gone(&self, folder: &str) -> bool {
-        let gone = std::fs::symlink_metadata(self.of.data.join(folder))
+        let gone = std::fs::symlink_metadata(below(&self.of.data, folder))
             .is_err_and(|error| error.kind() == ErrorKind::NotFound);
         gone && folder != self.of.root
     }
 
     /// What a file or a link leads to; none when it is gone.
-    fn about(&self, path: &str) -> Result<Option<Metadata>, EngineError> {
-        let path = self.of.data.join(path);
-        match std::fs::metadata(&path) {
+    fn about(&self, path: &str) -> std::io::Result<Option<Metadata>> {
+        match std::fs::metadata(below(&self.of.data, path)) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(cannot("look at", &path, error)),
+            Err(error) => Err(error),
         }
     }
 }
@@ -233,19 +255,28 @@ fn named(entry: &DirEntry, folder: &str) -> Result<Option<(String, FileType)>, E
         Err(error) => return Err(cannot("look at", &entry.path(), error)),
     };
     let usual = kind.is_file() || kind.is_dir() || kind.is_symlink();
-    let name = entry.file_name();
-    let name = name.to_str().map(str::to_owned);
-    let of_log = |name: &String| EMPTIED.contains(&&*format!("pg_wal/{name}"));
+    let name = entry::encode(entry.file_name().as_bytes());
     // log comes from the archive; other folders there are not the server's
-    if !usual || folder == "pg_wal" && !name.as_ref().is_some_and(of_log) {
-        return Ok(None);
-    }
-    let name = name.ok_or_else(|| EngineError::NotASource {
-        path: entry.path(),
-        expected: "a file with a name in UTF-8",
-        found: "other bytes".to_owned(),
-    })?;
-    Ok(Some((name, kind)))
+    let of_log = EMPTIED.contains(&&*format!("pg_wal/{name}"));
+    Ok((usual && (folder != "pg_wal" || of_log)).then_some((name, kind)))
+}
+
+/// Where a path that is written as entries write it lies.
+pub(super) fn below(data: &Path, path: &str) -> PathBuf {
+    let bytes = entry::decode(path).unwrap_or_else(|_| path.as_bytes().to_owned());
+    data.join(OsStr::from_bytes(&bytes))
+}
+
+/// Whether what this process may not read is none of the server's: it lies outside of the server's
+/// own folders, and has another owner than the data directory. The server cannot read it either.
+pub(super) fn is_strange(data: &Path, path: &str, error: &std::io::Error) -> bool {
+    let first = path.split('/').next().unwrap_or(path);
+    let owner = |path: &Path| std::fs::symlink_metadata(path).map(|about| about.uid());
+    let other = owner(data).ok() != owner(&below(data, path)).ok();
+    error.kind() == ErrorKind::PermissionDenied
+        && !SERVERS.contains(&first)
+        && !EMPTIED.contains(&first)
+        && other
 }
 
 /// Relations of a folder of which only the initial fork is kept: recovery makes them empty.

@@ -441,7 +441,7 @@ mod tests {
         let expected = Patch {
             base: 50,
             length: 52,
-            blocks: vec![0, 42, 49, 50, 51],
+            blocks: vec![0, 2, 42, 49, 50, 51],
         };
         assert_eq!(patch, expected);
         assert!(

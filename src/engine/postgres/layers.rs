@@ -110,6 +110,7 @@ mod tests {
 
     use super::*;
     use crate::engine::postgres::component::Place;
+    use crate::engine::postgres::configuration::Outside;
     use crate::engine::postgres::label::BackupLabel;
     use crate::engine::postgres::notes::Names;
 
@@ -129,6 +130,8 @@ mod tests {
             version_num: 150_000,
             names: Names::default(),
             checksums: true,
+            group_access: false,
+            outside: Outside::default(),
         };
         let mut all = own.print();
         all.extend(

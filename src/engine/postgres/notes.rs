@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::component::Place;
+use super::configuration::Outside;
 use super::label::{BackupLabel, MappedTablespace, parse_map};
 use crate::engine::{EndedBackup, EngineError};
 
@@ -18,6 +19,8 @@ const SYSTEM: &str = "system-identifier";
 const VERSION: &str = "server-version-num";
 const NAMES: &str = "names";
 const CHECKSUMS: &str = "checksums";
+const GROUP: &str = "group-access";
+const OUTSIDE: &str = "configuration-outside";
 
 /// Names of a cluster's parts, by object id, when the bracket began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,11 @@ pub struct PartNotes {
     pub names: Names,
     /// Were its pages protected by checksums? So it is taken to be with parts that do not tell.
     pub checksums: bool,
+    /// May the group of its owner read the data directory? So it is not taken to be with parts that
+    /// do not tell.
+    pub group_access: bool,
+    /// Files of the server outside of its data directory; of base only.
+    pub(super) outside: Outside,
 }
 
 impl Names {
@@ -77,7 +85,7 @@ impl PartNotes {
     /// The notes for a manifest.
     #[must_use]
     pub fn print(&self) -> BTreeMap<String, String> {
-        // neither type has a map with keys that are no text
+        // none of these types has a map with keys that are no text
         let json = |value: serde_json::Result<String>| value.unwrap_or_default();
         BTreeMap::from([
             (LABEL.to_owned(), self.label_text.clone()),
@@ -88,6 +96,11 @@ impl PartNotes {
             (VERSION.to_owned(), self.version_num.to_string()),
             (NAMES.to_owned(), json(serde_json::to_string(&self.names))),
             (CHECKSUMS.to_owned(), self.checksums.to_string()),
+            (GROUP.to_owned(), self.group_access.to_string()),
+            (
+                OUTSIDE.to_owned(),
+                json(serde_json::to_string(&self.outside)),
+            ),
         ])
     }
 
@@ -121,6 +134,14 @@ impl PartNotes {
             checksums: match ended.notes.get(CHECKSUMS) {
                 Some(text) => text.parse().map_err(|error| wrong(CHECKSUMS)(&error))?,
                 None => true,
+            },
+            group_access: match ended.notes.get(GROUP) {
+                Some(text) => text.parse().map_err(|error| wrong(GROUP)(&error))?,
+                None => false,
+            },
+            outside: match ended.notes.get(OUTSIDE) {
+                Some(text) => serde_json::from_str(text).map_err(|error| wrong(OUTSIDE)(&error))?,
+                None => Outside::default(),
             },
         })
     }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, SyncSender};
 
 use rustix::fs::Advice;
 
-use super::files::{Found, SourceFile, cannot};
+use super::files::{Found, SourceFile, below, cannot, is_strange};
 use crate::engine::EngineError;
 
 /// Files that are open in advance.
@@ -32,28 +32,39 @@ impl Opening {
         Self { data, in_advance }
     }
 
-    /// Gives each file in order; none for one that is gone.
+    /// Gives each file in order; none for one that is gone, or closed to this process and none of
+    /// the server's. Answers those that are closed.
     pub(super) fn each(
         &self,
         files: Vec<SourceFile>,
         mut take: impl FnMut(&SourceFile, Option<Opened>) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<String>, EngineError> {
+        let mut closed = Vec::new();
         let (opened, coming) = mpsc::sync_channel(AHEAD);
         std::thread::scope(|scope| {
             scope.spawn(move || self.go_ahead(files, &opened));
             // dropped when something fails: the thread that goes ahead ends then too
             coming.into_iter().try_for_each(|(source, opened)| {
-                let path = self.data.join(&source.path);
-                let opened = opened.map_err(|error| cannot("open", &path, error))?;
+                let opened = match opened {
+                    Err(error) if is_strange(&self.data, &source.path, &error) => {
+                        closed.push(source.path.clone());
+                        None
+                    }
+                    Err(error) => {
+                        return Err(cannot("open", &below(&self.data, &source.path), error));
+                    }
+                    Ok(opened) => opened,
+                };
                 take(&source, opened)
             })
-        })
+        })?;
+        Ok(closed)
     }
 
     /// Ends when nobody listens any more.
     fn go_ahead(&self, files: Vec<SourceFile>, opened: &SyncSender<Coming>) {
         for source in files {
-            let file = self.open(&self.data.join(&source.path), source.found);
+            let file = self.open(&below(&self.data, &source.path), source.found);
             if opened.send((source, file)).is_err() {
                 return;
             }

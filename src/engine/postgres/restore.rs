@@ -217,8 +217,8 @@ impl ClusterRestore {
         self.write(&data.join("recovery.signal"), b"")?;
         // last: with it the folder looks whole
         self.raise(assembly)?;
-        let private = Permissions::from_mode(0o700);
-        let done = std::fs::set_permissions(&data, private);
+        let mode = if assembly.group_access { 0o750 } else { 0o700 };
+        let done = std::fs::set_permissions(&data, Permissions::from_mode(mode));
         done.map_err(|error| cannot("change", &data, error))?;
         for folder in ["", "scratch"] {
             self.writer.own(&self.root.join(folder))?;
@@ -524,6 +524,9 @@ impl ClusterRestore {
         if self.fate == Fate::Kept {
             self.to_do = subscribed::told(instance)?;
             self.to_do.extend(prepared::told(instance)?);
+            let notes = self.parts.iter().map(|(notes, _)| notes);
+            self.to_do
+                .extend(notes.filter_map(|notes| notes.outside.to_do()));
         }
         sound::check(instance, &self.data_directory(), &self.hollow.databases)
     }

@@ -3,6 +3,7 @@
 
 use postgres::Client;
 
+use super::component::raw;
 use super::connect::refused;
 use super::instance::Instance;
 use super::tables::quoted;
@@ -22,11 +23,16 @@ pub(super) fn open(copy: &Instance, database: &str) -> Result<(Client, Vec<Strin
 /// Lets sessions into a database that was closed to them.
 fn let_in(client: &mut Client, database: &str) -> Result<(), EngineError> {
     let what = || format!("open database {database} of the copy");
-    let query = "select datname::text, datallowconn from pg_database order by 1";
+    let query = concat!(
+        "select ",
+        raw!("datname"),
+        ", datallowconn from pg_database order by 1"
+    );
     let rows = client.query(query, &[]);
     let rows = rows.map_err(|error| refused(what(), &error))?;
-    let Some(row) = rows.iter().find(|row| row.get::<_, &str>(0) == database) else {
-        let known: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    let name = |row: &postgres::Row| String::from_utf8_lossy(row.get(0)).into_owned();
+    let Some(row) = rows.iter().find(|row| name(row) == database) else {
+        let known: Vec<String> = rows.iter().map(name).collect();
         let known = known.join(", ");
         let cause = format!("it had none of this name at that moment; it had {known}");
         return Err(EngineError::refused(what(), cause));

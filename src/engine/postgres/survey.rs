@@ -2,16 +2,19 @@
 //! that it works from any host and under any role that may connect and read statistics.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use postgres::{Client, Row};
 
 use super::PostgresSpec;
+use super::component::raw;
+use super::configuration::Outside;
 use super::connect::{self, refused};
 use super::lsn::Timeline;
 use super::server::timeline;
-use crate::engine::EngineError;
 use crate::engine::survey::{Survey, log_rates};
+use crate::engine::{EngineError, entry};
 use crate::facts::instance::{DatabaseFacts, Instance, TableFacts, TablespaceFacts};
 use crate::quantity::Bytes;
 
@@ -52,27 +55,42 @@ const POSITION: &str = "\
 const SET: &str = "\
     select name, current_setting(name, true) from pg_settings where name = any($1)";
 
-const TABLESPACES: &str = "\
-    select spcname::text, nullif(pg_tablespace_location(oid), ''), \
+const TABLESPACES: &str = concat!(
+    "select ",
+    raw!("spcname"),
+    ", ",
+    raw!("pg_tablespace_location(oid)"),
+    ", \
            case when has_tablespace_privilege(oid, 'create') \
                      or pg_has_role('pg_read_all_stats', 'usage') \
                 then pg_tablespace_size(oid) end \
-    from pg_tablespace";
+    from pg_tablespace"
+);
 
-const DATABASES: &str = "\
-    select datname::text, \
+const DATABASES: &str = concat!(
+    "select ",
+    raw!("datname"),
+    ", \
            case when has_database_privilege(d.oid, 'connect') \
                      or pg_has_role('pg_read_all_stats', 'usage') \
                 then pg_database_size(d.oid) end, \
-           nullif(t.spcname, 'pg_default')::text, \
+           ",
+    raw!("t.spcname"),
+    ", \
            datallowconn and has_database_privilege(d.oid, 'connect') \
     from pg_database d join pg_tablespace t on t.oid = d.dattablespace \
-    where not datistemplate";
+    where not datistemplate"
+);
 
-const TABLES: &str = "\
-    select n.nspname || '.' || c.relname, pg_total_relation_size(c.oid), \
-           s.n_tup_ins + s.n_tup_upd + s.n_tup_del, c.relpersistence = 'u', t.spcname::text, \
-           (select array_agg(distinct fn.nspname || '.' || f.relname) from pg_constraint k \
+const TABLES: &str = concat!(
+    "select ",
+    raw!("(n.nspname || '.' || c.relname)"),
+    ", pg_total_relation_size(c.oid), \
+           s.n_tup_ins + s.n_tup_upd + s.n_tup_del, c.relpersistence = 'u', ",
+    raw!("t.spcname"),
+    ", (select array_agg(distinct ",
+    raw!("(fn.nspname || '.' || f.relname)"),
+    ") from pg_constraint k \
             join pg_class f on f.oid = k.confrelid join pg_namespace fn on fn.oid = f.relnamespace \
             where k.conrelid = c.oid and k.contype = 'f' and k.confrelid <> c.oid) \
     from pg_class c \
@@ -80,7 +98,8 @@ const TABLES: &str = "\
     left join pg_tablespace t on t.oid = c.reltablespace \
     left join pg_stat_all_tables s on s.relid = c.oid \
     where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' \
-      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')";
+      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')"
+);
 
 /// Asks a server everything; the log is watched for `sample`.
 ///
@@ -90,11 +109,11 @@ pub(super) fn ask(spec: &PostgresSpec, sample: Duration) -> Result<Survey, Engin
     let mut session = Session::open(spec, &spec.connect)?;
     let mut instance = session.about()?;
     instance.settings = session.settings()?;
-    instance.tablespaces = session.tablespaces()?;
     let mut notes = Vec::new();
-    for (name, mut facts, open) in session.databases()? {
+    instance.tablespaces = session.tablespaces(&mut notes)?;
+    for (name, mut facts, open) in session.databases(&mut notes)? {
         if open {
-            facts.tables = tables(spec, &name)?;
+            facts.tables = tables(spec, &name, &mut notes)?;
         } else {
             notes.push(format!("database {name}: the role may not connect to it"));
         }
@@ -106,6 +125,10 @@ pub(super) fn ask(spec: &PostgresSpec, sample: Duration) -> Result<Survey, Engin
                 "size of tablespace {name}: grant pg_read_all_stats to the role"
             ));
         }
+    }
+    if let Some(data) = session.data()? {
+        let outside = Outside::find(&mut session.client, &spec.service, &data)?;
+        notes.extend(outside.note());
     }
     let log = log_rates(sample, || session.position())?;
     instance.log_position = session.position()?;
@@ -154,6 +177,16 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// The data directory; none where the role may not see it.
+    fn data(&mut self) -> Result<Option<PathBuf>, EngineError> {
+        let rows = self.rows(
+            "its data directory",
+            "select setting from pg_settings where name = 'data_directory'",
+        )?;
+        let told = rows.first().and_then(|row| row.get::<_, Option<String>>(0));
+        Ok(told.map(PathBuf::from))
+    }
+
     /// Only those that the role may see and the version knows.
     fn settings(&mut self) -> Result<BTreeMap<String, String>, EngineError> {
         let names: Vec<&str> = SETTINGS.to_vec();
@@ -171,27 +204,34 @@ impl<'a> Session<'a> {
         Ok(set.collect())
     }
 
-    fn tablespaces(&mut self) -> Result<BTreeMap<String, TablespaceFacts>, EngineError> {
+    fn tablespaces(
+        &mut self,
+        notes: &mut Vec<String>,
+    ) -> Result<BTreeMap<String, TablespaceFacts>, EngineError> {
         let rows = self.rows("its tablespaces", TABLESPACES)?;
         let facts = |row: &Row| TablespaceFacts {
-            path: row.get(1),
+            path: text(row, 1).filter(|path| !path.is_empty()),
             size: bytes(row.get(2)),
         };
-        Ok(rows.iter().map(|row| (row.get(0), facts(row))).collect())
+        let named = |row: &Row| Some((name(row, "a tablespace", notes)?, facts(row)));
+        Ok(rows.iter().filter_map(named).collect())
     }
 
     /// Name, facts without tables, and whether it can be asked for its tables.
-    fn databases(&mut self) -> Result<Vec<(String, DatabaseFacts, bool)>, EngineError> {
+    fn databases(
+        &mut self,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<(String, DatabaseFacts, bool)>, EngineError> {
         let rows = self.rows("its databases", DATABASES)?;
         let one = |row: &Row| {
             let facts = DatabaseFacts {
                 size: bytes(row.get(1)),
-                tablespace: row.get(2),
+                tablespace: text(row, 2).filter(|name| name != "pg_default"),
                 tables: BTreeMap::new(),
             };
-            (row.get(0), facts, row.get(3))
+            Some((name(row, "a database", notes)?, facts, row.get(3)))
         };
-        Ok(rows.iter().map(one).collect())
+        Ok(rows.iter().filter_map(one).collect())
     }
 
     fn position(&mut self) -> Result<Option<u64>, EngineError> {
@@ -206,6 +246,7 @@ impl<'a> Session<'a> {
 fn tables(
     spec: &PostgresSpec,
     database: &str,
+    notes: &mut Vec<String>,
 ) -> Result<BTreeMap<String, TableFacts>, EngineError> {
     let mut to = spec.connect.clone();
     to.insert("database".to_owned(), database.to_owned());
@@ -214,14 +255,35 @@ fn tables(
         size: bytes(row.get(1)),
         changes: row.get::<_, Option<i64>>(2).map(i64::cast_unsigned),
         unlogged: row.get(3),
-        tablespace: row.get(4),
+        tablespace: text(row, 4),
         refers: row
-            .get::<_, Option<Vec<String>>>(5)
+            .get::<_, Option<Vec<Vec<u8>>>>(5)
             .into_iter()
             .flatten()
+            .filter_map(|name| String::from_utf8(name).ok())
             .collect(),
     };
-    Ok(rows.iter().map(|row| (row.get(0), table(row))).collect())
+    let what = format!("a table of {database}");
+    let named = |row: &Row| Some((name(row, &what, notes)?, table(row)));
+    Ok(rows.iter().filter_map(named).collect())
+}
+
+/// A column of bytes, where it holds text.
+fn text(row: &Row, at: usize) -> Option<String> {
+    String::from_utf8(row.get::<_, Option<Vec<u8>>>(at)?).ok()
+}
+
+/// What a row is about, by its first column. One whose name is no text is told: neither a plan nor
+/// the facts can name it.
+fn name(row: &Row, what: &str, notes: &mut Vec<String>) -> Option<String> {
+    let found = text(row, 0);
+    if found.is_none() {
+        let shown = entry::encode(row.get(0));
+        notes.push(format!(
+            "{what} is left out, since its name is no text in UTF-8: {shown}"
+        ));
+    }
+    found
 }
 
 /// Who archives: the command itself may hold secrets, and the facts are shared.

@@ -103,6 +103,12 @@ pub fn find(
     let known = all(client, place)?;
     let mut found = Vec::new();
     for name in names {
+        if let Some(kind) = other_kind(client, &known, name)? {
+            let what = format!("find table {name} in {}", place.words);
+            let cause =
+                format!("it is {kind}: take the tables that it is made of, or the whole database");
+            return Err(EngineError::refused(what, cause));
+        }
         found.extend(meant(&known, place, name)?);
     }
     let mut whole = found.clone();
@@ -112,6 +118,31 @@ pub fn find(
     whole.sort();
     whole.dedup();
     Ok(whole)
+}
+
+/// What a name is of that no table has, where it is something else with rows.
+fn other_kind(
+    client: &mut Client,
+    known: &[Table],
+    name: &str,
+) -> Result<Option<&'static str>, EngineError> {
+    if known
+        .iter()
+        .any(|table| table.name == name || table.words() == name)
+    {
+        return Ok(None);
+    }
+    let query = "select c.relkind::text from pg_class c \
+                 join pg_namespace n on n.oid = c.relnamespace \
+                 where c.relkind in ('v', 'm', 'f') and n.nspname !~ '^pg_' \
+                 and $1::text in (c.relname::text, n.nspname || '.' || c.relname) limit 1";
+    let row = client.query_opt(query, &[&name]);
+    let row = row.map_err(|error| refused(format!("look what {name} is"), &error))?;
+    Ok(row.map(|row| match row.get(0) {
+        "v" => "a view",
+        "m" => "a materialized view",
+        _ => "a foreign table",
+    }))
 }
 
 /// What one name or pattern means.

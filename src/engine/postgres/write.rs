@@ -8,7 +8,7 @@ use std::path::{Component as PathPart, Path, PathBuf};
 
 use rustix::fs::Advice;
 
-use super::files::cannot;
+use super::files::{below, cannot};
 use super::layers::Layers;
 use super::notes::PartNotes;
 use super::over::Over;
@@ -238,23 +238,23 @@ impl Writer {
 
     /// Where an entry goes.
     fn place(&self, path: &str) -> Result<PathBuf, EngineError> {
-        let path = path.replace("%25", "%");
         let normal = |part| matches!(part, PathPart::Normal(_));
-        let inside = !path.is_empty() && Path::new(&path).components().all(normal);
+        let meant = below(Path::new(""), path);
+        let inside = !path.is_empty() && meant.components().all(normal);
         let found = self
             .places
             .iter()
             .filter(|_| inside)
             .find_map(|(folder, place)| {
                 if folder.is_empty() {
-                    return Some(place.join(&path));
+                    return Some(below(place, path));
                 }
                 let rest = path.strip_prefix(folder.as_str())?;
                 if folder.ends_with('/') {
-                    return Some(place.join(rest));
+                    return Some(below(place, rest));
                 }
                 match rest.strip_prefix('/') {
-                    Some(rest) => Some(place.join(rest)),
+                    Some(rest) => Some(below(place, rest)),
                     None => rest.is_empty().then(|| place.clone()),
                 }
             });
