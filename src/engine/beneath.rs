@@ -140,6 +140,12 @@ impl Place {
             .map_err(self.error("open"))
     }
 
+    /// Opens what stands here to set its attributes; no link is followed, no pipe is waited for.
+    pub(super) fn open(&self) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        fs::openat(&self.parent, self.name.as_slice(), flags, Mode::empty())
+    }
+
     /// Creates a folder that must not exist; only its owner may use it until it is complete.
     pub(super) fn create_folder(&self) -> Result<(), EngineError> {
         fs::mkdirat(&self.parent, self.name.as_slice(), Mode::RWXU).map_err(self.error("create"))

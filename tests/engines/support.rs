@@ -104,6 +104,7 @@ pub(crate) fn restore(
 ) -> Result<(tempfile::TempDir, Box<dyn RestoreSession>), EngineError> {
     let staging = tempfile::tempdir().unwrap();
     let mut session = engine.restore(staging.path())?;
+    session.begin_part(ended)?;
     part.play(session.as_mut(), ended)?;
     for range in ranges {
         if session.apply(range, until)? {

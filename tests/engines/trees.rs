@@ -168,6 +168,49 @@ fn an_empty_folder_in_the_place_of_the_tree_is_not_copied() {
     assert_ne!(engine.identity().unwrap(), first, "another tree");
 }
 
+/// An access list in which the owner reads and writes, and one more user reads.
+const LIST: [u8; 44] = [
+    2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 210, 4, 0, 0, 4, 0, 4, 0, 255, 255,
+    255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
+];
+
+#[test]
+fn access_lists_and_extended_attributes_come_back_as_the_newest_copy_has_them() {
+    use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    fs::create_dir_all(root.join("sub")).unwrap();
+    fs::write(root.join("file"), "x").unwrap();
+    let set = |path: &Path, name: &str, value: &[u8]| {
+        setxattr(path, name, value, XattrFlags::empty()).expect("a file system with attributes");
+    };
+    let get = |path: &Path, name: &str| {
+        let mut room = [0; 100];
+        let length = getxattr(path, name, &mut room);
+        length.ok().map(|length| room[..length].to_vec())
+    };
+    set(&root, "user.root", b"r");
+    set(&root.join("sub"), "user.odd", b"\xff\0%");
+    set(&root.join("file"), "user.old", b"old");
+    let engine = engine(&root, &folder.path().join("state"));
+    let first = full(engine.as_ref(), 0);
+    removexattr(root.join("file"), "user.old").unwrap();
+    set(&root.join("file"), "system.posix_acl_access", &LIST);
+    let second = full(engine.as_ref(), 1);
+    for (copy, listed) in [(first, false), (second, true)] {
+        let until = RecoveryTarget::Backup;
+        let (_staging, session) = restore(engine.as_ref(), &copy, &[], &until).unwrap();
+        assert_eq!(session.warnings(), [] as [String; 0]);
+        let there = |name: &str| session.result().join(name);
+        let file = there("file");
+        assert_eq!(get(&session.result(), "user.root").unwrap(), b"r");
+        assert_eq!(get(&there("sub"), "user.odd").unwrap(), b"\xff\0%");
+        assert_eq!(get(&file, "user.old").is_some(), !listed);
+        let list = get(&file, "system.posix_acl_access");
+        assert_eq!(list, listed.then(|| LIST.to_vec()));
+    }
+}
+
 #[test]
 fn holes_stay_holes() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,8 @@
 //!
 //! # What is kept
 //! Regular files with holes, folders, symbolic links, hard links, named pipes; mode, owner, group
-//! and modification time of each, of the root too. Sockets and device nodes are left out with a
+//! and modification time of each, of the root too; their access lists, capabilities and the extended
+//! attributes of users ([`extended`]). Sockets and device nodes are left out with a
 //! warning. What is mounted below the root belongs to the tree.
 //!
 //! # Files that change while they are read
@@ -28,6 +29,7 @@
 //! service of its own. One that is such a service of the same plan is left out with a warning:
 //! reading it here would drop the locks that protect its log.
 
+mod extended;
 mod layer;
 mod read;
 mod restore;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rustix::fs::{OFlags, SeekFrom as Place, seek};
 use rustix::io::Errno;
 
+use super::extended::Noted;
 use super::seen::{Base, Seen, Stamp};
 use super::walk::{Found, entries};
 use super::windows;
@@ -33,6 +34,7 @@ pub(super) struct TreeSession {
     /// What a copy of changes builds on, or why it cannot; none for a full copy.
     base: Option<Result<Base, String>>,
     seen: Seen,
+    extended: Noted,
     tally: Tally,
 }
 
@@ -71,6 +73,7 @@ impl TreeSession {
             warnings: Vec::new(),
             base: None,
             seen: Seen::default(),
+            extended: Noted::default(),
             tally: Tally::default(),
         }
     }
@@ -114,15 +117,28 @@ impl TreeSession {
             self.warn(&name, "is a socket or device node and was left out");
             return Ok(());
         };
-        self.announce(entry(name, kind, &meta), sink)?;
+        self.announce(path, entry(name, kind, &meta), sink)?;
         sink.close()
     }
 
-    /// Hands on an entry; answers its place in the copy.
-    fn announce(&mut self, entry: Entry, sink: &mut dyn PartSink) -> Result<usize, EngineError> {
+    /// Hands on an entry; answers its place in the copy. Links have no attributes of their own.
+    fn announce(
+        &mut self,
+        path: &Path,
+        entry: Entry,
+        sink: &mut dyn PartSink,
+    ) -> Result<usize, EngineError> {
+        let place = self.tally.entries;
+        let link = matches!(
+            entry.kind,
+            EntryKind::Symlink { .. } | EntryKind::Hardlink { .. }
+        );
+        if !link {
+            self.extended.look(place, path)?;
+        }
         self.tally.entries += 1;
         sink.entry(entry)?;
-        Ok(self.tally.entries - 1)
+        Ok(place)
     }
 
     fn name(&self, path: &Path) -> String {
@@ -151,14 +167,18 @@ impl TreeSession {
         sink: &mut dyn PartSink,
     ) -> Result<(), EngineError> {
         if let Some(target) = self.earlier(&name, meta) {
-            self.announce(entry(name, EntryKind::Hardlink { target }, meta), sink)?;
+            self.announce(
+                path,
+                entry(name, EntryKind::Hardlink { target }, meta),
+                sink,
+            )?;
             return sink.close();
         }
         if let Some(Ok(base)) = &self.base
             && base.has(&name, meta)
         {
             self.remember(&name, meta);
-            return self.keep(name, meta, sink);
+            return self.keep(path, name, meta, sink);
         }
         match open(path)? {
             Opened::Gone => self.warn(&name, "vanished before it was read and was left out"),
@@ -191,12 +211,13 @@ impl TreeSession {
     /// The base has the file as it is.
     fn keep(
         &mut self,
+        path: &Path,
         name: String,
         meta: &Metadata,
         sink: &mut dyn PartSink,
     ) -> Result<(), EngineError> {
         let stamp = Stamp::settled(meta, SystemTime::now());
-        let place = self.announce(entry(name, EntryKind::Over, meta), sink)?;
+        let place = self.announce(path, entry(name, EntryKind::Over, meta), sink)?;
         if let Some(stamp) = stamp {
             self.seen.add(place, stamp);
         }
@@ -220,7 +241,7 @@ impl TreeSession {
         let known = base.and_then(|base| base.windows(name)).filter(|_| !sparse);
         let known = known.map(<[_]>::to_vec);
         let kind = known.as_ref().map_or(EntryKind::File, |_| EntryKind::Over);
-        let place = self.announce(entry(name.to_owned(), kind, &before), sink)?;
+        let place = self.announce(path, entry(name.to_owned(), kind, &before), sink)?;
         let read = match known {
             Some(known) => {
                 self.tally.over += 1;
@@ -258,7 +279,11 @@ impl BackupSession for TreeSession {
         }
         let root = self.root.clone();
         let meta = root.metadata().map_err(EngineError::io("examine", &root))?;
-        self.announce(entry(ROOT.to_owned(), EntryKind::Directory, &meta), sink)?;
+        self.announce(
+            &root,
+            entry(ROOT.to_owned(), EntryKind::Directory, &meta),
+            sink,
+        )?;
         sink.close()?;
         for found in entries(&root) {
             match found? {
@@ -284,11 +309,13 @@ impl BackupSession for TreeSession {
     }
 
     fn end(self: Box<Self>) -> Result<EndedBackup, EngineError> {
+        let mut notes = self.seen.print(self.builds_on());
+        notes.extend(self.extended.print());
         Ok(EndedBackup {
             taken_at: self.began,
             from: None,
             until: None,
-            notes: self.seen.print(self.builds_on()),
+            notes,
             warnings: self.warnings,
         })
     }

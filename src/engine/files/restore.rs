@@ -1,9 +1,11 @@
 //! Owns putting a tree back: content of all parts first, links next, attributes of folders last.
 //! Must not trust any name or link target of a part.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::extended::{self, Extended};
 use super::layer::{Layers, Met, Removal, Standing};
 use crate::engine::beneath::Beneath;
 use crate::engine::entry::{ROOT, decode};
@@ -26,6 +28,34 @@ struct Open {
     added: u64,
 }
 
+/// Most warnings of one restore that are told; of the others only how many there are.
+const TOLD: usize = 20;
+
+/// What could not be done for entries.
+#[derive(Default)]
+struct Warnings {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Warnings {
+    fn add(&mut self, warning: Option<String>) {
+        let Some(warning) = warning else {
+            return;
+        };
+        if self.told.len() < TOLD {
+            self.told.push(warning);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn all(&self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("{} more like these", self.more));
+        self.told.iter().cloned().chain(more).collect()
+    }
+}
+
 /// A tree that is being built.
 pub(super) struct TreeRestore {
     tree: PathBuf,
@@ -35,7 +65,12 @@ pub(super) struct TreeRestore {
     layers: Layers,
     folders: Vec<Entry>,
     links: Vec<Entry>,
-    warnings: Vec<String>,
+    /// Extended attributes by the place of an entry in the part that is coming, and by path.
+    noted: BTreeMap<usize, Extended>,
+    extended: BTreeMap<String, Extended>,
+    /// Entries of that part so far.
+    came: usize,
+    warnings: Warnings,
     finished: bool,
     linked: bool,
 }
@@ -52,7 +87,10 @@ impl TreeRestore {
             layers: Layers::default(),
             folders: Vec::new(),
             links: Vec::new(),
-            warnings: Vec::new(),
+            noted: BTreeMap::new(),
+            extended: BTreeMap::new(),
+            came: 0,
+            warnings: Warnings::default(),
             finished: false,
             linked: false,
         })
@@ -64,14 +102,14 @@ impl TreeRestore {
         const OWNER_WRITES: u32 = 0o200;
         let mut entry = entry.clone();
         if entry.mode & OWNER_WRITES == 0 && !rustix::process::geteuid().is_root() {
-            self.warnings.push(format!(
+            self.warnings.add(Some(format!(
                 "the restored folder itself stays writable; its mode was {:o}",
                 entry.mode
-            ));
+            )));
             entry.mode |= OWNER_WRITES;
         }
         self.warnings
-            .extend(self.beneath.itself()?.set_attributes(&entry)?);
+            .add(self.beneath.itself()?.set_attributes(&entry)?);
         Ok(())
     }
 
@@ -80,7 +118,23 @@ impl TreeRestore {
             return self.root_attributes(entry);
         }
         let warning = self.beneath.place(&entry.path)?.set_attributes(entry)?;
-        self.warnings.extend(warning);
+        self.warnings.add(warning);
+        Ok(())
+    }
+
+    /// Extended attributes come last: a change of owner would take capabilities away.
+    fn extended_attributes(&mut self) -> Result<(), EngineError> {
+        for (path, extended) in std::mem::take(&mut self.extended) {
+            let place = if path == ROOT {
+                self.beneath.itself()?
+            } else {
+                self.beneath.place(&path)?
+            };
+            let set = place.open().and_then(|file| extended::set(file, &extended));
+            self.warnings.add(set.err().map(|errno| {
+                format!("{path}: its access list or extended attributes could not be set: {errno}")
+            }));
+        }
         Ok(())
     }
 
@@ -181,7 +235,7 @@ impl TreeRestore {
         for folder in std::mem::take(&mut self.folders).into_iter().rev() {
             self.attributes(&folder)?;
         }
-        Ok(())
+        self.extended_attributes()
     }
 }
 
@@ -189,6 +243,9 @@ impl RestoreSession for TreeRestore {
     fn begin_part(&mut self, ended: &EndedBackup) -> Result<(), EngineError> {
         self.layers.begin(ended)?;
         self.finished = false;
+        self.noted = extended::noted(ended)?;
+        self.extended.clear();
+        self.came = 0;
         if self.layers.is_over() {
             // it names all of them again
             self.folders.clear();
@@ -198,6 +255,10 @@ impl RestoreSession for TreeRestore {
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        if let Some(extended) = self.noted.remove(&self.came) {
+            self.extended.insert(entry.path.clone(), extended);
+        }
+        self.came += 1;
         if is_root(entry) {
             // it exists; its attributes come last, like those of every folder
             if self.folders.iter().any(is_root) {
@@ -309,7 +370,7 @@ impl RestoreSession for TreeRestore {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+        self.warnings.all()
     }
 
     fn result(&self) -> PathBuf {
