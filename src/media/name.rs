@@ -94,6 +94,14 @@ pub fn log_of_id(id: &str) -> Option<String> {
     is_valid(&name).then_some(name)
 }
 
+/// Where a tail begins and ends, by its name; none when the name is no tail's.
+#[must_use]
+pub fn tail_range(object: &str) -> Option<(u64, u64)> {
+    let place = object.strip_prefix(TAILS)?.rsplit('/').next()?;
+    let (from, until) = place.split_once('-')?;
+    Some((from.parse().ok()?, until.parse().ok()?))
+}
+
 /// Whether this is the id of a tail.
 #[must_use]
 pub fn is_tail(id: &str) -> bool {
@@ -215,6 +223,9 @@ mod tests {
             log_of_id(&id("16-20")).unwrap(),
             tail("shop", "7", &from, 20)
         );
+        let tail = tail("shop", "7", &from, 20);
+        assert_eq!(tail_range(&tail), Some((16, 20)));
+        assert_eq!(tail_range(&log("shop", "7", &from)), None);
         assert!(is_tail(&id("16-20")) && !is_tail(&id("16")));
         for place in ["", "-", "16-", "-20", "16-20-24", "x"] {
             assert_eq!(log_of_id(&id(place)), None, "{place}");

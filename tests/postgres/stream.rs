@@ -185,6 +185,11 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     until(site, "what waited is stored", || {
         objects(site).len() >= before + 3
     });
+    // what came of the segment that is not finished is stored, too
+    let exposed = || log_status(site)["archives"][0]["window"].clone();
+    until(site, "nothing would be lost", || {
+        exposed()["bytes_now"] == 0
+    });
     let stream_now = log_status(site)["streams"][0].clone();
     assert_eq!(stream_now["slot"], "mine", "{stream_now}");
     assert!(

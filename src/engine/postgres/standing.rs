@@ -15,6 +15,7 @@ use super::history::History;
 use super::lsn::{Lsn, Segment, SegmentSize, Timeline, WalFile};
 use super::server::timeline;
 use super::stream::Course;
+use super::tail;
 use super::{FormatError, PostgresSpec};
 use crate::engine::EngineError;
 use crate::media::{Device, DeviceError, log, name};
@@ -428,7 +429,8 @@ impl Exposure<'_> {
                 ..Window::default()
             });
         };
-        let bytes = writing.position.0.saturating_sub(until.0);
+        let reached = self.with_tails(writing.timeline, until)?;
+        let bytes = writing.position.0.saturating_sub(reached.0);
         // a segment that was just begun holds its header only
         let all_stored = bytes <= super::walfile::HEADER_BYTES as u64;
         let last = Segment::ending(writing.timeline, until, self.claim.segment_size);
@@ -440,6 +442,20 @@ impl Exposure<'_> {
                 .map(|at| self.now.duration_since(at)),
             worst,
         })
+    }
+
+    /// How far the log leads on every required device, pieces of the unfinished segment included.
+    fn with_tails(&self, timeline: Timeline, until: Lsn) -> Result<Lsn, DeviceError> {
+        let mut least: Option<Lsn> = None;
+        for name in self.required {
+            let Some(device) = self.devices.iter().find(|one| one.name() == name) else {
+                return Ok(until);
+            };
+            let place = (timeline, until);
+            let reached = tail::reach(device.as_ref(), self.service, self.claim, place)?;
+            least = Some(least.map_or(reached, |least| least.min(reached)));
+        }
+        Ok(least.unwrap_or(until))
     }
 
     /// The longest time from the first commit in a segment to the moment when the last required

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 use super::archived::Claim;
 use super::glance::MINIMAL;
-use super::lsn::{Lsn, Segment};
+use super::lsn::{Lsn, Segment, Timeline};
 use super::push::{self, PushError, PushRequest};
 use super::records::Records;
 use crate::engine::LogRange;
-use crate::media::{Device, name};
+use crate::media::{Device, DeviceError, name};
 
 /// How often is looked for what came.
 const PACE: Duration = Duration::from_secs(1);
@@ -129,20 +129,52 @@ impl Look {
     }
 }
 
+/// The tails of a timeline that a device holds, by where they begin and end.
+fn tails(
+    device: &dyn Device,
+    service: &str,
+    claim: Claim,
+    timeline: Timeline,
+) -> Result<Vec<(u64, u64, String)>, DeviceError> {
+    let identity = claim.system_identifier.to_string();
+    let any = name::tail(service, &identity, &timeline.at(Lsn(0)), 0);
+    let folder = any.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let listed = device.list(&format!("{folder}/"))?.into_iter();
+    let found = listed.filter_map(|(object, _)| {
+        let (from, until) = name::tail_range(&object)?;
+        Some((from, until, object))
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort();
+    Ok(found)
+}
+
+/// How far the tails on a device lead from a position.
+///
+/// # Errors
+/// When the device cannot be listed.
+pub(super) fn reach(
+    device: &dyn Device,
+    service: &str,
+    claim: Claim,
+    (timeline, from): (Timeline, Lsn),
+) -> Result<Lsn, DeviceError> {
+    let tails = tails(device, service, claim, timeline)?;
+    let reached = tails.iter().fold(from.0, |reached, (begin, until, _)| {
+        let leads = (from.0..=reached).contains(begin);
+        if leads { reached.max(*until) } else { reached }
+    });
+    Ok(Lsn(reached))
+}
+
 /// Takes away the tails of a segment that is stored whole now, and those before it. A device that
 /// lets go of nothing keeps them: they harm nothing.
 pub(super) fn forget(device: &dyn Device, service: &str, claim: Claim, segment: Segment) {
-    let end = segment.start(claim.segment_size);
-    let last = name::tail(
-        service,
-        &claim.system_identifier.to_string(),
-        &segment.timeline.at(end),
-        u64::MAX,
-    );
-    let folder = last.rsplit_once('/').map_or("", |(folder, _)| folder);
-    for (object, _) in device.list(&format!("{folder}/")).unwrap_or_default() {
-        if object <= last {
-            let _ = device.delete(&object);
-        }
+    let end = segment
+        .end(claim.segment_size)
+        .map_or(u64::MAX, |end| end.0);
+    let tails = tails(device, service, claim, segment.timeline);
+    for (_, _, object) in tails.unwrap_or_default().iter().filter(|tail| tail.0 < end) {
+        let _ = device.delete(object);
     }
 }
