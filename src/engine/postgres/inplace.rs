@@ -387,9 +387,7 @@ impl RestoreSession for InPlaceRestore {
             What::Files(pieces) => pieces.check(&self.data)?,
         }
         let spoilt = spoilt::left(&self.data, self.part.iter())?;
-        if !spoilt.is_empty() {
-            self.told.push(spoilt::told(&spoilt));
-        }
+        self.told.extend(spoilt::told(&spoilt));
         fence::forget(&self.data)
     }
 

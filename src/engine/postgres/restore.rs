@@ -652,9 +652,7 @@ impl RestoreSession for ClusterRestore {
         let mut warnings = self.told_of_scope();
         warnings.extend(self.told_of_ground());
         warnings.extend(self.told_of_checksums());
-        if !self.spoilt.is_empty() {
-            warnings.push(spoilt::told(&self.spoilt));
-        }
+        warnings.extend(spoilt::told(&self.spoilt));
         warnings.extend_from_slice(&self.to_do);
         warnings
     }
@@ -718,10 +716,8 @@ impl RestoreSession for ClusterRestore {
             self.reach(&until, true)?;
         }
         self.spoilt = spoilt::left(&self.data_directory(), self.parts.iter())?;
-        if self.fate == Fate::Rehearsed && self.ground.is_none() && !self.spoilt.is_empty() {
-            let detail = spoilt::told(&self.spoilt);
-            let what = "the copy that is rehearsed".to_owned();
-            return Err(EngineError::Damaged { what, detail });
+        if self.fate == Fate::Rehearsed && self.ground.is_none() {
+            spoilt::refuse(&self.spoilt)?;
         }
         self.scope.release()?;
         if self.ground.is_none() {

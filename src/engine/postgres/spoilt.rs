@@ -116,13 +116,23 @@ fn left_in(path: &Path, lost: &LostFile) -> std::io::Result<Vec<u32>> {
     Ok(found)
 }
 
-/// What people are told of such pages.
-pub(super) fn told(left: &[String]) -> String {
-    format!(
+/// What people are told of such pages; nothing where there are none.
+pub(super) fn told(left: &[String]) -> Option<String> {
+    let told = format!(
         "pages are damaged as they were at the source when it was copied, and the log does not \
          write them anew: {}; `planc status` and `planc list` tell which older copy holds them good",
         left.join(" and ")
-    )
+    );
+    (!left.is_empty()).then_some(told)
+}
+
+/// Refuses a copy with such pages.
+///
+/// # Errors
+/// [`EngineError::Damaged`].
+pub(super) fn refuse(left: &[String]) -> Result<(), EngineError> {
+    let what = "the copy that is rehearsed".to_owned();
+    told(left).map_or(Ok(()), |detail| Err(EngineError::Damaged { what, detail }))
 }
 
 #[cfg(test)]
