@@ -6,6 +6,7 @@ use crate::cli::exit::CliError;
 use crate::cli::site::{Site, catalog_error, open_error};
 use crate::engine::LogRange;
 use crate::engine::postgres::find::{self, Found, Wanted};
+use crate::engine::postgres::lsn::{Lsn, Timeline};
 use crate::facts::holdings::{Holdings, LogHistory, LogHolding, LogPoint, Position};
 use crate::media::{Device, log, name};
 use crate::resolve::plan::{EngineKind, ResolvedPlan};
@@ -178,9 +179,11 @@ impl Site {
         service: &str,
         text: &str,
     ) -> Result<Position, CliError> {
-        if let Ok(lsn) = text.parse::<crate::engine::postgres::lsn::Lsn>() {
+        let (history, reach) = text.rsplit_once(':').unwrap_or(("", text));
+        let is_history = history.is_empty() || history.parse::<Timeline>().is_ok();
+        if let (true, Ok(lsn)) = (is_history, reach.parse::<Lsn>()) {
             return Ok(Position {
-                incarnation: String::new(),
+                incarnation: history.to_owned(),
                 value: lsn.0,
             });
         }

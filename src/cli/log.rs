@@ -17,7 +17,7 @@ use crate::cli::site::{Site, known_service, open_error};
 use crate::cli::stream;
 use crate::cli::wal;
 use crate::engine::TransactionSummary;
-use crate::facts::holdings::{LogHolding, Position};
+use crate::facts::holdings::LogHolding;
 use crate::media::{Device, log};
 use crate::resolve::plan::EngineKind;
 use crate::run::open;
@@ -154,7 +154,7 @@ fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result
         return Ok(Exit::Ok);
     }
     for one in found {
-        let (name, at, pages) = (name_of(&one.position), committed_at(one.at), one.pages);
+        let (name, at, pages) = (one.position.name(), committed_at(one.at), one.pages);
         writeln!(out, "  {name}  {at}  {pages} pages")?;
     }
     if found.is_empty() {
@@ -163,14 +163,9 @@ fn print_list(service: &str, found: &[TransactionSummary], form: Form) -> Result
     Ok(Exit::Ok)
 }
 
-/// The name of a transaction, as `--at` and the inputs of recoveries take it.
-pub(super) fn name_of(position: &Position) -> String {
-    format!("{}:{}", position.incarnation, position.value)
-}
-
 fn one_json(one: &TransactionSummary) -> serde_json::Value {
     json!({
-        "transaction": name_of(&one.position),
+        "transaction": one.position.name(),
         "position": one.position,
         "at": one.at,
         "pages": one.pages,

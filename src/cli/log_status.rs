@@ -13,7 +13,6 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
-use crate::cli::log::name_of;
 use crate::cli::site::{Site, known_service};
 use crate::cli::stream;
 use crate::engine::postgres::PostgresSpec;
@@ -134,7 +133,7 @@ fn human(logs: &[LogHolding], archives: &[Looked]) -> String {
     let mut out = String::new();
     for chain in chains(logs, |_, _| true) {
         let service = &chain.first.service;
-        let (from, until) = (name_of(&chain.first.from), chain.last.until.value);
+        let (from, until) = (chain.first.from.name(), chain.last.until.reach());
         let (first, last) = (chain.first.first_at, chain.last.last_at);
         let bytes = Bytes(chain.bytes);
         // writing to a string cannot fail

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, Time};
 
 use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
@@ -172,13 +172,19 @@ pub(crate) fn target(
     }
 }
 
-/// Refuses a time of day that does not say of which zone: its last part would read as a number.
+/// Refuses a time that does not say its day and of which zone it is: its last part would read as a
+/// number. Names of zones are not read, because an hour in autumn has two meanings in them.
 fn with_offset(text: &str) -> Result<(), CliError> {
-    if !text.contains('-') || text.parse::<DateTime>().is_err() {
+    let day = text.get(..10).unwrap_or_default();
+    let lacks = if day.contains('-') && day.parse::<Date>().is_ok() {
+        "does not say its offset from UTC"
+    } else if text.contains(':') && text.parse::<Time>().is_ok() {
+        "says neither its day nor its offset from UTC"
+    } else {
         return Ok(());
-    }
-    let error = CliError::refused(format!("`{text}` does not say its offset from UTC"));
-    Err(error.help("write it at the end: `2026-03-01 09:00:00+01`, or `Z` for UTC itself"))
+    };
+    let error = CliError::refused(format!("`{text}` {lacks}"));
+    Err(error.help("write it as a number: `2026-03-01 09:00:00+01`, or `Z` for UTC itself"))
 }
 
 /// A transaction as `NUMBER` or `INCARNATION:NUMBER`; a bare number means the newest incarnation
@@ -259,6 +265,9 @@ mod tests {
             "2026-01-01 09:00:57",
             "2026-01-01T09:00:57.25",
             "2026-01-01",
+            "2026-01-01 09:00:57 CET",
+            "09:57",
+            "09:00:57",
         ] {
             let error = position(&holdings(), "notes", text).expect_err("refused");
             assert!(error.message.contains("offset"), "{error:?}");

@@ -19,6 +19,32 @@ pub struct Position {
     pub value: u64,
 }
 
+impl Position {
+    /// How far, as people write it who know the engine: `16/B374D848` on a timeline of
+    /// PostgreSQL, which is eight hexadecimal digits, and the number of transactions elsewhere.
+    #[must_use]
+    pub fn reach(&self) -> String {
+        let digit = |letter: u8| letter.is_ascii_hexdigit();
+        if self.incarnation.len() == 8 && self.incarnation.bytes().all(digit) {
+            lsn(self.value)
+        } else {
+            self.value.to_string()
+        }
+    }
+
+    /// With its history, as `--at` takes it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.incarnation, self.reach())
+    }
+}
+
+/// A position as PostgreSQL writes it.
+#[must_use]
+pub fn lsn(value: u64) -> String {
+    format!("{:X}/{:X}", value >> 32, value & 0xFFFF_FFFF)
+}
+
 /// One component copied once, as its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartHolding {

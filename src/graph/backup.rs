@@ -499,7 +499,7 @@ fn missing_copies(world: &World<'_>, draft: &mut Draft, jobs: &[JobId]) {
                         holders: &log.devices,
                         made: log.last_at,
                         bytes: log.stored_bytes,
-                        what: format!("log of {service} up to {}", log.until.value),
+                        what: format!("log of {service} up to {}", log.until.reach()),
                     };
                     copy_stored(world, draft, *job, &lacks, &required);
                 }

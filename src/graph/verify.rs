@@ -95,7 +95,7 @@ pub(super) fn stored<'a>(world: &World<'a>) -> Vec<Stored<'a>> {
     });
     let logs = world.holdings.logs.iter().map(|log| Stored {
         id: &log.log,
-        what: format!("log of {} up to {}", log.service, log.until.value),
+        what: format!("log of {} up to {}", log.service, log.until.reach()),
         owner: Owner::Log(&log.service),
         since: log.last_at,
         bytes: log.stored_bytes,

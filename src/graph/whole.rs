@@ -12,7 +12,7 @@ use super::lineage::{self, Broken, Lineage};
 use super::past::Past;
 use super::step::RecoveryTarget;
 use super::world::{World, is_full, job_name};
-use crate::facts::holdings::{LogHolding, Method, PartHolding, Position};
+use crate::facts::holdings::{LogHolding, Method, PartHolding, Position, lsn};
 use crate::resolve::plan::{ComponentId, ComponentKind, JobId, Service, ServiceId};
 
 /// What a whole is looked for in.
@@ -511,11 +511,6 @@ fn is_before(part: &PartHolding, target: &RecoveryTarget, past: &Past) -> bool {
         RecoveryTarget::Before(at) => until.value < at.value,
     };
     in_time && past.contains(&until.incarnation, until.value)
-}
-
-/// A position as PostgreSQL writes it.
-fn lsn(value: u64) -> String {
-    format!("{:X}/{:X}", value >> 32, value & 0xFFFF_FFFF)
 }
 
 /// A position in words, for people who know the engine's own.

@@ -157,7 +157,7 @@ impl<'a> Stock<'a> {
             }
             Item::Log(index) => {
                 let log = self.log(index);
-                format!("log of {} up to {}", log.service, log.until.value)
+                format!("log of {} up to {}", log.service, log.until.reach())
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::catalog::PartRecord;
 use crate::engine::Retry;
 use crate::facts::capability;
 use crate::facts::holdings::Method;
+use crate::facts::holdings::Position;
 use crate::graph::step::{BuildsOn, StepKind};
 use crate::media::keys::Seal;
 use crate::media::manifest::{Manifest, PartHeader};
@@ -341,13 +342,24 @@ fn covered(task: &Task<'_>, manifest: &Manifest) -> Result<(), StepFailure> {
         if reach.is_none_or(|reach| reach < until.value) {
             let reached = reach.map_or_else(
                 || "it lacks the beginning".to_owned(),
-                |reach| format!("it ends at {}:{reach:X}", from.incarnation),
+                |reach| {
+                    format!(
+                        "it ends at {}",
+                        Position {
+                            value: reach,
+                            ..from.clone()
+                        }
+                        .reach()
+                    )
+                },
             );
             return Err(StepFailure {
                 retry: Retry::Later,
                 ..StepFailure::new(format!(
-                    "{name} does not hold the log of {} from {}:{:X} to {:X}: {reached}",
-                    part.service, from.incarnation, from.value, until.value
+                    "{name} does not hold the log of {} from {} to {}: {reached}",
+                    part.service,
+                    from.name(),
+                    until.reach()
                 ))
                 .help("look at the server's archive_command; the part is not committed")
             });

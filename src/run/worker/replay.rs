@@ -49,7 +49,7 @@ pub(super) fn replay(
         if !reached {
             judge_end(task, until, position.as_ref())?;
         }
-        let at = position.map_or_else(String::new, |at| at.value.to_string());
+        let at = position.map_or_else(String::new, |at| at.reach());
         Ok(StepDone::moved(bytes).paced(paced).says(at))
     })
 }
