@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::cli::exit::CliError;
+use crate::cli::{files, load};
 
 /// One plan in one environment.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -104,6 +105,8 @@ impl FromStr for CodePrefix {
 /// # Errors
 /// When standard input cannot be read or is not UTF-8.
 pub fn read_stdin() -> Result<String, CliError> {
-    std::io::read_to_string(std::io::stdin())
-        .map_err(|error| CliError::refused(format!("cannot read standard input: {error}")))
+    files::text_of(std::io::stdin()).map_err(|error| {
+        let cause = load::cause(&error);
+        CliError::refused(format!("cannot read standard input: {cause}"))
+    })
 }

@@ -1,7 +1,8 @@
 //! Owns where the texts of a plan come from: the disk, or a revision that git keeps. Programs
 //! are started with arguments only, never through a shell.
 
-use std::io::{Error, ErrorKind};
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +23,9 @@ const FOR_GIT: [&str; 11] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CEILING_DIRECTORIES",
 ];
+
+/// Longest text that is read, in bytes.
+const LONGEST: u64 = 64 << 20;
 
 /// Where files are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,7 +81,7 @@ impl Files {
     /// is "not found".
     pub fn read(&self, path: &str) -> Result<String, Error> {
         match self {
-            Self::Disk => std::fs::read_to_string(path),
+            Self::Disk => text_at(Path::new(path)),
             Self::Below(root) => read_below(root, Path::new(path)),
             Self::Revision(commit) => read_at(commit, Path::new(path)),
         }
@@ -93,7 +97,24 @@ fn read_below(root: &Path, path: &Path) -> Result<String, Error> {
             root.display()
         )));
     }
-    std::fs::read_to_string(real)
+    text_at(&real)
+}
+
+fn text_at(path: &Path) -> Result<String, Error> {
+    text_of(File::open(path)?)
+}
+
+/// Reads text to its end, or until it is too long to be a plan: some things have no end.
+///
+/// # Errors
+/// [`ErrorKind::FileTooLarge`], or [`ErrorKind::InvalidData`] when it is not UTF-8.
+pub(crate) fn text_of(from: impl Read) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    from.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    String::from_utf8(bytes).map_err(|error| Error::new(ErrorKind::InvalidData, error))
 }
 
 /// Reads by a path relative to its own folder, so that it does not matter where the repository

@@ -416,6 +416,7 @@ pub(crate) fn cause(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::FileTooLarge => "it is longer than 64 MiB".to_owned(),
         _ => error.to_string().to_lowercase(),
     }
 }

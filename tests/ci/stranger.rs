@@ -222,3 +222,16 @@ fn a_plan_outside_the_root_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(output.stderr).contains("outside"));
 }
+
+/// Memory is bounded, so that a reading without end harms nobody.
+#[test]
+fn what_has_no_end_is_not_read_to_its_end() {
+    for (file, input) in [("/dev/zero", "/dev/null"), ("-", "/dev/zero")] {
+        let line = format!("ulimit -v 2000000; exec \"$0\" check {file} < {input}");
+        let output = Command::new("sh").args(["-c", &line, PLANC]).output();
+        let output = output.expect("sh runs");
+        let said = text(output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("it is longer than 64 MiB"), "{said}");
+    }
+}
