@@ -169,3 +169,24 @@ fn list(which: &PlanArgs) -> Result<Exit, CliError> {
     }
     Ok(exit)
 }
+
+/// What is said of a device; most errors name it themselves.
+pub(crate) fn said_of(name: &str, text: &str) -> String {
+    let named = format!("device {name}");
+    match text.strip_prefix(&named) {
+        Some(_) => text.to_owned(),
+        None => format!("{named}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_named_once() {
+        let full = "device nas is full: no room";
+        assert_eq!(said_of("nas", full), full);
+        assert_eq!(said_of("nas", "reachable"), "device nas: reachable");
+    }
+}

@@ -11,6 +11,8 @@ use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::chains::{Chain, chains};
 use crate::cli::exit::{CliError, Exit};
+use crate::cli::rehearsed;
+use crate::cli::run_log;
 use crate::cli::site::{Site, catalog_error};
 use crate::cli::spoilt::SpoiltCopy;
 use crate::facts::holdings::{Holdings, LogHolding, PartHolding};
@@ -33,6 +35,9 @@ pub(crate) struct Args {
     /// Show every range of log, not a line for all that follow each other on the same devices.
     #[arg(long)]
     all: bool,
+    /// The drills that the devices at hand know of, instead of copies.
+    #[arg(long, conflicts_with_all = ["component", "device", "all"])]
+    drills: bool,
     /// The form of the list.
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
@@ -72,7 +77,10 @@ impl Args {
 
 /// Lists copies.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let site = Site::look(&args.plan, NowArgs::default(), Purpose::Rescue)?;
+    let mut site = Site::look(&args.plan, NowArgs::default(), Purpose::Rescue)?;
+    if args.drills {
+        return drills(&mut site, args);
+    }
     let question = Question {
         name: args.component.as_deref(),
         device: args.device.as_deref(),
@@ -85,6 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     }
     let spoilt = spoilt(&site, &holdings)?;
     let text = match args.format {
+        Form::Human if is_empty(&holdings) => nothing(&mut site)?,
         Form::Human => spoilt.iter().fold(human(&holdings, args.all), |text, one| {
             format!("{text}\n{}\n", one.words())
         }),
@@ -114,6 +123,27 @@ fn spoilt(site: &Site, listed: &Holdings) -> Result<Vec<SpoiltCopy>, CliError> {
     Ok(found.collect())
 }
 
+fn drills(site: &mut Site, args: &Args) -> Result<Exit, CliError> {
+    let mut drills = run_log::told(site)?.drills;
+    drills.retain(|one| args.since.is_none_or(|since| since <= one.began));
+    let text = match args.format {
+        Form::Human => rehearsed::table(&drills),
+        Form::Json => {
+            let value = json!({ "format": "planc-drills/1", "drills": drills });
+            format!("{value:#}\n")
+        }
+    };
+    write!(std::io::stdout().lock(), "{text}")?;
+    Ok(Exit::Ok)
+}
+
+/// No copies; on a new host the devices may know better.
+fn nothing(site: &mut Site) -> Result<String, CliError> {
+    let found = run_log::told(site)?.findings.into_iter();
+    let lines = std::iter::once("no copies".to_owned()).chain(found);
+    Ok(lines.flat_map(|line| [line, "\n".to_owned()]).collect())
+}
+
 fn is_empty(holdings: &Holdings) -> bool {
     holdings.parts.is_empty() && holdings.logs.is_empty()
 }
@@ -135,9 +165,6 @@ fn known(site: &Site, name: &str) -> Result<(), CliError> {
 }
 
 fn human(holdings: &Holdings, all: bool) -> String {
-    if is_empty(holdings) {
-        return "no copies\n".to_owned();
-    }
     let mut parts: Vec<&PartHolding> = holdings.parts.iter().collect();
     parts.sort_by_key(|part| (&part.component, part.taken_at));
     let mut text = String::new();
@@ -188,8 +215,8 @@ fn log_cells(chain: &Chain<'_>) -> [String; 7] {
     let (first, last) = (chain.first, chain.last);
     [
         first.service.clone(),
-        format!("{}:{}", first.from.incarnation, first.from.value),
-        last.until.value.to_string(),
+        first.from.name(),
+        last.until.reach(),
         chain.count.to_string(),
         format!("{:.0} to {:.0}", first.first_at, last.last_at),
         Bytes(chain.bytes).to_string(),

@@ -40,6 +40,7 @@ mod media;
 mod merge;
 mod output;
 mod recover;
+mod rehearsed;
 mod repair;
 mod restore;
 mod run;

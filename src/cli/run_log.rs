@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cli::exit::CliError;
+use crate::cli::rehearsed;
 use crate::cli::site::{Site, catalog_error, open_error};
+use crate::graph::step::StepGraph;
+use crate::media::rehearsal::Rehearsal;
 use crate::media::run_log::{self, Chain, Deeds, Entry};
 use crate::media::volumes::Remembered;
 use crate::media::{Device, DeviceError, name};
@@ -24,7 +27,7 @@ type Devices = BTreeMap<String, Arc<dyn Device>>;
 /// here gets the entry with a later run.
 pub(crate) fn append(
     site: &mut Site,
-    run: &str,
+    graph: &StepGraph,
     report: &RunReport,
     mut devices: Devices,
 ) -> Result<Vec<String>, CliError> {
@@ -39,13 +42,14 @@ pub(crate) fn append(
         .iter()
         .filter(|(object, _)| !known.contains(*object));
     let deeds = Deeds {
-        run: run.to_owned(),
+        run: graph.run.clone(),
         stored: stored
             .map(|(object, on)| (object.clone(), on.clone()))
             .collect(),
         gone: report.gone.clone(),
+        drill: rehearsed::evidence(site.plan.plan(), graph, report),
     };
-    if deeds.stored.is_empty() && deeds.gone.is_empty() {
+    if deeds.is_empty() {
         return Ok(Vec::new());
     }
     if devices.len() < FEWEST {
@@ -106,8 +110,16 @@ fn read_all(
     chains
 }
 
-/// What the run log says about the devices that are there.
-pub(crate) fn findings(site: &mut Site) -> Result<Vec<String>, CliError> {
+/// What the run log says.
+pub(crate) struct Told {
+    /// What is wrong with the devices that are there.
+    pub findings: Vec<String>,
+    /// The drills, oldest first.
+    pub drills: Vec<Rehearsal>,
+}
+
+/// What the run log says on the devices that are there.
+pub(crate) fn told(site: &mut Site) -> Result<Told, CliError> {
     let devices = site.reachable_devices();
     let mut found = Vec::new();
     let owner = site.owner();
@@ -135,7 +147,29 @@ pub(crate) fn findings(site: &mut Site) -> Result<Vec<String>, CliError> {
         })
         .collect();
     found.extend(run_log::findings(&chains, remembered.as_ref(), &parts));
-    Ok(found)
+    if site.catalog.counts().map_err(catalog_error)?.0 == 0 {
+        found.extend(unknown_here(&chains, &parts));
+    }
+    Ok(Told {
+        findings: found,
+        drills: run_log::drills(&chains),
+    })
+}
+
+/// Copies that lie on devices while the catalog of this host knows none: it is a new one.
+fn unknown_here(
+    chains: &BTreeMap<String, Chain>,
+    parts: &BTreeMap<String, BTreeSet<String>>,
+) -> Option<String> {
+    let (device, _) = chains.iter().find(|(device, chain)| {
+        let stored = chain.entries.values().flat_map(|entry| entry.stored.keys());
+        let there = parts.get(*device);
+        there.is_some_and(|there| stored.into_iter().any(|part| there.contains(part)))
+    })?;
+    Some(format!(
+        "{device} holds copies of this plan, and this host's catalog knows none: `planc catalog \
+         rebuild --from {device}`"
+    ))
 }
 
 /// Manifests on a device, whatever their state: damage is for `verify`.

@@ -34,6 +34,10 @@ use crate::run::{
     RunReport, Standing, Stop, Verdict,
 };
 
+/// What helps where the state folder cannot be written.
+const STATE_PLACE: &str = "run planc as the user whose folder it is, or name another: \
+                           `state: /PATH` in the inventory";
+
 /// How a run is shown while it goes on.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct ShowArgs {
@@ -179,6 +183,7 @@ impl Site {
         std::fs::create_dir_all(&places.state).map_err(|error| {
             let state = places.state.display();
             CliError::refused(format!("cannot create the state folder {state}: {error}"))
+                .help(STATE_PLACE)
         })?;
         // who only looks does not read the whole file first
         let mut catalog = open_catalog(loaded.plan.plan(), &places, lock.is_some())?;
@@ -432,13 +437,13 @@ impl Site {
             approve: Box::new(|by| confirm(&format!("approved by {by}?"))),
             ..environment
         };
-        let (run, devices) = (graph.run.clone(), context.devices.clone());
+        let devices = context.devices.clone();
         let report = run::execute(graph.clone(), Arc::new(context), environment);
         let mut report = report.map_err(|error| run_error(&error))?;
         self.promises(graph, &mut report)?;
         let books = Arc::clone(&self.books);
         let _one_at_a_time = books.lock().unwrap_or_else(PoisonError::into_inner);
-        let warnings = run_log::append(self, &run, &report, devices)?;
+        let warnings = run_log::append(self, graph, &report, devices)?;
         report.warnings.extend(warnings);
         for job in &report.jobs {
             self.catalog.record_job(job).map_err(catalog_error)?;
@@ -624,7 +629,8 @@ pub(crate) fn lock(state: &Path, stop: &Stop, busy: OnBusy) -> Result<Lock, CliE
     taken.map_err(|error| match error {
         LockError::Held { .. } => CliError::refused(format!("another run works: {error}"))
             .help("wait until it has ended, or add `--wait`"),
-        other => CliError::refused(other),
+        LockError::Io { .. } => CliError::refused(error).help(STATE_PLACE),
+        LockError::Stopped(_) => CliError::refused(error),
     })
 }
 

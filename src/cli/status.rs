@@ -9,20 +9,21 @@ use serde::Serialize;
 
 use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::device;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::list::Form;
 use crate::cli::load;
+use crate::cli::rehearsed::{self, DrillStatus};
 use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
 use crate::cli::spoilt::SpoiltCopy;
 use crate::cli::stream::{self, StreamStatus};
-use crate::engine::postgres::lsn::Lsn;
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::holdings::{Holdings, PartHolding, Position};
 use crate::facts::instance::Instance;
 use crate::graph::next_due;
 use crate::quantity::Duration;
-use crate::resolve::plan::{EngineKind, Keeping, ResolvedPlan};
+use crate::resolve::plan::{Keeping, ResolvedPlan};
 use crate::run::{self, Family, open};
 
 /// Arguments of `planc status`.
@@ -49,6 +50,7 @@ struct Status {
     logs: Vec<LogStatus>,
     streams: Vec<StreamStatus>,
     jobs: Vec<JobStatus>,
+    drills: Vec<DrillStatus>,
     devices: Vec<DeviceStatus>,
     /// The process that works on the plan now, in words.
     at_work: Option<String>,
@@ -104,8 +106,8 @@ struct DeviceStatus {
     trouble: Option<String>,
 }
 
-/// Tells how things stand; exit 1 when a component has no copy, a device is away, or errors of the
-/// plan keep copies from being made.
+/// Tells how things stand; exit 1 when a component has no copy, a device is away, a drill failed
+/// and none passed since, or errors of the plan keep copies from being made.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let loaded = load::loaded_for(&args.plan, args.now, Purpose::Rescue)?;
     let measured = loaded.measured.clone().unwrap_or_default();
@@ -131,6 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         && status.components.iter().all(|one| one.last.is_some())
         && status.devices.iter().all(|one| one.trouble.is_none())
         && status.streams.iter().all(|one| one.trouble.is_none())
+        && !status.drills.iter().any(DrillStatus::has_failed)
         && status.damaged.is_empty()
         && status.spoilt.is_empty()
         && status.run_log.is_empty();
@@ -141,6 +144,7 @@ fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<S
     let holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
+    let told = run_log::told(site)?;
     Ok(Status {
         format: "planc-status/1",
         plan_errors: 0,
@@ -149,12 +153,13 @@ fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<S
         logs: logs(site, &holdings, measured),
         streams: stream::standings(site),
         jobs: jobs.collect(),
+        drills: rehearsed::standings(site, &told.drills, now)?,
         devices: devices(site),
         at_work: run::at_work(&site.places.state),
         unfinished: unfinished(site)?,
         damaged: damaged(&holdings),
         spoilt: spoilt(site, &holdings),
-        run_log: run_log::findings(site)?,
+        run_log: told.findings,
     })
 }
 
@@ -246,12 +251,8 @@ fn logs(site: &Site, holdings: &Holdings, measured: &MeasuredFacts) -> Vec<LogSt
         let service = plan.service(id).name.clone();
         let stored = holdings.logs.iter().filter(|log| log.service == service);
         let newest = stored.max_by_key(|log| (log.last_at, log.until.value));
-        let written = |at: &Position| match plan.service(id).engine {
-            EngineKind::Postgresql => Lsn(at.value).to_string(),
-            _ => at.value.to_string(),
-        };
         LogStatus {
-            until: newest.map(|log| written(&log.until)),
+            until: newest.map(|log| log.until.reach()),
             position: newest.map(|log| log.until.clone()),
             last: newest.map(|log| log.last_at),
             ends_within_s: measured
@@ -363,9 +364,11 @@ fn human(status: &Status, now: Timestamp) -> String {
             Some(next) => format!("job {}: due {next:.0}", one.job),
         });
     }
+    let drills = status.drills.iter();
+    lines.extend(drills.map(|drill| drill.words(now, &|at| age(at, now).to_string())));
     for one in &status.devices {
         let state = one.trouble.as_deref().unwrap_or("reachable");
-        lines.push(format!("device {}: {state}", one.device));
+        lines.push(device::said_of(&one.device, state));
     }
     lines.extend(status.at_work.iter().map(|who| format!("at work: {who}")));
     for one in &status.unfinished {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::device;
 use crate::cli::diff;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
@@ -270,7 +271,7 @@ impl Work {
                 Ok(None) => self.notes.push(format!(
                     "device {name}: its kind cannot be measured by a probe"
                 )),
-                Err(error) => self.notes.push(format!("device {name}: {error}")),
+                Err(error) => self.notes.push(device::said_of(&name, &error)),
             }
         }
     }

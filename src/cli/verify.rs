@@ -101,18 +101,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         return print_graph(&site.compile(&intent, now)?);
     }
     let mut site = args.site.open(Purpose::Rescue)?;
-    let Some(report) = work(&mut site, &intent, now, args.site.show)? else {
-        say(args.site.show, "the catalog knows no copies to verify\n")?;
-        return Ok(Exit::Ok);
+    let exit = match work(&mut site, &intent, now, args.site.show)? {
+        None => {
+            say(args.site.show, "the catalog knows no copies to verify\n")?;
+            Exit::Ok
+        }
+        Some(report) => {
+            let verdicts = text(&site.judge_parts(now)?);
+            say_result(args.site.show, report.verdict().into(), &verdicts)?;
+            report.verdict().into()
+        }
     };
-    let verdicts = text(&site.judge_parts(now)?);
-    say_result(args.site.show, report.verdict().into(), &verdicts)?;
-    let found = run_log::findings(&mut site)?;
+    let found = run_log::told(&mut site)?.findings;
     for finding in &found {
         let text = format!("run log: {finding}\n");
         say_result(args.site.show, Exit::Findings, &text)?;
     }
-    Ok(match report.verdict().into() {
+    Ok(match exit {
         Exit::Ok if !found.is_empty() => Exit::Findings,
         exit => exit,
     })

@@ -36,6 +36,7 @@ pub mod pack;
 pub mod part;
 pub mod patience;
 pub mod patient;
+pub mod rehearsal;
 pub mod run_log;
 pub mod sealed;
 mod squeeze;

@@ -3,13 +3,15 @@
 //!
 //! An entry is one JSON object under [`name::run`]: see [`Entry`]. `check` is the BLAKE3 of the
 //! object with `check` empty; `before` is the `check` of the entry with the number before. Runs
-//! that only ship log write no entry: ranges of log prove each other by their positions.
+//! that only ship log write no entry: ranges of log prove each other by their positions. A drill
+//! writes one, well or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::rehearsal::Rehearsal;
 use super::{Device, DeviceError, name};
 
 /// Version of the form.
@@ -37,6 +39,9 @@ pub struct Entry {
     pub stored: BTreeMap<String, BTreeSet<String>>,
     /// Copies (object, device) that it condemned or deleted.
     pub gone: Vec<(String, String)>,
+    /// The drill that it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Rehearsal>,
     /// Devices that this entry is written to.
     pub devices: BTreeSet<String>,
     /// Hash of the rest.
@@ -52,6 +57,16 @@ pub struct Deeds {
     pub stored: BTreeMap<String, BTreeSet<String>>,
     /// Copies (object, device) that it condemned or deleted.
     pub gone: Vec<(String, String)>,
+    /// The drill that it was.
+    pub drill: Option<Rehearsal>,
+}
+
+impl Deeds {
+    /// True when there is nothing to write down.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.gone.is_empty() && self.drill.is_none()
+    }
 }
 
 impl Entry {
@@ -73,6 +88,7 @@ impl Entry {
             at,
             stored: deeds.stored,
             gone: deeds.gone,
+            drill: deeds.drill,
             devices,
             check: String::new(),
         };
@@ -159,6 +175,15 @@ pub fn missing(chains: &BTreeMap<String, Chain>, device: &str) -> Vec<Entry> {
     let missing = all.filter(|(number, _)| lacks(number));
     let missing: BTreeMap<u64, &Entry> = missing.map(|(number, entry)| (*number, entry)).collect();
     missing.into_values().cloned().collect()
+}
+
+/// The drills that any device knows of, oldest first.
+#[must_use]
+pub fn drills(chains: &BTreeMap<String, Chain>) -> Vec<Rehearsal> {
+    let all = chains.values().flat_map(|chain| &chain.entries);
+    let drills = all.filter_map(|(number, entry)| Some((*number, entry.drill.clone()?)));
+    let drills: BTreeMap<u64, Rehearsal> = drills.collect();
+    drills.into_values().collect()
 }
 
 /// What does not fit together, in words: damage, gaps, broken links, devices that disagree or

@@ -158,7 +158,9 @@ fn sign(file: &mut File, command: &str) -> std::io::Result<()> {
     file.write_all(&serde_json::to_vec(&owner)?)
 }
 
-fn host() -> String {
+/// The name of this machine.
+#[must_use]
+pub fn host() -> String {
     let name = rustix::system::uname();
     name.nodename().to_string_lossy().into_owned()
 }

@@ -51,7 +51,7 @@ pub use dropped::Dropped;
 pub use family::Family;
 pub use folder::{FolderError, Unfinished, create, newest_unfinished, past, past_since, resume};
 pub use journal::{Journal, JournalError, read as read_journal};
-pub use lock::{Lock, LockError, at_work};
+pub use lock::{Lock, LockError, at_work, host};
 pub use message::{Record, StepDone, StepFailure};
 pub use outcome::{Healed, Missing, RunReport, Standing, StepReport, Verdict};
 pub use preflight::check as preflight;

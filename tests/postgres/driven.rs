@@ -272,6 +272,24 @@ fn a_point_whose_record_crosses_into_the_next_segment_is_found() {
         "restore shop --to edge --at point:{name} --dry-run"
     ));
     assert!(told.contains("replay-log"), "{told}");
+    // where the log ends is told in the words in which `--at` takes it
+    let listed = site.good("list");
+    let logs = listed.split("LOG OF").nth(1).expect("log");
+    let cells: Vec<&str> = logs
+        .lines()
+        .nth(1)
+        .expect("a row")
+        .split_whitespace()
+        .collect();
+    let (from, until) = (cells[1], cells[2]);
+    assert!(from.starts_with("00000001:0/"), "{listed}");
+    assert_eq!(until.rsplit_once('/').map(|at| at.0), Some("0"), "{listed}");
+    for at in [until.to_owned(), format!("00000001:{until}")] {
+        let told = site.good(&format!("restore shop --to there --at {at} --dry-run"));
+        assert!(told.contains(&format!("to {until}")), "{told}");
+    }
+    let told = site.ends("restore shop --to there --at 02:55 --dry-run", 2);
+    assert!(told.contains("says neither its day"), "{told}");
 }
 
 #[test]

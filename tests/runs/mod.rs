@@ -4,6 +4,7 @@ mod chains;
 mod commands;
 mod crash;
 mod days;
+mod drills;
 mod engine_faults;
 mod execution;
 mod expire;

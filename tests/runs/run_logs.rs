@@ -91,3 +91,19 @@ fn what_retention_deleted_is_not_missed() {
     let text = site.good("status --now 2026-03-22T10:00:00Z");
     assert!(!text.contains("RUN LOG"), "{text}");
 }
+
+#[test]
+fn a_new_host_is_told_of_copies_that_its_catalog_does_not_know() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    std::fs::remove_dir_all(site.path("state")).expect("another host");
+    let told = "disk holds copies of this plan, and this host's catalog knows none: `planc \
+                catalog rebuild --from disk`";
+    for line in ["status", "verify"] {
+        let text = site.ends(line, 1);
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(site.good("list").contains(told));
+    site.good("catalog rebuild --from disk");
+    assert!(!site.good("status").contains(told));
+}

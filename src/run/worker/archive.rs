@@ -43,9 +43,9 @@ pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         let service = service.clone();
         task.outbox.send(Message::Broken { service, detail });
     }
-    let at = archived.position.map_or_else(String::new, |position| {
-        format!("up to {}:{}", position.incarnation, position.value)
-    });
+    let at = archived
+        .position
+        .map_or_else(String::new, |position| format!("up to {}", position.name()));
     let said = match engine.kind() {
         EngineKind::Postgresql => at,
         _ => format!("{} transactions {at}", archived.transactions),
@@ -81,11 +81,15 @@ fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64,
             return Err(StepFailure {
                 retry: Retry::Later,
                 ..StepFailure::new(format!(
-                    "{name} does not hold the log of {service} up to {}:{:X}, though the server \
-                     says it is archived",
-                    until.incarnation, until.value
+                    "{name} does not hold the log of {service} up to {}, though the server says \
+                     it is archived",
+                    until.name()
                 ))
-                .help("set archive_command to `/PATH/planc log push --plan /PATH/X.plan --service NAME %p`")
+                .help(
+                    "set archive_command to `/PATH/planc log push --plan /PATH/X.plan --service \
+                     NAME %p`; where it is set, the server archived that before: `select \
+                     pg_switch_wal()` ends a segment that comes here, then repeat the command",
+                )
             });
         }
     }
