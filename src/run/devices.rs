@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::open::{OpenError, Places};
 use super::volumes::VolumeStock;
-use crate::facts::inventory::Store;
+use crate::facts::inventory::{Setting, Store};
 use crate::media::Device;
 use crate::media::bucket::{self, BucketDevice, BucketSpec};
 use crate::media::directory::DirectoryDevice;
@@ -23,6 +23,25 @@ pub fn keyring(plan: &ResolvedPlan, places: &Places) -> Keyring {
         let source = KeySource::of(&key.source, &key.locator, &places.base);
         (key.name.as_str(), source)
     }))
+}
+
+/// Keeps the variables of all keys and object stores of the plan from the programs that are started,
+/// also of those that this command never opens.
+fn keep_secrets(plan: &ResolvedPlan, places: &Places) {
+    let keep = |word: &str, locator: &str| KeySource::of(word, locator, &places.base).keep();
+    for key in &plan.keys {
+        keep(&key.source, &key.locator);
+    }
+    let stores = plan
+        .devices
+        .iter()
+        .filter_map(|device| device.store.as_ref());
+    let settings = stores.flat_map(|store| [&store.access_key, &store.secret_key, &store.token]);
+    for setting in settings.flatten() {
+        if let Setting::Source(word, locator) = setting {
+            keep(word, locator);
+        }
+    }
 }
 
 /// Where a device lies, for people.
@@ -101,6 +120,7 @@ fn opened(
     name: &str,
     open: Opening,
 ) -> Result<Arc<dyn Device>, OpenError> {
+    keep_secrets(plan, places);
     let patience = Patience::default();
     let place = Place::of(plan, places, name)?;
     let mut device = patience.opening(name, move |heartbeat| open(&place, heartbeat))?;

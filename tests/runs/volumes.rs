@@ -98,6 +98,38 @@ fn copies_go_to_volumes_and_come_back() {
 }
 
 #[test]
+fn a_robots_program_gets_no_secret_of_devices_that_are_not_even_opened() {
+    let site = site();
+    let inventory = INVENTORY
+        .replace(
+            "library: {folder: vault}",
+            "library: {drives: [/dev/null], changer: /dev/null}",
+        )
+        .replace(
+            "state:",
+            "  bucket: {site: fra, s3: {endpoint: 'http://127.0.0.1:1', bucket: one, \
+             secret_key: {env: BUCKET_SECRET}}}\nstate:",
+        );
+    std::fs::write(site.path("inventory.yaml"), inventory).expect("inventory");
+    let mtx = site.path("mtx");
+    let script = format!(
+        "#!/bin/sh\nenv >> {}\nexit 1\n",
+        site.path("seen").display()
+    );
+    std::fs::write(&mtx, script).expect("script");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&mtx, mode).expect("mode");
+    let mut command = site.command("media list");
+    let path = format!("{}:/usr/bin:/bin", site.folder.path().display());
+    let asked = command
+        .env("PATH", path)
+        .env("BUCKET_SECRET", "canary-of-a-bucket");
+    asked.output().expect("planc starts");
+    let seen = std::fs::read_to_string(site.path("seen")).expect("the program ran");
+    assert!(!seen.contains("canary"), "{seen}");
+}
+
+#[test]
 fn the_catalog_is_rebuilt_from_volumes_without_anything_of_the_host() {
     let site = site();
     let dump = site.good("catalog dump");

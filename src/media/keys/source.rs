@@ -52,11 +52,19 @@ impl KeySource {
         }
     }
 
+    /// Keeps a variable from child processes, whether its secret is read or not.
+    pub fn keep(&self) {
+        if let Self::Env(name) = self {
+            secret_variables().insert(name.clone());
+        }
+    }
+
     /// Reads a secret as text; variables read here are kept from children.
     ///
     /// # Errors
     /// Why not, in words.
     pub fn read(&self) -> Result<SecretString, String> {
+        self.keep();
         match self {
             Self::File(path) => {
                 let file = std::fs::File::open(path).map_err(|cause| cause.to_string())?;
@@ -69,7 +77,6 @@ impl KeySource {
                 Ok(text.into())
             }
             Self::Env(name) => {
-                secret_variables().insert(name.clone());
                 let text = std::env::var(name);
                 text.map(SecretString::from).map_err(|cause| match cause {
                     std::env::VarError::NotPresent => "it is not set".to_owned(),
