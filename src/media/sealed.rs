@@ -63,8 +63,11 @@ pub const PREFIX: usize = 64;
 /// Bytes after the body.
 pub const TRAILER: usize = 48;
 
-/// Longest object that a reader takes into memory.
-pub const LONGEST: u64 = 1 << 30;
+/// Longest body: the largest segment of log that a server can have, and the line that tells it.
+const LONGEST_BODY: u64 = (1 << 30) + LONGEST_HEADER as u64;
+
+/// Longest object that a reader takes into memory: the longest body, and what stands around it.
+pub const LONGEST: u64 = LONGEST_BODY + (2 << 20);
 
 /// Longest JSON header.
 pub const LONGEST_HEADER: usize = 1 << 20;
@@ -241,7 +244,7 @@ fn begin(
     (header, body, stored): (usize, usize, usize),
     envelope: usize,
 ) -> Result<Vec<u8>, String> {
-    if header > LONGEST_HEADER || body as u64 > LONGEST / 2 {
+    if header > LONGEST_HEADER || body as u64 > LONGEST_BODY {
         return Err("the object is too long for one piece".into());
     }
     let mut bytes = Vec::with_capacity(PREFIX + header + envelope + stored + TRAILER);
@@ -464,7 +467,7 @@ impl Places {
             .and_then(|sum| sum.checked_add(envelope));
         let long = header > LONGEST_HEADER as u64 || envelope > LONGEST_ENVELOPE as u64;
         let short = sealed && (envelope == 0 || stored < TAG as u64 || bytes[52..64] != [0; 12]);
-        if sum != Some(inner) || long || short || plain > LONGEST {
+        if sum != Some(inner) || long || short || plain > LONGEST_BODY {
             return Err("its lengths do not add up".into());
         }
         // both are at most the object's length
@@ -535,6 +538,13 @@ mod tests {
     use super::*;
     use crate::media::Device;
     use crate::media::directory::DirectoryDevice;
+
+    #[test]
+    fn the_largest_segment_of_log_and_its_line_fit_into_one_object() {
+        let begins = |body| begin(Kind::Log, [0, 0], (LONGEST_HEADER, body, 0), 0).is_ok();
+        assert!(begins((1 << 30) + LONGEST_HEADER));
+        assert!(!begins((1 << 30) + LONGEST_HEADER + 1));
+    }
 
     #[test]
     fn what_is_sealed_is_opened() {

@@ -46,6 +46,7 @@ mod fence;
 pub mod fetch;
 pub mod files;
 pub mod find;
+mod foresight;
 pub mod glance;
 mod ground;
 mod handover;

@@ -28,14 +28,13 @@ use super::hollow::Hollow;
 use super::instance::Instance;
 use super::lsn::{Lsn, Segment, Timeline};
 use super::notes::{LABEL, MAP, PartNotes};
-use super::records::{Record, Records, manager};
 use super::replay::{Replay, Replayed};
 use super::scope::Scope;
 use super::target::Target;
 use super::write::Writer;
 use super::{
-    FormatError, PostgresSpec, aside, base, fence, instance, prepared, read, sound, spoilt,
-    subscribed,
+    FormatError, PostgresSpec, aside, base, fence, foresight, instance, prepared, read, sound,
+    spoilt, subscribed,
 };
 use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
@@ -84,6 +83,8 @@ pub struct ClusterRestore {
     /// The log that was given goes beyond the target.
     covered: bool,
     before: Option<(Lsn, Lsn)>,
+    /// The segment that was looked into last: its last record may end in the next one.
+    looked_into: Option<LogRange>,
     newest: Option<Segment>,
     handover: Handover,
     /// Log on its way to the server of a copy that lacks databases and is dropped soon.
@@ -161,6 +162,7 @@ impl ClusterRestore {
             beyond: false,
             covered: false,
             before: None,
+            looked_into: None,
             newest: None,
             blank: Blank::default(),
             goal: None,
@@ -451,7 +453,11 @@ impl ClusterRestore {
     fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         let mut beyond = false;
         let assembly = Assembly::of(&self.parts)?;
-        for record in looked_into(range, until).map_err(|error| error.of("a log segment"))? {
+        let before = self.looked_into.as_ref();
+        let crossing = before.and_then(|before| foresight::crossing(before, range));
+        let records =
+            foresight::records(range, until).map_err(|error| error.of("a log segment"))?;
+        for record in crossing.into_iter().chain(records) {
             match until {
                 RecoveryTarget::Before(position) => {
                     if record.end.0 == position.value {
@@ -475,6 +481,7 @@ impl ClusterRestore {
             }
             self.made.extend(record.new_tablespace());
         }
+        self.looked_into = Some(range.clone());
         self.beyond |= beyond;
         self.covered |= match until {
             RecoveryTarget::Instant(at) => range.last_at > *at,
@@ -773,25 +780,5 @@ fn not_behind(instance: &Instance, at: Timestamp) -> Result<(), EngineError> {
     last.map_or(Ok(()), |last| {
         let told = format!("{at}: replay went on to a transaction of {last}");
         Err(EngineError::NotReached(told))
-    })
-}
-
-/// The records of a segment that may tell whether it goes beyond the target, or make a tablespace or
-/// a database.
-fn looked_into<'r>(
-    range: &'r LogRange,
-    until: &RecoveryTarget,
-) -> Result<Box<dyn Iterator<Item = Record> + 'r>, FormatError> {
-    let records = Records::new(&range.payload)?;
-    Ok(match until {
-        RecoveryTarget::Transaction(at) | RecoveryTarget::Before(at)
-            if range.until.value >= at.value =>
-        {
-            Box::new(records)
-        }
-        RecoveryTarget::Instant(_) => {
-            Box::new(records.of(&[manager::DATABASE, manager::TABLESPACE, manager::TRANSACTION]))
-        }
-        _ => Box::new(records.of(&[manager::DATABASE, manager::TABLESPACE])),
     })
 }
