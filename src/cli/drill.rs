@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::recover::compile;
-use crate::cli::restore::approved_run;
+use crate::cli::restore::{approved_run, incarnation};
 use crate::cli::run::print_graph;
 use crate::cli::site::{SiteArgs, catalog_error};
 use crate::facts::holdings::JobHistory;
@@ -21,6 +21,9 @@ use crate::similar;
 pub(crate) struct Args {
     /// The drill's name in the plan.
     name: String,
+    /// Follow this history of the log, where more than one goes on: a timeline of PostgreSQL.
+    #[arg(long, value_name = "N")]
+    timeline: Option<u32>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         scenario: name.clone(),
         inputs,
         to: None,
+        incarnation: args.timeline.map(incarnation),
     };
     let graph = compile(&site, intent, args.site.now)?;
     if args.dry_run {

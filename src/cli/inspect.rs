@@ -49,7 +49,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = Site::look(&args.plan, NowArgs::default(), Purpose::Rescue)?;
     let spec = log_status::spec(&site, &args.service)?;
-    let (deed, read) = deed(&mut site, &args.service, args.transaction, args.since)?;
+    let Inspected { deed, read, .. } =
+        deed(&mut site, &args.service, args.transaction, args.since)?;
     // names are a convenience: without the server there are numbers
     let relations = deed.touched.keys().copied().collect::<Vec<_>>();
     let names = names::ask(&spec, &relations).unwrap_or_default();
@@ -61,7 +62,17 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// What a transaction did, and from where to where the log was read.
+/// A transaction that was found in the stored log.
+pub(super) struct Inspected {
+    /// What it did.
+    pub(super) deed: Deed,
+    /// From where to where the log was read.
+    read: String,
+    /// The history of the log that was read.
+    pub(super) history: String,
+}
+
+/// What a transaction did.
 ///
 /// # Errors
 /// When the log cannot be read or does not hold the transaction.
@@ -70,7 +81,7 @@ pub(super) fn deed(
     service: &str,
     transaction: u64,
     since: Option<Timestamp>,
-) -> Result<(Deed, String), CliError> {
+) -> Result<Inspected, CliError> {
     let (archive, run) = stored(site, service, since)?;
     let mut first = Ends::of(find::in_log(transaction));
     let read = read(&archive, run, |record| first.add(record))?;
@@ -81,7 +92,11 @@ pub(super) fn deed(
         let help = format!("read was {read}; name an earlier `--since`, or look at `log status`");
         CliError::failed(message).help(help)
     })?;
-    Ok((deed, read))
+    Ok(Inspected {
+        deed,
+        read,
+        history: archive.course().history.timeline.to_string(),
+    })
 }
 
 /// The stored log of a service, and the newest of it without a gap.

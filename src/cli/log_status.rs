@@ -35,7 +35,8 @@ struct Looked {
     unlogged: Vec<Position>,
 }
 
-/// Prints chains and standings; findings when something is lost, or a device is away.
+/// Prints chains and standings; findings when something is lost, an archive command fails,
+/// or a device is away.
 pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     let mut site = Site::look(which, NowArgs::default(), Purpose::Rescue)?;
     let plan = site.plan.plan();
@@ -76,10 +77,13 @@ pub(super) fn status(form: Form, which: &PlanArgs) -> Result<Exit, CliError> {
     let lost = lost
         .flat_map(|one| &one.timelines)
         .any(|one| one.count(State::Lost) > 0);
+    let servers = archives.iter().filter_map(|one| one.standing.as_ref());
+    let mut servers = servers.filter_map(|standing| standing.writing.as_ref().ok());
+    let fails = servers.any(|writing| writing.failing.is_some());
     let late = streams.iter().any(|one| one.trouble.is_some());
     // what could not be looked at may be lost
     let away = archives.iter().any(|one| !one.away.is_empty());
-    Ok(if lost || late || away {
+    Ok(if lost || fails || late || away {
         Exit::Findings
     } else {
         Exit::Ok
@@ -183,6 +187,12 @@ fn human_archive(out: &mut String, archive: &Looked) {
         Ok(writing) => {
             let (timeline, position) = (writing.timeline.number(), writing.position);
             let _ = writeln!(out, "  the server writes timeline {timeline} at {position}");
+            if let Some(file) = &writing.failing {
+                let _ = writeln!(
+                    out,
+                    "  its archive command fails for {file}: the server's log tells why"
+                );
+            }
             if let Some(within) = writing.ends_within {
                 let within = milliseconds(within);
                 let _ = writeln!(
@@ -289,6 +299,7 @@ fn archive_json(archive: &Looked) -> Value {
         "unlogged_from": unlogged_json(&archive.unlogged),
         "server": writing.map(|one| json!({
             "timeline": one.timeline.number(), "position": one.position.to_string(),
+            "failing": one.failing,
             "ends_within_s": one.ends_within.map(|time| time.as_secs()),
         })),
         "window": {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::check::Purpose;
 use crate::cli::args::NowArgs;
 use crate::cli::exit::{CliError, Exit};
-use crate::cli::restore::{absolute, approved_run};
+use crate::cli::restore::{absolute, approved_run, incarnation};
 use crate::cli::run::{print_graph, resume};
 use crate::cli::site::{Site, SiteArgs};
 use crate::graph::step::{Intent, StepGraph, StepKind};
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// The file or folder that the restored copy becomes, instead of what the plan says.
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
+    /// Follow this history of the log, where more than one goes on: a timeline of PostgreSQL.
+    #[arg(long, value_name = "N")]
+    timeline: Option<u32>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -31,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Go on with the newest recovery, when it did not end.
-    #[arg(long, conflicts_with_all = ["scenario", "to", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["scenario", "to", "timeline", "dry_run"])]
     resume: bool,
     #[command(flatten)]
     site: SiteArgs,
@@ -64,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         scenario: scenario.clone(),
         inputs,
         to,
+        incarnation: args.timeline.map(incarnation),
     };
     if args.dry_run {
         let mut site = args.site.look(Purpose::Rescue)?;
@@ -88,7 +92,10 @@ pub(crate) fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepG
         })
         .collect();
     let Intent::Recover {
-        scenario, inputs, ..
+        scenario,
+        inputs,
+        incarnation,
+        ..
     } = intent
     else {
         return Ok(graph);
@@ -111,6 +118,7 @@ pub(crate) fn compile(site: &Site, intent: Intent, now: NowArgs) -> Result<StepG
         scenario,
         inputs,
         to,
+        incarnation,
     };
     site.compile(&intent, now)
 }

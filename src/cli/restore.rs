@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         from: args.from.clone(),
         relocate: relocations(&args.relocate)?,
         only: args.database.clone(),
-        incarnation: args.timeline.map(|number| format!("{number:08X}")),
+        incarnation: args.timeline.map(incarnation),
         delta: args.delta,
     });
     let graph = site.compile(&intent, args.site.now.now())?;
@@ -149,6 +149,11 @@ fn state(site: &mut Site, service: &str, text: &str) -> Result<RecoveryTarget, C
         Some(text) => RecoveryTarget::Before(site.server_position(service, text)?),
         None => RecoveryTarget::Transaction(site.server_position(service, text)?),
     })
+}
+
+/// The history of a log that a timeline's number means.
+pub(crate) fn incarnation(timeline: u32) -> String {
+    format!("{timeline:08X}")
 }
 
 /// Reads `--at`.

@@ -15,6 +15,7 @@ use crate::cli::{inspect, log_status};
 use crate::engine::postgres::PostgresSpec;
 use crate::engine::postgres::blocks::BlockSet;
 use crate::engine::postgres::inspect::{Deed, Ended};
+use crate::engine::postgres::lsn::Lsn;
 use crate::engine::postgres::names;
 use crate::facts::holdings::Position;
 use crate::graph::step::{Intent, TouchedPages, UndoIntent};
@@ -47,8 +48,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         args.site.open(Purpose::Rescue)?
     };
     let spec = log_status::spec(&site, &args.service)?;
-    let (deed, _) = inspect::deed(&mut site, &args.service, args.transaction, args.since)?;
-    let at = committed(args, &deed)?;
+    let found = inspect::deed(&mut site, &args.service, args.transaction, args.since)?;
+    let deed = found.deed;
+    let at = Position {
+        incarnation: found.history,
+        value: committed(args, &deed)?.0,
+    };
     let databases = databases(&spec, &deed)?;
     let intent = Intent::Undo(UndoIntent {
         service: args.service.clone(),
@@ -72,14 +77,9 @@ fn folder(site: &Site) -> Result<String, CliError> {
 }
 
 /// Where its commit ends; one that did not commit has nothing to be taken back.
-fn committed(args: &Args, deed: &Deed) -> Result<Position, CliError> {
+fn committed(args: &Args, deed: &Deed) -> Result<Lsn, CliError> {
     let why = match deed.ended {
-        Some((Ended::Committed(lsn), _)) => {
-            return Ok(Position {
-                incarnation: String::new(),
-                value: lsn.0,
-            });
-        }
+        Some((Ended::Committed(lsn), _)) => return Ok(lsn),
         Some((Ended::RolledBack(_), _)) => "was rolled back: there is nothing to take back",
         None => "has no end in the stored log: ship the log, or look at prepared transactions",
     };

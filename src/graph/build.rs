@@ -44,6 +44,7 @@ pub fn build(
             scenario,
             inputs,
             to,
+            ..
         } => recover::build(&world, scenario, inputs, to.as_deref()),
         Intent::Undo(intent) => undo::build(&world, intent),
         Intent::Switchover { scenario, patience } => switchover::build(&world, scenario, *patience),

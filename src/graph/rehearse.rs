@@ -61,6 +61,7 @@ impl<'a> Rehearsal<'a> {
             scenario: full_name(&scenario.origin, &scenario.name),
             inputs: inputs(self.plan, scenario, self.now),
             to: None,
+            incarnation: None,
         };
         self.compile(
             &intent,

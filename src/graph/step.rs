@@ -108,6 +108,9 @@ pub enum Intent {
         inputs: BTreeMap<String, String>,
         /// Folder in which the restored service is built; else what the scenario says.
         to: Option<String>,
+        /// The history to follow of a service's log that has it; none asks that there be only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incarnation: Option<String>,
     },
     /// Takes back what one transaction did.
     Undo(UndoIntent),

@@ -182,7 +182,12 @@ impl<'a> Whole<'_, 'a> {
             }
             _ => self.incarnation,
         };
-        let logs = self.world.logs_of(&self.service.name);
+        let mut known: Vec<&str> = (self.world.logs_of(&self.service.name).iter())
+            .map(|log| log.until.incarnation.as_str())
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let wanted = wanted.or(self.world.followed().filter(|one| known.contains(one)));
         let histories = &self.world.holdings.histories;
         let of_service = histories
             .iter()
@@ -191,12 +196,6 @@ impl<'a> Whole<'_, 'a> {
         if let Some(wanted) = wanted {
             return Ok(Past::of(wanted, &all));
         }
-        let mut known: Vec<&str> = logs
-            .iter()
-            .map(|log| log.until.incarnation.as_str())
-            .collect();
-        known.sort_unstable();
-        known.dedup();
         let ends = Past::ends(&known, &all);
         match ends.as_slice() {
             [] => Err(GraphError::new(
@@ -211,7 +210,7 @@ impl<'a> Whole<'_, 'a> {
                     self.service.name,
                     many.join(", ")
                 ),
-                "say which is meant: `planc restore … --timeline N`",
+                "say which is meant: `--timeline N`",
             )),
         }
     }

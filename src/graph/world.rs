@@ -79,6 +79,16 @@ pub(super) struct World<'a> {
     judged: OnceCell<Judgement>,
 }
 
+impl<'a> World<'a> {
+    /// The history that a recovery is told to follow where a service's log has it.
+    pub(super) fn followed(&self) -> Option<&'a str> {
+        match self.intent {
+            Intent::Recover { incarnation, .. } => incarnation.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// A calendar in the plan's zone.
 ///
 /// # Errors

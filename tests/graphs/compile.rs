@@ -224,6 +224,7 @@ fn recover(inputs: &[(&str, &str)]) -> Intent {
         scenario: "oops".into(),
         inputs: inputs.collect::<BTreeMap<String, String>>(),
         to: Some("/restored/notes.db".into()),
+        incarnation: None,
     }
 }
 
@@ -443,6 +444,7 @@ fn a_recovery_follows_its_clauses() {
         scenario,
         inputs: given,
         to: None,
+        incarnation: None,
     };
     let graph = build(&holdings(), &unsaid, now).expect("compiles");
     let StepKind::PrepareTarget { target, .. } = &graph.steps[0].kind else {

@@ -95,7 +95,8 @@ fn a_device_that_gets_full_takes_neither_half_a_copy_nor_half_a_segment() {
         "{}",
         site.cluster.log()
     );
-    let told = site.good("log status");
+    let told = site.ends("log status", 1);
+    assert!(told.contains("its archive command fails for"), "{told}");
     assert!(
         told.contains("in flight") && !told.contains("lost"),
         "{told}"

@@ -1,9 +1,11 @@
-//! A cluster that went through `pg_resetwal`: a timeline that nobody promoted, and transactions of
-//! a later round of their numbers.
+//! Clusters that did not go straight on: one that went through `pg_resetwal`, with a timeline that
+//! nobody promoted and transactions of a later round of their numbers, and one that was put back.
 
+use super::ahead::until;
 use super::chains::{a_second, bulk};
 use super::cluster::run_ok;
 use super::site::Site;
+use super::template::cp;
 
 #[test]
 fn a_timeline_without_a_history_and_long_transaction_numbers_are_recovered() {
@@ -40,6 +42,22 @@ fn a_timeline_without_a_history_and_long_transaction_numbers_are_recovered() {
         told.contains("more than one history: 00000001, 00000014"),
         "{told}"
     );
+    let lost = "recover lost_tablespace ts=hot --dry-run";
+    let told = site.ends(lost, 2);
+    assert!(
+        told.contains("say which is meant: `--timeline N`"),
+        "{told}"
+    );
+    assert!(
+        site.good(&format!("{lost} --timeline 20"))
+            .contains("of history 00000014")
+    );
+    assert!(
+        site.good("drill weekly --dry-run --timeline 20")
+            .contains("of history 00000014")
+    );
+    let undo = site.good(&format!("undo shop {number} --dry-run"));
+    assert!(undo.contains("of history 00000014"), "{undo}");
     let of_number = format!("recover dropped_table victim=public.notes bad={number} --dry-run");
     assert!(site.good(&of_number).contains("of history 00000014"));
     let told = site.ends(&of_number.replace(&number, "4711"), 2);
@@ -55,4 +73,31 @@ fn a_timeline_without_a_history_and_long_transaction_numbers_are_recovered() {
         assert_eq!(count.expect("a count").get::<_, i64>(0), notes);
         assert_eq!(copy.ask("select count(*) from bulk where t = 'new'"), "1");
     }
+}
+
+#[test]
+fn a_server_that_was_put_back_on_its_timeline_is_told() {
+    let site = Site::new(15);
+    let cluster = &site.cluster;
+    let earlier = site.path("earlier");
+    cluster.stop("fast");
+    cp(&cluster.data, &earlier);
+    cluster.start();
+    for name in ["one", "two", "three"] {
+        cluster.sql(&format!("create table {name} as select 1 i"));
+        site.good("run wal");
+    }
+    cluster.stop("immediate");
+    std::fs::remove_dir_all(&cluster.data).expect("removed");
+    cp(&earlier, &cluster.data);
+    cluster.start();
+    cluster.sql("create table four as select 1 i");
+    cluster.sql("select pg_switch_wal()");
+    until("it is refused", || {
+        cluster.ask("select failed_count > 0 from pg_stat_archiver") == "true"
+    });
+    assert!(cluster.log().contains("split brain suspected"));
+    let told = site.ends("log status", 1);
+    assert!(told.contains("its archive command fails for"), "{told}");
+    assert!(told.contains("window of vulnerability: unknown"), "{told}");
 }

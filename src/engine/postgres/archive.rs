@@ -167,6 +167,14 @@ fn standing(client: &mut Client, service: &str) -> Result<Standing, EngineError>
     })
 }
 
+/// The file for which a server's archive command failed last, when nothing was archived since.
+///
+/// # Errors
+/// When the server refuses.
+pub(super) fn failing(client: &mut Client, service: &str) -> Result<Option<String>, EngineError> {
+    Ok(standing(client, service)?.failing)
+}
+
 struct Waiting<'a> {
     client: Client,
     service: &'a str,

@@ -54,6 +54,8 @@ pub struct Writing {
     /// The longest that it lets log wait before it ends a segment; none when it waits until the
     /// segment is full or somebody ends it.
     pub ends_within: Option<Duration>,
+    /// The file for which its archive command failed last; none when that works.
+    pub failing: Option<String>,
 }
 
 /// Segments next to each other in one state.
@@ -292,6 +294,7 @@ mod tests {
             position: Lsn(11 << 20),
             kept: Some(kept.into()),
             ends_within: None,
+            failing: None,
         };
         let proof = &prove(&held, &names(&["a", "b"]), Some(&writing), size())[0];
         let expected = [

@@ -394,6 +394,7 @@ fn ask(spec: &PostgresSpec, claim: Claim) -> Result<Writing, EngineError> {
         // a role without pg_monitor may not look
         kept: kept.or_else(|| waiting(&mut client, current, claim)),
         ends_within: archive::ends_within(&mut client, &spec.service)?,
+        failing: archive::failing(&mut client, &spec.service)?,
     })
 }
 
@@ -423,7 +424,9 @@ impl Exposure<'_> {
             .iter()
             .find(|one| one.timeline == writing.timeline);
         let until = own.and_then(|one| one.found_until(self.claim.segment_size));
-        let Some(until) = until else {
+        // a server that went back writes anew what the devices hold otherwise, and they refuse it
+        let went_back = |until: &Lsn| writing.failing.is_some() && *until > writing.position;
+        let Some(until) = until.filter(|until| !went_back(until)) else {
             return Ok(Window {
                 worst,
                 ..Window::default()
