@@ -138,6 +138,17 @@ pub(crate) fn fetched(site: &Path, name: &str) -> Vec<u8> {
     bytes
 }
 
+/// Waits until what came of the segment that is not finished is stored, too.
+fn nothing_is_at_risk(site: &Path) {
+    let exposed = || log_status(site)["archives"][0]["window"].clone();
+    until(site, "nothing would be lost", || {
+        exposed()["bytes_now"] == 0
+    });
+    let now = log_status(site)["streams"][0].clone();
+    assert_eq!(now["slot"], "mine", "{now}");
+    assert!(now["trouble"].is_null() && now["behind"].is_u64(), "{now}");
+}
+
 #[test]
 fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     let cluster = Cluster::create(18);
@@ -185,17 +196,7 @@ fn a_stream_survives_a_restart_of_the_server_and_an_absent_device() {
     until(site, "what waited is stored", || {
         objects(site).len() >= before + 3
     });
-    // what came of the segment that is not finished is stored, too
-    let exposed = || log_status(site)["archives"][0]["window"].clone();
-    until(site, "nothing would be lost", || {
-        exposed()["bytes_now"] == 0
-    });
-    let stream_now = log_status(site)["streams"][0].clone();
-    assert_eq!(stream_now["slot"], "mine", "{stream_now}");
-    assert!(
-        stream_now["trouble"].is_null() && stream_now["behind"].is_u64(),
-        "{stream_now}"
-    );
+    nothing_is_at_risk(site);
     assert_eq!(stream.end(), 0);
     assert!(told().contains("behind"), "{}", told());
 
