@@ -90,7 +90,8 @@ fn streams(version: u32, steps: impl IntoIterator<Item = u64>) {
     let folder = stream::site(&cluster);
     let site = folder.path();
     let stream = Streaming::start(site);
-    let active = "select count(*) from pg_replication_slots where slot_name = 'mine' and active";
+    let active =
+        "select count(*) from pg_replication_slots where slot_name = 'mine_receiver' and active";
     for step in steps {
         until(site, "the slot is used", || cluster.ask(active) == "1");
         let client = Client::start(&cluster);
