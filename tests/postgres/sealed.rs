@@ -26,7 +26,7 @@ fn site() -> (Site, tempfile::TempDir, String) {
 }
 
 /// Makes a key file; its public half.
-fn new_key(file: &Path) -> String {
+pub(crate) fn new_key(file: &Path) -> String {
     let made = Command::new(env!("CARGO_BIN_EXE_planc"))
         .args(["key", "new"])
         .arg(file)

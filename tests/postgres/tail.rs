@@ -1,16 +1,25 @@
 //! The segment that is not finished: what a stream stored of it comes back after the server is gone,
 //! beside a shipment of the same log.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use super::cluster;
+use super::sealed::new_key;
 use super::site::Site;
 
-/// One device is streamed to, the other is shipped to.
-fn streamed(plan: &str) -> String {
+/// One device is streamed to, the other is shipped to; all is sealed with the key in a file.
+fn streamed(plan: &str, key: &Path) -> String {
     let shipped = "  ship every 1min to near\n";
     assert!(plan.contains(shipped));
-    plan.replace(shipped, "  stream to near lag <= 16 MiB\n")
+    let plan = plan.replace(shipped, "  stream to near lag <= 16 MiB\n");
+    let key = format!(
+        "key k from file \"{}\" escrow at dub\n\nservice shop",
+        key.display()
+    );
+    let plan = plan.replace("encrypt none", "encrypt with k");
+    plan.replacen("service shop", &key, 1)
 }
 
 fn stream(site: &Site) -> Child {
@@ -49,7 +58,11 @@ fn rows(site: &Site, folder: &str) -> String {
 
 #[test]
 fn what_was_streamed_of_an_unfinished_segment_comes_back_without_the_server() {
-    let site = Site::with(18, streamed);
+    let keys = cluster::folder();
+    let key = keys.path().join("k.key");
+    new_key(&key);
+    cluster::own(keys.path());
+    let site = Site::with(18, |plan| streamed(plan, &key));
     site.cluster.sql("alter role keeper replication");
     let mut streaming = stream(&site);
     site.good("run nightly");
