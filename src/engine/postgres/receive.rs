@@ -168,8 +168,10 @@ impl Inflow {
     ) -> Result<(), EngineError> {
         while !ended() {
             lag.trouble = None;
-            let more = self.store(request, ended, lag)?;
-            if let Err(error) = self.settle(request, lag) {
+            let stored = self.store(request, ended, lag)?;
+            // while segments are finished all the time, none is worth storing in pieces
+            let tail = !stored && lag.trouble.is_none() && self.tail.is_due();
+            if let Err(error) = self.settle(request, lag, tail) {
                 lag.trouble = Some(error.to_string());
                 return Ok(());
             }
@@ -180,20 +182,22 @@ impl Inflow {
                 lag.trouble = Some(words);
                 return Ok(());
             }
-            if !more {
+            if !stored {
                 std::thread::sleep(PAUSE);
             }
         }
         Ok(())
     }
 
-    /// Stores the next piece of the tail when it is time, lets the server forget what the devices
+    /// Stores the next piece of the tail when it is wanted, lets the server forget what the devices
     /// hold, and measures what they do not.
-    fn settle(&mut self, request: &ReceiveRequest, lag: &mut Lag) -> Result<(), EngineError> {
-        if self.tail.is_due()
-            && lag.trouble.is_none()
-            && let Err(error) = self.store_tail(request)?
-        {
+    fn settle(
+        &mut self,
+        request: &ReceiveRequest,
+        lag: &mut Lag,
+        tail: bool,
+    ) -> Result<(), EngineError> {
+        if tail && let Err(error) = self.store_tail(request)? {
             lag.trouble = Some(error.to_string());
             self.reopen(request);
         }
@@ -229,8 +233,8 @@ impl Inflow {
         Ok(stored.map(|held| self.held = self.held.max(held)))
     }
 
-    /// Stores what is finished and lets go of it, for one turn; true when more is left for the next.
-    /// A device that fails keeps it here.
+    /// Stores what is finished and lets go of it, for one turn; true when it stored anything: more
+    /// has come meanwhile. A device that fails keeps it here.
     fn store(
         &mut self,
         request: &ReceiveRequest,
@@ -238,9 +242,10 @@ impl Inflow {
         lag: &mut Lag,
     ) -> Result<bool, EngineError> {
         let until = Instant::now() + TURN;
+        let mut stored = false;
         for files in self.landing.finished(self.held)?.chunks(AT_ONCE) {
             if ended() || Instant::now() >= until {
-                return Ok(true);
+                break;
             }
             for (file, pushed) in files.iter().zip(self.push_all(files)) {
                 match pushed {
@@ -256,8 +261,9 @@ impl Inflow {
                     }
                 }
             }
+            stored = true;
         }
-        Ok(false)
+        Ok(stored)
     }
 
     /// Stores files at once; what became of each.
