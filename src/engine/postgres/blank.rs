@@ -14,13 +14,10 @@
 //! `xl_tblspc_create_rec` in `commands/tablespace.h`; a place without a name is the folder itself
 //! (`create_tablespace_directories`).
 
-use std::ops::Range;
-
-use super::bytes_at;
+use super::crossing::{self, spans};
 use super::lsn::Segment;
 use super::records::{
-    self, CONTINUES, CRC_OFFSET, INFO, LONG_PAGE_HEADER, MANAGER, PAGE, PAGE_HEADER, RECORD_HEADER,
-    Records, manager,
+    self, CRC_OFFSET, INFO, LONG_PAGE_HEADER, MANAGER, PAGE, RECORD_HEADER, Records, manager,
 };
 use crate::engine::EngineError;
 
@@ -130,9 +127,13 @@ impl Blank {
         let Some(held) = self.held.as_mut().filter(follows) else {
             return;
         };
-        let Some((record, there)) = crossing(&held.bytes, held.begin, next) else {
+        let Some(mut record) = crossing::beginning(&held.bytes, held.begin) else {
             return;
         };
+        let there = record.len();
+        if crossing::finish(&mut record, next).is_none() {
+            return;
+        }
         let Some(head) = changed(&record, is_left_out) else {
             return;
         };
@@ -270,30 +271,6 @@ fn head(record: &[u8]) -> Head {
     Head { bytes, length }.seal(record)
 }
 
-/// The bytes of the record that begins in a segment and ends in the next, and how many of them lie in
-/// the first.
-fn crossing(bytes: &[u8], begin: usize, next: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let mut record = Vec::new();
-    for span in spans(begin, bytes.len()) {
-        record.extend_from_slice(&bytes[span]);
-    }
-    let there = record.len();
-    let length = usize::try_from(u32::from_le_bytes(bytes_at(&record, 0).ok()?)).ok()?;
-    let rest = length.checked_sub(there).filter(|rest| *rest > 0)?;
-    let told = u32::from_le_bytes(bytes_at(next, 16).ok()?);
-    if next[2] & CONTINUES == 0 || usize::try_from(told) != Ok(rest) || rest > next.len() {
-        return None;
-    }
-    for span in spans(LONG_PAGE_HEADER, next.len()) {
-        let missing = length - record.len();
-        record.extend(next[span].iter().take(missing));
-        if record.len() == length {
-            break;
-        }
-    }
-    (record.len() == length && length >= RECORD_HEADER).then_some((record, there))
-}
-
 /// Writes bytes of a record that begins at `at`, around the headers of pages.
 fn put(bytes: &mut [u8], at: usize, what: &[u8]) {
     let mut left = what;
@@ -307,58 +284,17 @@ fn put(bytes: &mut [u8], at: usize, what: &[u8]) {
     }
 }
 
-/// Where the content of pages lies from `at` on.
-fn spans(at: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut at = at;
-    std::iter::from_fn(move || {
-        if at.is_multiple_of(PAGE) {
-            at += if at == 0 {
-                LONG_PAGE_HEADER
-            } else {
-                PAGE_HEADER
-            };
-        }
-        let span = at..end.min(at.next_multiple_of(PAGE));
-        at = span.end;
-        (span.start < span.end).then_some(span)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::postgres::facts::VERSIONS;
     use crate::engine::postgres::lsn::Timeline;
+    use crate::engine::postgres::made_log::{PAGES, SEGMENT, record, segments};
+    use crate::engine::postgres::records::{CONTINUES, PAGE_HEADER};
 
-    const PAGES: usize = 3;
-    const SEGMENT: usize = PAGES * PAGE;
     const OUT: u32 = 7;
     const WANTED: u32 = 8;
-
-    /// A record of a manager about pages of these databases, with so much data of its own.
-    fn record(kind: u8, databases: &[u32], data: usize) -> Vec<u8> {
-        let mut body = Vec::new();
-        for (number, database) in databases.iter().enumerate() {
-            body.extend([u8::try_from(number).expect("few"), 0, 0, 0]);
-            for word in [1663, *database, 4711, 5] {
-                body.extend(u32::to_le_bytes(word));
-            }
-        }
-        body.push(LONG_DATA);
-        body.extend(u32::try_from(data).expect("short").to_le_bytes());
-        body.resize(body.len() + data, 0x5A);
-        let length = RECORD_HEADER + body.len();
-        let mut record = vec![0; RECORD_HEADER];
-        record[..4].copy_from_slice(&u32::try_from(length).expect("short").to_le_bytes());
-        record[4..8].copy_from_slice(&77u32.to_le_bytes());
-        record[MANAGER] = kind;
-        record.extend(body);
-        let sum = records::sum_of(&record);
-        record[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
-        record
-    }
 
     /// A record that makes a tablespace in a place.
     fn making(place: &[u8]) -> Vec<u8> {
@@ -373,46 +309,6 @@ mod tests {
         let sum = records::sum_of(&record);
         record[CRC_OFFSET..RECORD_HEADER].copy_from_slice(&sum.to_le_bytes());
         record
-    }
-
-    /// Segments that hold these records one after the other.
-    fn segments(all: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let mut bytes: Vec<u8> = Vec::new();
-        for record in all {
-            let mut left = &record[..];
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
-            while !left.is_empty() {
-                if bytes.len().is_multiple_of(PAGE) {
-                    enter(&mut bytes, left.len(), left.len() < record.len());
-                }
-                let room = PAGE - bytes.len() % PAGE;
-                let (now, later) = left.split_at(left.len().min(room));
-                bytes.extend_from_slice(now);
-                left = later;
-            }
-        }
-        bytes.resize(bytes.len().next_multiple_of(SEGMENT), 0);
-        bytes.chunks(SEGMENT).map(<[u8]>::to_vec).collect()
-    }
-
-    fn enter(bytes: &mut Vec<u8>, rest: usize, continues: bool) {
-        let start = bytes.len();
-        let long = start.is_multiple_of(SEGMENT);
-        let header = if long { LONG_PAGE_HEADER } else { PAGE_HEADER };
-        bytes.resize(start + header, 0);
-        let page = &mut bytes[start..];
-        page[..2].copy_from_slice(&VERSIONS[0].wal_magic.to_le_bytes());
-        page[2] = u8::from(continues) | if long { 2 } else { 0 };
-        page[4] = 1;
-        page[8..16].copy_from_slice(&(start as u64).to_le_bytes());
-        if continues {
-            page[16..20].copy_from_slice(&u32::try_from(rest).expect("short").to_le_bytes());
-        }
-        if long {
-            page[24] = 9;
-            page[32..36].copy_from_slice(&(1u32 << 20).to_le_bytes());
-            page[36..40].copy_from_slice(&8192u32.to_le_bytes());
-        }
     }
 
     /// What comes out behind these segments, each with its timeline and number.

@@ -7,10 +7,10 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::FormatError;
+use super::crossing::Unfinished;
 use super::inspect;
 use super::lsn::Lsn;
 use super::records::{Ending, Record, Records, manager};
-use super::stream;
 
 /// A named restore point among the records of the log's own manager.
 const RESTORE_POINT: u8 = 0x70;
@@ -71,7 +71,7 @@ pub fn in_segment(
     while let Some(record) = records.next_of(managers) {
         last = found(&record, wanted).or(last);
     }
-    let crossing = next.and_then(|next| stream::crossing(&records, next));
+    let crossing = next.and_then(|next| Unfinished::after(&records)?.whole(next));
     let crossing = crossing.and_then(|record| found(&record, wanted));
     Ok(crossing.or(last))
 }

@@ -2,8 +2,8 @@
 //! target lies, what the log makes. Pure.
 
 use super::FormatError;
+use super::crossing::Unfinished;
 use super::records::{Record, Records, manager};
-use super::stream;
 use crate::engine::LogRange;
 use crate::graph::step::RecoveryTarget;
 
@@ -30,13 +30,10 @@ pub(super) fn records<'r>(
     })
 }
 
-/// The record that begins in one segment and ends in the next one, if these are such two.
-pub(super) fn crossing(before: &LogRange, range: &LogRange) -> Option<Record> {
-    if before.until.value != range.from.value {
-        return None;
-    }
-    let mut records = Records::new(&before.payload).ok()?;
+/// The record that a segment ends in the middle of.
+pub(super) fn unfinished(range: &LogRange) -> Option<Unfinished> {
+    let mut records = Records::new(&range.payload).ok()?;
     // goes to where the last one begins
     let _ = records.next_of(&[]);
-    stream::crossing(&records, &range.payload)
+    Unfinished::after(&records)
 }

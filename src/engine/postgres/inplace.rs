@@ -228,6 +228,7 @@ impl InPlaceRestore {
         let replay = Replay {
             programs: instance::programs(programs, notes.version_num / 10_000)?,
             data: self.data.clone(),
+            log: None,
             scratch: scratch.to_owned(),
             restore_command: restore_command.to_owned(),
             target: Target::Latest,

@@ -111,23 +111,23 @@ impl Instance {
         })
     }
 
-    /// Waits until it takes writes; a session as a superuser.
+    /// Waits until it takes writes.
     ///
     /// # Errors
     /// As [`Instance::is_open`] when it ends, [`EngineError::NotReached`] when it does not open in
     /// time; [`EngineError::Busy`] when it is not to go on.
-    pub fn wait_open(&mut self, patience: Duration, go_on: &GoOn) -> Result<Client, EngineError> {
+    pub fn wait_open(&mut self, patience: Duration, go_on: &GoOn) -> Result<(), EngineError> {
         match self.opened(patience, go_on) {
             Err(error) if go_on.yes() => Err(self.ended().unwrap_or(error)),
             opened => opened,
         }
     }
 
-    fn opened(&mut self, patience: Duration, go_on: &GoOn) -> Result<Client, EngineError> {
+    fn opened(&mut self, patience: Duration, go_on: &GoOn) -> Result<(), EngineError> {
         let deadline = Instant::now() + patience;
         let mut client = self.first_session(deadline, go_on)?;
         self.spec.user = superuser(&mut client)?;
-        self.home()
+        Ok(())
     }
 
     fn first_session(&mut self, deadline: Instant, go_on: &GoOn) -> Result<Client, EngineError> {
@@ -449,7 +449,7 @@ fn settings(
         settings.push(("io_method", "worker".to_owned()));
         settings.push(("max_active_replication_origins", MANY_SLOTS.to_owned()));
     }
-    settings.push(("shared_buffers", buffers()));
+    settings.push(("shared_buffers", buffers(None)));
     settings.extend(limits(&file));
     settings.extend(log_room(file.wal_segment_size));
     settings.extend(spec.settings.iter().cloned());
@@ -500,16 +500,19 @@ fn spec_major(spec: &InstanceSpec) -> u32 {
         .unwrap_or(0)
 }
 
-/// Memory for pages: an eighth of what is available. A server that replays writes out what does not
-/// fit, and reads it again.
-fn buffers() -> String {
+/// `shared_buffers`: an eighth of what is available, and no more than so much log can fill, where
+/// that is known. A server that replays writes out what does not fit, and reads it again.
+///
+/// A page is changed first by a record that brings it whole, less what is free in it.
+pub(super) fn buffers(log: Option<u64>) -> String {
     let about = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let available = about
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = available.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let mib = kib.unwrap_or(0) >> 10;
-    format!("{}MB", (mib / 8).clamp(128, 512))
+    let available = (kib.unwrap_or(0) >> 10) / 8;
+    let filled = log.map_or(u64::MAX, |log| log >> 20);
+    format!("{}MB", available.clamp(128, 512).min(filled.max(16)))
 }
 
 /// Limits that must not be lower than they were when the log was written.

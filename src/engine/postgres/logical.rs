@@ -39,7 +39,7 @@ pub fn open(spec: &PostgresSpec, restored: &Path) -> Result<Instance, EngineErro
         log: None,
         settings: Vec::new(),
     })?;
-    drop(instance.wait_open(PATIENCE, &GoOn::default())?);
+    instance.wait_open(PATIENCE, &GoOn::default())?;
     Ok(instance)
 }
 

@@ -10,6 +10,7 @@ pub mod changes;
 pub mod commits;
 mod configuration;
 pub mod control;
+mod crossing;
 pub mod facts;
 pub mod history;
 pub mod inspect;
@@ -17,6 +18,8 @@ pub mod label;
 mod landing;
 pub mod lostfiles;
 pub mod lsn;
+#[cfg(test)]
+mod made_log;
 pub mod page;
 pub mod patch;
 pub mod records;

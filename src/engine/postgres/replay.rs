@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::files::cannot;
-use super::instance::{Instance, InstanceSpec};
+use super::instance::{self, Instance, InstanceSpec};
 use super::lsn::{Lsn, Timeline, WalFile};
 use super::target::Target;
 use super::{control, read};
@@ -18,6 +18,8 @@ pub struct Replay {
     pub programs: PathBuf,
     /// The data directory.
     pub data: PathBuf,
+    /// Bytes of log to replay at most; none when that is not known beforehand.
+    pub log: Option<u64>,
     /// Folder for the server's log.
     pub scratch: PathBuf,
     /// `restore_command`.
@@ -84,14 +86,17 @@ impl Replay {
         mut instance: Instance,
         while_open: impl FnOnce(&Instance) -> Result<(), EngineError>,
     ) -> Result<Replayed, EngineError> {
-        drop(instance.wait_open(self.patience, &self.go_on)?);
+        instance.wait_open(self.patience, &self.go_on)?;
         let replayed = self.judge(instance.redo())?;
         instance.using(while_open)?;
         Ok(replayed)
     }
 
     fn instance(&self) -> Result<InstanceSpec, EngineError> {
-        let mut settings = vec![("restore_command", self.restore_command.clone())];
+        let mut settings = vec![
+            ("restore_command", self.restore_command.clone()),
+            ("shared_buffers", instance::buffers(self.log)),
+        ];
         settings.extend(self.target.settings());
         settings.push(("recovery_target_timeline", self.followed()?));
         if self.keeps_log {

@@ -21,6 +21,7 @@ use super::assemble::{Assembly, told_unsummed};
 use super::blank::{self, Blank};
 use super::connect::refused;
 use super::control::{self, ControlFile};
+use super::crossing::Unfinished;
 use super::files::cannot;
 use super::ground::Ground;
 use super::handover::{self, Handover};
@@ -83,8 +84,8 @@ pub struct ClusterRestore {
     /// The log that was given goes beyond the target.
     covered: bool,
     before: Option<(Lsn, Lsn)>,
-    /// The segment that was looked into last: its last record may end in the next one.
-    looked_into: Option<LogRange>,
+    /// The last record of the segment that was looked into last: it ends in the next one.
+    unfinished: Option<Unfinished>,
     newest: Option<Segment>,
     handover: Handover,
     /// Log on its way to the server of a copy that lacks databases and is dropped soon.
@@ -162,7 +163,7 @@ impl ClusterRestore {
             beyond: false,
             covered: false,
             before: None,
-            looked_into: None,
+            unfinished: None,
             newest: None,
             blank: Blank::default(),
             goal: None,
@@ -385,6 +386,9 @@ impl ClusterRestore {
         Ok(Replay {
             programs: instance::programs(programs, assembly.version_num / 10_000)?,
             data: self.data_directory(),
+            log: target
+                .end(assembly.stop)
+                .map(|end| end.0.saturating_sub(assembly.start.0)),
             scratch: self.root.join("scratch"),
             restore_command: self.restore_command.clone().unwrap_or_else(handed),
             target,
@@ -453,8 +457,8 @@ impl ClusterRestore {
     fn inspect(&mut self, range: &LogRange, until: &RecoveryTarget) -> Result<bool, EngineError> {
         let mut beyond = false;
         let assembly = Assembly::of(&self.parts)?;
-        let before = self.looked_into.as_ref();
-        let crossing = before.and_then(|before| foresight::crossing(before, range));
+        let begun = std::mem::replace(&mut self.unfinished, foresight::unfinished(range));
+        let crossing = begun.and_then(|begun| begun.whole(&range.payload));
         let records =
             foresight::records(range, until).map_err(|error| error.of("a log segment"))?;
         for record in crossing.into_iter().chain(records) {
@@ -481,7 +485,6 @@ impl ClusterRestore {
             }
             self.made.extend(record.new_tablespace());
         }
-        self.looked_into = Some(range.clone());
         self.beyond |= beyond;
         self.covered |= match until {
             RecoveryTarget::Instant(at) => range.last_at > *at,

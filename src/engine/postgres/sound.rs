@@ -24,13 +24,12 @@ pub fn check(
     data: &Path,
     left_out: &BTreeMap<u32, String>,
 ) -> Result<(), EngineError> {
-    let mut client = instance.home()?;
     let query = concat!(
         "select oid, ",
         raw!("datname"),
         " from pg_database where datallowconn order by oid"
     );
-    let rows = client.query(query, &[]);
+    let rows = instance.home()?.query(query, &[]);
     let rows = rows.map_err(|error| refused("list the recovered databases", &error))?;
     for row in rows {
         let (oid, database): (u32, &[u8]) = (row.get(0), row.get(1));

@@ -8,7 +8,7 @@ use super::bytes_at;
 use super::history::History;
 use super::lsn::{Lsn, Segment, SegmentSize};
 use super::records::{
-    self, LONG_PAGE_HEADER, OVERWRITES, PAGE, PAGE_HEADER, RECORD_HEADER, Record, Records,
+    self, LONG_PAGE_HEADER, OVERWRITES, PAGE, PAGE_HEADER, RECORD_HEADER, Record,
 };
 use super::walfile::SegmentHeader;
 
@@ -47,20 +47,6 @@ pub struct Course {
     pub size: SegmentSize,
     /// Identity of the cluster.
     pub system_identifier: u64,
-}
-
-/// The record that begins in a segment, as its last one, and ends in the next.
-pub(super) fn crossing(records: &Records<'_>, next: &[u8]) -> Option<Record> {
-    let (bytes, header, begin) = records.rest();
-    let course = Course {
-        history: History::first(header.timeline),
-        size: header.segment_size,
-        system_identifier: header.system_identifier,
-    };
-    let first = header.address.0 / header.segment_size.bytes();
-    let fetch = |segment: Segment| Some(if segment.number == first { bytes } else { next });
-    let from = Lsn(header.address.0 + begin as u64);
-    Stream::new(course, from, fetch).read().ok()
 }
 
 /// Reads records in order, of segments that are owned or lent.

@@ -62,6 +62,16 @@ impl Target {
         })
     }
 
+    /// Where replay ends, for targets that tell it by themselves; `consistent` is where the copy is.
+    #[must_use]
+    pub fn end(&self, consistent: Lsn) -> Option<Lsn> {
+        match self {
+            Self::Consistent => Some(consistent),
+            Self::Position { lsn, .. } => Some(*lsn),
+            Self::Latest | Self::Time(_) | Self::Transaction { .. } | Self::Name(_) => None,
+        }
+    }
+
     /// The server's settings; the server ends recovery at the target and opens.
     #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, String)> {

@@ -96,7 +96,7 @@ impl DumpRestore {
         let bootstrap = newest.bootstrap.clone();
         self.init(&server, &bootstrap)?;
         let mut instance = self.start(server, &bootstrap)?;
-        drop(instance.wait_open(PATIENCE, &GoOn::default())?);
+        instance.wait_open(PATIENCE, &GoOn::default())?;
         instance.using(|instance| {
             self.roles(instance, &bootstrap)?;
             self.fill(instance, &client)?;
