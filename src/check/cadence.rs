@@ -1,14 +1,16 @@
 //! Owns how often a schedule fires: the longest time between two starts, and on which days.
 //! Pure calendar arithmetic on schedules; knows nothing of jobs.
 
-use jiff::civil::Weekday;
+use jiff::civil::{Time, Weekday};
 
 use crate::quantity::Duration;
-use crate::resolve::plan::{Days, Every, Schedule};
+use crate::resolve::plan::{Days, Every, ResolvedPlan, Schedule};
+
+const DAY: u64 = 86_400;
 
 /// A whole number of days.
 pub(in crate::check) const fn days(count: u64) -> Duration {
-    Duration::from_secs(86_400 * count)
+    Duration::from_secs(DAY * count)
 }
 
 /// The longest time between two starts; `None` when only a size triggers it.
@@ -21,25 +23,49 @@ pub(in crate::check) fn days_gap(days: &Days) -> Duration {
     days.longest_gap()
 }
 
-/// The longest time between two starts of any of the schedules. Weekly schedules are joined day
-/// by day; of the others the most frequent counts.
+/// The longest time between two starts of any of the schedules, from the opening where one runs
+/// in a window. Weekly schedules are joined moment by moment; of the others the most frequent
+/// counts.
 pub(in crate::check) fn joint_gap<'a>(
+    plan: &ResolvedPlan,
     schedules: impl IntoIterator<Item = &'a Schedule>,
 ) -> Option<Duration> {
-    let mut joined = [false; 7];
+    let mut starts: Vec<u64> = Vec::new();
     let mut best: Option<Duration> = None;
     for schedule in schedules {
         if let Every::Days(Days::Week(week)) = &schedule.every {
-            for (day, on) in week.iter().enumerate() {
-                joined[day] |= on;
-            }
+            let clock = clock(plan, schedule);
+            let days = (0..7).zip(week).filter(|(_, on)| **on);
+            starts.extend(days.map(|(day, _)| day * DAY + clock));
         }
         best = least(best, longest_gap(schedule));
     }
-    if joined.contains(&true) {
-        best = least(best, Some(Days::Week(joined).longest_gap()));
-    }
-    best
+    least(best, circle(starts))
+}
+
+/// The longest way from one of these seconds of a week to the next, over its end.
+fn circle(mut starts: Vec<u64>) -> Option<Duration> {
+    starts.sort_unstable();
+    let first = *starts.first()?;
+    let next = starts.iter().skip(1).copied().chain([first + 7 * DAY]);
+    let gaps = starts.iter().zip(next).map(|(start, next)| next - start);
+    gaps.max().map(Duration::from_secs)
+}
+
+/// The second of its day at which a schedule may start at the earliest.
+fn clock(plan: &ResolvedPlan, schedule: &Schedule) -> u64 {
+    let window = schedule.during.map(|during| plan.window(during.value));
+    let Some(at) = schedule.at.map(|at| at.value) else {
+        return window.map_or(0, |window| second(window.from));
+    };
+    // a time before the window's own start belongs to the night after it
+    let later = window.is_some_and(|window| at < window.from && window.days_later > 0);
+    second(at) + u64::from(later) * DAY
+}
+
+fn second(time: Time) -> u64 {
+    let seconds = time.duration_since(Time::midnight()).as_secs();
+    u64::try_from(seconds).unwrap_or(0)
 }
 
 fn least(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {

@@ -111,7 +111,10 @@ impl<'c, 'a> Coverage<'c, 'a> {
         let named = self.components().filter(|(id, _)| self.named(*id));
         let gaps = named.map(|(id, _)| {
             let backups = self.context.backups_of(id);
-            joint_gap(backups.flat_map(|(_, job)| job.takes.iter().map(|take| &take.schedule)))
+            joint_gap(
+                self.context.plan,
+                backups.flat_map(|(_, job)| job.takes.iter().map(|take| &take.schedule)),
+            )
         });
         gaps.collect::<Option<Vec<_>>>()?.into_iter().max()
     }

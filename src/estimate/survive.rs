@@ -94,8 +94,8 @@ pub fn device(plan: &ResolvedPlan, id: DeviceId, case: &Case) -> Survival {
         Case::HumanError | Case::Corruption => Survival::Yes,
         Case::Device(None) => Survival::Maybe,
         Case::Device(Some(name)) => yes_if(*name != device.name),
-        Case::Host(lost) => host(device, lost.as_deref()),
-        Case::Disk(lost, disk) => match host(device, lost.as_deref()) {
+        Case::Host(lost) => beside_host(device, lost.as_deref()),
+        Case::Disk(lost, disk) => match beside_host(device, lost.as_deref()) {
             Survival::No => match (disk, &device.disk) {
                 (Some(lost), Some(disk)) => yes_if(lost != disk),
                 _ => Survival::Maybe,
@@ -106,7 +106,24 @@ pub fn device(plan: &ResolvedPlan, id: DeviceId, case: &Case) -> Survival {
     }
 }
 
-fn host(device: &Device, lost: Option<&str>) -> Survival {
+/// Whether a host is left to restore to; without some of its disks it is.
+#[must_use]
+pub fn host(plan: &ResolvedPlan, name: &str, case: &Case) -> Survival {
+    let site = plan.hosts.get(name).and_then(|host| host.site.as_ref());
+    let (own, lost) = match case {
+        Case::Host(lost) => (Some(name), lost.as_deref()),
+        Case::Site(lost) => (site.map(String::as_str), lost.as_deref()),
+        Case::Disk(..) | Case::Device(_) | Case::HumanError | Case::Corruption => {
+            return Survival::Yes;
+        }
+    };
+    match (own, lost) {
+        (Some(own), Some(lost)) => yes_if(own != lost),
+        _ => Survival::Maybe,
+    }
+}
+
+fn beside_host(device: &Device, lost: Option<&str>) -> Survival {
     match (device.host.as_deref(), lost) {
         (Some(host), Some(lost)) => yes_if(host != lost),
         // an object store is a service of its own, on none of the plan's hosts

@@ -1,6 +1,7 @@
 //! What is told of a plan before anything runs: the survival matrix and its graphs, differences,
 //! timelines, and whether what is proved holds when the plan is played.
 
+mod claims;
 mod diff;
 mod fetching;
 mod figures;

@@ -111,7 +111,8 @@ fn service_blocks(dice: &mut Dice, plan: &mut String, service: u64, engine: &str
     let store = dice.one_of(&["near", "near", "twin"]);
     let _ = writeln!(plan, "  store on {store}");
     let hours = 1 + dice.below(20);
-    let _ = writeln!(plan, "  copy to far within {hours}h");
+    let what = dice.one_of(&["", "", "full "]);
+    let _ = writeln!(plan, "  copy {what}to far within {hours}h");
     if volumes && dice.likely(6) {
         let _ = writeln!(plan, "  copy to tapes within {}h", 1 + dice.below(40));
     }
@@ -133,8 +134,16 @@ fn take(dice: &mut Dice, plan: &mut String, engine: &str) {
         _ => format!("every day at {hour:02}:{minute:02}"),
     };
     let _ = writeln!(plan, "  physical full {when}");
-    if engine == "postgresql" && dice.likely(5) {
-        plan.push_str("  physical incremental every day during night\n");
+    match dice.below(if engine == "sqlite" { 1 } else { 3 }) {
+        1 => plan.push_str("  physical incremental every day during night\n"),
+        2 => {
+            let hour = dice.below(24);
+            let _ = writeln!(
+                plan,
+                "  physical incremental every mon..sat at {hour:02}:00"
+            );
+        }
+        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use crate::check::promise::cover::is_physical;
 use crate::check::promise::{Broken, Verdict, cover};
 use crate::estimate::{Figure, survive};
 use crate::facts::capability;
-use crate::resolve::plan::{CopiesPromise, DeviceId, DeviceKind, JobId, ServiceId};
+use crate::resolve::plan::{CopiesPromise, Device, DeviceId, DeviceKind, JobId, ServiceId};
 
 /// Of what a job has too few.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,15 +118,12 @@ fn have(context: &Context<'_>, service: ServiceId, devices: &[DeviceId], of: &Of
     let (mut sure, mut placeless) = (0, 0);
     for id in devices {
         let device = plan.device(*id);
-        let away = device.rotate.as_ref().map(|rotation| &*rotation.to);
-        sites.extend(device.site.as_deref().into_iter().chain(away));
-        let offsite = match (home, device.site.as_deref()) {
-            (Some(home), Some(site)) => Some(site != home || away.is_some_and(|to| to != home)),
-            _ => None,
-        };
+        let site = rests_at(device);
+        sites.extend(site);
+        let offsite = home.zip(site).map(|(home, site)| home != site);
         let counts = match of {
             Of::Copies => Some(true),
-            Of::Sites => device.site.as_ref().map(|_| false),
+            Of::Sites => site.map(|_| false),
             Of::Special(kind) => match kind.as_str() {
                 "offsite" => offsite,
                 "immutable" => Some(device.immutable),
@@ -145,7 +142,13 @@ fn have(context: &Context<'_>, service: ServiceId, devices: &[DeviceId], of: &Of
     (sure, sure + placeless)
 }
 
-fn travels(device: &crate::resolve::plan::Device) -> bool {
+/// The site where a copy stays: volumes that travel are at home only until they leave.
+pub(in crate::check) fn rests_at(device: &Device) -> Option<&str> {
+    let away = device.rotate.as_ref().map(|rotation| &*rotation.to);
+    away.or(device.site.as_deref())
+}
+
+fn travels(device: &Device) -> bool {
     device.kind == DeviceKind::Volumes && device.rotate.is_some()
 }
 

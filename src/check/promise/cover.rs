@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::check::context::Context;
 use crate::facts::capability;
+use crate::quantity::Duration;
 use crate::resolve::plan::{
-    Backup, BackupId, Component, ComponentId, ComponentKind, CopyScope, DeviceId, Method, ServiceId,
+    Backup, BackupId, Component, ComponentId, ComponentKind, CopyScope, DeviceId, Method,
+    ServiceId, Take,
 };
 
 /// Components that the same backups cover: what holds for one holds for all of them.
@@ -158,15 +160,50 @@ pub(in crate::check) fn is_physical(backup: &Backup) -> bool {
     takes.any(|take| take.method != Method::Logical)
 }
 
-/// The devices that hold whole copies of a backup, each with the deadline after the run: those
-/// that get fulls. `None` when no deadline is stated.
+/// What one device gets of a backup's copies.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::check) struct Holding<'a> {
+    /// The backup.
+    pub(in crate::check) backup: &'a Backup,
+    /// The device.
+    pub(in crate::check) device: DeviceId,
+    /// How long after the run its copies are there; `None` when no deadline is stated.
+    pub(in crate::check) within: Option<Duration>,
+    scope: CopyScope,
+}
+
+impl<'a> Holding<'a> {
+    /// The takes whose copies come to the device.
+    pub(in crate::check) fn takes(self) -> impl Iterator<Item = &'a Take> + Clone {
+        let fulls = self.scope == CopyScope::Full;
+        let takes = self.backup.takes.iter();
+        takes.filter(move |take| !fulls || is_full(take.method))
+    }
+}
+
+/// The devices that hold whole copies of a backup: those that get fulls.
+pub(in crate::check) fn holdings(backup: &Backup) -> impl Iterator<Item = Holding<'_>> {
+    let holding = move |device, scope, within| Holding {
+        backup,
+        device,
+        within,
+        scope,
+    };
+    let store = backup.keeping.store.iter();
+    let store = store.map(move |at| holding(at.value, CopyScope::All, Some(Duration(0))));
+    let copies = backup.keeping.copies.iter();
+    let copies = copies.filter(|copy| matches!(copy.scope, CopyScope::All | CopyScope::Full));
+    store.chain(copies.map(move |copy| holding(copy.device, copy.scope, copy.within)))
+}
+
+/// The devices of [`holdings`], each with the deadline after the run.
 pub(in crate::check) fn holders(
     backup: &Backup,
-) -> impl Iterator<Item = (DeviceId, Option<crate::quantity::Duration>)> {
-    let store = backup.keeping.store.iter();
-    let store = store.map(|at| (at.value, Some(crate::quantity::Duration(0))));
-    let whole = |scope: CopyScope| matches!(scope, CopyScope::All | CopyScope::Full);
-    let copies = backup.keeping.copies.iter();
-    let copies = copies.filter(move |copy| whole(copy.scope));
-    store.chain(copies.map(|copy| (copy.device, copy.within)))
+) -> impl Iterator<Item = (DeviceId, Option<Duration>)> {
+    holdings(backup).map(|holding| (holding.device, holding.within))
+}
+
+/// True when a copy stands on no other.
+pub(in crate::check) fn is_full(method: Method) -> bool {
+    matches!(method, Method::PhysicalFull | Method::Logical)
 }

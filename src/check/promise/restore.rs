@@ -3,15 +3,14 @@
 
 use crate::check::cadence::joint_gap;
 use crate::check::context::Context;
-use crate::check::promise::cover::Unit;
+use crate::check::promise::cover::{self, Holding, Unit};
 use crate::estimate::pace::{self, Pace};
 use crate::estimate::survive::{self, Case, Survival};
 use crate::estimate::{Figure, recovery};
 use crate::facts::capability;
 use crate::quantity::Duration;
 use crate::resolve::plan::{
-    ActionKind, Backup, BackupId, CopyScope, DeviceId, Host, Method, Scenario, ServiceId, Source,
-    Take,
+    ActionKind, BackupId, DeviceId, Host, Method, ResolvedPlan, Scenario, ServiceId, Source,
 };
 
 /// Where a service comes back.
@@ -63,6 +62,14 @@ impl<'a> Place<'a> {
     /// The site it comes back at.
     pub(in crate::check) fn site(&self) -> Option<&'a str> {
         self.host?.1.site.as_deref()
+    }
+
+    /// True when a recovery names a host or a device that a case takes.
+    pub(in crate::check) fn is_lost(&self, plan: &ResolvedPlan, case: &Case) -> bool {
+        let host = self.host.filter(|_| !self.unmoved);
+        let host = host.map(|(name, _)| survive::host(plan, name, case));
+        let device = self.from.map(|id| survive::device(plan, id, case));
+        host == Some(Survival::No) || device == Some(Survival::No)
     }
 
     /// How fast a part on these disks is written, or what is missing.
@@ -133,9 +140,9 @@ pub(in crate::check) fn readings(
     let mut found = Vec::new();
     for id in &unit.backups {
         let backup = &context.plan.backups[id.index()];
-        for (device, scope, within) in holders(backup) {
-            let left = survive::device(context.plan, device, case);
-            let allowed = place.from.is_none_or(|from| from == device);
+        for holding in cover::holdings(backup) {
+            let left = survive::device(context.plan, holding.device, case);
+            let allowed = place.from.is_none_or(|from| from == holding.device);
             if left == Survival::No || !allowed {
                 continue;
             }
@@ -143,25 +150,12 @@ pub(in crate::check) fn readings(
                 context,
                 unit,
                 id: *id,
-                backup,
-                device,
-                scope,
+                holding,
             };
-            found.push(holder.reading(place, left, within));
+            found.push(holder.reading(place, left));
         }
     }
     found
-}
-
-/// Devices that hold fulls of a backup: what goes there, and how late.
-fn holders(
-    backup: &Backup,
-) -> impl Iterator<Item = (DeviceId, CopyScope, Option<Duration>)> + use<'_> {
-    let store = backup.keeping.store.iter();
-    let store = store.map(|at| (at.value, CopyScope::All, Some(Duration(0))));
-    let copies = backup.keeping.copies.iter();
-    let copies = copies.filter(|copy| matches!(copy.scope, CopyScope::All | CopyScope::Full));
-    store.chain(copies.map(|copy| (copy.device, copy.scope, copy.within)))
 }
 
 /// A device that holds copies of a part.
@@ -169,28 +163,29 @@ struct Holder<'c, 'a> {
     context: &'c Context<'a>,
     unit: &'c Unit,
     id: BackupId,
-    backup: &'c Backup,
-    device: DeviceId,
-    scope: CopyScope,
+    holding: Holding<'c>,
 }
 
 impl Holder<'_, '_> {
-    fn reading(&self, place: &Place<'_>, left: Survival, within: Option<Duration>) -> Reading {
+    fn reading(&self, place: &Place<'_>, left: Survival) -> Reading {
         let (bytes, missing) = self.chain();
-        let gap = joint_gap(self.takes().map(|take| &take.schedule));
+        let gap = joint_gap(
+            self.context.plan,
+            self.holding.takes().map(|take| &take.schedule),
+        );
         let mut figure = self.way(place, bytes);
         if let Some(missing) = missing {
             figure = figure.lacks(missing);
         }
         let mut since = None;
         if self.unit.physical && self.has_log() {
-            match self.oldest(gap, within) {
+            match self.oldest(gap) {
                 Some(span) => since = Some(span),
                 None => figure = figure.lacks("how old the newest copy can be"),
             }
         }
         Reading {
-            device: self.device,
+            device: self.holding.device,
             backup: self.id,
             left,
             bytes,
@@ -207,13 +202,6 @@ impl Holder<'_, '_> {
         log && self.context.service_archives(service).next().is_some()
     }
 
-    /// The takes whose copies are on the device.
-    fn takes(&self) -> impl Iterator<Item = &Take> {
-        let fulls = self.scope == CopyScope::Full;
-        let takes = self.backup.takes.iter();
-        takes.filter(move |take| !fulls || is_full(take.method))
-    }
-
     /// Bytes of a full and of all that stands on it just before the next full.
     fn chain(&self) -> (f64, Option<String>) {
         let (known, plan) = (self.context.known, self.context.plan);
@@ -221,12 +209,18 @@ impl Holder<'_, '_> {
         let Some(size) = known.size(self.unit.component) else {
             return (0.0, Some(format!("size of {}", name())));
         };
-        let steps = self.takes().filter(|take| !is_full(take.method));
+        let steps = self
+            .holding
+            .takes()
+            .filter(|take| !cover::is_full(take.method));
         let Some(step) = steps.map(|take| take.method).next() else {
             return (size, None);
         };
-        let fulls = self.takes().filter(|take| is_full(take.method));
-        let gap = joint_gap(fulls.map(|take| &take.schedule));
+        let fulls = self
+            .holding
+            .takes()
+            .filter(|take| cover::is_full(take.method));
+        let gap = joint_gap(plan, fulls.map(|take| &take.schedule));
         match (gap, known.change(self.unit.component)) {
             (Some(gap), Some(share)) => {
                 let together = step == Method::PhysicalDifferential;
@@ -240,8 +234,8 @@ impl Holder<'_, '_> {
     /// Seconds to read and write so many bytes, by the slowest thing on the way.
     fn way(&self, place: &Place<'_>, bytes: f64) -> Figure {
         let (plan, known) = (self.context.plan, self.context.known);
-        let device = plan.device(self.device);
-        let read = pace::reading(known, self.device);
+        let device = plan.device(self.holding.device);
+        let read = pace::reading(known, self.holding.device);
         let link = pace::link(plan, device.site.as_deref(), place.site());
         let disks = &plan.component(self.unit.component).disks;
         let writing = place.writing(disks);
@@ -282,16 +276,16 @@ impl Holder<'_, '_> {
     }
 
     /// How long ago the newest copy on the device can have begun.
-    fn oldest(&self, gap: Option<Duration>, within: Option<Duration>) -> Option<f64> {
+    fn oldest(&self, gap: Option<Duration>) -> Option<f64> {
         let plan = self.context.plan;
-        let windows = self.takes().filter_map(|take| take.schedule.during);
+        let windows = self.holding.takes().filter_map(|take| take.schedule.during);
         let window = windows.map(|during| plan.window(during.value).seconds());
         let window = window.reduce(f64::max).unwrap_or(0.0);
         let loads = self.context.agenda.as_ref()?.loads_of(self.id).iter();
         let run = loads.map(crate::estimate::load::Load::seconds);
         let run = run.reduce(f64::max).unwrap_or(0.0);
         // a copy without a deadline is made before the next run
-        let late = within.or(gap)?.as_secs();
+        let late = self.holding.within.or(gap)?.as_secs();
         Some(gap?.as_secs() + window + run + late)
     }
 }
@@ -315,8 +309,4 @@ pub(in crate::check) fn replay(
         }
         Err(missing) => (Figure::unknown(missing), None),
     }
-}
-
-fn is_full(method: Method) -> bool {
-    matches!(method, Method::PhysicalFull | Method::Logical)
 }

@@ -3,7 +3,7 @@
 
 use crate::check::cadence::{days_gap, joint_gap, longest_gap};
 use crate::check::context::Context;
-use crate::check::promise::cover::{self, Class};
+use crate::check::promise::cover::{self, Class, Holding};
 use crate::check::promise::{Broken, Verdict};
 use crate::estimate::Figure;
 use crate::estimate::exposure::{Shipping, TOO_SLOW, shipped, streamed};
@@ -12,7 +12,7 @@ use crate::estimate::survive::{self, Case, Survival};
 use crate::facts::capability;
 use crate::quantity::Duration;
 use crate::resolve::plan::{
-    Archive, Backup, BackupId, ComponentId, CopyScope, DeviceId, Every, LossKind, ServiceId, Ship,
+    Archive, BackupId, ComponentId, CopyScope, DeviceId, Every, LossKind, ServiceId, Ship,
 };
 use crate::source::Span;
 
@@ -191,12 +191,12 @@ impl<'c, 'a> Ways<'c, 'a> {
         let mut base = false;
         for id in &class.backups {
             let backup = &self.context.plan.backups[id.index()];
-            for (device, within) in cover::holders(backup) {
-                if self.left(device) < sure {
+            for holding in cover::holdings(backup) {
+                if self.left(holding.device) < sure {
                     continue;
                 }
                 base |= cover::is_physical(backup);
-                ways.push(self.copies(*id, device, within));
+                ways.push(self.copies(*id, holding));
             }
         }
         if base {
@@ -213,29 +213,26 @@ impl<'c, 'a> Ways<'c, 'a> {
         ways
     }
 
-    /// Age of the copies themselves: the gap between runs, the run, and the way to the device.
-    fn copies(&self, id: BackupId, device: DeviceId, within: Option<Duration>) -> Candidate {
-        let backup = &self.context.plan.backups[id.index()];
-        let gap = joint_gap(backup.takes.iter().map(|take| &take.schedule));
-        let gap = gap.map(|gap| gap.max(self.closed(backup)));
+    /// Age of the copies themselves: the gap between runs whose copies come to the device, the
+    /// run, and the way there.
+    fn copies(&self, id: BackupId, holding: Holding<'_>) -> Candidate {
+        let (plan, device) = (self.context.plan, holding.device);
+        let gap = joint_gap(plan, holding.takes().map(|take| &take.schedule));
+        let gap = gap.map(|gap| gap.max(self.closed(holding)));
         let mut age = match gap {
             Some(gap) => Figure::of("between two copies", gap.as_secs()),
             None => Figure::unknown("a regular time of copies"),
         };
-        for take in &backup.takes {
-            if let Some(window) = &take.schedule.during {
-                let window = self.context.plan.window(window.value);
-                age = age.plus(
-                    format!("a start anywhere in window {}", window.name),
-                    window.seconds(),
-                );
-                break;
-            }
+        let windows = holding.takes().filter_map(|take| take.schedule.during);
+        let windows = windows.map(|during| plan.window(during.value));
+        if let Some(window) = windows.max_by(|a, b| a.seconds().total_cmp(&b.seconds())) {
+            let term = format!("a start anywhere in window {}", window.name);
+            age = age.plus(term, window.seconds());
         }
-        match within {
+        match holding.within {
             Some(Duration(0)) => {}
             Some(within) => {
-                let name = &self.context.plan.device(device).name;
+                let name = &plan.device(device).name;
                 age = age.plus(format!("copied to {name}"), within.as_secs());
             }
             None => age = age.lacks("a deadline of the copy"),
@@ -249,18 +246,20 @@ impl<'c, 'a> Ways<'c, 'a> {
     }
 
     /// The longest time between two runs that come at an interval but only in a window.
-    fn closed(&self, backup: &Backup) -> Duration {
-        let takes = backup.takes.iter();
-        let gaps = takes.filter_map(|take| match (&take.schedule.every, take.schedule.during) {
-            (Every::Interval(interval, _), Some(window)) => {
-                let days = days_gap(&self.context.plan.window(window.value).days);
-                Some(Duration(interval.0.saturating_add(days.0)))
-            }
-            (Every::Hour, Some(window)) => {
-                Some(days_gap(&self.context.plan.window(window.value).days))
-            }
-            _ => None,
-        });
+    fn closed(&self, holding: Holding<'_>) -> Duration {
+        let gaps =
+            holding
+                .takes()
+                .filter_map(|take| match (&take.schedule.every, take.schedule.during) {
+                    (Every::Interval(interval, _), Some(window)) => {
+                        let days = days_gap(&self.context.plan.window(window.value).days);
+                        Some(Duration(interval.0.saturating_add(days.0)))
+                    }
+                    (Every::Hour, Some(window)) => {
+                        Some(days_gap(&self.context.plan.window(window.value).days))
+                    }
+                    _ => None,
+                });
         gaps.max().unwrap_or_default()
     }
 

@@ -116,6 +116,9 @@ impl<'c, 'a> Back<'c, 'a> {
             }
             Survival::No => {}
         }
+        if self.place.is_lost(plan, self.case) {
+            return Verdict::Broken(Broken::Elsewhere);
+        }
         let lost = units.iter().filter(|unit| self.is_lost(unit, units, of));
         let lost: Vec<&Unit> = lost.collect();
         let mut readings = Vec::new();

@@ -59,6 +59,7 @@ macro_rules! orders {
             "  bk1: {site: fra}\n",
             "  bk2: {site: fra}\n",
             "  scratch: {site: fra, free: 6 TiB}\n",
+            "  dub_spare: {site: dub, free: 6 TiB}\n",
             "services:\n",
             "  orders_db: {engine: postgresql, version: \"17.4\", host: pg1, path: /srv/pg17, ",
             "tablespaces: {hot: d3}}\n",

@@ -133,6 +133,7 @@ mod p0918_no_time_limit;
 mod p0919_target_before_window;
 mod p0920_step_order;
 mod p0921_does_not_compile;
+mod p0922_needs_what_is_lost;
 mod p1001_key_beside_its_ciphertext;
 // P10 keys and secrets
 mod p1002_key_lost_with_site;
@@ -445,6 +446,10 @@ const TABLE: &[Row] = &[
     ),
     rule(&p0920_step_order::RULE, p0920_step_order::check),
     rule(&p0921_does_not_compile::RULE, p0921_does_not_compile::check),
+    rule(
+        &p0922_needs_what_is_lost::RULE,
+        p0922_needs_what_is_lost::check,
+    ),
     // P10 keys and secrets
     rule(
         &p1001_key_beside_its_ciphertext::RULE,

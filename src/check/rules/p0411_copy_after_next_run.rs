@@ -48,7 +48,7 @@ backup nightly of service notes {
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     for (id, backup) in backups(context.plan) {
-        let gap = joint_gap(backup.takes.iter().map(|take| &take.schedule));
+        let gap = joint_gap(context.plan, backup.takes.iter().map(|take| &take.schedule));
         let Some(gap) = gap else { continue };
         for copy in &backup.keeping.copies {
             let device = context.plan.device(copy.device);

@@ -4,7 +4,7 @@ use crate::check::context::Context;
 use crate::check::deadline;
 use crate::check::found::{Found, Scope};
 use crate::check::job::Job;
-use crate::check::promise::copies::{Of, Short, devices};
+use crate::check::promise::copies::{Of, Short, devices, rests_at};
 use crate::check::promise::{Broken, Promise, Verdict, counted};
 use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
@@ -134,12 +134,12 @@ fn deadline(context: &Context<'_>, job: JobId, device: DeviceId) -> String {
 fn further(context: &Context<'_>, short: &Short) -> Option<DeviceId> {
     let plan = context.plan;
     let held = devices(context, short.job);
-    let sites = held.iter().map(|id| &plan.device(*id).site);
+    let sites = held.iter().map(|id| rests_at(plan.device(*id)));
     let sites: Vec<_> = sites.flatten().collect();
     let others = (0..plan.devices.len()).map(DeviceId::from_index);
     let others = others.filter(|id| !held.contains(id));
     let new_site = |id: &DeviceId| {
-        let site = plan.device(*id).site.as_ref();
+        let site = rests_at(plan.device(*id));
         site.is_some_and(|site| !sites.contains(&site))
     };
     let mut others: Vec<DeviceId> = others.collect();

@@ -120,7 +120,7 @@ fn aged(context: &Context<'_>, unit: &Unit) -> Option<Aged> {
         .map(|id| &context.plan.backups[id.index()]);
     let takes = backups.flat_map(|backup| &backup.takes);
     let takes = takes.filter(|take| take.method != Method::Logical);
-    let gap = joint_gap(takes.map(|take| &take.schedule))?;
+    let gap = joint_gap(context.plan, takes.map(|take| &take.schedule))?;
     Some(Aged {
         component: unit.component,
         backup,

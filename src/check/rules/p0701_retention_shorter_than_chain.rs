@@ -9,7 +9,7 @@ use crate::check::rule::Rule;
 use crate::check::rules::example::orders;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::quantity::Duration;
-use crate::resolve::plan::{Backup, CopyScope, DeviceId, JobId, Method, Tier};
+use crate::resolve::plan::{Backup, CopyScope, DeviceId, JobId, Method, ResolvedPlan, Tier};
 use crate::source::Span;
 
 pub(super) static RULE: Rule = Rule {
@@ -62,7 +62,7 @@ archive wal of orders_db {
 
 pub(super) fn check(context: &Context<'_>, out: &mut Found) {
     for (id, backup) in backups(context.plan) {
-        let Some(chain) = chain_length(backup) else {
+        let Some(chain) = chain_length(context.plan, backup) else {
             continue;
         };
         let job = Job::new(context.plan, JobId::Backup(id));
@@ -93,7 +93,7 @@ pub(super) fn check(context: &Context<'_>, out: &mut Found) {
 }
 
 /// Longest time between two fulls that incrementals stand on.
-fn chain_length(backup: &Backup) -> Option<Duration> {
+fn chain_length(plan: &ResolvedPlan, backup: &Backup) -> Option<Duration> {
     let fulls = backup
         .takes
         .iter()
@@ -104,7 +104,7 @@ fn chain_length(backup: &Backup) -> Option<Duration> {
             Method::PhysicalIncremental | Method::PhysicalDifferential
         )
     });
-    joint_gap(fulls.map(|take| &take.schedule)).filter(|_| chained)
+    joint_gap(plan, fulls.map(|take| &take.schedule)).filter(|_| chained)
 }
 
 /// False for devices that get fulls only.

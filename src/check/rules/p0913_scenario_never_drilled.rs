@@ -50,12 +50,12 @@ backup nightly of service notes {
   retain daily 7
 }
 drill rehearsal every sun at 12:00 {
-  restore service notes to desk
+  restore service notes to vault
   probe notes \"select count(*) from entries\" >= 1
 }
 recovery move {
   for loss of host
-  restore service notes to desk
+  restore service notes to vault
 }
 "
     ),

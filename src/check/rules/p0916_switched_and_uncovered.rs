@@ -47,7 +47,7 @@ switchover to_dublin {
 }
 recovery lost_frankfurt {
   for loss of site fra
-  restore service orders_db to scratch from bucket
+  restore service orders_db to dub_spare from bucket
   replay log to latest
 }
 "
@@ -81,7 +81,7 @@ switchover to_dublin {
 }
 recovery lost_site {
   for loss of site
-  restore service orders_db to scratch from nearest
+  restore service orders_db to dub_spare from nearest
   replay log to latest
 }
 "
