@@ -259,7 +259,7 @@ impl Collector {
                     cause: cause.clone(),
                     ..self.wanted(*step)
                 };
-                self.report.missing.push(missing);
+                self.missing(missing);
             }
             EventKind::DeviceBehind { step, device } => {
                 let missing = Missing {
@@ -268,7 +268,7 @@ impl Collector {
                     slow: true,
                     ..self.wanted(*step)
                 };
-                self.report.missing.push(missing);
+                self.missing(missing);
             }
             EventKind::Healed {
                 device, object, by, ..
@@ -283,6 +283,13 @@ impl Collector {
             }
             _ => {}
         }
+    }
+
+    /// Keeps a missing copy once, however often its step was tried; the last cause counts.
+    fn missing(&mut self, missing: Missing) {
+        let all = &mut self.report.missing;
+        all.retain(|known| (&known.subject, &known.device) != (&missing.subject, &missing.device));
+        all.push(missing);
     }
 
     pub(super) fn record(&mut self, record: &Record) {

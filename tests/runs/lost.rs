@@ -16,7 +16,7 @@ use planc::run::event::{EventKind, RunEvent};
 use planc::run::{Context, Observer, RunEnvironment, RunReport, Verdict, execute, preflight};
 
 use super::make::{bracket, bracket_edges, graph, source};
-use super::site::{NOW, Site};
+use super::site::{NOW, Site, rows};
 use crate::media::slow::{Gate, Gated};
 
 const COMPONENT: &str = "docs/files/tree";
@@ -252,6 +252,27 @@ fn a_device_that_is_away_is_caught_up_with_from_a_stored_copy() {
     assert!(text.contains("done"), "{text}");
     let back = std::fs::read_to_string(site.path("back/a.txt")).expect("file");
     assert_eq!(back, "changed");
+}
+
+#[test]
+fn log_goes_to_the_devices_that_are_there() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let (nas, away) = (site.path("devices/nas"), site.path("devices/away"));
+    std::fs::rename(&nas, &away).expect("unplugged");
+    site.sql("INSERT INTO t (x) VALUES ('four')");
+    let text = site.good("run --now 2026-03-02T10:10:00Z");
+    assert!(text.contains("1 transactions up to"), "{text}");
+    let missing = text.matches("\nmissing on nas: log of shop").count();
+    assert_eq!(missing, 1, "{text}");
+    site.good("restore shop --to back.db --yes");
+    assert_eq!(rows(&site.path("back.db")).len(), 4);
+    std::fs::rename(&away, &nas).expect("plugged in");
+    std::fs::rename(site.path("devices/disk"), away).expect("unplugged");
+    site.sql("INSERT INTO t (x) VALUES ('five')");
+    let text = site.ends("run --now 2026-03-02T10:20:00Z", 1);
+    let missing = text.matches("\nmissing on disk: log of shop").count();
+    assert_eq!(missing, 1, "told once, however often it was tried: {text}");
 }
 
 #[test]

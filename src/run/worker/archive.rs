@@ -194,30 +194,33 @@ impl LogSink for Shipment<'_> {
             return Err(DeviceError::Cancelled.into());
         }
         let mut failed = self.waits_for();
+        let mut stored = false;
         for device in self.devices.clone() {
             let name = device.name().to_owned();
             if self.lost.contains(&name) {
                 continue;
             }
-            if let Err(error) = self.store(device.as_ref(), &range) {
-                self.task.lost(&name, &error);
-                self.lost.insert(name.clone());
-                if self.required.contains(&name) {
-                    failed = Some(error);
-                }
+            let Err(error) = self.store(device.as_ref(), &range) else {
+                stored = true;
+                continue;
+            };
+            self.task.lost(&name, &error);
+            self.lost.insert(name.clone());
+            if self.required.contains(&name) {
+                failed = Some(error);
             }
         }
         self.bytes += range.payload.len() as u64;
         match failed {
             Some(error) => Err(error.into()),
-            None if self.lost.len() == self.devices.len() => Err(DeviceError::Io {
+            None if stored => Ok(()),
+            None => Err(DeviceError::Io {
                 device: self.source.job.clone(),
                 action: "store",
                 object: "log on any device".to_owned(),
                 cause: std::io::Error::other("all devices failed"),
             }
             .into()),
-            None => Ok(()),
         }
     }
 }
