@@ -87,6 +87,17 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     for text in &unread {
         writeln!(out, "not read: {text}")?;
     }
+    let others = plan.devices.iter().map(|device| device.name.as_str());
+    let others: Vec<&str> = others
+        .filter(|name| !from.iter().any(|read| read == name))
+        .collect();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        writeln!(
+            out,
+            "not looked at: {others}; a restore asks them for what they hold besides"
+        )?;
+    }
     Ok(if unread.is_empty() {
         Exit::Ok
     } else {

@@ -43,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let name = known(site.plan.plan(), &args.name)?;
     let inputs = BTreeMap::new();
+    site.ask_devices(None)?;
     site.look_up_inputs(&name, &inputs)?;
     let intent = Intent::Recover {
         scenario: name.clone(),

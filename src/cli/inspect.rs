@@ -48,6 +48,7 @@ pub(super) struct Args {
 /// Reads the log and tells; findings when the transaction is not in it.
 pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut site = Site::look(&args.plan, NowArgs::default(), Purpose::Rescue)?;
+    site.ask_devices(None)?;
     let spec = log_status::spec(&site, &args.service)?;
     let Inspected { deed, read, .. } =
         deed(&mut site, &args.service, args.transaction, args.since)?;
@@ -89,7 +90,9 @@ pub(super) fn deed(
     let _ = self::read(&archive, run, |record| second.add(record))?;
     let deed = second.found().ok_or_else(|| {
         let message = format!("transaction {transaction} is not in the stored log");
-        let help = format!("read was {read}; name an earlier `--since`, or look at `log status`");
+        let silent = site.learned.silent.hint();
+        let help =
+            format!("read was {read}; name an earlier `--since`, or look at `log status`{silent}");
         CliError::failed(message).help(help)
     })?;
     Ok(Inspected {

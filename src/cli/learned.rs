@@ -2,6 +2,7 @@
 //! run, its tails, where its histories come from, and points of it by the names people know them by.
 
 use crate::catalog::Catalog;
+use crate::cli::ask::Silent;
 use crate::cli::exit::CliError;
 use crate::cli::site::{Site, catalog_error, open_error};
 use crate::engine::LogRange;
@@ -20,6 +21,8 @@ pub(crate) struct Learned {
     histories: Vec<LogHistory>,
     /// Pieces of ranges that are not finished.
     tails: Vec<LogHolding>,
+    /// Devices that could not be asked before something is brought back.
+    pub(crate) silent: Silent,
 }
 
 impl Learned {
@@ -49,7 +52,7 @@ impl Learned {
 }
 
 /// Teaches the catalog what servers archived by themselves, and tells what else their log says. A
-/// device that is away says nothing now; what needs it names it.
+/// device that is away says nothing now; [`Site::ask_devices`] tells it.
 pub(crate) fn logs(
     plan: &ResolvedPlan,
     places: &Places,
@@ -196,7 +199,7 @@ impl Site {
         };
         let found = self.look_up(service, &wanted)?;
         let found = found.map(|found| found.at);
-        found.ok_or_else(|| unheld(service, &wanted))
+        found.ok_or_else(|| self.unheld(service, &wanted))
     }
 
     /// Looks up what a recovery of the plan and its input name by number or name.
@@ -214,19 +217,20 @@ impl Site {
             // it may be one of another service, whose number is its position
             let only = self.plan.plan().services.len() == 1;
             if found.is_none() && only && matches!(wanted, Wanted::Transaction(_)) {
-                return Err(unheld(&service, &wanted));
+                return Err(self.unheld(&service, &wanted));
             }
             self.points.extend(found);
         }
         Ok(())
     }
-}
 
-fn unheld(service: &str, wanted: &Wanted) -> CliError {
-    CliError::refused(format!("no stored log of {service} holds {wanted}")).help(
-        "look at its number; one that was rolled back changed nothing; ship the log if it is \
-         young; `planc list` shows the log",
-    )
+    fn unheld(&self, service: &str, wanted: &Wanted) -> CliError {
+        let silent = self.learned.silent.hint();
+        CliError::refused(format!("no stored log of {service} holds {wanted}")).help(format!(
+            "look at its number; one that was rolled back changed nothing; ship the log if it is \
+             young; `planc list` shows the log{silent}",
+        ))
+    }
 }
 
 /// What was found in a range, by the name that it was looked for.

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub mod args;
+mod ask;
 mod catalog;
 mod chains;
 mod check;

@@ -71,10 +71,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     if args.dry_run {
         let mut site = args.site.look(Purpose::Rescue)?;
+        site.ask_devices(None)?;
         site.look_up_inputs(scenario, &names)?;
         return print_graph(&compile(&site, intent, args.site.now)?);
     }
     let mut site = args.site.open(Purpose::Rescue)?;
+    site.ask_devices(None)?;
     site.look_up_inputs(scenario, &names)?;
     let graph = compile(&site, intent, args.site.now)?;
     approved_run(&mut site, graph, args.yes, args.site.show)

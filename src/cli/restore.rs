@@ -75,6 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let Some(service) = args.service.as_ref().filter(|_| !args.resume) else {
         return resume(&mut site, Family::Restore, args.site.show);
     };
+    site.ask_devices(args.from.as_deref())?;
     let intent = Intent::Restore(RestoreIntent {
         service: service.clone(),
         to: args

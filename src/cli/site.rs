@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::catalog::{Catalog, CatalogError, Owner, SharedSpec};
 use crate::check::{CheckedPlan, Purpose};
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::ask::all_answered;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::learned::{self, Learned};
 use crate::cli::load::{self, Loaded};
@@ -410,7 +411,8 @@ impl Site {
         let devices: Vec<_> = devices.into_values().collect();
         let owner = owner_of(self.plan.plan());
         let found = run::unrecorded(&owner, &self.holdings()?, &devices);
-        for record in found.map_err(|error| open_error(&error.into()))? {
+        all_answered(found.silent)?;
+        for record in found.records {
             record.apply(&mut self.catalog).map_err(catalog_error)?;
         }
         Ok(())

@@ -47,6 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     } else {
         args.site.open(Purpose::Rescue)?
     };
+    site.ask_devices(None)?;
     let spec = log_status::spec(&site, &args.service)?;
     let found = inspect::deed(&mut site, &args.service, args.transaction, args.since)?;
     let deed = found.deed;

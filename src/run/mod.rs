@@ -57,7 +57,7 @@ pub use outcome::{Healed, Missing, RunReport, Standing, StepReport, Verdict};
 pub use preflight::check as preflight;
 pub use prune::{left_behind, prune};
 pub use recall::{Call, calls, made_of};
-pub use reconcile::unrecorded;
+pub use reconcile::{Unrecorded, unrecorded};
 pub use resume::{Resumed, survey};
 pub use stop::{Stop, StopToken};
 pub use timing::Timed;

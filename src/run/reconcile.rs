@@ -1,5 +1,5 @@
-//! Owns what a run that died left unrecorded: objects that are whole on a device and that the
-//! catalog does not know. Must not judge damage; `planc verify` does. What other plans and
+//! Owns what is not recorded, as a run that died leaves it, or another host: objects that are whole
+//! on a device and that the catalog does not know. Must not judge damage; `planc verify` does. What other plans and
 //! environments store on the same devices is theirs.
 
 use std::collections::BTreeSet;
@@ -11,33 +11,41 @@ use crate::catalog::{Belongings, Owner, PartRecord};
 use crate::facts::holdings::Holdings;
 use crate::media::{Device, DeviceError, log, name, part};
 
+/// What devices hold that the catalog does not know.
+#[derive(Debug, Default)]
+pub struct Unrecorded {
+    /// What the catalog is to learn.
+    pub records: Vec<Record>,
+    /// Devices that could not be listed or read: what they could not say is not known to be absent
+    /// (R7).
+    pub silent: Vec<(String, DeviceError)>,
+}
+
 /// Finds what of the owner lies on the devices and is not in the catalog. An object that is damaged
 /// or not complete is passed over: it never was committed, or `planc verify` will name it.
-///
-/// # Errors
-/// When a device cannot be listed or read: what it could not say is not known to be absent (R7).
-pub fn unrecorded(
-    owner: &Owner,
-    holdings: &Holdings,
-    devices: &[Arc<dyn Device>],
-) -> Result<Vec<Record>, DeviceError> {
+#[must_use]
+pub fn unrecorded(owner: &Owner, holdings: &Holdings, devices: &[Arc<dyn Device>]) -> Unrecorded {
     let mut belongings = Belongings::of(owner);
     for part in &holdings.parts {
         belongings.add(service_of(&part.component), &part.identity);
     }
-    let mut found = Vec::new();
+    let mut found = Unrecorded::default();
     // parts tell whose the log of their source is
     for folder in [name::PARTS, name::LOGS] {
         for device in devices {
-            let records = unknown(folder, holdings, device.as_ref())?;
-            found.extend(records.into_iter().filter(|record| match record {
+            let records = unknown(folder, holdings, device.as_ref()).unwrap_or_else(|error| {
+                found.silent.push((device.name().to_owned(), error));
+                Vec::new()
+            });
+            let own = records.into_iter().filter(|record| match record {
                 Record::Part(part, _) => belongings.part(&part.header),
                 Record::Log(log, _) => belongings.log(log),
                 _ => false,
-            }));
+            });
+            found.records.extend(own);
         }
     }
-    Ok(found)
+    found
 }
 
 /// What lies in a folder of a device, is whole and not known.

@@ -275,6 +275,48 @@ fn log_goes_to_the_devices_that_are_there() {
     assert_eq!(missing, 1, "told once, however often it was tried: {text}");
 }
 
+/// A site of which only `disk` holds the newest log, and a catalog that was rebuilt from `nas`.
+fn rebuilt_from_the_older_device() -> Site {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let (nas, away) = (site.path("devices/nas"), site.path("devices/away"));
+    std::fs::rename(&nas, &away).expect("unplugged");
+    site.sql("INSERT INTO t (x) VALUES ('four')");
+    site.good("run --now 2026-03-02T10:10:00Z");
+    std::fs::rename(&away, &nas).expect("plugged in");
+    std::fs::remove_dir_all(site.path("state")).expect("another host");
+    let text = site.good("catalog rebuild --from nas");
+    assert!(text.contains("not looked at: disk"), "{text}");
+    site
+}
+
+#[test]
+fn a_restore_asks_every_device_for_what_the_catalog_does_not_know() {
+    let site = rebuilt_from_the_older_device();
+    let text = site.good("restore shop --to back.db --yes");
+    assert!(!text.contains("could not be asked"), "{text}");
+    assert_eq!(rows(&site.path("back.db")).len(), 4);
+}
+
+#[test]
+fn a_device_that_cannot_say_what_it_holds_is_told_by_a_restore() {
+    let site = rebuilt_from_the_older_device();
+    std::fs::rename(site.path("devices/disk"), site.path("away")).expect("unplugged");
+    let told = "disk could not be asked: copies and log that only it holds";
+    for end in ["--dry-run", "--yes"] {
+        let text = site.good(&format!("restore shop --to old.db {end}"));
+        assert!(text.contains(told), "{text}");
+    }
+    assert_eq!(rows(&site.path("old.db")).len(), 3);
+    let text = site.good("restore shop --to of_nas.db --from nas --yes");
+    assert!(
+        !text.contains(told),
+        "who reads one device wants no other: {text}"
+    );
+    let text = site.ends("recover oops victim=t bad=4711 --dry-run", 2);
+    assert!(text.contains(told), "{text}");
+}
+
 #[test]
 fn what_stands_in_the_place_of_a_device_is_left_alone_and_gone_around() {
     let site = Site::new();

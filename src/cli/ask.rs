@@ -1,0 +1,82 @@
+//! Owns what every device is asked before something is brought back: whether it holds copies and
+//! log that this host's catalog does not know. A device that gives no answer is told, because what
+//! only it holds may be newer.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use crate::cli::exit::CliError;
+use crate::cli::site::{Site, catalog_error, open_error, owner_of};
+use crate::media::Device;
+use crate::run;
+use crate::run::open::{self, OpenError};
+
+/// Devices that could not say what they hold, with the cause and what helps.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Silent(BTreeMap<String, String>);
+
+impl Silent {
+    /// A device that gives no answer.
+    pub(crate) fn add(&mut self, device: &str, error: &OpenError) {
+        let cause = format!("{error}; {}", error.help());
+        self.0.insert(device.to_owned(), cause);
+    }
+
+    /// What is said behind a search that found nothing; empty when every device was asked.
+    pub(crate) fn hint(&self) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        format!(
+            "; bring back {}, which could not be asked",
+            names.join(", ")
+        )
+    }
+}
+
+impl Site {
+    /// Teaches the catalog what the devices hold and it does not know, or what one of them holds.
+    ///
+    /// # Errors
+    /// When the catalog cannot be written; a device that gives no answer is told on stderr.
+    pub(crate) fn ask_devices(&mut self, only: Option<&str>) -> Result<(), CliError> {
+        let plan = self.plan.plan();
+        let names = plan.devices.iter().map(|device| device.name.as_str());
+        let mut devices: Vec<Arc<dyn Device>> = Vec::new();
+        let mut silent = Silent::default();
+        for name in names.filter(|name| only.is_none_or(|only| only == *name)) {
+            match open::device(plan, &self.places, &mut self.catalog, name) {
+                Ok(device) => devices.push(device),
+                Err(error) => silent.add(name, &error),
+            }
+        }
+        let owner = owner_of(plan);
+        let found = run::unrecorded(&owner, &self.holdings()?, &devices);
+        for (device, error) in found.silent {
+            silent.add(&device, &error.into());
+        }
+        for record in found.records {
+            record.apply(&mut self.catalog).map_err(catalog_error)?;
+        }
+        let mut err = std::io::stderr().lock();
+        for (device, cause) in &silent.0 {
+            writeln!(
+                err,
+                "warning: {device} could not be asked: copies and log that only it holds and that \
+                 this host's catalog does not know are left out: {cause}"
+            )?;
+        }
+        self.learned.silent = silent;
+        Ok(())
+    }
+}
+
+/// The first device that could not say what it holds, as an error.
+pub(crate) fn all_answered(
+    silent: Vec<(String, crate::media::DeviceError)>,
+) -> Result<(), CliError> {
+    let first = silent.into_iter().next();
+    first.map_or(Ok(()), |(_, error)| Err(open_error(&error.into())))
+}
