@@ -42,6 +42,8 @@ struct Rebuild<'a> {
     problems: Vec<String>,
     /// By the name of the object, what could not be read of the device that is being read.
     unread: BTreeMap<String, String>,
+    /// Objects that no key at hand opens, by device: how many, and the first.
+    sealed: BTreeMap<String, (usize, DeviceError)>,
 }
 
 impl Catalog {
@@ -51,7 +53,8 @@ impl Catalog {
     /// the parts are.
     ///
     /// # Errors
-    /// When a device cannot be listed, SQLite fails, or the file holds copies already.
+    /// When a device cannot be listed, SQLite fails, the file holds copies already, or nothing of the
+    /// owner's can be opened while something is sealed for other keys.
     pub fn rebuild(
         path: &Path,
         devices: &[Arc<dyn Device>],
@@ -70,6 +73,7 @@ impl Catalog {
             left_out: BTreeMap::new(),
             problems: Vec::new(),
             unread: BTreeMap::new(),
+            sealed: BTreeMap::new(),
         };
         rebuild.catalog.store.begin_filling()?;
         for device in devices {
@@ -84,6 +88,7 @@ impl Catalog {
             rebuild.add_tombs(device.as_ref())?;
         }
         rebuild.catalog.store.end_filling()?;
+        rebuild.tell_sealed()?;
         rebuild.tell_others();
         Ok((rebuild.catalog, rebuild.problems))
     }
@@ -103,6 +108,30 @@ impl Rebuild<'_> {
             )
         });
         self.problems.extend(told);
+    }
+
+    /// On a shared device others seal for keys of their own, so what stays closed ends a rebuild only
+    /// where nothing else was found.
+    fn tell_sealed(&mut self) -> Result<(), CatalogError> {
+        for (device, (count, first)) in std::mem::take(&mut self.sealed) {
+            if !self.has_own {
+                return Err(first.into());
+            }
+            self.problems.push(format!(
+                "{count} objects on device {device}, which may be another plan's: {first}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Counts what no key at hand opens; gives any other error back.
+    fn add_sealed(&mut self, error: DeviceError, device: &dyn Device) -> Result<(), DeviceError> {
+        if !matches!(error, DeviceError::Sealed { .. }) {
+            return Err(error);
+        }
+        let device = device.name().to_owned();
+        self.sealed.entry(device).or_insert((0, error)).0 += 1;
+        Ok(())
     }
 
     /// Manifests are read by many threads, while those that were read before are written down.
@@ -155,7 +184,10 @@ impl Rebuild<'_> {
     ) -> Result<Option<String>, CatalogError> {
         let (record, whole) = match found {
             Ok(found) => found,
-            Err(error) => return problem(error).map(Some),
+            Err(error) => match self.add_sealed(error, device) {
+                Ok(()) => return Ok(None),
+                Err(error) => return problem(error).map(Some),
+            },
         };
         if !self.belongings.part(&record.header) {
             let header = record.header;
@@ -196,7 +228,11 @@ impl Rebuild<'_> {
                     self.catalog.record_log(&read.record, device.name())?;
                 }
                 Ok(read) => drop(self.foreign.insert(read.record.log)),
-                Err(error) => self.problems.push(problem(error)?),
+                Err(error) => {
+                    if let Err(error) = self.add_sealed(error, device) {
+                        self.problems.push(problem(error)?);
+                    }
+                }
             }
         }
         Ok(())

@@ -31,6 +31,33 @@ impl Catalog {
         }
     }
 
+    /// What a device holds counts under its present name only: what was recorded under names that
+    /// `is_former` is moved.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn rename_device(
+        &mut self,
+        name: &str,
+        identity: &str,
+        is_former: impl Fn(&str) -> bool,
+    ) -> Result<(), CatalogError> {
+        let known = self.store.devices()?.into_iter();
+        let same = known.filter(|(known, its)| its == identity && known != name);
+        for (old, _) in same.filter(|(known, _)| is_former(known)) {
+            self.store.write(|db| {
+                db.execute("DELETE FROM device WHERE name = ?1", [&old])?;
+                for table in ["held", "condemned", "verified", "tried"] {
+                    let sql =
+                        format!("UPDATE OR REPLACE {table} SET device = ?1 WHERE device = ?2");
+                    db.execute(&sql, [name, &old])?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Records that a device holds a part. Repeating it is harmless.
     ///
     /// # Errors

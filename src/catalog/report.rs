@@ -112,6 +112,15 @@ impl Catalog {
     pub fn device_identity(&self, name: &str) -> Result<Option<String>, CatalogError> {
         self.store.device(name)
     }
+
+    /// The names of all devices that are known.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn device_names(&self) -> Result<Vec<String>, CatalogError> {
+        let devices = self.store.devices()?.into_iter();
+        Ok(devices.map(|(name, _)| name).collect())
+    }
 }
 
 /// Which copies are asked for; what is not said is not asked.

@@ -238,6 +238,15 @@ impl Store {
         })
     }
 
+    /// Names of devices, each with the UUID that it is known by.
+    pub(super) fn devices(&self) -> Result<Vec<(String, String)>, CatalogError> {
+        self.read(|db| {
+            let mut query = db.prepare("SELECT name, identity FROM device ORDER BY name")?;
+            let devices = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            devices.collect()
+        })
+    }
+
     pub(super) fn unusable(&self, detail: String) -> CatalogError {
         CatalogError::Unusable {
             path: self.path.clone(),

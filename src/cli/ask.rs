@@ -1,6 +1,6 @@
 //! Owns what every device is asked before something is brought back: whether it holds copies and
-//! log that this host's catalog does not know. A device that gives no answer is told, because what
-//! only it holds may be newer.
+//! log that this host's catalog does not know. What a device does not say, and what no key opens, is
+//! told, because it may be newer.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -66,6 +66,14 @@ impl Site {
                 err,
                 "warning: {device} could not be asked: copies and log that only it holds and that \
                  this host's catalog does not know are left out: {cause}"
+            )?;
+        }
+        for error in found.sealed.into_values() {
+            let help = error.help();
+            writeln!(
+                err,
+                "warning: what no key at hand opens is left out, though it may be this plan's: \
+                 {error}; {help}"
             )?;
         }
         self.learned.silent = silent;

@@ -188,7 +188,9 @@ impl Site {
         })?;
         // who only looks does not read the whole file first
         let mut catalog = open_catalog(loaded.plan.plan(), &places, lock.is_some())?;
-        let learned = learned::logs(loaded.plan.plan(), &places, &mut catalog)?;
+        let plan = loaded.plan.plan();
+        open::meet_renamed(plan, &places, &mut catalog).map_err(catalog_error)?;
+        let learned = learned::logs(plan, &places, &mut catalog)?;
         Ok(Self {
             learned,
             points: Vec::new(),

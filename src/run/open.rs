@@ -181,6 +181,26 @@ fn writable_device(
     bound(plan, devices::open_writable(plan, places, name)?, catalog)
 }
 
+/// Meets devices that the plan calls by a new name, so that what they hold is known under it before
+/// anything is compiled. One that is away is met when it is back.
+///
+/// # Errors
+/// When the catalog fails.
+pub fn meet_renamed(
+    plan: &ResolvedPlan,
+    places: &Places,
+    catalog: &mut Catalog,
+) -> Result<(), CatalogError> {
+    let known = catalog.device_names()?;
+    if known.iter().all(|name| plan.find_device(name).is_some()) {
+        return Ok(());
+    }
+    for one in plan.devices.iter().filter(|one| !known.contains(&one.name)) {
+        let _ = device(plan, places, catalog, &one.name);
+    }
+    Ok(())
+}
+
 /// A device that is known to the catalog, and by no other name of the plan.
 fn bound(
     plan: &ResolvedPlan,
@@ -199,6 +219,9 @@ fn bound(
         }
     }
     catalog.bind_device(device.name(), &identity)?;
+    // under two names one copy would count as two
+    let is_former = |name: &str| plan.find_device(name).is_none();
+    catalog.rename_device(device.name(), &identity, is_former)?;
     Ok(device)
 }
 

@@ -2,7 +2,7 @@
 //! on a device and that the catalog does not know. Must not judge damage; `planc verify` does. What other plans and
 //! environments store on the same devices is theirs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::service_of;
@@ -19,6 +19,8 @@ pub struct Unrecorded {
     /// Devices that could not be listed or read: what they could not say is not known to be absent
     /// (R7).
     pub silent: Vec<(String, DeviceError)>,
+    /// By device, the first object that no key at hand opens: whose it is cannot be told.
+    pub sealed: BTreeMap<String, DeviceError>,
 }
 
 /// Finds what of the owner lies on the devices and is not in the catalog. An object that is damaged
@@ -33,7 +35,8 @@ pub fn unrecorded(owner: &Owner, holdings: &Holdings, devices: &[Arc<dyn Device>
     // parts tell whose the log of their source is
     for folder in [name::PARTS, name::LOGS] {
         for device in devices {
-            let records = unknown(folder, holdings, device.as_ref()).unwrap_or_else(|error| {
+            let read = unknown(folder, holdings, device.as_ref(), &mut found.sealed);
+            let records = read.unwrap_or_else(|error| {
                 found.silent.push((device.name().to_owned(), error));
                 Vec::new()
             });
@@ -53,6 +56,7 @@ fn unknown(
     folder: &str,
     holdings: &Holdings,
     device: &dyn Device,
+    sealed: &mut BTreeMap<String, DeviceError>,
 ) -> Result<Vec<Record>, DeviceError> {
     let mut found = Vec::new();
     let known = known(holdings, device.name());
@@ -60,12 +64,10 @@ fn unknown(
     for (object, _) in objects.filter(|(object, _)| !known.contains(name::plain(object))) {
         match read(device, &object) {
             Ok(record) => found.push(record),
-            // a host without the secret half cannot tell; `planc catalog rebuild` can
-            Err(
-                DeviceError::Sealed { .. }
-                | DeviceError::Damaged { .. }
-                | DeviceError::NotFound { .. },
-            ) => {}
+            Err(error @ DeviceError::Sealed { .. }) => {
+                sealed.entry(device.name().to_owned()).or_insert(error);
+            }
+            Err(DeviceError::Damaged { .. } | DeviceError::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
     }

@@ -57,6 +57,54 @@ fn what_another_plan_is_about_to_delete_is_its_own_business() {
 }
 
 #[test]
+fn what_another_plan_sealed_keeps_nobody_from_a_rebuild() {
+    let site = Site::new();
+    neighbour(&site);
+    let sealed = OTHER.replace("encrypt none", "encrypt with k").replace(
+        "backup papers",
+        "key k from file \"k.key\" escrow at dub\n\nbackup papers",
+    );
+    std::fs::write(site.path("other/other.plan"), sealed).expect("plan");
+    site.good("key new other/k.key");
+    site.good(&format!("run papers --now {NOW}"));
+    site.good(&format!("run papers --plan other/other.plan --now {NOW}"));
+    let text = site.ends("catalog rebuild --from disk", 1);
+    let told = "not read: 1 objects on device disk, which may be another plan's";
+    assert!(text.contains("1 parts") && text.contains(told), "{text}");
+    let text = site.good("restore docs --to back --yes");
+    assert!(text.contains("what no key at hand opens"), "{text}");
+    // who finds nothing else is refused, and a former catalog stays
+    let parts = site.path("devices/disk/parts");
+    let kept = site.keep();
+    for part in std::fs::read_dir(parts).expect("list").flatten() {
+        let bytes = std::fs::read(part.path()).expect("manifest");
+        if !String::from_utf8_lossy(&bytes).contains("age-encryption.org") {
+            std::fs::remove_file(part.path()).expect("removed");
+        }
+    }
+    let text = site.ends("catalog rebuild --from disk", 2);
+    assert!(text.contains("sealed for other keys"), "{text}");
+    assert!(site.good("list").contains("docs/files/tree"));
+    site.put_back(&kept);
+}
+
+#[test]
+fn a_device_under_a_new_name_counts_once() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let before = site.good("catalog dump --devices");
+    for file in ["shop.plan", "inventory.yaml"] {
+        let text = std::fs::read_to_string(site.path(file)).expect("text");
+        let text = text.replace("to nas", "to vault").replace("nas:", "vault:");
+        std::fs::write(site.path(file), text).expect("text");
+    }
+    let text = site.good("run --now 2026-03-02T10:05:00Z");
+    assert!(!text.contains("copy stored"), "all of it is there: {text}");
+    let after = site.good("catalog dump --devices");
+    assert_eq!(after, before.replace("nas", "vault"));
+}
+
+#[test]
 fn one_folder_under_two_names_is_refused() {
     let inventory = INVENTORY.replace("devices/nas", "devices/./disk");
     let site = Site::new();
