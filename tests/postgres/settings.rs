@@ -118,3 +118,38 @@ fn a_copy_is_opened_by_a_role_and_in_a_database_that_it_has() {
     let row = inside.query_one("select count(*) from pg_database", &[]);
     assert_eq!(row.expect("a count").get::<_, i64>(0), 5);
 }
+
+/// A database in which nobody may define anything, not even where triggers are switched off.
+#[test]
+fn event_triggers_forbid_nothing_in_a_copy_and_are_named_where_they_do() {
+    for version in versions() {
+        let site = Site::new(version);
+        site.cluster.sql("alter role keeper superuser");
+        orders(
+            &site.cluster,
+            "create function refuse() returns event_trigger language plpgsql as \
+             'begin raise exception ''not now''; end'; \
+             create event trigger no_changes on ddl_command_start execute function refuse(); \
+             alter event trigger no_changes enable always",
+        );
+        site.good("run");
+        let lost = "insert into lines (customer, note) values (1, 'lost')";
+        orders(&site.cluster, lost);
+        let newest = "(select xmin::text from lines order by id desc limit 1)";
+        let mut inside = site.cluster.client_of("postgres", "orders");
+        let row = inside.query_one(newest, &[]);
+        let transaction: String = row.expect("a number").get(0);
+        site.good("run wal");
+        site.good("drill weekly --yes");
+
+        let line = format!("recover dropped_table victim=lines bad={transaction} --yes");
+        let told = site.ends(&line, 1);
+        assert!(
+            told.contains("not now (PL/pgSQL function public.refuse()"),
+            "{told}"
+        );
+        orders(&site.cluster, "alter event trigger no_changes disable");
+        let told = site.good("recover --resume --yes");
+        assert!(told.contains("recovered.lines (40 rows)"), "{told}");
+    }
+}

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use super::component::raw;
 use super::connect::refused;
 use super::instance::Instance;
 use super::{PostgresSpec, logical, scratch};
@@ -62,13 +63,21 @@ fn look(instance: &Instance) -> Result<Examined, EngineError> {
     ))
 }
 
-/// Takes away what the program would wait for without end: locks of prepared transactions.
+/// Takes away what the program would wait for without end, locks of prepared transactions, and what
+/// would forbid it to work, event triggers.
 fn let_go(instance: &Instance) -> Result<(), EngineError> {
-    let query = "select distinct database::text from pg_prepared_xacts";
-    let rows = instance.client("postgres")?.query(query, &[]);
-    let rows = rows.map_err(|error| refused("list prepared transactions", &error))?;
-    for row in rows {
-        scratch::open(instance, row.get(0))?;
+    let query = concat!(
+        "select ",
+        raw!("datname"),
+        " from pg_database where datallowconn and datname <> 'template0'"
+    );
+    let rows = instance.home()?.query(query, &[]);
+    for row in rows.map_err(|error| refused("list the databases of the copy", &error))? {
+        // one whose name is no text here cannot be asked for by it
+        if let Ok(database) = std::str::from_utf8(row.get(0)) {
+            let (mut client, _) = scratch::open(instance, database)?;
+            scratch::calm(&mut client)?;
+        }
     }
     Ok(())
 }

@@ -185,15 +185,19 @@ pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError 
         let cause = format!("{cause}; {next}");
         return EngineError::Busy { what, cause };
     };
-    let cause = match (
-        answer.detail(),
-        next_action(answer.code(), answer.message()),
-    ) {
-        (Some(detail), Some(next)) => format!("{}: {detail}; {next}", answer.message()),
-        (None, Some(next)) => format!("{}; {next}", answer.message()),
-        (Some(detail), None) => format!("{}: {detail}", answer.message()),
-        (None, None) => answer.message().to_owned(),
-    };
+    let mut cause = answer.message().to_owned();
+    if let Some(detail) = answer.detail() {
+        cause = format!("{cause}: {detail}");
+    }
+    // words of somebody's own function say little without its name
+    if *answer.code() == SqlState::RAISE_EXCEPTION
+        && let Some(place) = answer.where_()
+    {
+        cause = format!("{cause} ({})", place.replace('\n', "; "));
+    }
+    if let Some(next) = next_action(answer.code(), answer.message()) {
+        cause = format!("{cause}; {next}");
+    }
     let waiting_helps = [
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::TOO_MANY_CONNECTIONS,

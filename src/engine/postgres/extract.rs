@@ -63,6 +63,7 @@ pub fn extract(
     let copy = logical::open(spec, restored)?;
     let (taken, around) = copy.using(|instance| {
         let (mut old, prepared) = scratch::open(instance, &database)?;
+        scratch::calm(&mut old)?;
         extracted.lost.extend(prepared);
         let mut taken = Taken::find(&mut old, &database, wish)?;
         taken.came = came(&mut live, &taken, wish)?;

@@ -20,6 +20,23 @@ pub(super) fn open(copy: &Instance, database: &str) -> Result<(Client, Vec<Strin
     Ok((client, told))
 }
 
+/// Switches event triggers off that would forbid what is done to the copy. A server from 17 has a
+/// setting for that; it is left as it is.
+///
+/// # Errors
+/// What the server says.
+pub(super) fn calm(client: &mut Client) -> Result<(), EngineError> {
+    let query = "select format('alter event trigger %I disable', evtname) from pg_event_trigger \
+                 where evtenabled in ('A', 'R') and current_setting('event_triggers', true) is null";
+    let what = "switch event triggers of the copy off";
+    let rows = client.query(query, &[]);
+    for row in rows.map_err(|error| refused(what, &error))? {
+        let done = client.batch_execute(row.get(0));
+        done.map_err(|error| refused(what, &error))?;
+    }
+    Ok(())
+}
+
 /// Lets sessions into a database that was closed to them.
 fn let_in(client: &mut Client, database: &str) -> Result<(), EngineError> {
     let what = || format!("open database {database} of the copy");
