@@ -21,7 +21,7 @@ use crate::cli::stream::{self, StreamStatus};
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::holdings::{Holdings, PartHolding, Position};
 use crate::facts::instance::Instance;
-use crate::graph::next_due;
+use crate::graph::{Hole, behind_holes, next_due};
 use crate::quantity::Duration;
 use crate::resolve::plan::{Keeping, ResolvedPlan};
 use crate::run::{self, Family, open};
@@ -42,12 +42,14 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Status {
     format: &'static str,
-    /// Errors of the plan, for which `planc run` makes no copies.
+    /// Errors of the plan; for most of them `planc run` makes no copies.
     plan_errors: usize,
     /// Allowances that end soon: then `planc run` makes no copies either.
     ending: Vec<String>,
     components: Vec<ComponentStatus>,
     logs: Vec<LogStatus>,
+    /// Components whose newest copy the stored log continues no more.
+    holes: Vec<HoleStatus>,
     streams: Vec<StreamStatus>,
     jobs: Vec<JobStatus>,
     drills: Vec<DrillStatus>,
@@ -85,6 +87,13 @@ struct LogStatus {
     last: Option<Timestamp>,
     /// The server ends a segment by itself after so long, as the facts say.
     ends_within_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct HoleStatus {
+    component: String,
+    /// Between which positions log is missing, in words.
+    hole: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,6 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         && status.devices.iter().all(|one| one.trouble.is_none())
         && status.streams.iter().all(|one| one.trouble.is_none())
         && !status.drills.iter().any(DrillStatus::has_failed)
+        && status.holes.is_empty()
         && status.damaged.is_empty()
         && status.spoilt.is_empty()
         && status.run_log.is_empty();
@@ -144,6 +154,11 @@ fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<S
     let holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
+    let holes = behind_holes(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
+    let hole = |(component, hole): (String, Hole)| HoleStatus {
+        component,
+        hole: hole.words(),
+    };
     let told = run_log::told(site)?;
     Ok(Status {
         format: "planc-status/1",
@@ -151,6 +166,7 @@ fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<S
         ending: Vec::new(),
         components: components(site, &holdings),
         logs: logs(site, &holdings, measured),
+        holes: holes.into_iter().map(hole).collect(),
         streams: stream::standings(site),
         jobs: jobs.collect(),
         drills: rehearsed::standings(site, &told.drills, now)?,
@@ -300,9 +316,16 @@ fn used_devices(plan: &ResolvedPlan) -> BTreeSet<&str> {
         .collect()
 }
 
-/// What is wrong with copies, sources, plan and run log.
+/// What is wrong with copies, their log, sources, plan and run log.
 fn faults(status: &Status) -> Vec<String> {
     let mut lines = Vec::new();
+    for one in &status.holes {
+        let (component, hole) = (&one.component, &one.hole);
+        lines.push(format!(
+            "LOG LOST: the stored log has a hole {hole}; {component} cannot be recovered to what \
+             came behind before `planc run` has made a fresh full"
+        ));
+    }
     for one in &status.damaged {
         let (object, device, tries) = (&one.object, &one.device, one.tries);
         lines.push(format!(

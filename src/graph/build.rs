@@ -3,13 +3,17 @@
 use jiff::Timestamp;
 
 use super::error::GraphError;
+use super::hole::{self, Hole};
 use super::retention::{Judgement, Question, Verdict, verdicts};
 use super::step::{Intent, StepGraph};
 use super::world::{World, job_name};
-use super::{backup, expire, merge, recover, repair, restore, select, switchover, undo, verify};
+use super::{
+    backup, expire, merge, recover, repair, restore, select, switchover, undo, verify, whole,
+};
 use crate::check::plan::CheckedPlan;
 use crate::facts::holdings::Holdings;
 use crate::facts::known::Known;
+use crate::resolve::plan::ServiceId;
 
 /// Compiles an intent. Pure: equal inputs give equal graphs, byte for byte.
 ///
@@ -98,4 +102,24 @@ pub fn next_due(
     let jobs = world.jobs();
     let next = jobs.map(|job| (job_name(world.plan, job), select::next_due(&world, job)));
     Ok(next.collect())
+}
+
+/// The components whose newest copy lies before a hole in the stored log, by their keys.
+///
+/// # Errors
+/// As [`next_due`].
+pub fn behind_holes(
+    plan: &CheckedPlan,
+    holdings: &Holdings,
+    now: Timestamp,
+) -> Result<Vec<(String, Hole)>, GraphError> {
+    let known = Known::default();
+    let world = World::new(plan.plan(), holdings, &known, &Intent::Due, now)?;
+    let services = (0..world.plan.services.len()).map(ServiceId::from_index);
+    let components = services.flat_map(|id| whole::components(&world, id));
+    let found = components.filter_map(|id| {
+        let hole = hole::behind(&world, id)?;
+        Some((world.plan.component_key(id), hole))
+    });
+    Ok(found.collect())
 }

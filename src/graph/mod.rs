@@ -15,6 +15,7 @@ mod dumped;
 pub mod error;
 pub mod expire;
 pub mod file;
+mod hole;
 pub mod ids;
 mod inputs;
 pub mod length;
@@ -45,7 +46,8 @@ mod whole;
 mod world;
 
 pub use crate::estimate::calendar;
-pub use build::{build, judge, judge_parts, next_due};
+pub use build::{behind_holes, build, judge, judge_parts, next_due};
 pub use draft::RETRIES;
 pub use error::GraphError;
+pub use hole::Hole;
 pub use world::{calendar, full_name, job_name};

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::due;
 use super::error::{GraphError, Problem};
+use super::hole;
 use super::whole;
 use super::world::{World, is_full, job_name};
 use crate::facts::holdings::Method;
@@ -134,7 +135,7 @@ fn due_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {
                 job: id,
                 component,
                 method: full,
-                why: why.into(),
+                why,
                 when_changed: backup.takes.iter().any(|take| take.when_changed),
                 at_once: true,
             });
@@ -194,14 +195,19 @@ fn is_inside(world: &World<'_>, backup: &Backup, one: &Component) -> bool {
 }
 
 /// Why a full cannot wait for its schedule.
-fn full_at_once(world: &World<'_>, component: ComponentId) -> Option<&'static str> {
+fn full_at_once(world: &World<'_>, component: ComponentId) -> Option<String> {
     if !world.has_full(component) {
-        Some("no full copy of it exists yet: the first is made at once")
-    } else if world.log_is_cut_off(component) {
-        Some("its log began a new history: without a fresh full nothing continues it")
-    } else {
-        None
+        return Some("no full copy of it exists yet: the first is made at once".into());
     }
+    if world.log_is_cut_off(component) {
+        let why = "its log began a new history: without a fresh full nothing continues it";
+        return Some(why.into());
+    }
+    let hole = hole::behind(world, component)?;
+    Some(format!(
+        "the stored log has a hole {}: without a fresh full nothing behind it can be recovered",
+        hole.words()
+    ))
 }
 
 fn asked_copies(world: &World<'_>, id: BackupId) -> Vec<Wanted> {

@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::draft::Draft;
 use super::due;
 use super::error::GraphError;
+use super::hole::{self, Course};
 use super::ids;
 use super::retention::{Judgement, Question, judge};
 use super::step::{Estimate, Intent};
@@ -77,6 +78,7 @@ pub(super) struct World<'a> {
     devices: BTreeMap<&'a str, DeviceId>,
     jobs: OnceCell<Rc<Jobs>>,
     judged: OnceCell<Judgement>,
+    courses: OnceCell<BTreeMap<ServiceId, Course>>,
 }
 
 impl<'a> World<'a> {
@@ -158,6 +160,7 @@ impl<'a> World<'a> {
             devices,
             jobs: OnceCell::new(),
             judged: OnceCell::new(),
+            courses: OnceCell::new(),
         })
     }
 
@@ -191,6 +194,11 @@ impl<'a> World<'a> {
     /// What stays and what goes; computed at first use.
     pub(super) fn judged(&self) -> &Judgement {
         self.judged.get_or_init(|| judge(&Question::of_world(self)))
+    }
+
+    /// How the log of each service goes on; computed at first use.
+    pub(super) fn courses(&self) -> &BTreeMap<ServiceId, Course> {
+        self.courses.get_or_init(|| hole::courses(self))
     }
 
     /// Copies (object, device) that nothing keeps.

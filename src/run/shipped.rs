@@ -119,6 +119,46 @@ pub fn history(
     failed.map_or(Ok(None), Err)
 }
 
+/// Whether a device holds the range that a position lies in, however far its log leads: where the
+/// server was set to `wal_level = minimal` it leads no further.
+///
+/// # Errors
+/// When the device cannot be listed or read.
+pub fn holds(
+    device: &dyn Device,
+    service: &str,
+    identity: &str,
+    at: &Position,
+) -> Result<bool, DeviceError> {
+    let begins = begins(device, service, identity, &at.incarnation)?;
+    let Some((begin, object)) = begins.range(..=at.value).next_back() else {
+        return Ok(false);
+    };
+    let bytes = log::look(device, object)?.bytes;
+    Ok(at.value - begin < bytes)
+}
+
+/// The log objects of a chain on a device, by where they begin.
+fn begins(
+    device: &dyn Device,
+    service: &str,
+    identity: &str,
+    incarnation: &str,
+) -> Result<BTreeMap<u64, String>, DeviceError> {
+    let zero = Position {
+        incarnation: incarnation.to_owned(),
+        value: 0,
+    };
+    let first = name::log(service, identity, &zero);
+    let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut begins = BTreeMap::new();
+    for (object, _) in device.list(&format!("{folder}/"))? {
+        let begin = object.rsplit('/').next().and_then(|text| text.parse().ok());
+        begins.extend(begin.map(|begin| (begin, object)));
+    }
+    Ok(begins)
+}
+
 /// Where the log of a chain that begins at or before `from` ends on a device, gapless; none when
 /// the device does not hold its beginning.
 ///
@@ -130,17 +170,7 @@ pub fn reach(
     identity: &str,
     from: &Position,
 ) -> Result<Option<u64>, DeviceError> {
-    let zero = Position {
-        incarnation: from.incarnation.clone(),
-        value: 0,
-    };
-    let first = name::log(service, identity, &zero);
-    let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut begins: BTreeMap<u64, String> = BTreeMap::new();
-    for (object, _) in device.list(&format!("{folder}/"))? {
-        let begin = object.rsplit('/').next().and_then(|text| text.parse().ok());
-        begins.extend(begin.map(|begin| (begin, object)));
-    }
+    let begins = begins(device, service, identity, &from.incarnation)?;
     let mut reached = None;
     let start = begins.range(..=from.value).next_back().map(|(at, _)| *at);
     for (begin, object) in begins.range(start.unwrap_or(from.value)..) {

@@ -1,5 +1,5 @@
-//! A segment that is gone from every device: the proof names it, what lies before it is reached,
-//! and what lies beyond it is refused.
+//! Segments that no device holds: the proof names them, what lies before them is reached, what lies
+//! beyond them is refused, and only a fresh full leads further.
 
 use super::chains::objects;
 use super::site::Site;
@@ -63,4 +63,44 @@ fn what_lies_before_a_lost_segment_is_reached_and_what_lies_beyond_is_refused() 
     let names = "(select string_agg(relname, ' ') from pg_class \
                  where relname in ('before', 'within', 'beyond'))";
     assert_eq!(site.restored("new").ask(names), "before");
+}
+
+/// Archiving was switched off for a while, and on again: nothing that runs since notices by itself.
+#[test]
+fn a_fresh_full_is_due_at_once_behind_a_hole_in_the_log() {
+    let site = Site::new(18);
+    site.good("run");
+    site.good("status");
+    let archive = |mode: &str| {
+        site.cluster.stop("fast");
+        site.cluster.configure(&[&format!("archive_mode = {mode}")]);
+        site.cluster.start();
+    };
+    archive("off");
+    for name in ["unseen", "unseen_too"] {
+        site.cluster
+            .sql(&format!("create table {name} as select 1"));
+        site.cluster.sql("select pg_switch_wal()");
+        // what the server still has it would archive later
+        site.cluster.sql("checkpoint");
+    }
+    archive("on");
+    site.cluster.sql("create table beyond as select 1");
+    site.good("run wal");
+    let told = site.ends("status", 1);
+    for component in ["shop/base/base", "shop/tablespace/hot"] {
+        let words = format!("{component} cannot be recovered to what came behind");
+        assert!(told.contains("LOG LOST") && told.contains(&words), "{told}");
+    }
+    let dry = site.good("run --dry-run");
+    assert!(dry.contains("the stored log has a hole from"), "{dry}");
+
+    site.good("run");
+    site.good("status");
+    let dry = site.good("run --dry-run");
+    assert!(!dry.contains("has a hole"), "{dry}");
+    let hot = site.path("new-hot").display().to_string();
+    site.good(&format!("restore shop --to new --relocate hot={hot} --yes"));
+    let names = "(select count(*) from pg_class where relname in ('unseen', 'beyond'))";
+    assert_eq!(site.restored("new").ask(names), "2");
 }

@@ -77,7 +77,15 @@ fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64,
             ..until.clone()
         };
         let reach = shipped::reach(device.as_ref(), service, identity, &before)?;
-        if reach.is_none_or(|reach| reach < until.value) {
+        if reach.is_some_and(|reach| reach >= until.value) {
+            continue;
+        }
+        if shipped::holds(device.as_ref(), service, identity, &before)? {
+            task.warn(format!(
+                "{service} ran with wal_level = minimal: not all that it did is in the log on \
+                 {name}, so no copy made before leads beyond; a fresh full does"
+            ));
+        } else {
             return Err(StepFailure {
                 retry: Retry::Later,
                 ..StepFailure::new(format!(
