@@ -8,7 +8,8 @@ use super::{is_error, rule};
 /// What a plan is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// New work by the plan, as it promises: every error stands in the way.
+    /// New work by the plan, as it promises: every error stands in the way, but that something is
+    /// absent where it was surveyed.
     Work,
     /// What is stored is looked at, kept up or brought back, and log goes on being archived: only
     /// errors stand in the way by which the plan could mean something else, or by which carrying
@@ -28,6 +29,10 @@ const HARMFUL: [Code; 6] = [
     Code(917),
 ];
 
+/// What the plan names was not there when the instance was surveyed. Who copies it asks the server
+/// itself, and all else is copied all the same.
+const ABSENT: Code = Code(205);
+
 /// An allowance that is past its last day.
 const EXPIRED: Code = Code(1202);
 
@@ -38,7 +43,10 @@ impl Purpose {
         let code = finding.code;
         let judges_promises =
             code == EXPIRED || rule::find(code).is_some_and(|rule| rule.allowable);
-        let passed = self == Self::Rescue && judges_promises && !HARMFUL.contains(&code);
+        let passed = match self {
+            Self::Work => code == ABSENT,
+            Self::Rescue => judges_promises && !HARMFUL.contains(&code),
+        };
         is_error(finding) && !passed
     }
 }

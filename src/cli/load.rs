@@ -55,6 +55,12 @@ impl Compiled {
         self.errors() > 0
     }
 
+    /// Whether errors stand for which no copies are made.
+    fn halts(&self) -> bool {
+        let mut findings = self.judged.findings.iter();
+        findings.any(|finding| Purpose::Work.forbids(finding))
+    }
+
     /// How many errors stand that nothing allows.
     fn errors(&self) -> usize {
         let findings = self.judged.findings.iter();
@@ -270,6 +276,8 @@ pub struct Loaded {
     pub proofs: Vec<Row>,
     /// Errors that stand against it, though they do not forbid what it was loaded for.
     pub errors: usize,
+    /// Whether `planc run` makes no copies for them.
+    pub halts: bool,
     /// Allowances that end soon, in words.
     pub ending: Vec<String>,
 }
@@ -292,10 +300,14 @@ pub fn loaded_for(which: &PlanArgs, now: NowArgs, purpose: Purpose) -> Result<Lo
     if loaded.errors > 0 {
         let (path, count) = (loaded.path.display(), loaded.errors);
         let errors = if count == 1 { "error" } else { "errors" };
+        let next = if loaded.halts {
+            "`planc run` refuses to make copies until that is corrected"
+        } else {
+            "what is not there is not copied, all else is"
+        };
         writeln!(
             std::io::stderr().lock(),
-            "warning: {path} has {count} {errors}: `planc run` refuses to make copies until that is \
-             corrected; see `planc check`"
+            "warning: {path} has {count} {errors}: {next}; see `planc check`"
         )?;
     }
     Ok(loaded)
@@ -330,6 +342,7 @@ fn loaded_with(which: &PlanArgs, now: NowArgs, wanted: Wanted) -> Result<Loaded,
         texts: texts_of(&compiled.judged.sources),
         measured: compiled.facts.remove(&plan.plan().environment),
         errors: compiled.errors(),
+        halts: compiled.halts(),
         ending: ending(&compiled.judged.findings),
         proofs: compiled.judged.proofs,
         plan,

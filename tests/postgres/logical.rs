@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cluster::{Cluster, own, versions};
 use super::scenarios::number;
+use super::settings::survey;
 use super::site::Site;
 
 const MORE: &str = r#"
@@ -205,4 +206,63 @@ fn what_cannot_be_dumped_is_named_before_anything_is_written() {
     let list = site.good("list");
     assert!(list.contains("shop/group/orders.core"), "{list}");
     assert!(!list.contains("shop/group/orders.left"), "{list}");
+}
+
+const PAIR: &str = r#"
+backup lookups of group core {
+  logical every day at 05:45
+  store on near
+  retain daily 14
+  encrypt none
+}
+
+recovery group_now {
+  for human error
+  restore service shop to scratch from nearest
+  replay log to latest
+  extract group core into database orders as "core_now"
+}
+"#;
+
+#[test]
+fn one_table_of_a_group_that_is_gone_stops_nothing_else() {
+    let site = Site::with(15, |plan| {
+        plan.replace("tables lines", "tables lines, notes") + PAIR
+    });
+    site.cluster.sql("alter role keeper superuser");
+    survey(&site);
+    let told = site.good("run");
+    assert!(!told.contains("GONE"), "{told}");
+    let drop = |table: &str| {
+        orders(&site.cluster)
+            .batch_execute(&format!("drop table {table}"))
+            .expect("dropped");
+    };
+    drop("notes");
+    site.good("survey --service shop --sample 0");
+    let told = site.ends("check shop.plan", 1);
+    assert!(told.contains("no table `notes`"), "{told}");
+    let told = site.good("run lookups nightly wal");
+    for words in [
+        "all else is",
+        "table notes is GONE and in no copy from here on",
+        "commit shop/group/orders.core",
+        "commit shop/base/base",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    site.ends("status", 1);
+    let told = site.good("recover group_now --yes");
+    for words in ["table notes did not come", "core_now.lines (40 rows)"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+
+    // what came back beside is not what a bare name means
+    let told = site.good("run lookups");
+    assert!(told.contains("commit shop/group/orders.core"), "{told}");
+    drop("core_now.lines, public.lines");
+    let told = site.ends("run lookups nightly", 1);
+    for words in ["has none; correct the plan", "commit shop/base/base"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }

@@ -17,8 +17,9 @@ pub(super) static RULE: Rule = Rule {
     allowable: true,
     summary: "the plan names something that the surveyed instance does not have",
     explanation: "The facts file lists the databases, tablespaces and tables that the instance had when \
-        it was surveyed. A backup of something that does not exist fails every night, and one of \
-        a misspelled table protects nothing. Correct the name; when the thing is new, run \
+        it was surveyed. A backup of something that does not exist fails every night, one of a \
+        group copies the tables that are left, and one of a misspelled table protects nothing. \
+        `planc run` copies all else meanwhile. Correct the name; when the thing is new, run \
         `planc survey` so that the facts know it.",
     bad: orders!(
         "\

@@ -28,6 +28,8 @@ pub(super) const EARLIER: &str = "brought by an earlier try";
 struct Taken {
     /// Every table, those of the schema included.
     tables: Vec<Table>,
+    /// Names among several that the copy has no table for, in words.
+    gone: Vec<String>,
     /// Sequences that defaults of the tables use, with the value they had; only those that the
     /// live database lacks are taken.
     sequences: Vec<(Table, i64)>,
@@ -66,6 +68,7 @@ pub fn extract(
         scratch::calm(&mut old)?;
         extracted.lost.extend(prepared);
         let mut taken = Taken::find(&mut old, &database, wish)?;
+        extracted.lost.append(&mut taken.gone);
         taken.came = came(&mut live, &taken, wish)?;
         taken.keep_lacking(&mut live, &mut extracted)?;
         extracted.lost.extend(taken.gather(&mut old)?);
@@ -150,7 +153,8 @@ impl Taken {
         let schema = whole_schema(names);
         let schema = schema.map(|schema| in_copy(old, schema)).transpose()?;
         let schema = schema.flatten();
-        let tables = tables::find(old, place, names)?;
+        let meant = tables::find(old, place, names)?;
+        let tables = meant.tables;
         let mut sequences = Vec::new();
         if schema.is_none() {
             for sequence in tables::loose_sequences(old, &tables)? {
@@ -161,6 +165,7 @@ impl Taken {
         Ok(Self {
             tables,
             sequences,
+            gone: meant.gone,
             schema,
             came: false,
         })

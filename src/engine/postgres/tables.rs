@@ -51,6 +51,17 @@ pub struct Place<'a> {
     pub database: &'a str,
     /// `the copy`, or the service.
     pub words: &'a str,
+    /// Is it the state of an earlier moment?
+    pub past: bool,
+}
+
+/// Tables that were found by names and patterns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Meant {
+    /// Each once.
+    pub tables: Vec<Table>,
+    /// The names that mean none, in words.
+    pub gone: Vec<String>,
 }
 
 /// Where tables of a copy are looked for.
@@ -59,18 +70,39 @@ pub fn in_copy(database: &str) -> Place<'_> {
     Place {
         database,
         words: "the copy",
+        past: true,
     }
 }
 
 impl Place<'_> {
     fn none(&self, name: &str) -> EngineError {
+        let database = self.database;
         EngineError::refused(
             format!("find table {name} in {}", self.words),
-            format!(
-                "database {} had none at that moment; choose another moment or name",
-                self.database
-            ),
+            if self.past {
+                format!(
+                    "database {database} had none at that moment; choose another moment or name"
+                )
+            } else {
+                format!("database {database} has none; correct the plan")
+            },
         )
+    }
+
+    /// What is told of one name of several.
+    fn gone(&self, name: &str) -> String {
+        let database = self.database;
+        if self.past {
+            format!(
+                "table {name} did not come: database {database} had none at that moment; choose \
+                 another moment if it is wanted"
+            )
+        } else {
+            format!(
+                "table {name} is GONE and in no copy from here on: database {database} has none; \
+                 take it out of the plan if that is meant"
+            )
+        }
     }
 }
 
@@ -91,17 +123,13 @@ pub fn all(client: &mut Client, place: Place<'_>) -> Result<Vec<Table>, EngineEr
 }
 
 /// The tables that names and patterns mean, with their partitions and those that inherit from
-/// them, each once.
+/// them. One that is gone does not take the others with it.
 ///
 /// # Errors
-/// When one means none, or a bare name means several.
-pub fn find(
-    client: &mut Client,
-    place: Place<'_>,
-    names: &[String],
-) -> Result<Vec<Table>, EngineError> {
+/// When all mean none, or a bare name means several, none of them in `public`.
+pub fn find(client: &mut Client, place: Place<'_>, names: &[String]) -> Result<Meant, EngineError> {
     let known = all(client, place)?;
-    let mut found = Vec::new();
+    let (mut found, mut gone) = (Vec::new(), Vec::new());
     for name in names {
         if let Some(kind) = other_kind(client, &known, name)? {
             let what = format!("find table {name} in {}", place.words);
@@ -109,7 +137,14 @@ pub fn find(
                 format!("it is {kind}: take the tables that it is made of, or the whole database");
             return Err(EngineError::refused(what, cause));
         }
-        found.extend(meant(&known, place, name)?);
+        let tables = meant(&known, place, name)?;
+        if tables.is_empty() {
+            gone.push(name);
+        }
+        found.extend(tables);
+    }
+    if let Some(name) = gone.first().filter(|_| found.is_empty()) {
+        return Err(place.none(name));
     }
     let mut whole = found.clone();
     for table in &found {
@@ -117,7 +152,10 @@ pub fn find(
     }
     whole.sort();
     whole.dedup();
-    Ok(whole)
+    Ok(Meant {
+        tables: whole,
+        gone: gone.into_iter().map(|name| place.gone(name)).collect(),
+    })
 }
 
 /// What a name is of that no table has, where it is something else with rows.
@@ -145,7 +183,8 @@ fn other_kind(
     }))
 }
 
-/// What one name or pattern means.
+/// What one name or pattern means; nothing when no table is called so. A bare name means the table
+/// in `public` first.
 fn meant(known: &[Table], place: Place<'_>, name: &str) -> Result<Vec<Table>, EngineError> {
     let bare = name.strip_prefix(&format!("{}.", place.database));
     let names = [Some(name), bare];
@@ -158,7 +197,11 @@ fn meant(known: &[Table], place: Place<'_>, name: &str) -> Result<Vec<Table>, En
     };
     let found = names.into_iter().flatten().map(by);
     let found = found.into_iter().find(|found| !found.is_empty());
-    let found = found.ok_or_else(|| place.none(name))?;
+    let mut found = found.unwrap_or_default();
+    // as sessions see it: what was brought back beside does not make a name mean two tables
+    if !sizes::is_pattern(name) && found.iter().any(|table| table.schema == "public") {
+        found.retain(|table| table.schema == "public");
+    }
     if found.len() > 1 && !sizes::is_pattern(name) {
         let schemas: Vec<&str> = found.iter().map(|table| table.schema.as_str()).collect();
         return Err(EngineError::refused(
@@ -352,20 +395,29 @@ mod tests {
             table("public", "lines"),
             table("sales", "lines"),
             table("sales", "orders"),
+            table("sales", "people"),
+            table("staff", "people"),
         ];
         let place = Place {
             database: "shop",
             words: "the copy",
+            past: true,
         };
         let count = |name| meant(&known, place, name).map(|found| found.len());
         assert_eq!(count("orders").expect("one"), 1);
         assert_eq!(count("shop.orders").expect("with its database"), 1);
         assert_eq!(count("sales.lines").expect("one"), 1);
-        assert_eq!(count("sales.*").expect("a schema"), 2);
+        assert_eq!(count("sales.*").expect("a schema"), 3);
+        assert_eq!(count("lines").expect("that of public"), 1);
         assert_eq!(count("l*").expect("a pattern"), 2);
-        let told = count("lines").expect_err("two schemas").to_string();
-        assert!(told.contains("public, sales"), "{told}");
-        let told = count("gone").expect_err("none").to_string();
-        assert!(told.contains("had none at that moment"), "{told}");
+        let told = count("people").expect_err("two schemas").to_string();
+        assert!(told.contains("sales, staff"), "{told}");
+        assert_eq!(count("gone").expect("none"), 0);
+        assert!(
+            place
+                .none("gone")
+                .to_string()
+                .contains("had none at that moment")
+        );
     }
 }

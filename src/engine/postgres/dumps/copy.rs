@@ -12,7 +12,7 @@ use super::snapshot::{Snapshot, Snapshots};
 use super::{DATA, DATABASE, GLOBALS, ROLES, SCHEMA, program};
 use crate::engine::postgres::PostgresSpec;
 use crate::engine::postgres::connect::{self, refused};
-use crate::engine::postgres::tables::{self, Link, Place, Table};
+use crate::engine::postgres::tables::{self, Link, Meant, Place, Table};
 use crate::engine::{
     BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink, TableSet,
 };
@@ -34,7 +34,7 @@ impl Dumping {
     /// Joins the snapshot and finds the tables; changes nothing.
     ///
     /// # Errors
-    /// When the component is none that can be dumped, a table is missing, the client programs are
+    /// When the component is none that can be dumped, all its tables are gone, the client programs are
     /// older than the server, or the role may not read everything.
     pub fn begin(
         spec: &PostgresSpec,
@@ -46,8 +46,9 @@ impl Dumping {
         let snapshot = snapshots.join(spec, &database)?;
         let least = snapshot.version / 10_000;
         let client = client::find(spec.programs.as_deref(), "pg_dump", least)?;
-        let (tables, links) = look(spec, &snapshot, &database, &set.tables)?;
-        let warnings = tables::apart(&mut snapshot.client(), &tables)?;
+        let (meant, links) = look(spec, &snapshot, &database, &set.tables)?;
+        let (tables, mut warnings) = (meant.tables, meant.gone);
+        warnings.extend(tables::apart(&mut snapshot.client(), &tables)?);
         let hanging = tables::hanging(&mut snapshot.client(), &tables)?;
         Ok(Self {
             spec: spec.clone(),
@@ -184,19 +185,20 @@ fn look(
     snapshot: &Snapshot,
     database: &str,
     names: &[String],
-) -> Result<(Vec<Table>, Vec<Link>), EngineError> {
+) -> Result<(Meant, Vec<Link>), EngineError> {
     let mut client = snapshot.client();
     let place = Place {
         database,
         words: &spec.service,
+        past: false,
     };
     check_rights(&mut client, place)?;
     if names.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok((Meant::default(), Vec::new()));
     }
-    let found = tables::find(&mut client, place, names)?;
-    let links = tables::links(&mut client, &found)?;
-    Ok((found, links))
+    let meant = tables::find(&mut client, place, names)?;
+    let links = tables::links(&mut client, &meant.tables)?;
+    Ok((meant, links))
 }
 
 /// Refuses a role that may not read every table and sequence: a dump locks and reads them all, and
@@ -239,7 +241,7 @@ pub fn check(spec: &PostgresSpec, key: &str) -> Result<(), EngineError> {
 /// Bytes of the tables of a component, with their large values, without indexes.
 ///
 /// # Errors
-/// When the server cannot be asked or a table is missing.
+/// When the server cannot be asked or all tables are gone.
 pub fn size(spec: &PostgresSpec, key: &str) -> Result<u64, EngineError> {
     let set = set(spec, key)?;
     let database = database(spec, set);
@@ -247,11 +249,12 @@ pub fn size(spec: &PostgresSpec, key: &str) -> Result<u64, EngineError> {
     let place = Place {
         database: &database,
         words: &spec.service,
+        past: false,
     };
     let wanted = if set.tables.is_empty() {
         tables::all(&mut client, place)?
     } else {
-        tables::find(&mut client, place, &set.tables)?
+        tables::find(&mut client, place, &set.tables)?.tables
     };
     let query = "select coalesce(sum(pg_table_size(name::regclass)), 0)::int8 \
                  from unnest($1::text[]) name";
