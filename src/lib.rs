@@ -25,6 +25,7 @@
 //! | [`outlook`] | `ways_back` | what will come of the plan, told before anything runs |
 //! | [`run`] | `run::execute` | [`run::event::RunEvent`]s: past-tense facts |
 //! | [`engine`], [`media`] | traits `Engine` and `Device` | databases and file trees; devices and the format on them |
+//! | `durable` | `durable::replace` | files outside of devices that survive the loss of power |
 //! | [`catalog`] | `Catalog::open` | what copies exist; a cache that any one device can rebuild |
 //! | [`report`], [`lsp`], [`cli`] | `cli::run` | people, editors and machines outside |
 //!
@@ -81,6 +82,7 @@ pub mod schedule;
 
 // runtime: IO
 pub mod catalog;
+mod durable;
 pub mod engine;
 pub mod media;
 pub mod run;

@@ -3,6 +3,7 @@
 mod ci;
 mod demo;
 mod diagnostics;
+mod durable;
 mod editor;
 mod engines;
 mod graphs;

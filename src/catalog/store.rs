@@ -139,12 +139,13 @@ impl Store {
     /// Makes the file durable and fit for use.
     pub(super) fn end_filling(&self) -> Result<(), CatalogError> {
         self.index()?;
-        let synced = std::fs::File::open(&self.path).and_then(|file| file.sync_all());
-        synced.map_err(|cause| self.unusable(cause.to_string()))?;
         self.db
             .pragma_update(None, "cache_size", USUAL)
             .and_then(|()| self.prepare())
-            .map_err(|cause| sqlite(&self.path, &cause))
+            .map_err(|cause| sqlite(&self.path, &cause))?;
+        // last: the change of the mode is written to the file, too
+        let synced = std::fs::File::open(&self.path).and_then(|file| file.sync_all());
+        synced.map_err(|cause| self.unusable(cause.to_string()))
     }
 
     /// Ways to find copies by name; they are not part of the version.

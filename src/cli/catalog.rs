@@ -8,6 +8,7 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
 use crate::cli::site::{self, OnBusy, Site, catalog_error, catalog_path, lock, open_error, places};
+use crate::durable;
 use crate::media::Device;
 use crate::run::Stop;
 use crate::run::devices;
@@ -123,7 +124,9 @@ fn forget(path: &Path) -> Result<(), CliError> {
 
 fn replace(new: &Path, old: &Path) -> Result<(), CliError> {
     forget(old)?;
-    std::fs::rename(new, old).map_err(|error| {
+    let renamed = std::fs::rename(new, old);
+    let renamed = renamed.and_then(|()| durable::sync_folder(durable::parent(old)));
+    renamed.map_err(|error| {
         let old = old.display();
         site::catalog_place_error(&format!("cannot put the new catalog to {old}: {error}"))
     })

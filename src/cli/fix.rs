@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::CliError;
 use crate::cli::load;
 use crate::diagnostic::{Diagnostic, Edit};
+use crate::durable;
 use crate::source::{FileId, SourceMap};
 
 /// The texts of all files that the fixes change. A fix that overlaps an earlier one is left out;
@@ -68,14 +69,11 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CliError> {
 
 fn write_beside(path: &Path, text: &str) -> std::io::Result<()> {
     let path = path.canonicalize()?;
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file()
-        .set_permissions(path.metadata()?.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
+    let mode = path.metadata()?.permissions();
+    durable::replace(&path, |file| {
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(mode)
+    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load::{self, Loaded};
 use crate::cli::site::{open_error, places};
+use crate::durable;
 use crate::media::keys::{KeyError, KeySource, escrow, rewrap};
 use crate::media::{Device, DeviceError};
 use crate::resolve::plan::Key;
@@ -134,7 +135,9 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
     let file = options.write(true).create_new(true).mode(mode).open(path);
     let mut file = file.map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    file.sync_all().map_err(failed)
+    file.sync_all().map_err(failed)?;
+    // copies may depend on it from now on
+    durable::sync_folder(durable::parent(path)).map_err(failed)
 }
 
 fn opened(which: &PlanArgs) -> Result<(Loaded, Places), CliError> {

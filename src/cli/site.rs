@@ -18,6 +18,7 @@ use crate::cli::learned::{self, Learned};
 use crate::cli::load::{self, Loaded};
 use crate::cli::run::say_volumes;
 use crate::cli::run_log;
+use crate::durable;
 use crate::engine::Engine;
 use crate::engine::postgres::connect;
 use crate::facts::holdings::{Holdings, LogPoint};
@@ -181,7 +182,7 @@ impl Site {
         stop: Stop,
         lock: Option<Lock>,
     ) -> Result<Self, CliError> {
-        std::fs::create_dir_all(&places.state).map_err(|error| {
+        durable::make_folder(&places.state, durable::OPEN).map_err(|error| {
             let state = places.state.display();
             CliError::refused(format!("cannot create the state folder {state}: {error}"))
                 .help(STATE_PLACE)

@@ -14,6 +14,7 @@ use crate::cli::load;
 use crate::cli::log_status;
 use crate::cli::site::{self, Site};
 use crate::cli::wal;
+use crate::durable;
 use crate::engine::postgres::receive::{self, Lag, ReceiveRequest};
 use crate::engine::postgres::slots::{self, SlotLag};
 use crate::media::name;
@@ -140,8 +141,14 @@ fn slot_note(state: &Path, service: &str) -> PathBuf {
 /// Notes on which slot a stream receives, for those who ask how it stands.
 fn note_slot(state: &Path, service: &str, slot: &str) -> Result<(), CliError> {
     let path = slot_note(state, service);
-    let folder = path.parent().unwrap_or(state);
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, slot));
+    let made = durable::make_folder(durable::parent(&path), durable::OPEN);
+    let written = made.and_then(|()| {
+        durable::replace(&path, |file| {
+            file.write_all(slot.as_bytes())?;
+            // who asks may be another user
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        })
+    });
     written.map_err(|error| CliError::failed(format!("cannot write {}: {error}", path.display())))
 }
 

@@ -16,6 +16,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
 use crate::cli::site::{Site, open_error};
 use crate::diagnostic::Diagnostics;
+use crate::durable;
 use crate::engine::Survey;
 use crate::engine::survey::LogRates;
 use crate::facts::facts_file::{self, MeasuredFacts};
@@ -380,16 +381,10 @@ fn replace(path: &Path, text: &str) -> Result<(), CliError> {
         let message = format!("cannot write the facts {}: {cause}", path.display());
         CliError::refused(message).help("free the place or correct its permissions")
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    // reviewed and committed like the inventory, so not only for the owner
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    let written = durable::replace(path, |file| {
+        file.write_all(text.as_bytes())?;
+        // reviewed and committed like the inventory, so not only for the owner
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+    });
+    written.map_err(failed)
 }

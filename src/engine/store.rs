@@ -10,21 +10,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::EngineError;
+use crate::durable;
 
 /// Largest document that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Creates a state folder, readable by its owner only.
 pub(super) fn create_folder(folder: &Path) -> Result<(), EngineError> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(EngineError::io("create", folder))
+    durable::make_folder(folder, durable::PRIVATE).map_err(EngineError::io("create", folder))
 }
 
-/// Replaces `folder/name`: temporary file, sync, rename, sync of the folder.
+/// Replaces `folder/name`.
 pub(super) fn save<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<(), EngineError> {
     let body = serde_json::to_string(value)
         .map_err(|error| EngineError::refused(format!("write {name}"), error.to_string()))?;
@@ -36,19 +32,7 @@ pub(super) fn save<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result
 pub(super) fn save_bytes(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
     create_folder(folder)?;
     let path = folder.join(name);
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|failed| failed.error)?;
-        sync_folder(folder)
-    };
-    write().map_err(EngineError::io("write", &path))
-}
-
-/// Makes names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
+    durable::replace(&path, |file| file.write_all(bytes)).map_err(EngineError::io("write", &path))
 }
 
 /// Reads `folder/name`; none when there is no such file for sure.

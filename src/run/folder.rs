@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::event::{EventKind, RunEvent};
 use super::family::Family;
 use super::journal::{self, Journal, JournalError};
+use crate::durable;
 use crate::graph::step::{Intent, StepGraph};
 
 /// Where the newest runs lie.
@@ -52,12 +53,13 @@ pub enum FolderError {
 /// [`FolderError::Io`].
 pub fn create(state: &Path, graph: &StepGraph) -> Result<(PathBuf, Journal), FolderError> {
     let runs = state.join(RUNS);
-    std::fs::create_dir_all(&runs).map_err(|cause| io("create", &runs, cause))?;
+    let made = durable::make_folder(&runs, durable::OPEN);
+    made.map_err(|cause| io("create", &runs, cause))?;
     let folder = fresh(&runs, &graph.run)?;
     store(&folder.join("graph.json"), graph)?;
     let journal = Journal::create(&folder.join("journal"))?;
     for path in [&folder, &runs] {
-        sync(path)?;
+        durable::sync_folder(path).map_err(|cause| io("sync", path, cause))?;
     }
     Ok((folder, journal))
 }
@@ -86,11 +88,6 @@ fn store(path: &Path, graph: &StepGraph) -> Result<(), FolderError> {
     out.flush().map_err(|cause| io("write", path, cause))?;
     let synced = out.get_ref().sync_all();
     synced.map_err(|cause| io("sync", path, cause))
-}
-
-fn sync(folder: &Path) -> Result<(), FolderError> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|cause| io("sync", folder, cause))
 }
 
 /// A run that did not do all it should.

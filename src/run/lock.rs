@@ -12,6 +12,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use super::stop::Stop;
+use crate::durable;
 
 /// How often a waiting run looks whether the lock is free.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -70,7 +71,7 @@ impl Lock {
             path: path.clone(),
             cause,
         };
-        std::fs::create_dir_all(state).map_err(io)?;
+        durable::make_folder(state, durable::OPEN).map_err(io)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)

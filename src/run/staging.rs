@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::durable;
 use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renameat_with, statx};
 
 /// The file of a staging folder that says which file is about to be published.
@@ -58,10 +59,9 @@ pub fn publish(result: &Path, target: &Path, staging: &Path) -> io::Result<()> {
     let mut note = File::create(staging.join(NOTE))?;
     note.write_all(inode(result)?.as_bytes())?;
     note.sync_all()?;
-    File::open(staging)?.sync_all()?;
+    durable::sync_folder(staging)?;
     rename(result, target)?;
-    let parent = target.parent().filter(|path| !path.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    durable::sync_folder(durable::parent(target))
 }
 
 /// True when the target is the very file that a process of this run meant to publish.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::open::{OpenError, Places};
+use crate::durable;
 use crate::media::DeviceError;
 use crate::media::directory::new_uuid;
 use crate::media::patience::Heartbeat;
@@ -94,7 +95,8 @@ impl VolumeStock {
         heartbeat: &Heartbeat,
         open: impl FnOnce(SetSpec<'_>) -> Result<VolumeDevice, DeviceError>,
     ) -> Result<VolumeDevice, OpenError> {
-        std::fs::create_dir_all(&self.folder).map_err(|cause| self.io("create", cause))?;
+        let made = durable::make_folder(&self.folder, durable::OPEN);
+        made.map_err(|cause| self.io("create", cause))?;
         Ok(open(SetSpec {
             name: &self.name,
             // tapes are labelled and read one after the other: each is waited for by itself

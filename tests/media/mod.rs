@@ -5,7 +5,6 @@
 mod catalogs;
 mod contracts;
 mod damage;
-mod durable;
 mod faults;
 pub(crate) mod fixture;
 mod keys;

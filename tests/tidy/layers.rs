@@ -58,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &[]),
+    ("durable", &[]),
     (
         "outlook",
         &[
@@ -66,15 +67,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "engine",
-        &["facts", "graph", "media", "quantity", "resolve"],
+        &["durable", "facts", "graph", "media", "quantity", "resolve"],
     ),
-    ("media", &["engine", "facts", "resolve"]),
+    ("media", &["durable", "engine", "facts", "resolve"]),
     ("catalog", &["facts", "media"]),
     (
         "run",
         &[
-            "catalog", "check", "engine", "facts", "graph", "media", "quantity", "resolve",
-            "schedule",
+            "catalog", "check", "durable", "engine", "facts", "graph", "media", "quantity",
+            "resolve", "schedule",
         ],
     ),
 ];

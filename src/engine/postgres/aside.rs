@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::cannot;
 use super::label::MappedTablespace;
+use crate::durable;
 use crate::engine::EngineError;
 
 const LINKS: &str = "cluster/data/pg_tblspc";
@@ -35,7 +36,8 @@ pub(super) fn put_inside(root: &Path, linked: &[MappedTablespace]) -> Result<(),
     Ok(())
 }
 
-/// Moves tablespaces that the log made in the data directory to where the others lie.
+/// Moves tablespaces that the log made in the data directory to where the others lie; durable when
+/// this returns.
 ///
 /// # Errors
 /// When a folder refuses.
@@ -49,7 +51,10 @@ pub(super) fn put_beside(root: &Path, made: &BTreeSet<u32>) -> Result<(), Engine
             linked.map_err(|error| cannot("create", &inside, error))?;
         }
     }
-    Ok(())
+    [BESIDE, LINKS].iter().try_for_each(|folder| {
+        let folder = root.join(folder);
+        durable::sync_folder(&folder).map_err(|error| cannot("make durable", &folder, error))
+    })
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), EngineError> {

@@ -2,7 +2,6 @@
 //! before the first byte is written, so that no server starts on half of a recovery, and comes back
 //! when label and signal lie there.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -10,6 +9,7 @@ use std::path::Path;
 use super::control::{self, ControlFile};
 use super::files::cannot;
 use super::read;
+use crate::durable;
 use crate::engine::EngineError;
 
 /// The control file as it was before.
@@ -40,37 +40,31 @@ pub(super) fn before(data: &Path) -> Option<ControlFile> {
     kept.or_else(|| read::control_file(&data.join(control::PATH)).ok())
 }
 
-/// Puts a control file in its place; durable when this returns.
+/// Puts a control file in its place; durable when this returns, with all names of the folder.
 ///
 /// # Errors
 /// When the folder refuses.
 pub(super) fn reopen(data: &Path, file: &ControlFile) -> Result<(), EngineError> {
-    place(data, control::PATH, file.bytes())?;
-    sync(data, "global")?;
-    sync(data, "")
+    sync(data, "")?;
+    place(data, control::PATH, file.bytes())
 }
 
 /// Puts a file in place of another one, or where none was, for the owner of the data directory. It
-/// is never seen half-written; the folder is not synced yet.
+/// is never seen half-written, and durable when this returns.
 ///
 /// # Errors
 /// When the folder refuses.
 pub(super) fn place(data: &Path, name: &str, bytes: &[u8]) -> Result<(), EngineError> {
     let path = data.join(name);
-    let folder = path.parent().unwrap_or(data);
-    let write = || {
-        let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    let written = durable::replace(&path, |new| {
         new.write_all(bytes)?;
-        new.as_file().sync_all()?;
         if rustix::process::geteuid().is_root() {
             let owner = std::fs::metadata(data)?;
-            std::os::unix::fs::fchown(new.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+            std::os::unix::fs::fchown(new, Some(owner.uid()), Some(owner.gid()))?;
         }
-        new.persist(&path).map_err(|failed| failed.error)
-    };
-    write()
-        .map(drop)
-        .map_err(|error| cannot("write", &path, error))
+        Ok(())
+    });
+    written.map_err(|error| cannot("write", &path, error))
 }
 
 /// The work has ended well: what was set aside goes.
@@ -101,6 +95,5 @@ pub(super) fn remove(path: &Path) -> Result<(), EngineError> {
 /// When the folder refuses.
 pub(super) fn sync(data: &Path, folder: &str) -> Result<(), EngineError> {
     let path = data.join(folder);
-    let synced = File::open(&path).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| cannot("sync", &path, error))
+    durable::sync_folder(&path).map_err(|error| cannot("sync", &path, error))
 }

@@ -15,6 +15,7 @@ use super::lsn::Lsn;
 use super::notes::PartNotes;
 use super::walfile::SegmentHeader;
 use super::{PostgresSpec, connect, fence, instance, scope};
+use crate::durable;
 use crate::engine::EngineError;
 
 /// Folders of the data directory whose files are the server's alone.
@@ -234,6 +235,10 @@ impl Ground {
                 moved.map_err(|error| cannot("set aside", &entry.path(), error))?;
             }
         }
+        for folder in [&aside, &log, durable::parent(&aside)] {
+            let done = durable::sync_folder(folder);
+            done.map_err(|error| cannot("make durable", folder, error))?;
+        }
         self.aside = Some(aside);
         Ok(())
     }
@@ -260,8 +265,7 @@ impl Ground {
     /// When the folder refuses.
     pub(super) fn release(&self) -> Result<(), EngineError> {
         fence::forget(&self.data)?;
-        scope::release(&self.data)?;
-        fence::sync(&self.data, "")
+        scope::release(&self.data)
     }
 }
 

@@ -7,6 +7,7 @@
 //! new timeline.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use super::{
     PostgresSpec, assemble, base, control, fence, ground, instance, positions, read, scope, sound,
     spoilt,
 };
+use crate::durable;
 use crate::engine::restore::WHOLE;
 use crate::engine::{
     EndedBackup, EngineError, Entry, GoOn, LogRange, Lost, RestoreSession, Wanted,
@@ -273,12 +275,14 @@ impl InPlaceRestore {
             let removed = std::fs::remove_file(&link);
             removed.map_err(|error| cannot("replace", &link, error))?;
         }
-        let made = std::os::unix::fs::symlink(&place, &link);
+        let made = std::os::unix::fs::symlink(&place, &link)
+            .and_then(|()| durable::sync_folder(durable::parent(&link)));
         made.map_err(|error| cannot("create", &link, error))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-        std::fs::write(path, bytes).map_err(|error| cannot("write", path, error))?;
+        let written = durable::replace(path, |file| file.write_all(bytes));
+        written.map_err(|error| cannot("write", path, error))?;
         self.writer.own(path)
     }
 }
@@ -381,8 +385,7 @@ impl RestoreSession for InPlaceRestore {
         match &self.what {
             What::Tablespace(_) => {
                 let note = self.staging.join(WHOLE);
-                let noted = std::fs::File::create(&note).and_then(|file| file.sync_all());
-                noted.map_err(|error| cannot("write", &note, error))?;
+                durable::note(&note).map_err(|error| cannot("write", &note, error))?;
                 scope::release(&self.place_of(self.notes()?))?;
             }
             What::Files(pieces) => pieces.check(&self.data)?,

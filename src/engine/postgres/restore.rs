@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,6 +38,7 @@ use super::{
     FormatError, PostgresSpec, aside, base, fence, foresight, instance, prepared, read, sound,
     spoilt, subscribed,
 };
+use crate::durable;
 use crate::engine::{EndedBackup, EngineError, Entry, GoOn, LogRange, RestoreSession, Wanted};
 use crate::facts::holdings::Position;
 use crate::graph::step::RecoveryTarget;
@@ -353,7 +355,8 @@ impl ClusterRestore {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-        std::fs::write(path, bytes).map_err(|error| cannot("write", path, error))?;
+        let written = durable::replace(path, |file| file.write_all(bytes));
+        written.map_err(|error| cannot("write", path, error))?;
         self.writer.own(path)
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::component::Place;
 use super::files::{self, cannot};
 use super::notes::{Names, PartNotes};
+use crate::durable;
 use crate::engine::EngineError;
 use crate::facts::sizes::NEEDED;
 
@@ -224,8 +225,9 @@ pub(super) fn claim(place: &Path) -> Result<(), EngineError> {
         clear(place)?;
     }
     files::check_empty(place)?;
-    std::fs::create_dir_all(place).map_err(|error| cannot("create", place, error))?;
-    std::fs::write(&mark, "").map_err(|error| cannot("write", &mark, error))
+    let made = durable::make_folder(place, durable::OPEN);
+    made.map_err(|error| cannot("create", place, error))?;
+    self::mark(place)
 }
 
 /// Marks a folder that holds something as claimed; durable when this returns.
@@ -234,9 +236,7 @@ pub(super) fn claim(place: &Path) -> Result<(), EngineError> {
 /// When the folder refuses.
 pub(super) fn mark(place: &Path) -> Result<(), EngineError> {
     let mark = place.join(CLAIM);
-    let made = std::fs::File::create(&mark).and_then(|file| file.sync_all());
-    let made = made.and_then(|()| std::fs::File::open(place)?.sync_all());
-    made.map_err(|error| cannot("write", &mark, error))
+    durable::note(&mark).map_err(|error| cannot("write", &mark, error))
 }
 
 /// Whether a restore that has not ended claimed the folder.
@@ -262,13 +262,15 @@ fn clear(place: &Path) -> Result<(), EngineError> {
     release(place)
 }
 
-/// Takes a claim back.
+/// Takes a claim back; durable when this returns: a folder that is claimed is cleared by the next
+/// restore.
 ///
 /// # Errors
 /// When the folder refuses.
 pub(super) fn release(place: &Path) -> Result<(), EngineError> {
     let mark = place.join(CLAIM);
-    match std::fs::remove_file(&mark) {
+    let removed = std::fs::remove_file(&mark).and_then(|()| durable::sync_folder(place));
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(cannot("remove", &mark, error))
         }

@@ -2,6 +2,7 @@
 //! file is written over but by a part that builds on the one that wrote it, owners and modes are
 //! those of the source (R26).
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component as PathPart, Path, PathBuf};
@@ -13,6 +14,7 @@ use super::layers::Layers;
 use super::notes::PartNotes;
 use super::over::Over;
 use super::paste::Paste;
+use crate::durable;
 use crate::engine::large::LargeWriter;
 use crate::engine::{EndedBackup, EngineError, Entry, EntryKind};
 
@@ -29,6 +31,8 @@ pub(super) struct Writer {
     large: LargeWriter,
     /// Files that are written and not durable yet.
     written: Vec<(File, PathBuf)>,
+    /// Folders with names that came or went and are not durable yet.
+    named: BTreeSet<PathBuf>,
     /// Changed pages on their way into the open file, and the length it will have.
     paste: Option<(Paste, u64)>,
     layers: Layers,
@@ -122,14 +126,23 @@ impl Writer {
     pub(super) fn finish_part(&mut self) -> Result<(), EngineError> {
         self.settle()?;
         for gone in self.layers.end() {
-            remove(&self.place(&gone)?)?;
+            let path = self.place(&gone)?;
+            remove(&path)?;
+            self.named.insert(durable::parent(&path).to_owned());
         }
-        Ok(())
+        // the server does this when it starts only where the cluster was not stopped in order
+        std::mem::take(&mut self.named)
+            .iter()
+            .filter(|folder| folder.is_dir())
+            .try_for_each(|folder| {
+                durable::sync_folder(folder).map_err(|error| cannot("make durable", folder, error))
+            })
     }
 
     pub(super) fn entry(&mut self, entry: &Entry) -> Result<(), EngineError> {
         let (meant, length) = self.layers.name(&entry.path);
         let path = self.place(&meant)?;
+        self.named.insert(durable::parent(&path).to_owned());
         self.owner.get_or_insert((entry.uid, entry.gid));
         if let Some(over) = &mut self.over {
             over.seen.insert(path.clone());

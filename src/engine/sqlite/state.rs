@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::payload;
 use super::wal::Mark;
+use crate::durable;
 use crate::engine::{EngineError, LogRange, store};
 use crate::facts::holdings::Position;
 
@@ -186,7 +187,7 @@ impl LogState {
     pub(super) fn remove(state_dir: &Path) -> Result<(), EngineError> {
         let path = state_dir.join(NAME);
         fs::remove_file(&path)
-            .and_then(|()| store::sync_folder(state_dir))
+            .and_then(|()| durable::sync_folder(state_dir))
             .map_err(EngineError::io("remove", path))
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::drive::{Library, Medium, MediumError};
+use crate::durable;
 
 /// Ends the name of a volume's file.
 const SUFFIX: &str = ".volume";
@@ -101,11 +102,8 @@ impl FileLibrary {
     /// When the folder cannot be written.
     pub fn add(&self, volume: &str) -> io::Result<()> {
         let path = self.path(volume);
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map(drop)
+        OpenOptions::new().append(true).create(true).open(path)?;
+        durable::sync_folder(&self.folder)
     }
 
     fn path(&self, volume: &str) -> PathBuf {
@@ -135,8 +133,13 @@ fn lock(file: &File) -> Result<(), MediumError> {
     }
 }
 
+/// Moves a volume; it lies at one of both places whatever happens, and at the new one in the end.
 fn rename(from: &Path, to: &Path, volume: &str) -> Result<(), MediumError> {
-    std::fs::rename(from, to).map_err(|error| match error.kind() {
+    let moved = std::fs::rename(from, to).and_then(|()| {
+        durable::sync_folder(durable::parent(to))?;
+        durable::sync_folder(durable::parent(from))
+    });
+    moved.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => MediumError::Absent(volume.to_owned()),
         _ => MediumError::Library(error),
     })
@@ -164,14 +167,15 @@ impl Library for FileLibrary {
     }
 
     fn make(&self, volume: &str) -> Result<bool, MediumError> {
-        std::fs::create_dir_all(&self.folder).map_err(MediumError::Library)?;
+        let made = durable::make_folder(&self.folder, durable::OPEN);
+        made.map_err(MediumError::Library)?;
         self.add(volume).map_err(MediumError::Library)?;
         Ok(true)
     }
 
     fn hand_out(&self, volume: &str) -> Result<(), MediumError> {
         let out = self.folder.join(OUT);
-        std::fs::create_dir_all(&out).map_err(MediumError::Library)?;
+        durable::make_folder(&out, durable::OPEN).map_err(MediumError::Library)?;
         let from = self.path(volume);
         rename(&from, &out.join(file_name(volume)), volume)
     }

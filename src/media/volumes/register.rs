@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::index::{Health, Index, Piece, Place, Remains, Volume};
+use crate::durable;
 
 const FORMAT: &str = "planc-register/1";
 
@@ -184,15 +185,15 @@ impl Register {
 
     /// Writes the register anew, in as few lines as say all of it, and keeps it open.
     pub(super) fn begin(folder: &Path, set: &str, index: &Index) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        durable::make_folder(folder, durable::OPEN)?;
         let path = path(folder);
-        let mut new = tempfile::NamedTempFile::new_in(folder)?;
-        for learnt in all(set, index) {
-            write(&mut new, &learnt)?;
-        }
-        new.as_file().sync_all()?;
-        new.persist(&path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()?;
+        durable::replace(&path, |new| {
+            let mut out = BufWriter::new(new);
+            all(set, index)
+                .iter()
+                .try_for_each(|learnt| write(&mut out, learnt))?;
+            out.flush()
+        })?;
         Self::resume(path)
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Task;
+use crate::durable;
 use crate::engine::restore::WHOLE;
 use crate::engine::{Engine, EngineError, Lost, RestoreSession};
 use crate::graph::step::{Step, StepKind};
@@ -122,7 +123,7 @@ pub(super) fn prepare_in_place(
     let is_whole = whole.exists();
     let folder = fresh_staging(task, engine.as_ref(), target)?;
     if is_whole {
-        std::fs::write(&whole, "").map_err(|cause| io("write", &whole, cause))?;
+        durable::note(&whole).map_err(|cause| io("write", &whole, cause))?;
     }
     engine.abandon_in_place();
     let session = engine.put_back(lost, &folder)?;

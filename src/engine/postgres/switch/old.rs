@@ -102,8 +102,7 @@ impl<'a> Old<'a> {
             run: run.to_owned(),
             stage,
         };
-        fence::place(self.data, FENCE, note.words().as_bytes())?;
-        fence::sync(self.data, "")
+        fence::place(self.data, FENCE, note.words().as_bytes())
     }
 
     /// Takes the fence away; durable when this returns.
@@ -197,8 +196,7 @@ impl<'a> Old<'a> {
             .concat();
         let line = format!("primary_conninfo = '{}'\n", conninfo.replace('\'', "''"));
         text.extend_from_slice(line.as_bytes());
-        fence::place(self.data, OWN_SETTINGS, &text)?;
-        fence::sync(self.data, "")
+        fence::place(self.data, OWN_SETTINGS, &text)
     }
 }
 

@@ -1,0 +1,45 @@
+//! The law of order over the commands of a site with a database of SQLite and a tree.
+
+use super::holds;
+use crate::runs::site::{NOW, Site};
+
+fn hold(site: &Site, line: &str) {
+    holds(&site.command(line), &site.path(""), &[]);
+}
+
+#[test]
+fn runs_and_restores() {
+    let site = Site::new();
+    hold(&site, &format!("run --plan shop.plan --now {NOW} --quiet"));
+    site.sql("INSERT INTO t (x) VALUES ('four')");
+    hold(&site, "run wal --now 2026-03-02T10:10:00Z --quiet");
+    hold(&site, "verify");
+    hold(&site, "restore docs --to papers --yes");
+    hold(&site, "restore shop --to back.db --yes");
+    hold(&site, "catalog rebuild --from disk");
+    hold(&site, "run --now 2026-06-02T10:10:00Z --quiet");
+    hold(&site, "expire --apply --now 2026-06-03T10:10:00Z");
+    hold(&site, "expire --apply --now 2026-06-13T10:10:00Z");
+}
+
+#[test]
+fn devices_are_claimed() {
+    let site = Site::new();
+    for device in ["devices/disk", "devices/nas"] {
+        std::fs::remove_dir_all(site.path(device)).expect("removed");
+        std::fs::create_dir(site.path(device)).expect("a folder");
+    }
+    hold(&site, "device init --all");
+}
+
+#[test]
+fn files_that_people_keep() {
+    let site = Site::new();
+    let inventory = crate::runs::site::INVENTORY.to_owned() + "facts: shop.facts.yaml\n";
+    std::fs::write(site.path("inventory.yaml"), inventory).expect("inventory");
+    hold(&site, "key new new.key --public new.pub");
+    hold(&site, "survey --sample 0");
+    hold(&site, "survey --sample 0");
+    std::fs::write(site.path("bad.plan"), "planc   1\nplan bad\n").expect("plan");
+    hold(&site, "fmt bad.plan");
+}

@@ -1,0 +1,59 @@
+//! The law of order over a cluster of PostgreSQL: its log is pushed, it is copied, restored aside
+//! and where it stands.
+
+use super::holds;
+use crate::postgres::cluster::own;
+use crate::postgres::damaged::{Damaged, spoil};
+use crate::postgres::site::Site;
+
+/// What the server left there.
+const LABELS: (&str, &str) = (".old: absence", "the server passes over what it has read");
+const LOG: (&str, &str) = (
+    "/log/",
+    "log on its way to a server, in a restore that has not ended",
+);
+
+fn hold(site: &Site, line: &str) {
+    holds(&site.command(line), &site.path(""), &[LABELS, LOG]);
+}
+
+#[test]
+fn a_cluster_is_copied_and_restored_aside() {
+    let site = Site::incremental(15);
+    hold(&site, "run nightly --quiet");
+    site.cluster
+        .sql("create table more as select generate_series(1, 9) i");
+    hold(&site, "run nightly --quiet");
+    let segment = site
+        .cluster
+        .ask("select pg_walfile_name(pg_current_wal_lsn())");
+    site.cluster.sql("select pg_switch_wal()");
+    hold(&site, "run wal --quiet");
+    let path = site.cluster.data.join("pg_wal").join(segment);
+    hold(
+        &site,
+        &format!("log push --service shop {}", path.display()),
+    );
+    hold(&site, "restore shop --to copy --yes");
+}
+
+#[test]
+fn a_cluster_is_put_right_where_it_stands() {
+    let story = Damaged::new(15, "fast");
+    let site = &story.site;
+    site.cluster.start();
+    let file = Damaged::file(site, "cold_ledger");
+    site.cluster.stop("fast");
+    spoil(&site.cluster.data.join(&file), 0);
+    hold(site, &format!("recover damaged_file bad={file}:0 --yes"));
+    std::fs::remove_file(site.cluster.data.join(&file)).expect("lost");
+    hold(site, &format!("recover damaged_file bad={file} --yes"));
+    let hot = site.path("hot");
+    std::fs::remove_dir_all(&hot).expect("lost");
+    std::fs::create_dir(&hot).expect("a new disk");
+    own(&hot);
+    hold(site, "recover lost_tablespace ts=hot --yes");
+    hold(site, "recover moved_tablespace ts=hot --yes");
+    std::fs::remove_dir_all(site.cluster.data.join("global")).expect("lost");
+    hold(site, "restore shop --delta --yes");
+}
