@@ -53,12 +53,12 @@ pub(crate) fn replace(
     sync_folder(folder)
 }
 
-/// Leaves an empty file as a note; one that is there is emptied.
+/// Leaves an empty file as a note: its name is all of it.
 ///
 /// # Errors
 /// What the system says.
 pub(crate) fn note(path: &Path) -> io::Result<()> {
-    File::create(path)?.sync_all()?;
+    File::options().append(true).create(true).open(path)?;
     sync_folder(parent(path))
 }
 

@@ -9,8 +9,33 @@ use std::path::Path;
 
 use super::trace::Call;
 
-/// A word of a complaint, and why what it is about may be lost.
-pub(super) type Spared = (&'static str, &'static str);
+/// What may be lost.
+#[derive(Clone, Copy)]
+pub(super) struct Spared {
+    /// A piece of its path.
+    path: &'static str,
+    /// Only that it went away may be lost.
+    absence: bool,
+}
+
+impl Spared {
+    /// All of it may be lost, and why.
+    pub(super) const fn all(path: &'static str, _why: &'static str) -> Self {
+        let absence = false;
+        Self { path, absence }
+    }
+
+    /// It may come back after it was removed, and why.
+    pub(super) const fn absence(path: &'static str, _why: &'static str) -> Self {
+        let absence = true;
+        Self { path, absence }
+    }
+
+    fn covers(&self, complaint: &str) -> bool {
+        let (path, what) = complaint.split_once(": ").unwrap_or((complaint, ""));
+        path.contains(self.path) && (!self.absence || what.starts_with("absence"))
+    }
+}
 
 /// Calls that change the bytes of a handle.
 const WRITES: &[&str] = &[
@@ -53,9 +78,9 @@ pub(super) fn complaints(
         disk.follow(call, root);
     }
     disk.end();
-    let is_spared = |text: &String| spared.iter().any(|(word, _)| text.contains(word));
-    disk.complaints.retain(|text| !is_spared(text));
-    disk.complaints
+    let complaints = disk.complaints.iter().map(|text| text.replace(root, ""));
+    let is_spared = |text: &String| spared.iter().any(|one| one.covers(text));
+    complaints.filter(|text| !is_spared(text)).collect()
 }
 
 /// All paths below a folder.

@@ -1,20 +1,19 @@
 //! The law of order over a cluster of PostgreSQL: its log is pushed, it is copied, restored aside
 //! and where it stands.
 
+use std::path::Path;
+
 use super::holds;
+use super::law::Spared;
+use super::trace::Call;
 use crate::postgres::cluster::own;
 use crate::postgres::damaged::{Damaged, spoil};
 use crate::postgres::site::Site;
 
-/// What the server left there.
-const LABELS: (&str, &str) = (".old: absence", "the server passes over what it has read");
-const LOG: (&str, &str) = (
-    "/log/",
-    "log on its way to a server, in a restore that has not ended",
-);
+const LOG: Spared = Spared::all("/log/", "log on its way to a server that replays it");
 
-fn hold(site: &Site, line: &str) {
-    holds(&site.command(line), &site.path(""), &[LABELS, LOG]);
+fn hold(site: &Site, line: &str) -> Vec<Call> {
+    holds(&site.command(line), &site.path(""), &[LOG])
 }
 
 #[test]
@@ -29,11 +28,18 @@ fn a_cluster_is_copied_and_restored_aside() {
         .ask("select pg_walfile_name(pg_current_wal_lsn())");
     site.cluster.sql("select pg_switch_wal()");
     hold(&site, "run wal --quiet");
+    // who pushed it first may not have made it durable before its end
     let path = site.cluster.data.join("pg_wal").join(segment);
-    hold(
+    let calls = hold(
         &site,
         &format!("log push --service shop {}", path.display()),
     );
+    let synced = calls
+        .iter()
+        .filter(|call| call.ours && call.name == "fsync");
+    let synced = synced.flat_map(|call| &call.handles);
+    let synced = synced.filter(|path| path.contains("/logs/") && Path::new(path).is_file());
+    assert_eq!(synced.count(), 2, "one on each device");
     hold(&site, "restore shop --to copy --yes");
 }
 

@@ -138,7 +138,7 @@ fn paths(arguments: &str, folder: &str) -> (Vec<String>, Vec<String>) {
             "." | "" => from.clone(),
             name => format!("{from}/{}", name.trim_start_matches("./")),
         };
-        names.push(path);
+        names.push(path.replace("/./", "/"));
         folder.clone_into(&mut from);
     }
     (handles, names)

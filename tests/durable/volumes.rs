@@ -1,6 +1,7 @@
 //! The law of order over volume sets that are files.
 
 use super::holds;
+use super::law::Spared;
 use crate::runs::site::{NOW, Site};
 
 const PLAN: &str = r#"planc 1
@@ -34,10 +35,12 @@ fn volumes_are_made_written_and_moved() {
     for made in ["vault", "state"] {
         std::fs::remove_dir_all(site.path(made)).expect("removed");
     }
-    let hold = |line: &str| holds(&site.command(line), &site.path(""), &[]);
+    let hold = |line: &str| drop(holds(&site.command(line), &site.path(""), &[]));
     hold("device init --all");
     hold(&format!("run --now {NOW} --quiet"));
     hold("media checkout v01 --to shelf");
     hold("media checkin v01");
-    hold("verify");
+    let line = Spared::all("/register.jsonl", "a break before the next line");
+    let verify = site.command("verify");
+    holds(&verify, &site.path(""), &[line]);
 }

@@ -1,8 +1,10 @@
 //! Style and structure as tests: who may import whom, which folders are pure, how long files and
-//! functions are, which words may not stand in the sources, and that no test file is forgotten.
+//! functions are, which words may not stand in the sources, that no test file is forgotten, and that
+//! the durability mutants fit.
 
 mod functions;
 mod layers;
+mod mutants;
 mod text;
 
 use std::path::{Path, PathBuf};

@@ -742,7 +742,7 @@ impl RestoreSession for ClusterRestore {
         }
         match &self.ground {
             Some(ground) => ground.release(),
-            None => Ok(()),
+            None => fence::sync(&self.data_directory(), ""),
         }
     }
 
