@@ -279,6 +279,7 @@ impl Engine for FakeEngine {
             inner.shipped = until;
         }
         Ok(Archived {
+            unit: None,
             position: Some(inner.position(until)),
             transactions: until - from,
             broken: inner.broken.clone(),

@@ -53,6 +53,8 @@ pub struct Archived {
     pub position: Option<Position>,
     /// Transactions stored by this call.
     pub transactions: u64,
+    /// Bytes of a range, where the engine's ranges all have one size.
+    pub unit: Option<u64>,
     /// Set when the chain was found broken and a new incarnation begins: a full is needed now.
     pub broken: Option<String>,
 }

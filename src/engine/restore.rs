@@ -63,6 +63,15 @@ pub trait RestoreSession: Send {
     /// Whom to ask, from now on, whether to go on; who takes long and does not ask ends late.
     fn heed(&mut self, _go_on: &GoOn) {}
 
+    /// Judges before anything is fetched whether log that is stored up to a position, and what the
+    /// source still has behind it, leads to the state that a lost piece is put back into.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn follows(&self, _stored: &Position) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Puts components that lie outside the result elsewhere, by name.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use super::restore::{Line, Reading};
 use super::step::{Estimate, RecoveryTarget, StepKind};
 use super::whole::Whole;
 use super::world::World;
+use crate::facts::holdings::Position;
 use crate::resolve::plan::{
     ActionKind, Component, ComponentId, ComponentKind, EngineKind, Kind, Scenario, Service,
     ServiceId, Target,
@@ -61,7 +62,9 @@ impl InPlace {
             settles: false,
         };
         let chain = whole.lost(self.component, &self.files)?;
-        line.then(draft, self.prepare(world, &folder), "one after the other");
+        let stored = chain.logs.last().map(|log| log.until.clone());
+        let prepare = self.prepare(world, &folder, stored);
+        line.then(draft, prepare, "one after the other");
         let reading = Reading {
             world,
             service,
@@ -74,7 +77,7 @@ impl InPlace {
         Ok(())
     }
 
-    fn prepare(&self, world: &World<'_>, folder: &str) -> NewStep {
+    fn prepare(&self, world: &World<'_>, folder: &str, stored: Option<Position>) -> NewStep {
         let key = world.plan.component_key(self.component);
         let place = self.relocate.as_deref();
         let place = place.map_or_else(|| "where it was".to_owned(), |to| format!("to {to}"));
@@ -89,6 +92,7 @@ impl InPlace {
                 target: folder.to_owned(),
                 relocate: self.relocate.clone(),
                 files: self.files.clone(),
+                stored,
             },
             lanes: Vec::new(),
             estimate: Estimate::default(),

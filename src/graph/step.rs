@@ -513,6 +513,9 @@ pub enum StepKind {
         /// Only these files, or pages of them; empty for all of it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         files: Vec<String>,
+        /// Where the stored log ends that leads from the copy on without a gap.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stored: Option<Position>,
     },
     /// Claims the damaged folder of a stopped service: what differs from the copies is written.
     PrepareDelta {

@@ -2,6 +2,7 @@
 //! beyond them is refused, and only a fresh full leads further.
 
 use super::chains::objects;
+use super::cluster::own;
 use super::site::Site;
 
 #[test]
@@ -94,6 +95,7 @@ fn a_fresh_full_is_due_at_once_behind_a_hole_in_the_log() {
     }
     let dry = site.good("run --dry-run");
     assert!(dry.contains("the stored log has a hole from"), "{dry}");
+    loses_a_tablespace(&site);
 
     site.good("run");
     site.good("status");
@@ -103,4 +105,22 @@ fn a_fresh_full_is_due_at_once_behind_a_hole_in_the_log() {
     site.good(&format!("restore shop --to new --relocate hot={hot} --yes"));
     let names = "(select count(*) from pg_class where relname in ('unseen', 'beyond'))";
     assert_eq!(site.restored("new").ask(names), "2");
+}
+
+/// What is put back alone could not be led to where the other files are: that is told before the
+/// cluster is touched.
+fn loses_a_tablespace(site: &Site) {
+    let (hot, away) = (site.path("hot"), site.path("away"));
+    site.cluster.stop("fast");
+    std::fs::rename(&hot, &away).expect("lost");
+    std::fs::create_dir(&hot).expect("a new disk");
+    own(&hot);
+    let told = site.ends("recover lost_tablespace ts=hot --yes", 1);
+    for words in ["the stored log leads from the copy to", "pg_wal lacks it"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(site.cluster.data.join("global/pg_control").is_file());
+    std::fs::remove_dir(&hot).expect("nothing was written");
+    std::fs::rename(&away, &hot).expect("found");
+    site.cluster.start();
 }

@@ -41,6 +41,13 @@ fn segments_of_another_size_need_an_archive_of_their_own_and_are_replayed() {
     });
     let told = site.good("log status");
     assert!(told.contains(sizes[1]), "{told}");
+    let told = site.ends("run wal", 1);
+    for words in [
+        "in segments of 1 MiB, the server has segments of 64 MiB now",
+        "a service of its own",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 
     begin_anew(&site);
     site.good("run");

@@ -108,6 +108,7 @@ fn acknowledged(server: &ServerFacts, end: Lsn) -> Archived {
     Archived {
         position: Some(server.timeline.at(end)),
         transactions: 0,
+        unit: Some(server.segment_size.bytes()),
         broken: None,
     }
 }

@@ -22,8 +22,8 @@ use super::replay::{Replay, Replayed};
 use super::target::Target;
 use super::write::Writer;
 use super::{
-    PostgresSpec, assemble, base, control, fence, ground, instance, positions, read, scope, sound,
-    spoilt,
+    PostgresSpec, assemble, base, control, fence, ground, instance, leads, positions, read, scope,
+    sound, spoilt,
 };
 use crate::durable;
 use crate::engine::restore::WHOLE;
@@ -288,6 +288,14 @@ impl InPlaceRestore {
 }
 
 impl RestoreSession for InPlaceRestore {
+    fn follows(&self, stored: &Position) -> Result<(), EngineError> {
+        let before = fence::before(&self.data);
+        let Some(size) = before.map(|file| file.wal_segment_size) else {
+            return Ok(());
+        };
+        leads::check(&self.data, Lsn(stored.value), self.at_least, size)
+    }
+
     fn heed(&mut self, go_on: &GoOn) {
         self.go_on = go_on.clone();
     }

@@ -59,6 +59,7 @@ pub mod increment;
 pub mod inplace;
 pub mod instance;
 mod layers;
+mod leads;
 pub mod logical;
 pub mod merge;
 pub mod names;

@@ -84,6 +84,7 @@ impl Chain {
         }
         self.settle_stamp(&mut state)?;
         Ok(Archived {
+            unit: None,
             position: Some(state.position(state.shipped)),
             transactions,
             broken: state.needs_full,
@@ -164,6 +165,7 @@ impl Chain {
         if had_log {
             LogState::remove(&self.state_dir)?;
             return Ok(Archived {
+                unit: None,
                 position: None,
                 transactions: 0,
                 broken: Some(format!(

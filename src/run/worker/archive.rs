@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Task;
+use crate::engine::postgres::archived;
 use crate::engine::{EngineError, LogRange, LogSink, Retry};
 use crate::facts::holdings::Position;
 use crate::graph::step::StepKind;
 use crate::media::log::{self, LogSource};
 use crate::media::manifest::LogRecord;
 use crate::media::{Device, DeviceError, name};
+use crate::quantity::Bytes;
 use crate::resolve::plan::{Codec, EngineKind};
 use crate::run::message::{Message, Record, StepDone, StepFailure};
 use crate::run::shipped;
@@ -36,7 +38,9 @@ pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
     };
     let bytes = sink.bytes;
     let bytes = match (engine.kind(), &archived.position) {
-        (EngineKind::Postgresql, Some(position)) => bytes + pushed(task, &sink, position)?,
+        (EngineKind::Postgresql, Some(position)) => {
+            bytes + pushed(task, &sink, position, archived.unit)?
+        }
         _ => bytes,
     };
     if let Some(detail) = archived.broken {
@@ -56,7 +60,12 @@ pub(super) fn archive(task: &Task<'_>) -> Result<StepDone, StepFailure> {
 
 /// The server pushed its log by itself: the catalog learns what came, and every device that must
 /// hold it is asked whether it does. The server's word alone is none for a device.
-fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64, StepFailure> {
+fn pushed(
+    task: &Task<'_>,
+    sink: &Shipment<'_>,
+    until: &Position,
+    unit: Option<u64>,
+) -> Result<u64, StepFailure> {
     let (service, identity) = (&sink.source.service, &sink.source.identity);
     let logs = &task.context.logs;
     let mut bytes = 0;
@@ -86,6 +95,7 @@ fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64,
                  {name}, so no copy made before leads beyond; a fresh full does"
             ));
         } else {
+            check_unit(service, device.as_ref(), unit)?;
             return Err(StepFailure {
                 retry: Retry::Later,
                 ..StepFailure::new(format!(
@@ -102,6 +112,28 @@ fn pushed(task: &Task<'_>, sink: &Shipment<'_>, until: &Position) -> Result<u64,
         }
     }
     Ok(bytes)
+}
+
+/// Refuses a server whose segments have another size than those that a device holds of it: their
+/// names do not mean the same log, so none of them is taken.
+fn check_unit(service: &str, device: &dyn Device, unit: Option<u64>) -> Result<(), StepFailure> {
+    let held = match archived::claim(device, service) {
+        Err(DeviceError::NotFound { .. }) => return Ok(()),
+        claim => claim?.segment_size.bytes(),
+    };
+    let Some(unit) = unit.filter(|unit| *unit != held) else {
+        return Ok(());
+    };
+    Err(StepFailure::new(format!(
+        "{} holds the log of {service} in segments of {}, the server has segments of {} now",
+        device.name(),
+        Bytes(held),
+        Bytes(unit)
+    ))
+    .help(
+        "give it a service of its own, in the plan and in archive_command: copies and log begin \
+         anew there, and what is stored stays under the old name",
+    ))
 }
 
 /// The devices that the run has given up; each is told.

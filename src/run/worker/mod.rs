@@ -114,12 +114,14 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
             target,
             relocate,
             files,
+            stored,
         } => {
             let lost = restore::lost(component, relocate.as_deref(), files);
-            restore::prepare_in_place(task, service_of(component), target, &lost)
+            let service = service_of(component);
+            restore::prepare_in_place(task, service, target, (&lost, stored.as_ref()))
         }
         StepKind::PrepareDelta { service, target } => {
-            restore::prepare_in_place(task, service, target, &Lost::Differing)
+            restore::prepare_in_place(task, service, target, (&Lost::Differing, None))
         }
         StepKind::FetchPart {
             part, from, target, ..

@@ -8,6 +8,7 @@ use super::Task;
 use crate::durable;
 use crate::engine::restore::WHOLE;
 use crate::engine::{Engine, EngineError, Lost, RestoreSession};
+use crate::facts::holdings::Position;
 use crate::graph::step::{Step, StepKind};
 use crate::media::part;
 use crate::run::chosen;
@@ -111,12 +112,12 @@ pub(super) fn lost(component: &str, relocate: Option<&str>, files: &[String]) ->
     Lost::Files { component, files }
 }
 
-/// Claims what is lost of a stopped service.
+/// Claims what is lost of a stopped service, once log that is stored up to a position leads there.
 pub(super) fn prepare_in_place(
     task: &Task<'_>,
     service: &str,
     target: &str,
-    lost: &Lost,
+    (lost, stored): (&Lost, Option<&Position>),
 ) -> Result<StepDone, StepFailure> {
     let engine = task.context.engine(service)?;
     let whole = staging::path(Path::new(target), &task.graph.run).join(WHOLE);
@@ -127,6 +128,9 @@ pub(super) fn prepare_in_place(
     }
     engine.abandon_in_place();
     let session = engine.put_back(lost, &folder)?;
+    if let Some(stored) = stored.filter(|_| !is_whole) {
+        session.follows(stored)?;
+    }
     let building = Building {
         staging: folder,
         session,
