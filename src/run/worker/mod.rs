@@ -26,7 +26,6 @@ use super::event::EventKind;
 use super::mailbox::Outbox;
 use super::message::{Message, Record, StepDone, StepFailure};
 use super::stop::StopToken;
-use crate::engine::Lost;
 use crate::graph::step::{Step, StepGraph, StepKind};
 use crate::media::part::Replaced;
 use crate::media::{Device, DeviceError};
@@ -110,18 +109,10 @@ fn dispatch(task: &Task<'_>) -> Result<StepDone, StepFailure> {
         StepKind::Reprieve { object, device } => expire::reprieve(task, object, device),
         StepKind::PrepareTarget { .. } => restore::prepare(task),
         StepKind::PrepareInPlace {
-            component,
-            target,
-            relocate,
-            files,
-            stored,
-        } => {
-            let lost = restore::lost(component, relocate.as_deref(), files);
-            let service = service_of(component);
-            restore::prepare_in_place(task, service, target, (&lost, stored.as_ref()))
-        }
+            component, target, ..
+        } => restore::prepare_in_place(task, service_of(component), target),
         StepKind::PrepareDelta { service, target } => {
-            restore::prepare_in_place(task, service, target, (&Lost::Differing, None))
+            restore::prepare_in_place(task, service, target)
         }
         StepKind::FetchPart {
             part, from, target, ..

@@ -101,23 +101,34 @@ fn choose(
     Ok(())
 }
 
-/// What a step puts back.
-pub(super) fn lost(component: &str, relocate: Option<&str>, files: &[String]) -> Lost {
-    let component = component.to_owned();
-    if files.is_empty() {
-        let place = relocate.map(PathBuf::from);
-        return Lost::Component { component, place };
-    }
-    let files = files.to_vec();
-    Lost::Files { component, files }
+/// What a step puts back, and how far the log that is stored for it leads.
+fn lost(kind: &StepKind) -> (Lost, Option<&Position>) {
+    let StepKind::PrepareInPlace {
+        component,
+        relocate,
+        files,
+        stored,
+        ..
+    } = kind
+    else {
+        return (Lost::Differing, None);
+    };
+    let component = component.clone();
+    let lost = if files.is_empty() {
+        let place = relocate.as_ref().map(PathBuf::from);
+        Lost::Component { component, place }
+    } else {
+        let files = files.clone();
+        Lost::Files { component, files }
+    };
+    (lost, stored.as_ref())
 }
 
-/// Claims what is lost of a stopped service, once log that is stored up to a position leads there.
+/// Claims what is lost of a stopped service, once the log leads to where the rest of it is.
 pub(super) fn prepare_in_place(
     task: &Task<'_>,
     service: &str,
     target: &str,
-    (lost, stored): (&Lost, Option<&Position>),
 ) -> Result<StepDone, StepFailure> {
     let engine = task.context.engine(service)?;
     let whole = staging::path(Path::new(target), &task.graph.run).join(WHOLE);
@@ -127,7 +138,8 @@ pub(super) fn prepare_in_place(
         durable::note(&whole).map_err(|cause| io("write", &whole, cause))?;
     }
     engine.abandon_in_place();
-    let session = engine.put_back(lost, &folder)?;
+    let (lost, stored) = lost(&task.step.kind);
+    let session = engine.put_back(&lost, &folder)?;
     if let Some(stored) = stored.filter(|_| !is_whole) {
         session.follows(stored)?;
     }
