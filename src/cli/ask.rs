@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::cli::exit::CliError;
 use crate::cli::site::{Site, catalog_error, open_error, owner_of};
+use crate::cli::strays;
 use crate::media::Device;
 use crate::run;
 use crate::run::open::{self, OpenError};
@@ -66,6 +67,14 @@ impl Site {
                 err,
                 "warning: {device} could not be asked: copies and log that only it holds and that \
                  this host's catalog does not know are left out: {cause}"
+            )?;
+        }
+        let strays = strays::take_out(self.plan.plan(), &mut self.holdings()?);
+        for (device, count) in strays.iter().filter(|(_, count)| **count > 0) {
+            writeln!(
+                err,
+                "warning: {device} is not in the plan: {count} copies and ranges of log that no \
+                 device of the plan holds are left out"
             )?;
         }
         for error in found.sealed.into_values() {

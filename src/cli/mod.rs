@@ -52,6 +52,7 @@ mod simulate;
 mod site;
 mod spoilt;
 mod status;
+mod strays;
 mod stream;
 mod survey;
 mod switchover;

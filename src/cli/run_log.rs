@@ -12,7 +12,7 @@ use crate::media::rehearsal::Rehearsal;
 use crate::media::run_log::{self, Chain, Deeds, Entry};
 use crate::media::volumes::Remembered;
 use crate::media::{Device, DeviceError, name};
-use crate::run::RunReport;
+use crate::run::{Context, RunReport};
 
 /// Fewest devices on which an entry is wanted.
 const FEWEST: usize = 2;
@@ -29,7 +29,7 @@ pub(crate) fn append(
     site: &mut Site,
     graph: &StepGraph,
     report: &RunReport,
-    mut devices: Devices,
+    context: &Context,
 ) -> Result<Vec<String>, CliError> {
     let known: BTreeSet<String> = site
         .holdings()?
@@ -52,9 +52,12 @@ pub(crate) fn append(
     if deeds.is_empty() {
         return Ok(Vec::new());
     }
+    let mut devices = context.devices.clone();
     if devices.len() < FEWEST {
         devices.extend(site.reachable_devices());
     }
+    // what names a device as one that has the entry must not accuse it of having lost it
+    devices.retain(|name, _| context.dropped.cause(name).is_none());
     let owner = site.owner();
     let mut warnings = Vec::new();
     let chains = read_all(&devices, &owner, RECENT, &mut warnings);

@@ -18,6 +18,7 @@ use crate::cli::learned::{self, Learned};
 use crate::cli::load::{self, Loaded};
 use crate::cli::run::say_volumes;
 use crate::cli::run_log;
+use crate::cli::strays;
 use crate::durable;
 use crate::engine::Engine;
 use crate::engine::postgres::connect;
@@ -256,7 +257,8 @@ impl Site {
 
     /// Of every stored part: where it exists, where it is intact, whether it can be restored.
     pub(crate) fn judge_parts(&self, now: Timestamp) -> Result<Vec<retention::Verdict>, CliError> {
-        let holdings = self.holdings()?;
+        let mut holdings = self.holdings()?;
+        strays::take_out(self.plan.plan(), &mut holdings);
         graph::judge_parts(&self.plan, &holdings, now).map_err(|error| graph_error(&error))
     }
 
@@ -442,13 +444,13 @@ impl Site {
             approve: Box::new(|by| confirm(&format!("approved by {by}?"))),
             ..environment
         };
-        let devices = context.devices.clone();
-        let report = run::execute(graph.clone(), Arc::new(context), environment);
+        let context = Arc::new(context);
+        let report = run::execute(graph.clone(), context.clone(), environment);
         let mut report = report.map_err(|error| run_error(&error))?;
         self.promises(graph, &mut report)?;
         let books = Arc::clone(&self.books);
         let _one_at_a_time = books.lock().unwrap_or_else(PoisonError::into_inner);
-        let warnings = run_log::append(self, graph, &report, devices)?;
+        let warnings = run_log::append(self, graph, &report, &context)?;
         report.warnings.extend(warnings);
         for job in &report.jobs {
             self.catalog.record_job(job).map_err(catalog_error)?;

@@ -17,6 +17,7 @@ use crate::cli::rehearsed::{self, DrillStatus};
 use crate::cli::run_log;
 use crate::cli::site::{Site, graph_error};
 use crate::cli::spoilt::SpoiltCopy;
+use crate::cli::strays;
 use crate::cli::stream::{self, StreamStatus};
 use crate::facts::facts_file::MeasuredFacts;
 use crate::facts::holdings::{Holdings, PartHolding, Position};
@@ -61,6 +62,8 @@ struct Status {
     /// Newest copies that hold pages as they were damaged at the source.
     spoilt: Vec<SpoiltCopy>,
     run_log: Vec<String>,
+    /// What the catalog knows of devices and jobs that the plan does not have, in words.
+    left_over: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,8 +154,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
 }
 
 fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<Status, CliError> {
-    let holdings = site.holdings()?;
+    let mut holdings = site.holdings()?;
     let due = next_due(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
+    let strays = strays::take_out(site.plan.plan(), &mut holdings);
     let jobs = due.into_iter().map(|(job, next)| JobStatus { job, next });
     let holes = behind_holes(&site.plan, &holdings, now).map_err(|error| graph_error(&error))?;
     let hole = |(component, hole): (String, Hole)| HoleStatus {
@@ -176,6 +180,7 @@ fn gather(site: &mut Site, measured: &MeasuredFacts, now: Timestamp) -> Result<S
         damaged: damaged(&holdings),
         spoilt: spoilt(site, &holdings),
         run_log: told.findings,
+        left_over: strays::words(site.plan.plan(), &strays, &holdings.parts),
     })
 }
 
@@ -393,6 +398,7 @@ fn human(status: &Status, now: Timestamp) -> String {
         let state = one.trouble.as_deref().unwrap_or("reachable");
         lines.push(device::said_of(&one.device, state));
     }
+    lines.extend(status.left_over.iter().cloned());
     lines.extend(status.at_work.iter().map(|who| format!("at work: {who}")));
     for one in &status.unfinished {
         let (run, began, resume) = (&one.run, one.began, one.resume);

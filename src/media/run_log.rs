@@ -211,7 +211,7 @@ pub fn findings(
             }
         }
     }
-    links(&all, known, &mut found);
+    links(&all, known, chains, &mut found);
     for entry in all.values() {
         for device in &entry.devices {
             let own = chains.get(device);
@@ -228,16 +228,24 @@ pub fn findings(
     found
 }
 
-fn links(all: &BTreeMap<u64, &Entry>, known: Option<&(u64, String)>, found: &mut Vec<String>) {
-    let newest = all.last_key_value().map_or(0, |(number, _)| *number);
+/// Entries that are missing accuse nobody where a device that had those before them is not here: they
+/// may be on it alone.
+fn links(
+    all: &BTreeMap<u64, &Entry>,
+    known: Option<&(u64, String)>,
+    chains: &BTreeMap<String, Chain>,
+    found: &mut Vec<String>,
+) {
     let mut before: Option<&Entry> = None;
     for (number, entry) in all {
         let expected = before.map_or(0, |before| before.number) + 1;
         if *number != expected {
-            let last = number - 1;
-            found.push(format!(
-                "entries {expected} to {last} of the run log are on no device"
-            ));
+            if absent(before, chains).is_empty() {
+                let last = number - 1;
+                found.push(format!(
+                    "entries {expected} to {last} of the run log are on no device"
+                ));
+            }
         } else if entry.before != before.map_or("", |before| before.check.as_str()) {
             found.push(format!(
                 "entry {number} of the run log does not follow the one before it"
@@ -245,14 +253,24 @@ fn links(all: &BTreeMap<u64, &Entry>, known: Option<&(u64, String)>, found: &mut
         }
         before = Some(entry);
     }
+    let newest = before.map_or(0, |newest| newest.number);
     let Some((number, hash)) = known else {
         return;
     };
     match all.get(number) {
-        None if newest < *number => found.push(format!(
-            "this host knows {number} entries of the run log, the devices have {newest}: they \
-             were rolled back"
-        )),
+        None if newest < *number => {
+            let absent = absent(before, chains);
+            let why = match absent.as_slice() {
+                [] => "they were rolled back".to_owned(),
+                absent => format!(
+                    "they were rolled back, or only {} has the others and is not here",
+                    absent.join(", ")
+                ),
+            };
+            found.push(format!(
+                "this host knows {number} entries of the run log, the devices have {newest}: {why}"
+            ));
+        }
         Some(entry) if entry.check != *hash => {
             found.push(format!(
                 "entry {number} of the run log is another than this host wrote"
@@ -260,6 +278,13 @@ fn links(all: &BTreeMap<u64, &Entry>, known: Option<&(u64, String)>, found: &mut
         }
         _ => {}
     }
+}
+
+/// Devices that had an entry and are not here.
+fn absent<'e>(entry: Option<&'e Entry>, chains: &BTreeMap<String, Chain>) -> Vec<&'e str> {
+    let had = entry.into_iter().flat_map(|entry| &entry.devices);
+    let absent = had.filter(|device| !chains.contains_key(*device));
+    absent.map(String::as_str).collect()
 }
 
 /// Parts that the log says are on a device and that are not.
@@ -282,7 +307,8 @@ fn lost_parts(
                 if !deleted && !there.contains(part) {
                     let run = &entry.run;
                     found.push(format!(
-                        "{device} lacks part {part}, which run {run} stored there and no run deleted"
+                        "{device} lacks part {part}, which run {run} stored there and no run \
+                         deleted: after `planc verify` the next run copies it again"
                     ));
                 }
             }

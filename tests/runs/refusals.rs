@@ -375,6 +375,8 @@ fn a_device_that_cannot_be_written_is_named_and_gone_around() {
     assert!(text.contains("remount it writable"), "{text}");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("it is on disk"), "{said}");
+    // a device that took nothing of the run log has lost nothing of it
+    site.good("status");
 }
 
 /// Bytes that no codec makes shorter.

@@ -105,6 +105,52 @@ fn a_device_under_a_new_name_counts_once() {
 }
 
 #[test]
+fn copies_on_a_device_that_the_plan_does_not_have_do_not_count() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let (disk, away) = (site.path("devices/disk"), site.path("away"));
+    std::fs::rename(&disk, &away).expect("unplugged");
+    site.ends("run papers --now 2026-03-03T10:00:00Z", 1);
+    std::fs::rename(&away, &disk).expect("plugged in");
+    std::fs::remove_dir_all(site.path("devices/nas")).expect("lost");
+    let last = |day: &str| format!("docs/files/tree: last copy {day} ago on");
+    let now = "--now 2026-03-03T10:00:00Z";
+    let text = site.ends(&format!("status {now}"), 1);
+    assert!(text.contains(&last("0s")), "{text}");
+    let told = "only nas has the others and is not here";
+    assert!(text.contains(told), "nobody rolled anything back: {text}");
+    // the loss is written into the plan
+    let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
+    let plan: Vec<&str> = plan
+        .lines()
+        .filter(|line| !line.contains("to nas"))
+        .collect();
+    std::fs::write(site.path("shop.plan"), plan.join("\n") + "\n").expect("plan");
+    let inventory = INVENTORY.replace("  nas: {host: bk2, path: devices/nas}\n", "");
+    std::fs::write(site.path("inventory.yaml"), inventory).expect("inventory");
+    let text = site.planc(&format!("status {now}")).stdout;
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains(&last("1d")), "{text}");
+    assert!(text.contains("device nas: not in the plan"), "{text}");
+    let text = site.good("restore docs --to back --yes");
+    assert!(
+        text.contains("warning: nas is not in the plan: 1 copies"),
+        "{text}"
+    );
+    site.good("run papers --now 2026-03-04T10:00:00Z");
+    let text = site.good("status --now 2026-03-04T10:00:00Z");
+    assert!(!text.contains("RUN LOG"), "{text}");
+    let plan = std::fs::read_to_string(site.path("shop.plan")).expect("plan");
+    let plan = plan.replace("backup papers", "backup writings");
+    std::fs::write(site.path("shop.plan"), plan).expect("plan");
+    let text = site.good("status --now 2026-03-04T10:00:00Z");
+    assert!(
+        text.contains("job papers: not in the plan; 2 copies stay"),
+        "{text}"
+    );
+}
+
+#[test]
 fn one_folder_under_two_names_is_refused() {
     let inventory = INVENTORY.replace("devices/nas", "devices/./disk");
     let site = Site::new();
