@@ -1,6 +1,6 @@
 //! Owns what goes wrong at a source or in a restored copy, and whether trying again can help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whether trying the same again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,11 +11,36 @@ pub enum Retry {
     Later,
 }
 
+/// Most letters of a name that are shown.
+const MOST_SHOWN: usize = 300;
+
+/// A path for people: what would control a terminal is escaped, the middle of a very long one left
+/// out.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let mut plain = String::new();
+    for letter in text.chars() {
+        if letter.is_control() {
+            plain.extend(letter.escape_default());
+        } else {
+            plain.push(letter);
+        }
+    }
+    let letters: Vec<char> = plain.chars().collect();
+    if letters.len() <= MOST_SHOWN {
+        return plain;
+    }
+    let half = MOST_SHOWN / 2;
+    let (first, last) = (&letters[..half], &letters[letters.len() - half..]);
+    first.iter().chain(&['…']).chain(last).collect()
+}
+
 /// What goes wrong at a source or in a restored copy. Texts are lowercase fragments.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A file cannot be opened, read or written.
-    #[error("cannot {action} {path}: {cause}")]
+    #[error("cannot {action} {}: {cause}", shown(path))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -25,7 +50,7 @@ pub enum EngineError {
         cause: std::io::Error,
     },
     /// The source is not what the inventory says.
-    #[error("{path} is not {expected}: {found}")]
+    #[error("{} is not {expected}: {found}", shown(path))]
     NotASource {
         /// The path.
         path: PathBuf,

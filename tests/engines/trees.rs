@@ -13,6 +13,7 @@ use planc::facts::holdings::Method;
 use planc::graph::step::RecoveryTarget;
 use planc::resolve::plan::EngineKind;
 use proptest::prelude::*;
+use rustix::fs::{Mode, OFlags};
 
 use super::support::{Database, archive, at, full, notes, restore, spec};
 
@@ -47,6 +48,42 @@ pub(crate) fn picture(root: &Path) -> String {
         ));
     }
     lines.join("\n")
+}
+
+#[test]
+fn a_path_that_is_too_long_is_left_out_and_named_without_control_of_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("near"), "here").unwrap();
+    // made from within: no path leads to the last one
+    let mut place = rustix::fs::open(&root, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let names = std::iter::repeat_n("d".repeat(200), 22);
+    for name in std::iter::once("red\u{1b}[31m".to_owned()).chain(names) {
+        rustix::fs::mkdirat(&place, &name, Mode::RWXU).unwrap();
+        place = rustix::fs::openat(&place, &name, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
+    let flags = OFlags::CREATE | OFlags::WRONLY;
+    drop(rustix::fs::openat(&place, "far", flags, Mode::RWXU).unwrap());
+    let source = engine(&root, folder.path());
+    let (part, ended) = full(source.as_ref(), 1);
+    assert!(part.entries.iter().any(|one| one.entry.path == "near"));
+    assert!(
+        !part
+            .entries
+            .iter()
+            .any(|one| one.entry.path.ends_with("far"))
+    );
+    let [told] = ended.warnings.as_slice() else {
+        panic!("{:?}", ended.warnings);
+    };
+    assert!(told.contains("longer path than the system takes"), "{told}");
+    assert!(
+        told.len() < 600 && !told.chars().any(char::is_control),
+        "{told}"
+    );
+    let refused = EngineError::io("list", root.join("red\u{1b}[31m"))(std::io::Error::other("no"));
+    assert!(refused.to_string().contains("red\\u{1b}[31m"), "{refused}");
 }
 
 #[test]

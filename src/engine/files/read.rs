@@ -14,9 +14,10 @@ use rustix::io::Errno;
 
 use super::extended::Noted;
 use super::seen::{Base, Seen, Stamp};
-use super::walk::{Found, entries};
+use super::walk::{Found, entries, is_too_long};
 use super::windows;
 use crate::engine::entry::{ROOT, encode};
+use crate::engine::error::shown;
 use crate::engine::live::Guarded;
 use crate::engine::{
     BackupSession, EndedBackup, EngineError, Entry, EntryKind, PartSink, Selective,
@@ -147,11 +148,20 @@ impl TreeSession {
     }
 
     fn warn(&mut self, name: &str, what: &str) {
+        let name = shown(Path::new(name));
         self.warnings.push(format!("{name} {what}"));
     }
 
-    /// A name that is surely gone is left out and told; anything else is an error (R7).
+    /// A name that is too long or surely gone is left out and told; anything else is an error (R7).
     fn gone(&mut self, path: &Path, name: &str, error: std::io::Error) -> Result<(), EngineError> {
+        if is_too_long(&error) {
+            self.warn(
+                name,
+                "has a longer path than the system takes and was left out with all below it: copy \
+                 it as a service of its own whose `path` lies deeper",
+            );
+            return Ok(());
+        }
         if error.kind() != ErrorKind::NotFound {
             return Err(EngineError::io("read", path)(error));
         }
@@ -288,7 +298,12 @@ impl BackupSession for TreeSession {
         for found in entries(&root) {
             match found? {
                 Found::Entry(found) => self.take(found.path(), sink)?,
-                Found::Vanished(path) => self.warn(&path, "vanished before it was listed"),
+                Found::Vanished(path) => {
+                    let name = self.name(&path);
+                    self.warn(&name, "vanished before it was listed");
+                }
+                // its folder was told
+                Found::TooLong => {}
             }
         }
         Ok(())

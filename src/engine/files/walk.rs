@@ -1,7 +1,8 @@
 //! Owns the walk over a tree: sorted, links not followed, errors told apart from absence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::engine::EngineError;
@@ -11,7 +12,9 @@ pub(super) enum Found {
     /// An entry.
     Entry(DirEntry),
     /// It was listed, then it was gone.
-    Vanished(String),
+    Vanished(PathBuf),
+    /// What the entry before it holds: its path is longer than the system takes.
+    TooLong,
 }
 
 /// All entries below the root, without the root, folders before what they hold, each folder's
@@ -36,9 +39,17 @@ fn judge(found: walkdir::Result<DirEntry>) -> Result<Found, EngineError> {
         .into_io_error()
         .unwrap_or_else(|| std::io::Error::other("the tree loops"));
     if cause.kind() == std::io::ErrorKind::NotFound && depth > 0 {
-        return Ok(Found::Vanished(path.display().to_string()));
+        return Ok(Found::Vanished(path));
+    }
+    if is_too_long(&cause) {
+        return Ok(Found::TooLong);
     }
     Err(EngineError::io("list", path)(cause))
+}
+
+/// Whether a path is longer than the system takes.
+pub(super) fn is_too_long(cause: &std::io::Error) -> bool {
+    cause.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error())
 }
 
 /// Whether there is nothing below the root.

@@ -112,8 +112,8 @@ impl KeyError {
             }
             Self::Exposed { .. } => "run `chmod 600` on it and ask who has read it",
             Self::NoMatch(_) => {
-                "bring a secret half that it was sealed for, for example from its escrow; \
-                 `planc key list` shows what is at hand"
+                "bring a secret half that it was sealed for, for example from its escrow, or run it on \
+                 a host that has one; `planc key list` shows what is at hand"
             }
             Self::Damaged(_) => "restore from another device and run `planc verify`",
             Self::Failed(_) => "run again; if it repeats, the machine is at fault",
