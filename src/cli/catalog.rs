@@ -5,9 +5,10 @@ use std::io::Write;
 use crate::catalog::Catalog;
 use crate::check::Purpose;
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::catalog_file::{catalog_path, open_catalog};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
-use crate::cli::site::{self, OnBusy, Site, catalog_error, catalog_path, lock, open_error, places};
+use crate::cli::site::{self, OnBusy, Site, catalog_error, lock, open_error, places};
 use crate::durable;
 use crate::media::Device;
 use crate::run::Stop;
@@ -82,7 +83,7 @@ fn rebuild(from: &[String], which: &PlanArgs) -> Result<Exit, CliError> {
     drop(catalog);
     replace(&new, &catalog_path(&places))?;
     // a shared catalog learns what it lacks
-    drop(site::open_catalog(plan, &places, true)?);
+    drop(open_catalog(plan, &places, true)?);
     let mut out = std::io::stdout().lock();
     writeln!(out, "catalog rebuilt: {parts} parts, {logs} ranges of log")?;
     for text in &unread {

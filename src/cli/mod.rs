@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 pub mod args;
 mod ask;
 mod catalog;
+mod catalog_file;
 mod chains;
 mod check;
 mod commits;

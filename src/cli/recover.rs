@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::check::Purpose;
 use crate::cli::args::NowArgs;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run, incarnation};
@@ -50,7 +49,7 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 /// Runs a recovery.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
     let Some(scenario) = &args.scenario else {
-        let mut site = args.site.open(Purpose::Rescue)?;
+        let mut site = args.site.bring_back(false)?;
         return resume(&mut site, Family::Recovery, args.site.show);
     };
     let mut inputs = BTreeMap::new();
@@ -70,12 +69,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
         incarnation: args.timeline.map(incarnation),
     };
     if args.dry_run {
-        let mut site = args.site.look(Purpose::Rescue)?;
+        let mut site = args.site.bring_back(true)?;
         site.ask_devices(None)?;
         site.look_up_inputs(scenario, &names)?;
         return print_graph(&compile(&site, intent, args.site.now)?);
     }
-    let mut site = args.site.open(Purpose::Rescue)?;
+    let mut site = args.site.bring_back(false)?;
     site.ask_devices(None)?;
     site.look_up_inputs(scenario, &names)?;
     let graph = compile(&site, intent, args.site.now)?;

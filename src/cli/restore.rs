@@ -7,7 +7,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 
-use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::run::{print_graph, resume, say, say_summary, say_volumes};
 use crate::cli::site::{ShowArgs, Site, SiteArgs, confirm, open_error};
@@ -67,11 +66,7 @@ pub(crate) struct Args {
 
 /// Restores a service.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let mut site = if args.dry_run {
-        args.site.look(Purpose::Rescue)?
-    } else {
-        args.site.open(Purpose::Rescue)?
-    };
+    let mut site = args.site.bring_back(args.dry_run)?;
     let Some(service) = args.service.as_ref().filter(|_| !args.resume) else {
         return resume(&mut site, Family::Restore, args.site.show);
     };

@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::catalog::{Catalog, CatalogError, Owner, SharedSpec};
+use crate::catalog::{Catalog, CatalogError, Owner};
 use crate::check::{CheckedPlan, Purpose};
 use crate::cli::args::{NowArgs, PlanArgs};
 use crate::cli::ask::all_answered;
+use crate::cli::catalog_file::{open_catalog, spared_catalog};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::learned::{self, Learned};
 use crate::cli::load::{self, Loaded};
@@ -21,7 +22,6 @@ use crate::cli::run_log;
 use crate::cli::strays;
 use crate::durable;
 use crate::engine::Engine;
-use crate::engine::postgres::connect;
 use crate::facts::holdings::{Holdings, LogPoint};
 use crate::graph::promise::{Placement, placement};
 use crate::graph::retention::{self, Judgement};
@@ -120,6 +120,61 @@ impl SiteArgs {
     pub(crate) fn look(&self, purpose: Purpose) -> Result<Site, CliError> {
         Site::look(&self.plan, self.now, purpose)
     }
+
+    /// Opens the plan to bring something back, or only to look what that would be. The devices tell
+    /// what they hold, so it does not wait for the server of a shared catalog.
+    pub(crate) fn bring_back(&self, dry_run: bool) -> Result<Site, CliError> {
+        let loaded = load::loaded_for(&self.plan, self.now, Purpose::Rescue)?;
+        if dry_run {
+            return Site::assemble(loaded, self.now, Opening::looking(Server::Spared));
+        }
+        let opening = Opening::locked(&loaded, self.show, self.busy.into())?;
+        let server = Server::Spared;
+        Site::assemble(loaded, self.now, Opening { server, ..opening })
+    }
+}
+
+/// Whether a command works without the server of a shared catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Server {
+    /// It is refused: what other hosts did is not known.
+    Needed,
+    /// It works with this host's own copy, and says so.
+    Spared,
+}
+
+/// How a site is opened.
+struct Opening {
+    server: Server,
+    show: ShowArgs,
+    stop: Stop,
+    lock: Option<Lock>,
+}
+
+impl Opening {
+    /// Of a command that only looks.
+    fn looking(server: Server) -> Self {
+        Self {
+            server,
+            show: ShowArgs::default(),
+            stop: Stop::new(),
+            lock: None,
+        }
+    }
+
+    /// Of a command that changes something: the lock is taken.
+    fn locked(loaded: &Loaded, show: ShowArgs, busy: OnBusy) -> Result<Self, CliError> {
+        let signals = Stop::on_signals(Exit::Resumable.code());
+        let stop = signals
+            .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
+        let lock = lock(&places(loaded)?.state, &stop, busy)?;
+        Ok(Self {
+            server: Server::Needed,
+            show,
+            stop,
+            lock: Some(lock),
+        })
+    }
 }
 
 /// One plan in one environment, with its state.
@@ -155,12 +210,8 @@ impl Site {
         show: ShowArgs,
         busy: OnBusy,
     ) -> Result<Self, CliError> {
-        let places = places(&loaded)?;
-        let signals = Stop::on_signals(Exit::Resumable.code());
-        let stop = signals
-            .map_err(|error| CliError::refused(format!("cannot watch for signals: {error}")))?;
-        let lock = lock(&places.state, &stop, busy)?;
-        Self::assemble(loaded, places, now, show, stop, Some(lock))
+        let opening = Opening::locked(&loaded, show, busy)?;
+        Self::assemble(loaded, now, opening)
     }
 
     /// Opens a plan for a command that only looks.
@@ -170,27 +221,23 @@ impl Site {
 
     /// As [`Site::look`], for a plan that was read before.
     pub(crate) fn of(loaded: Loaded, now: NowArgs) -> Result<Self, CliError> {
-        let places = places(&loaded)?;
-        let show = ShowArgs::default();
-        Self::assemble(loaded, places, now, show, Stop::new(), None)
+        Self::assemble(loaded, now, Opening::looking(Server::Needed))
     }
 
-    fn assemble(
-        loaded: Loaded,
-        places: Places,
-        now: NowArgs,
-        show: ShowArgs,
-        stop: Stop,
-        lock: Option<Lock>,
-    ) -> Result<Self, CliError> {
+    fn assemble(loaded: Loaded, now: NowArgs, opening: Opening) -> Result<Self, CliError> {
+        let places = places(&loaded)?;
         durable::make_folder(&places.state, durable::OPEN).map_err(|error| {
             let state = places.state.display();
             CliError::refused(format!("cannot create the state folder {state}: {error}"))
                 .help(STATE_PLACE)
         })?;
         // who only looks does not read the whole file first
-        let mut catalog = open_catalog(loaded.plan.plan(), &places, lock.is_some())?;
         let plan = loaded.plan.plan();
+        let whole = opening.lock.is_some();
+        let mut catalog = match opening.server {
+            Server::Needed => open_catalog(plan, &places, whole)?,
+            Server::Spared => spared_catalog(plan, &places, whole)?,
+        };
         open::meet_renamed(plan, &places, &mut catalog).map_err(catalog_error)?;
         let learned = learned::logs(plan, &places, &mut catalog)?;
         Ok(Self {
@@ -200,11 +247,11 @@ impl Site {
             places,
             catalog,
             clock: Clock::from(now.now),
-            stop,
-            show,
+            stop: opening.stop,
+            show: opening.show,
             engines: BTreeMap::new(),
             books: Arc::default(),
-            _lock: lock,
+            _lock: opening.lock,
         })
     }
 
@@ -563,11 +610,6 @@ pub(crate) fn confirm(question: &str) -> bool {
     asked.is_ok() && stdin.read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
-/// Where the catalog of a site lies.
-pub(crate) fn catalog_path(places: &Places) -> PathBuf {
-    places.state.join("catalog.sqlite")
-}
-
 /// Whose copies count on devices that others use too.
 pub(crate) fn owner_of(plan: &ResolvedPlan) -> Owner {
     Owner {
@@ -577,31 +619,8 @@ pub(crate) fn owner_of(plan: &ResolvedPlan) -> Owner {
 }
 
 /// Who a plan in its environment is for others that use the same devices or catalog.
-fn owner(plan: &ResolvedPlan) -> String {
+pub(crate) fn owner(plan: &ResolvedPlan) -> String {
     format!("{}@{}", plan.name, plan.environment)
-}
-
-/// Opens the catalog of a site: this host's file, shared by a server when the inventory names one.
-/// `whole` reads all of the file first, for who changes it.
-pub(crate) fn open_catalog(
-    plan: &ResolvedPlan,
-    places: &Places,
-    whole: bool,
-) -> Result<Catalog, CliError> {
-    let path = catalog_path(places);
-    let Some(fields) = &plan.catalog else {
-        let open = if whole { Catalog::open } else { Catalog::look };
-        return open(&path).map_err(catalog_error);
-    };
-    let fields: BTreeMap<String, String> = fields.clone().into_iter().collect();
-    let spec = SharedSpec {
-        owner: owner(plan),
-        connect: Box::new(move || {
-            let opened = connect::open("the shared catalog", &fields);
-            opened.map_err(|error| format!("{error}; {}", error.help()))
-        }),
-    };
-    Catalog::open_shared(&path, whole, spec).map_err(catalog_error)
 }
 
 /// Where the paths of a plan begin and its state lies. Each plan and environment has a state

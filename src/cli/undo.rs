@@ -6,7 +6,6 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::check::Purpose;
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::restore::{absolute, approved_run};
 use crate::cli::run::print_graph;
@@ -42,11 +41,7 @@ pub(crate) struct Args {
 
 /// Takes the transaction back.
 pub(crate) fn run(args: &Args) -> Result<Exit, CliError> {
-    let mut site = if args.dry_run {
-        args.site.look(Purpose::Rescue)?
-    } else {
-        args.site.open(Purpose::Rescue)?
-    };
+    let mut site = args.site.bring_back(args.dry_run)?;
     site.ask_devices(None)?;
     let spec = log_status::spec(&site, &args.service)?;
     let found = inspect::deed(&mut site, &args.service, args.transaction, args.since)?;

@@ -195,6 +195,16 @@ fn a_host_lists_and_restores_what_another_one_stored() {
         "true"
     );
     cluster.stop("immediate");
+    // a recovery does not wait for it, and the devices tell what another host stored meanwhile
+    std::fs::remove_dir_all(two.path("state")).expect("removed");
+    for end in ["--dry-run", "--yes"] {
+        let text = two.good(&format!("restore docs --to again {end}"));
+        assert!(
+            text.contains("gives no answer, so this host's own copy"),
+            "{text}"
+        );
+    }
+    assert!(two.path("again/a.txt").is_file());
     let text = two.ends("list", 2);
     assert!(
         text.contains("the shared catalog") && text.contains("help:"),

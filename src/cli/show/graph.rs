@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::cli::args::{NowArgs, PlanArgs};
+use crate::cli::catalog_file::{catalog_path, open_catalog};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::load;
 use crate::cli::restore;
@@ -103,8 +104,8 @@ fn compile(args: &Args) -> Result<StepGraph, CliError> {
     let loaded = load::loaded(&args.plan, args.now)?;
     let places = site::places(&loaded)?;
     // looking must not make a catalog
-    let holdings = if site::catalog_path(&places).exists() {
-        let catalog = site::open_catalog(loaded.plan.plan(), &places, false)?;
+    let holdings = if catalog_path(&places).exists() {
+        let catalog = open_catalog(loaded.plan.plan(), &places, false)?;
         catalog.holdings().map_err(catalog_error)?
     } else {
         Holdings::default()
