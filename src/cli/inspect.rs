@@ -20,6 +20,7 @@ use crate::engine::postgres::changes::Relation;
 use crate::engine::postgres::find;
 use crate::engine::postgres::inspect::{Deed, Ended, Ends, Touched};
 use crate::engine::postgres::names::{self, Names};
+use crate::engine::postgres::rounds;
 use crate::engine::postgres::standing::{self, Archive};
 use crate::engine::postgres::stream::{Stop, Stream};
 use crate::media::{Device, DeviceError};
@@ -85,10 +86,15 @@ pub(super) fn deed(
 ) -> Result<Inspected, CliError> {
     let (archive, run) = stored(site, service, since)?;
     let mut first = Ends::of(find::in_log(transaction));
-    let read = read(&archive, run, |record| first.add(record))?;
+    let mut next = None;
+    let read = read(&archive, run, |record| {
+        next = rounds::told(record).or(next);
+        first.add(record);
+    })?;
     let mut second = first.then();
     let _ = self::read(&archive, run, |record| second.add(record))?;
-    let deed = second.found().ok_or_else(|| {
+    let is_meant = next.is_none_or(|next| rounds::fits(transaction, next));
+    let deed = second.found().filter(|_| is_meant).ok_or_else(|| {
         let message = format!("transaction {transaction} is not in the stored log");
         let silent = site.learned.silent.hint();
         let help =

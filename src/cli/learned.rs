@@ -8,6 +8,7 @@ use crate::cli::site::{Site, catalog_error, open_error};
 use crate::engine::LogRange;
 use crate::engine::postgres::find::{self, Found, Wanted};
 use crate::engine::postgres::lsn::{Lsn, Timeline};
+use crate::engine::postgres::rounds;
 use crate::facts::holdings::{Holdings, LogHistory, LogHolding, LogPoint, Position};
 use crate::media::{Device, log, name};
 use crate::resolve::plan::{EngineKind, ResolvedPlan};
@@ -97,12 +98,33 @@ impl Site {
         let logs = holdings.logs.iter().filter(|log| log.service == service);
         let mut logs: Vec<&LogHolding> = logs.collect();
         logs.sort_by_key(|log| std::cmp::Reverse((log.last_at, log.until.value)));
+        if let Wanted::Transaction(named) = wanted
+            && !self.is_of_round(&logs, *named)?
+        {
+            return Ok(None);
+        }
         // what a record says of its range is not proven: that a point is nowhere is believed only
         // after all was read
         match self.search(&logs, wanted, true)? {
             (None, true) => Ok(self.search(&logs, wanted, false)?.0),
             (found, _) => Ok(found),
         }
+    }
+
+    /// Whether the log counts transactions in the round that a number is named with; true where it
+    /// is named without, or nothing tells.
+    fn is_of_round(&mut self, logs: &[&LogHolding], named: u64) -> Result<bool, CliError> {
+        if !rounds::has_rounds(named) {
+            return Ok(true);
+        }
+        for holding in logs {
+            let range = self.range(holding)?;
+            let next = rounds::in_segment(&range.payload).map_err(CliError::failed)?;
+            if let Some(next) = next {
+                return Ok(rounds::fits(named, next));
+            }
+        }
+        Ok(true)
     }
 
     /// Looks through ranges, and tells whether some were passed over because their records say

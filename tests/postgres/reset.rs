@@ -7,6 +7,26 @@ use super::cluster::run_ok;
 use super::site::Site;
 use super::template::cp;
 
+/// A transaction whose number differs by a round is another one, and in no log.
+fn of_another_round(site: &Site, number: &str) {
+    let other = number.parse::<u64>().expect("a number") - (1 << 32);
+    for (line, code) in [
+        (
+            format!("recover dropped_table victim=public.notes bad={other} --dry-run"),
+            2,
+        ),
+        (
+            format!("restore shop --to any --at before:{other} --dry-run"),
+            2,
+        ),
+        (format!("undo shop {other} --dry-run"), 1),
+        (format!("log inspect shop {other}"), 1),
+    ] {
+        let told = site.ends(&line, code);
+        assert!(told.contains(&format!("transaction {other}")), "{told}");
+    }
+}
+
 #[test]
 fn a_timeline_without_a_history_and_long_transaction_numbers_are_recovered() {
     let site = Site::incremental(15);
@@ -62,6 +82,7 @@ fn a_timeline_without_a_history_and_long_transaction_numbers_are_recovered() {
     assert!(site.good(&of_number).contains("of history 00000014"));
     let told = site.ends(&of_number.replace(&number, "4711"), 2);
     assert!(told.contains("holds transaction 4711"), "{told}");
+    of_another_round(&site, &number);
     for (name, words, notes) in [
         ("before", format!("--at before:{number}"), 20),
         ("now", "--timeline 20".to_owned(), 0),

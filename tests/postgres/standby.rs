@@ -117,6 +117,23 @@ fn a_standby_that_is_promoted_meanwhile_gives_no_part() {
     assert!(error.contains("promoted"), "{error}");
 }
 
+/// The server refuses by itself, and its own hint says what to do.
+#[test]
+fn a_standby_of_a_primary_without_full_page_writes_gives_no_part() {
+    let primary = divided(15);
+    let standby = follow(&primary);
+    primary.sql("alter system set full_page_writes = off");
+    primary.sql("select pg_reload_conf()");
+    let off = "select not current_setting('full_page_writes')::bool";
+    super::ahead::until("it is off", || primary.ask(off) == "true");
+    primary.sql("checkpoint; create table torn as select 1");
+    catch_up(&primary, &standby);
+    let engine = parts::engine(&standby, &[HOT]);
+    let begun = engine.begin(HOT, Method::PhysicalFull, jiff::Timestamp::now());
+    let error = begun.err().expect("refused").to_string();
+    assert!(error.contains("Enable full_page_writes"), "{error}");
+}
+
 #[test]
 fn the_log_is_ended_on_the_primary_of_a_standby() {
     let primary = divided(15);

@@ -195,7 +195,7 @@ pub fn refused(what: impl Into<String>, error: &postgres::Error) -> EngineError 
     {
         cause = format!("{cause} ({})", place.replace('\n', "; "));
     }
-    if let Some(next) = next_action(answer.code(), answer.message()) {
+    if let Some(next) = next_action(answer.code(), answer.message()).or(answer.hint()) {
         cause = format!("{cause}; {next}");
     }
     let waiting_helps = [

@@ -23,6 +23,7 @@ mod made_log;
 pub mod page;
 pub mod patch;
 pub mod records;
+pub mod rounds;
 pub mod stream;
 pub mod target;
 pub mod walfile;
