@@ -54,6 +54,14 @@ pub enum CatalogError {
         /// Its answer.
         cause: String,
     },
+    /// Two different parts have one id, as when two hosts wrote copies of one device.
+    #[error("device {device} holds another part {part} than is known")]
+    OtherPart {
+        /// The device.
+        device: String,
+        /// The id.
+        part: String,
+    },
     /// Reading a device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),

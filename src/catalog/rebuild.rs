@@ -301,7 +301,7 @@ fn problem(error: DeviceError) -> Result<String, CatalogError> {
 /// Two devices that hold different parts under one id are told, never resolved by date.
 fn conflict(error: CatalogError) -> Result<String, CatalogError> {
     match error {
-        CatalogError::Unusable { .. } => Ok(error.to_string()),
+        CatalogError::OtherPart { .. } => Ok(error.to_string()),
         error => Err(error),
     }
 }

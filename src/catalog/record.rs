@@ -61,7 +61,7 @@ impl Catalog {
     /// Records that a device holds a part. Repeating it is harmless.
     ///
     /// # Errors
-    /// When SQLite fails; [`CatalogError::Unusable`] when another part is known by this id.
+    /// When SQLite fails; [`CatalogError::OtherPart`] when another part is known by this id.
     pub fn record_part(&mut self, record: &PartRecord, device: &str) -> Result<(), CatalogError> {
         let part = &record.header.part;
         let same = self.store.write(|db| {
@@ -74,8 +74,10 @@ impl Catalog {
         if same {
             Ok(())
         } else {
-            let detail = format!("device {device} holds another part {part} than is known");
-            Err(self.store.unusable(detail))
+            Err(CatalogError::OtherPart {
+                device: device.to_owned(),
+                part: part.clone(),
+            })
         }
     }
 

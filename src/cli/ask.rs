@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::catalog::CatalogError;
 use crate::cli::exit::CliError;
 use crate::cli::site::{Site, catalog_error, open_error, owner_of};
 use crate::cli::strays;
 use crate::media::Device;
-use crate::run;
 use crate::run::open::{self, OpenError};
+use crate::run::{self, Record};
 
 /// Devices that could not say what they hold, with the cause and what helps.
 #[derive(Debug, Clone, Default)]
@@ -58,9 +59,7 @@ impl Site {
         for (device, error) in found.silent {
             silent.add(&device, &error.into());
         }
-        for record in found.records {
-            record.apply(&mut self.catalog).map_err(catalog_error)?;
-        }
+        self.learn(&found.records)?;
         let mut err = std::io::stderr().lock();
         for (device, cause) in &silent.0 {
             writeln!(
@@ -86,6 +85,22 @@ impl Site {
             )?;
         }
         self.learned.silent = silent;
+        Ok(())
+    }
+
+    /// Teaches the catalog what devices hold. What has the id of another part is left alone and told:
+    /// it must keep nobody from a restore, or from retention.
+    pub(crate) fn learn(&mut self, records: &[Record]) -> Result<(), CliError> {
+        for record in records {
+            match record.apply(&mut self.catalog) {
+                Err(error @ CatalogError::OtherPart { .. }) => writeln!(
+                    std::io::stderr().lock(),
+                    "warning: {error}: two hosts wrote under one name; what lies there is left \
+                     alone and does not count"
+                )?,
+                applied => applied.map_err(catalog_error)?,
+            }
+        }
         Ok(())
     }
 }

@@ -464,10 +464,7 @@ impl Site {
         let owner = owner_of(self.plan.plan());
         let found = run::unrecorded(&owner, &self.holdings()?, &devices);
         all_answered(found.silent)?;
-        for record in found.records {
-            record.apply(&mut self.catalog).map_err(catalog_error)?;
-        }
-        Ok(())
+        self.learn(&found.records)
     }
 
     fn context(&mut self, graph: &StepGraph) -> Result<run::Context, CliError> {
@@ -681,6 +678,9 @@ pub(crate) fn catalog_error(error: CatalogError) -> CliError {
             "nothing is wrong with the copies: run planc as the user who owns the state folder, or \
              free its place; where the file itself is bad, move it away and run `planc catalog \
              rebuild --from DEVICE`"
+        }
+        CatalogError::OtherPart { .. } => {
+            "two hosts wrote under one name: keep both devices and look before anything is deleted"
         }
         CatalogError::Unusable { .. } => {
             "move the file away and run `planc catalog rebuild --from DEVICE`"

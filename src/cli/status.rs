@@ -333,9 +333,10 @@ fn faults(status: &Status) -> Vec<String> {
     }
     for one in &status.damaged {
         let (object, device, tries) = (&one.object, &one.device, one.tries);
-        lines.push(format!(
-            "DAMAGED: {object} on {device}; repaired in vain {tries} times"
-        ));
+        lines.push(match tries {
+            0 => format!("DAMAGED: {object} on {device}; the next run puts a good copy beside it"),
+            _ => format!("DAMAGED: {object} on {device}; repaired in vain {tries} times"),
+        });
     }
     for one in &status.spoilt {
         lines.push(format!("DAMAGED SOURCE: {}", one.words()));

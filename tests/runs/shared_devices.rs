@@ -151,6 +151,29 @@ fn copies_on_a_device_that_the_plan_does_not_have_do_not_count() {
 }
 
 #[test]
+fn what_another_host_wrote_to_a_copy_of_a_device_keeps_nobody_from_a_restore() {
+    let site = Site::new();
+    site.good(&format!("run --now {NOW}"));
+    let (nas, theirs) = (site.path("devices/nas"), site.path("theirs"));
+    let kept = site.keep();
+    let next = "run papers --now 2026-03-03T10:00:00Z";
+    std::fs::write(site.path("docs/a.txt"), "theirs").expect("file");
+    site.good(next);
+    std::fs::rename(&nas, &theirs).expect("another host's");
+    std::fs::create_dir(&nas).expect("folder");
+    site.put_back(&kept);
+    std::fs::remove_dir_all(&nas).expect("away");
+    std::fs::write(site.path("docs/a.txt"), "ours").expect("file");
+    site.ends(next, 0);
+    std::fs::rename(&theirs, &nas).expect("in its place");
+    let text = site.good("restore docs --to back --yes");
+    assert!(text.contains("device nas holds another part"), "{text}");
+    let back = std::fs::read_to_string(site.path("back/a.txt")).expect("file");
+    assert_eq!(back, "ours");
+    site.good("expire --apply --now 2026-03-03T10:00:00Z");
+}
+
+#[test]
 fn one_folder_under_two_names_is_refused() {
     let inventory = INVENTORY.replace("devices/nas", "devices/./disk");
     let site = Site::new();
