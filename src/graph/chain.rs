@@ -1,6 +1,8 @@
 //! Owns which stored part and which log ranges reach a recovery target, without a gap.
 //! Must not make steps. When nothing reaches the target it says what is missing.
 
+use std::collections::BTreeSet;
+
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use super::error::GraphError;
@@ -22,6 +24,38 @@ pub(super) struct Chain<'a> {
     pub(super) until: RecoveryTarget,
     /// Why these parts, in plain words.
     pub(super) why: String,
+}
+
+/// Most components that a refusal names.
+const NAMED: usize = 3;
+
+/// Why nothing can be restored: no copy of a component is known, or none on the device that was asked
+/// for. Copies of services that the plan does not have are named: the service may have had another
+/// name.
+pub(super) fn no_copy(world: &World<'_>, key: &str, from: Option<&str>) -> GraphError {
+    let place = from.map_or(String::new(), |from| format!(" on `{from}`"));
+    let message = format!("there is no copy of `{key}`{place} to restore from");
+    let service = |component: &str| component.split('/').next().map(str::to_owned);
+    let parts = world.holdings.parts.iter();
+    let components: BTreeSet<&str> = parts.map(|part| part.component.as_str()).collect();
+    let others = components.into_iter().filter(|component| {
+        service(component).is_some_and(|name| world.plan.find_service(&name).is_none())
+    });
+    let others: Vec<&str> = others.take(NAMED).collect();
+    let help = match (from, others.as_slice()) {
+        (Some(_), _) => {
+            "`planc list` shows which device holds what; or leave out `--from`".to_owned()
+        }
+        (None, []) => "run a backup first; if the devices hold copies, `planc catalog rebuild \
+                       --from DEVICE`"
+            .to_owned(),
+        (None, others) => format!(
+            "there are copies of {}: a service sees its copies under the name that it had when \
+             they were made",
+            others.join(", ")
+        ),
+    };
+    GraphError::new(message, help)
 }
 
 /// What a chain is looked for in.
@@ -76,18 +110,7 @@ impl<'a> Search<'_, 'a> {
 
     fn no_part(&self) -> GraphError {
         let key = self.world.plan.component_key(self.component);
-        let place = self
-            .from
-            .map_or(String::new(), |from| format!(" on `{from}`"));
-        GraphError::new(
-            format!("there is no copy of `{key}`{place} to restore from"),
-            match self.from {
-                Some(_) => "`planc list` shows which device holds what; or leave out `--from`",
-                None => {
-                    "run a backup first; if the devices hold copies, `planc catalog rebuild --from DEVICE`"
-                }
-            },
-        )
+        no_copy(self.world, &key, self.from)
     }
 
     /// For engines without log, and for the state of a part as it was taken.

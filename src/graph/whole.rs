@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::chain::Chain;
+use super::chain::{Chain, no_copy};
 use super::error::GraphError;
 use super::lineage::{self, Broken, Lineage};
 use super::past::Past;
@@ -230,13 +230,7 @@ impl<'a> Whole<'_, 'a> {
         let all = all.filter(|part| among.files.is_empty() || is_full(part.method));
         let parts: Vec<&PartHolding> = all.filter(here).collect();
         let Some(oldest) = parts.first() else {
-            return Err(GraphError::new(
-                format!(
-                    "there is no copy of `{key}`{} to restore from",
-                    self.place()
-                ),
-                "run a backup first; if the devices hold copies, `planc catalog rebuild --from DEVICE`",
-            ));
+            return Err(no_copy(self.world, &key, self.from));
         };
         let fits = parts
             .iter()

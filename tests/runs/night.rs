@@ -72,6 +72,23 @@ fn a_recovery_that_would_do_harm_is_refused_all_the_same() {
 }
 
 #[test]
+fn a_service_under_another_name_is_told_what_copies_there_are() {
+    let site = Site::new();
+    site.good(&format!("run papers --now {NOW}"));
+    for file in ["shop.plan", "inventory.yaml"] {
+        let text = fs::read_to_string(site.path(file)).expect("read");
+        let text = text.replace("service docs", "service files");
+        let text = text.replace("docs: {engine", "files: {engine");
+        fs::write(site.path(file), text).expect("write");
+    }
+    let text = site.ends("restore files --to back --yes", 2);
+    assert!(
+        text.contains("there are copies of docs/files/tree"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_run_that_works_is_not_told_as_one_that_ended() {
     let site = Site::new();
     site.good(&format!("run --now {NOW}"));
