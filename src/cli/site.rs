@@ -491,13 +491,14 @@ impl Site {
         let context = Arc::new(context);
         let report = run::execute(graph.clone(), context.clone(), environment);
         let mut report = report.map_err(|error| run_error(&error))?;
-        self.promises(graph, &mut report)?;
-        let books = Arc::clone(&self.books);
-        let _one_at_a_time = books.lock().unwrap_or_else(PoisonError::into_inner);
-        let warnings = run_log::append(self, graph, &report, &context)?;
-        report.warnings.extend(warnings);
-        for job in &report.jobs {
-            self.catalog.record_job(job).map_err(catalog_error)?;
+        match self.book(graph, &mut report, &context) {
+            // what was brought back is there, whatever becomes of the books
+            Err(error) if report.stored.is_empty() && report.gone.is_empty() => {
+                let message = error.message;
+                let warning = format!("all is done, but could not be written down: {message}");
+                report.warnings.push(warning);
+            }
+            booked => booked?,
         }
         if report.verdict() == Verdict::Good {
             self.prune(graph)?;
@@ -507,6 +508,24 @@ impl Site {
 }
 
 impl Site {
+    /// Writes down what a run did, and tells which promises hold.
+    fn book(
+        &mut self,
+        graph: &StepGraph,
+        report: &mut RunReport,
+        context: &run::Context,
+    ) -> Result<(), CliError> {
+        self.promises(graph, report)?;
+        let books = Arc::clone(&self.books);
+        let _one_at_a_time = books.lock().unwrap_or_else(PoisonError::into_inner);
+        let warnings = run_log::append(self, graph, report, context)?;
+        report.warnings.extend(warnings);
+        for job in &report.jobs {
+            self.catalog.record_job(job).map_err(catalog_error)?;
+        }
+        Ok(())
+    }
+
     /// Until when the promises of copies hold that the run could not make.
     fn promises(&self, graph: &StepGraph, report: &mut RunReport) -> Result<(), CliError> {
         if report.missing.is_empty() {

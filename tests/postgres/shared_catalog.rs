@@ -184,6 +184,18 @@ fn a_host_lists_and_restores_what_another_one_stored() {
     );
     two.good("restore docs --to papers --yes");
     assert!(two.path("papers/a.txt").is_file());
+    // what is back stays back when the server fails at the end
+    cluster.sql(
+        "create function planc.full() returns trigger language plpgsql as $$ begin raise 'no room'; \
+         end $$; create trigger full_ before insert or update on planc.catalog_row for each row \
+         when (new.kind = 'job') execute function planc.full()",
+    );
+    let text = two.good("restore docs --to unbooked --yes");
+    assert!(
+        text.contains("could not be written down: the shared catalog: no room"),
+        "{text}"
+    );
+    assert!(two.path("unbooked/a.txt").is_file());
     // nothing of a host is needed, and nothing of the server
     let dump = one.good("catalog dump");
     std::fs::remove_dir_all(two.path("state")).expect("removed");
