@@ -1,10 +1,11 @@
 //! The law of order over the commands of a site with a database of SQLite and a tree.
 
 use super::holds;
+use super::trace::{Call, in_order};
 use crate::runs::site::{NOW, Site};
 
-fn hold(site: &Site, line: &str) {
-    drop(holds(&site.command(line), &site.path(""), &[]));
+fn hold(site: &Site, line: &str) -> Vec<Call> {
+    holds(&site.command(line), &site.path(""), &[])
 }
 
 #[test]
@@ -14,7 +15,17 @@ fn runs_and_restores() {
     site.sql("INSERT INTO t (x) VALUES ('four')");
     hold(&site, "run wal --now 2026-03-02T10:10:00Z --quiet");
     hold(&site, "verify");
-    hold(&site, "restore docs --to papers --yes");
+    let calls = hold(&site, "restore docs --to papers --yes");
+    // which file it is must be known before it has its name
+    let staging = "/.papers.planc-staging-";
+    in_order(
+        &calls,
+        &[
+            ("fsync", "/.publishing"),
+            ("fsync", staging),
+            ("rename", "/papers"),
+        ],
+    );
     hold(&site, "restore shop --to back.db --yes");
     hold(&site, "catalog rebuild --from disk");
     hold(&site, "run --now 2026-06-02T10:10:00Z --quiet");

@@ -32,6 +32,23 @@ pub(super) struct Call {
     answer: String,
 }
 
+impl Call {
+    /// Whether it is a call of planc that begins so and is about a path with this piece.
+    fn is(&self, name: &str, piece: &str) -> bool {
+        let mut paths = self.names.iter().chain(&self.handles);
+        self.ours && self.name.starts_with(name) && paths.any(|path| path.contains(piece))
+    }
+}
+
+/// Asserts that there are these calls, by beginning and piece of a path, one after the other.
+pub(super) fn in_order(calls: &[Call], wanted: &[(&str, &str)]) {
+    let mut rest = calls.iter();
+    for (name, piece) in wanted {
+        let found = rest.any(|call| call.is(name, piece));
+        assert!(found, "no {name} of {piece} where {wanted:?} are due");
+    }
+}
+
 /// Runs a command under `strace`, in its own folder; what it printed, and its calls.
 pub(super) fn run(command: &Command, folder: &Path) -> (Output, Vec<Call>) {
     let trace = tempfile::NamedTempFile::new().expect("a file");

@@ -40,12 +40,11 @@ pub(super) fn before(data: &Path) -> Option<ControlFile> {
     kept.or_else(|| read::control_file(&data.join(control::PATH)).ok())
 }
 
-/// Puts a control file in its place; durable when this returns, with all names of the folder.
+/// Puts a control file in its place; durable when this returns.
 ///
 /// # Errors
 /// When the folder refuses.
 pub(super) fn reopen(data: &Path, file: &ControlFile) -> Result<(), EngineError> {
-    sync(data, "")?;
     place(data, control::PATH, file.bytes())
 }
 

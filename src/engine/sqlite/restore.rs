@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::FILE;
 use super::connection::{beside, check_copy};
 use super::payload::{Payload, Transaction, decode};
-use crate::durable;
 use crate::engine::beneath::Beneath;
 use crate::engine::{EndedBackup, EngineError, Entry, EntryKind, LogRange, RestoreSession};
 use crate::facts::holdings::Position;
@@ -291,7 +290,6 @@ impl RestoreSession for Restore {
         let file = OpenOptions::new().read(true).open(&path);
         let file = file.map_err(EngineError::io("open", &path))?;
         file.sync_all().map_err(EngineError::io("sync", &path))?;
-        durable::sync_folder(&self.staging).map_err(EngineError::io("sync", &self.staging))?;
         self.file = Some(file);
         Ok(())
     }
