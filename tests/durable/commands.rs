@@ -28,9 +28,15 @@ fn runs_and_restores() {
     );
     hold(&site, "restore shop --to back.db --yes");
     hold(&site, "catalog rebuild --from disk");
-    hold(&site, "run --now 2026-06-02T10:10:00Z --quiet");
-    hold(&site, "expire --apply --now 2026-06-03T10:10:00Z");
-    hold(&site, "expire --apply --now 2026-06-13T10:10:00Z");
+    for day in ["12", "20"] {
+        site.sql("INSERT INTO t (x) VALUES ('more')");
+        site.good(&format!(
+            "run nightly papers wal --now 2026-03-{day}T09:00:00Z"
+        ));
+    }
+    hold(&site, "expire --apply --now 2026-03-20T10:00:00Z");
+    let calls = hold(&site, "expire --apply --now 2026-03-22T10:00:00Z");
+    in_order(&calls, &[("unlink", "/devices/disk/packs/")]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ const SPARED: &[Spared] = &[
         "a cache, proven when it is read",
     ),
     Spared::all("/#", "a file without a name is nobody's"),
+    Spared::all("/past", "an old run is only looked at"),
+    Spared::absence("/runs/", "an old run is cleared away again"),
     Spared::absence("-wal", "SQLite knows a log that it has done with"),
     Spared::absence("-shm", "SQLite makes it anew"),
     Spared::absence("/tmp/", "an object on its way is removed by a later run"),
