@@ -54,6 +54,13 @@ impl Past {
         })
     }
 
+    /// Where this past left a history, when a range that begins at `from` goes on with it.
+    pub(super) fn left_before(&self, incarnation: &str, from: u64) -> Option<u64> {
+        let mut stretches = self.stretches.iter();
+        let own = stretches.find(|(name, ..)| name == incarnation)?;
+        own.2.filter(|left| from >= *left)
+    }
+
     /// A target with the history it is in, where that was left open.
     pub(super) fn placed(&self, target: &RecoveryTarget) -> RecoveryTarget {
         let place = |at: &Position| Position {
@@ -106,6 +113,11 @@ mod tests {
         assert!(past.contains("3", 1000));
         assert!(past.uses("1", 96, 112) && !past.uses("1", 112, 128));
         assert!(past.uses("2", 96, 112) && past.uses("3", 192, 208));
+        assert_eq!(past.left_before("1", 112), Some(100));
+        assert_eq!(
+            (past.left_before("1", 96), past.left_before("3", 300)),
+            (None, None)
+        );
         assert!(past.rank("1") < past.rank("3"));
     }
 

@@ -317,6 +317,9 @@ impl<'a> Whole<'_, 'a> {
                 lsn(next)
             );
         }
+        if *target == RecoveryTarget::Latest {
+            why.extend(self.left_behind(identity, past));
+        }
         let all = lineages.iter().flat_map(|one| one.parts.iter().copied());
         Ok(Chain {
             parts: all.collect(),
@@ -361,6 +364,24 @@ impl<'a> Whole<'_, 'a> {
             }
         }
         (chain, reached, None)
+    }
+
+    /// What is stored of a history that went on behind the place where the one that is restored left
+    /// it: somebody wrote there, too.
+    fn left_behind(&self, identity: &str, past: &Past) -> Option<String> {
+        let logs = self.world.logs_of(&self.service.name).iter();
+        let others = logs.filter_map(|log| {
+            let from = &log.from;
+            let left = past.left_before(&from.incarnation, from.value)?;
+            (log.identity == identity).then_some((left, &log.until))
+        });
+        let (left, until) = others.max_by_key(|(_, until)| until.value)?;
+        Some(format!(
+            "; history {} was left at {} and goes on to {}: that is not shown, `--timeline` chooses",
+            until.incarnation,
+            lsn(left),
+            lsn(until.value)
+        ))
     }
 
     /// Adds the stored pieces of the range that begins where the log ends; how far they reach.

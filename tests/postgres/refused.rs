@@ -5,9 +5,11 @@ use planc::engine::postgres::engine::PostgresEngine;
 use planc::engine::{Engine, TableSet};
 use planc::facts::holdings::Method;
 
+use super::ahead::until;
 use super::cluster::Cluster;
 use super::parts;
 use super::site::Site;
+use super::standby::{catch_up, follow};
 
 #[test]
 fn a_restart_in_the_middle_of_a_copy_leaves_no_part() {
@@ -116,4 +118,31 @@ fn two_histories_must_be_told_apart() {
     // where the other one came from was never archived: its log leads nowhere
     let told = site.ends("restore shop --to other-new --timeline 2 --yes", 2);
     assert!(told.contains("as old as"), "{told}");
+}
+
+/// A standby was promoted, and its primary writes on: the newest history is taken, and what the
+/// other one holds is told.
+#[test]
+fn a_history_that_was_left_and_goes_on_is_told() {
+    let site = Site::new(15);
+    site.good("run");
+    let standby = follow(&site.cluster);
+    catch_up(&site.cluster, &standby);
+    standby.sql("select pg_promote()");
+    standby.wait_open();
+    standby.sql("create table theirs (i int)");
+    standby.sql("select pg_switch_wal()");
+    let archived = "select count(*) from pg_stat_archiver where last_archived_wal \
+                    like '00000002%' and last_archived_wal not like '%history'";
+    until("it is archived", || standby.ask(archived) == "1");
+    let told = site.good("restore shop --to new --dry-run");
+    assert!(!told.contains("was left at"), "{told}");
+    for table in ["ours", "ours_too"] {
+        site.cluster.sql(&format!("create table {table} (i int)"));
+        site.good("run wal");
+    }
+    let told = site.good("restore shop --to new --dry-run");
+    assert!(told.contains("; history 00000001 was left at"), "{told}");
+    let told = site.good("restore shop --to new --timeline 1 --dry-run");
+    assert!(!told.contains("was left at"), "{told}");
 }
