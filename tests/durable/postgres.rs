@@ -57,6 +57,9 @@ fn a_cluster_is_put_right_where_it_stands() {
     let site = &story.site;
     site.cluster.start();
     let file = Damaged::file(site, "cold_ledger");
+    site.cluster
+        .sql("create table young as select generate_series(1, 900) i");
+    let young = Damaged::file(site, "young");
     site.cluster.sql("select pg_create_restore_point('noon')");
     site.cluster.sql("create table late as select 1");
     site.good("run wal");
@@ -71,6 +74,18 @@ fn a_cluster_is_put_right_where_it_stands() {
             ("fsync", "/data/global"),
             ("fsync", "/data"),
             ("pwrite", &file),
+            ("fsync", &file),
+            ("rename", "/global/pg_control"),
+        ],
+    );
+    // one that the copy lacks, too, is durable before a server may start
+    let calls = hold(site, &format!("recover damaged_file bad={young}:0 --yes"));
+    in_order(
+        &calls,
+        &[
+            ("pwrite", &young),
+            ("fsync", &young),
+            ("rename", "/global/pg_control"),
         ],
     );
     std::fs::remove_file(site.cluster.data.join(&file)).expect("lost");
