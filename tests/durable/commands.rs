@@ -55,6 +55,9 @@ fn files_that_people_keep() {
     let inventory = crate::runs::site::INVENTORY.to_owned() + "facts: shop.facts.yaml\n";
     std::fs::write(site.path("inventory.yaml"), inventory).expect("inventory");
     hold(&site, "key new new.key --public new.pub");
+    let key = std::fs::read(site.path("new.key")).expect("a key");
+    assert!(!site.planc("key new new.key").status.success());
+    assert_eq!(std::fs::read(site.path("new.key")).expect("a key"), key);
     hold(&site, "survey --sample 0");
     hold(&site, "survey --sample 0");
     std::fs::write(site.path("bad.plan"), "planc   1\nplan bad\n").expect("plan");
